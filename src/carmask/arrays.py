@@ -1,0 +1,89 @@
+"""The three kinds of array that travel through carmask, and the checks at its borders.
+
+* ``Photo``: uint8 (height, width, 3), RGB, 0 to 255.
+* ``Mask``: bool (height, width), True is the car.
+* ``Probability``: float32 (height, width) in [0, 1], the probability that a pixel is car.
+
+``height, width`` always come in that order. Functions inside the package trust their arrays; those that take arrays
+from outside call a check first.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carmask.errors import ArrayError
+
+Photo: TypeAlias = NDArray[np.uint8]
+Mask: TypeAlias = NDArray[np.bool_]
+Probability: TypeAlias = NDArray[np.float32]
+#: (height, width) in pixels.
+Size: TypeAlias = tuple[int, int]
+
+
+def check_photo(array: Any) -> Photo:
+    """Return ``array`` unchanged if it is a Photo.
+
+    Args:
+        array: anything.
+
+    Returns:
+        The same array: uint8 (height, width, 3), RGB.
+
+    Raises:
+        ArrayError: if it is not; the message gives the dtype and shape found.
+    """
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        raise ArrayError(f"a photo must be a uint8 array of shape (height, width, 3), RGB; got {_describe(array)}")
+    if array.size == 0:
+        raise ArrayError(f"a photo must have at least one pixel; got {_describe(array)}")
+    return array
+
+
+def check_mask(array: Any) -> Mask:
+    """Return ``array`` unchanged if it is a Mask.
+
+    Args:
+        array: anything.
+
+    Returns:
+        The same array: bool (height, width).
+
+    Raises:
+        ArrayError: if it is not; the message gives the dtype and shape found.
+    """
+    if not isinstance(array, np.ndarray) or array.dtype != np.bool_ or array.ndim != 2:
+        raise ArrayError(
+            f"a mask must be a bool array of shape (height, width); got {_describe(array)}"
+            + ("; write mask > 0 to make one" if isinstance(array, np.ndarray) and array.ndim == 2 else "")
+        )
+    return array
+
+
+def check_probability(array: Any) -> Probability:
+    """Return ``array`` unchanged if it is a Probability.
+
+    Args:
+        array: anything.
+
+    Returns:
+        The same array: float32 (height, width) in [0, 1].
+
+    Raises:
+        ArrayError: if it is not, or holds NaN or values outside [0, 1].
+    """
+    if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.ndim != 2:
+        raise ArrayError(f"probabilities must be a float32 array of shape (height, width); got {_describe(array)}")
+    # Written so that NaN, which compares false with everything, fails.
+    if array.size and not (array.min() >= 0.0 and array.max() <= 1.0):
+        raise ArrayError(f"probabilities must lie in [0, 1]; got {array.min()} to {array.max()}")
+    return array
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    return type(value).__name__

@@ -1,0 +1,1 @@
+"""The car in front of something else. Free of torch."""

@@ -1,0 +1,1 @@
+"""Data sets: pairing photos with masks, splitting by car, augmentation."""

@@ -1,0 +1,217 @@
+"""Find a data set's photos and pair each with its mask, car and view.
+
+The layout is the challenge's: ``train/<car>_<view>.jpg`` with ``train_masks/<car>_<view>_mask.gif`` or, in place of
+that folder, ``train_masks.csv`` (``img,rle_mask``). Other picture formats do as well.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from carmask.arrays import Mask
+from carmask.errors import DataError
+from carmask.images import MASK_SUFFIXES, PHOTO_SUFFIXES, picture_size, read_mask
+from carmask.rle import rle_decode
+
+_CAR_AND_VIEW = re.compile(r"(?P<car>.+)_(?P<view>\d{2})")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One photo with its true mask.
+
+    Attributes:
+        name: the photo's stem, ``<car>_<view>``.
+        photo: the photo's file.
+        mask: the mask's file, or None where ``rle`` holds it.
+        rle: the mask's run-length text, in the photo's frame.
+        car: the car it shows; the name itself where that has not the form ``<car>_<view>``.
+        view: 1 to 16, or 0 where the name does not say.
+    """
+
+    name: str
+    photo: Path
+    mask: Path | None
+    rle: str | None
+    car: str
+    view: int
+
+    def read_mask(self) -> Mask:
+        """Read or decode the true mask.
+
+        Returns:
+            bool (height, width).
+
+        Raises:
+            PhotoError: if the file cannot be read, or is not binary.
+            RLEError: if the run-length text does not fit the photo.
+        """
+        if self.mask is not None:
+            return read_mask(self.mask)
+        height, width = picture_size(self.photo)
+        return rle_decode(self.rle or "", height, width)
+
+
+@dataclass(frozen=True)
+class CarInfo:
+    """A row of ``metadata.csv``."""
+
+    year: str
+    make: str
+    model: str
+    trim1: str
+    trim2: str
+
+
+def car_and_view(name: str) -> tuple[str, int]:
+    """Split ``<car>_<view>`` (two digits); a name of another form is its own car, view 0."""
+    found = _CAR_AND_VIEW.fullmatch(name)
+    return (found["car"], int(found["view"])) if found else (name, 0)
+
+
+def find_photos(folder: Path) -> dict[str, Path]:
+    """List a folder's photos by stem, sorted.
+
+    Raises:
+        DataError: if the folder is missing, holds no photos, or two of them have the same stem.
+    """
+    return _by_stem(folder, PHOTO_SUFFIXES)
+
+
+def find_masks(folder: Path) -> dict[str, Path]:
+    """List a folder's masks by the stem of the photo they belong to (``_mask`` taken off), sorted.
+
+    Raises:
+        DataError: if the folder is missing, holds no masks, or two belong to the same photo.
+    """
+    return _by_stem(folder, MASK_SUFFIXES)
+
+
+def read_examples(data: Path) -> list[Example]:
+    """Pair the photos of a data set with their masks.
+
+    Args:
+        data: a folder with ``train/``, and ``train_masks/`` or ``train_masks.csv``.
+
+    Returns:
+        One example for each photo, sorted by name.
+
+    Raises:
+        DataError: if a folder is missing or empty, or a photo has no mask.
+    """
+    photos = find_photos(data / "train")
+    masks: dict[str, Path] = {}
+    runs: dict[str, str] = {}
+    if (data / "train_masks").is_dir():
+        masks = find_masks(data / "train_masks")
+    elif (data / "train_masks.csv").is_file():
+        runs = {Path(name).stem: text for name, text in read_rle_csv(data / "train_masks.csv")}
+    else:
+        raise DataError(f"{data}: has neither a folder train_masks/ nor a file train_masks.csv")
+    lacking = [name for name in photos if name not in masks and name not in runs]
+    if lacking:
+        raise DataError(f"{data}: {len(lacking)} of {len(photos)} photos have no mask, the first is {lacking[0]}")
+    return [
+        Example(name, photo, masks.get(name), runs.get(name), *car_and_view(name)) for name, photo in photos.items()
+    ]
+
+
+def read_rle_csv(file: Path) -> list[tuple[str, str]]:
+    """Read a CSV with the columns ``img,rle_mask``: truth or submission.
+
+    Returns:
+        Pairs of image name, as written, and run-length text, in the file's order.
+
+    Raises:
+        DataError: if the file is missing, is not text, has another header, or a row has not two fields.
+    """
+    rows = []
+    try:
+        # 2^31 - 1: a mask may be a longer field than the csv module's own limit of 128 KiB.
+        csv.field_size_limit(2**31 - 1)
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.reader(stream)
+            header = next(reader, None)
+            if header != ["img", "rle_mask"]:
+                raise DataError(
+                    f"{file}: line 1: the header must be 'img,rle_mask', not {','.join(header or [])[:60]!r}"
+                )
+            for row in reader:
+                if len(row) != 2:
+                    raise DataError(f"{file}: line {reader.line_num}: {len(row)} fields where img and rle_mask are two")
+                rows.append((row[0], row[1]))
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file}: not a CSV text file ({error})") from error
+    return rows
+
+
+def read_metadata(file: Path) -> dict[str, CarInfo]:
+    """Read the challenge's ``metadata.csv`` (``id,year,make,model,trim1,trim2``).
+
+    Returns:
+        What is known of each car, by its id.
+
+    Raises:
+        DataError: if the file cannot be read or lacks a column.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            return {
+                row["id"]: CarInfo(row["year"], row["make"], row["model"], row["trim1"], row["trim2"])
+                for row in csv.DictReader(stream)
+            }
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error, KeyError) as error:
+        raise DataError(f"{file}: not a table with id,year,make,model,trim1,trim2 ({error})") from error
+
+
+def read_cars(file: Path) -> tuple[str, ...]:
+    """Read a list of cars, one name a line; blank lines and lines that begin with ``#`` are skipped.
+
+    Raises:
+        DataError: if the file cannot be read or names no car.
+    """
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read as a list of cars: {error}") from error
+    cars = tuple(line for line in lines if line and not line.startswith("#"))
+    if not cars:
+        raise DataError(f"{file}: names no car; write one a line")
+    return cars
+
+
+def of_cars(examples: Sequence[Example], cars: Iterable[str]) -> list[Example]:
+    """Keep the examples of these cars.
+
+    Raises:
+        DataError: if a car has no photo among the examples.
+    """
+    wanted = set(cars)
+    absent = sorted(wanted - {example.car for example in examples})
+    if absent:
+        raise DataError(f"{len(absent)} of {len(wanted)} cars have no photo in the data, the first is {absent[0]}")
+    return [example for example in examples if example.car in wanted]
+
+
+def _by_stem(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        stem = path.stem.removesuffix("_mask")
+        if stem in found:
+            raise DataError(f"{folder}: {found[stem].name} and {path.name} are both {stem}; keep one of them")
+        found[stem] = path
+    if not found:
+        raise DataError(f"{folder}: no pictures in it (looked for {', '.join(sorted(suffixes))})")
+    return found

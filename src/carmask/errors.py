@@ -1,0 +1,79 @@
+"""Everything that carmask raises on purpose.
+
+::
+
+    CarmaskError                 one line that says what was wrong, where, and what to do
+    ├── UsageError               the request itself cannot be served: nothing was started
+    │   ├── UnknownNameError     no network, model, recipe … has this name
+    │   └── DeviceError          the device that was asked for is not there
+    ├── PhotoError               a photo or mask cannot be read or is not what it should be
+    ├── OutputError              a result cannot be written (permissions, disk full, a folder in the way)
+    │   └── IncompleteError      a file that must be complete was not written, because parts of it failed
+    ├── ArrayError               an array has another dtype, shape or range than its contract says
+    ├── RLEError                 a run-length text is malformed or does not fit its frame
+    ├── DataError                a data set is incomplete or contradicts itself
+    ├── SubmissionError          a submission or truth CSV cannot be read
+    ├── RecipeError              a training recipe has a wrong key or value
+    ├── WeightsError             encoder weights or a checkpoint do not fit
+    └── ModelError               a model file is not one, or is damaged
+
+Anything else that escapes is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class CarmaskError(Exception):
+    """Base of all errors that a user can do something about."""
+
+
+class UsageError(CarmaskError):
+    """The request cannot be served as it was put; nothing was started."""
+
+
+class UnknownNameError(UsageError):
+    """A name that is not in the table it was looked up in."""
+
+
+class DeviceError(UsageError):
+    """The device that was asked for is not available."""
+
+
+class PhotoError(CarmaskError):
+    """A photo or mask file cannot be used."""
+
+
+class OutputError(CarmaskError):
+    """A result cannot be written."""
+
+
+class IncompleteError(OutputError):
+    """A file that must be complete was not written, because parts of it failed."""
+
+
+class ArrayError(CarmaskError):
+    """An array breaks its contract."""
+
+
+class RLEError(CarmaskError):
+    """A run-length text is malformed or does not fit its frame."""
+
+
+class DataError(CarmaskError):
+    """A data set is incomplete or contradicts itself."""
+
+
+class SubmissionError(CarmaskError):
+    """A submission or truth CSV cannot be read."""
+
+
+class RecipeError(CarmaskError):
+    """A training recipe has a wrong key or value."""
+
+
+class WeightsError(CarmaskError):
+    """Weights or a checkpoint do not fit the network."""
+
+
+class ModelError(CarmaskError):
+    """A model file is not one, or is damaged."""

@@ -1,0 +1,1 @@
+"""Scores at the truth's own size, per image."""

@@ -1,0 +1,1 @@
+"""Models in a runtime, and what they say of photos. Free of torch."""

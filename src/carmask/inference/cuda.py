@@ -1,0 +1,52 @@
+"""Run a model file on an NVIDIA GPU, with ONNX Runtime (the ``[cuda]`` extra)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from carmask.arrays import Photo, Probability
+from carmask.errors import DeviceError, ModelError
+from carmask.inference.model import ModelInfo
+
+_PROVIDER = "CUDAExecutionProvider"
+
+
+class CudaNetwork:
+    """A model file on the GPU. There is no silent way back to the processor."""
+
+    def __init__(self, path: Path, info: ModelInfo) -> None:
+        """Load the model.
+
+        Args:
+            path: the ONNX file.
+            info: its description.
+
+        Raises:
+            DeviceError: if ONNX Runtime with CUDA, or a GPU, is missing.
+            ModelError: if the graph is damaged.
+        """
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise DeviceError("--device cuda needs ONNX Runtime for CUDA: pip install 'carmask[cuda]'") from error
+        if _PROVIDER not in onnxruntime.get_available_providers():
+            raise DeviceError(
+                "--device cuda: the installed onnxruntime has no CUDA; pip install 'carmask[cuda]' in its place"
+            )
+        self.info = info
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), providers=[_PROVIDER])
+        except Exception as error:  # its exceptions share no public base class
+            raise ModelError(f"{path}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from error
+        # Asked for CUDA, ONNX Runtime falls back to the processor with no more than a warning.
+        if _PROVIDER not in self._session.get_providers():
+            raise DeviceError(
+                "--device cuda: no CUDA device can be used on this machine; leave --device out for the CPU"
+            )
+
+    def run(self, pixels: Photo) -> Probability:
+        """Predict: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]."""
+        (probability,) = self._session.run(None, {"photo": np.ascontiguousarray(pixels)[None]})
+        return np.asarray(probability[0], np.float32)

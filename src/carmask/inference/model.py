@@ -1,0 +1,150 @@
+"""Model files: ONNX that describes itself.
+
+The graph takes uint8 (1, height, width, 3) RGB and returns float32 (1, height, width) probabilities; normalisation is
+inside it. All else that is known of a model stands in the file's metadata under the key ``carmask``, as JSON.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from carmask.arrays import Photo, Probability, Size
+from carmask.errors import ModelError
+from carmask.inference import onnxfile
+
+#: The metadata key of an ONNX file under which a model's description stands.
+METADATA_KEY = "carmask"
+DEFAULT_MODEL = "default"
+
+Device = Literal["cpu", "cuda"]
+
+
+class ModelInfo(BaseModel):
+    """What a model file says of itself.
+
+    Attributes:
+        format: version of this description.
+        name: the model's name.
+        version: the model's own version.
+        network: name in the table of networks.
+        classes: what the network tells from background.
+        height: of the input, in pixels.
+        width: of the input, in pixels.
+        normalisation: what the graph does to values of 0 to 255 first, for the reader.
+        threshold: probabilities at or above it are car.
+        calibration: pairs of raw and corrected confidence, rising, interpolated linearly; empty for none.
+        training_data: what it was trained on.
+        training_cars: the cars it has seen.
+        validation_cars: the cars it was measured on, none of which it has seen.
+        score: mean Dice at native size on the validation cars, or None before it was measured.
+        licence: terms that come with the model.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    name: str
+    version: str
+    network: str
+    classes: tuple[str, ...] = ("car",)
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    normalisation: str
+    threshold: float = Field(gt=0, lt=1)
+    calibration: tuple[tuple[float, float], ...] = ()
+    training_data: str
+    training_cars: tuple[str, ...] = ()
+    validation_cars: tuple[str, ...] = ()
+    score: float | None = None
+    licence: str
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the input."""
+        return self.height, self.width
+
+
+class Network(Protocol):
+    """Anything that predicts: a model file in a runtime, or a network in training."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model says of itself."""
+
+    def run(self, pixels: Photo) -> Probability:
+        """Predict.
+
+        Args:
+            pixels: uint8 (``*info.size``, 3), RGB.
+
+        Returns:
+            float32 (``*info.size``) in [0, 1].
+        """
+
+
+def find_model(model: str | Path) -> Path:
+    """Find a model's file.
+
+    Args:
+        model: a path, or the name of a shipped model; a file of that name in the working folder comes second.
+
+    Returns:
+        The path.
+
+    Raises:
+        ModelError: if there is neither.
+    """
+    shipped = Path(str(files("carmask") / "models"))
+    names = sorted(path.stem for path in shipped.glob("*.onnx"))
+    if str(model) in names:
+        return shipped / f"{model}.onnx"
+    path = Path(model)
+    if path.is_file():
+        return path
+    raise ModelError(f"{model}: neither a model file nor the name of a shipped model ({', '.join(names) or 'none'})")
+
+
+def read_info(path: Path) -> ModelInfo:
+    """Read a model's description without loading the network.
+
+    Raises:
+        ModelError: if the file is not ONNX, or is ONNX that does not describe itself to carmask.
+    """
+    text = onnxfile.read_metadata(path).get(METADATA_KEY)
+    if text is None:
+        raise ModelError(f"{path}: an ONNX file, but not a carmask model; 'carmask export' writes those")
+    try:
+        return ModelInfo.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ModelError(f"{path}: its description is not one this version reads: {where}: {first['msg']}") from error
+
+
+def load_model(model: str | Path = DEFAULT_MODEL, *, device: Device = "cpu") -> Network:
+    """Load a model.
+
+    Args:
+        model: a path, or the name of a shipped model.
+        device: ``cpu`` runs OpenVINO, ``cuda`` runs ONNX Runtime's CUDA provider.
+
+    Returns:
+        The network, ready to run.
+
+    Raises:
+        ModelError: if there is no such model, or its file is damaged.
+        DeviceError: if the device is not available.
+    """
+    path = find_model(model)
+    info = read_info(path)
+    if device == "cuda":
+        from carmask.inference.cuda import CudaNetwork
+
+        return CudaNetwork(path, info)
+    from carmask.inference.cpu import CpuNetwork
+
+    return CpuNetwork(path, info)

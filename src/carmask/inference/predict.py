@@ -1,0 +1,117 @@
+"""From a photo to its mask, with one network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from carmask.arrays import Mask, Photo, Probability, check_photo
+from carmask.inference import frame
+from carmask.inference.confidence import calibrated, expected_dice
+from carmask.inference.model import DEFAULT_MODEL, Device, ModelInfo, Network, load_model
+
+
+class Prediction(NamedTuple):
+    """What a network says of one photo.
+
+    Attributes:
+        mask: bool (height, width) at the photo's size.
+        confidence: 0 to 1, the Dice score to expect; 0 where no car was found.
+        area: fraction of the photo that is car.
+    """
+
+    mask: Mask
+    confidence: float
+    area: float
+
+
+def predict(network: Network, photo: Photo) -> Prediction:
+    """Find the car in a photo.
+
+    The probabilities are enlarged to the photo's size and then cut at the model's threshold, never the other way
+    round: the contour keeps sub-pixel precision.
+
+    Args:
+        network: a loaded model.
+        photo: uint8 (height, width, 3), RGB.
+
+    Returns:
+        The mask and its confidence.
+    """
+    size = photo.shape[0], photo.shape[1]
+    place = frame.fit(size, network.info.size)
+    small = frame.inside(network.run(frame.enter(photo, place)), place)
+    mask = frame.resize(small, size) >= network.info.threshold
+    raw = expected_dice(small, network.info.threshold)
+    return Prediction(mask, calibrated(raw, network.info.calibration), float(mask.mean()))
+
+
+class Cutter:
+    """Cuts cars out of photos.
+
+    >>> cutter = Cutter()
+    >>> mask = cutter.mask(photo)  # doctest: +SKIP
+    """
+
+    def __init__(self, model: str | Path = DEFAULT_MODEL, *, device: Device = "cpu") -> None:
+        """Load a model.
+
+        Args:
+            model: a model file, or the name of a shipped model.
+            device: ``cpu`` or ``cuda``.
+
+        Raises:
+            ModelError: if there is no such model, or its file is damaged.
+            DeviceError: if the device is not available.
+        """
+        self._network = load_model(model, device=device)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model says of itself."""
+        return self._network.info
+
+    def mask(self, photo: Photo) -> Mask:
+        """Find the car.
+
+        Args:
+            photo: uint8 (height, width, 3), RGB.
+
+        Returns:
+            bool (height, width), True where the car is.
+
+        Raises:
+            ArrayError: if the photo is not such an array.
+        """
+        return self.predict(photo).mask
+
+    def predict(self, photo: Photo) -> Prediction:
+        """Find the car, with confidence and area.
+
+        Args:
+            photo: uint8 (height, width, 3), RGB.
+
+        Returns:
+            The prediction.
+
+        Raises:
+            ArrayError: if the photo is not such an array.
+        """
+        return predict(self._network, check_photo(photo))
+
+    def probability(self, photo: Photo) -> Probability:
+        """Give the probability of each pixel to be car.
+
+        Args:
+            photo: uint8 (height, width, 3), RGB.
+
+        Returns:
+            float32 (height, width) in [0, 1].
+
+        Raises:
+            ArrayError: if the photo is not such an array.
+        """
+        check_photo(photo)
+        size = photo.shape[0], photo.shape[1]
+        place = frame.fit(size, self._network.info.size)
+        return frame.leave(self._network.run(frame.enter(photo, place)), place, size)

@@ -1,0 +1,104 @@
+"""A light U-Net on a MobileNetV2 encoder: the network of the shipped default model.
+
+Encoder: MobileNetV2 (Sandler et al. 2018, https://arxiv.org/abs/1801.04381) in torchvision's layout, without its last
+1x1 convolution to 1,280 channels, which serves classification and would be 40 % of the decoder's first stage.
+Decoder: U-Net (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597) with few filters, to stride 2 only.
+Head: sub-pixel convolution (Shi et al. 2016, https://arxiv.org/abs/1609.05158) from stride 2 to full size. A decoder
+stage at full size would cost as much time as all the others together.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from carmask.errors import WeightsError
+from carmask.networks.blocks import conv_bn_relu
+
+#: Indices into ``mobilenet_v2().features`` whose outputs are the skips (strides 2, 4, 8, 16) and the bottom (32).
+TAPS = (1, 3, 6, 13, 17)
+ENCODER_CHANNELS = (16, 24, 32, 96, 320)
+DECODER_CHANNELS = (128, 64, 48, 32)
+
+
+class MobileNetV2UNet(nn.Module):
+    """Car against background; fully convolutional.
+
+    Attributes:
+        multiple: height and width of the input must be multiples of this.
+    """
+
+    multiple = 32
+
+    def __init__(self) -> None:
+        super().__init__()
+        from torchvision.models import mobilenet_v2
+
+        self.encoder = mobilenet_v2(weights=None).features[: TAPS[-1] + 1]
+        below = ENCODER_CHANNELS[-1]
+        stages = []
+        for skip, filters in zip(reversed(ENCODER_CHANNELS[:-1]), DECODER_CHANNELS, strict=True):
+            stages.append(nn.Sequential(conv_bn_relu(below + skip, filters), conv_bn_relu(filters, filters)))
+            below = filters
+        self.decoder = nn.ModuleList(stages)
+        self.head = nn.Conv2d(below, 4, kernel_size=3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Predict one logit for each pixel.
+
+        Args:
+            images: float32 (batch, 3, height, width), RGB, normalised with ImageNet's mean and standard deviation;
+                height and width multiples of 32.
+
+        Returns:
+            float32 (batch, 1, height, width) logits: above 0 means more likely car than not.
+        """
+        taps = []
+        x = images
+        for index, layer in enumerate(self.encoder):
+            x = layer(x)
+            if index in TAPS:
+                taps.append(x)
+        x = taps.pop()
+        for stage in self.decoder:
+            x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = stage(torch.cat([x, taps.pop()], dim=1))
+        return nn.functional.pixel_shuffle(self.head(x), 2)
+
+    def load_encoder(self, file: Path | None) -> None:
+        """Load ImageNet weights into the encoder.
+
+        Args:
+            file: a safetensors file with torchvision's names (``features.0.0.weight`` …), or None to download
+                torchvision's ``IMAGENET1K_V2`` weights (checked by torchvision against the hash in their name).
+
+        Raises:
+            WeightsError: if the file is unreadable or is not of this encoder, or the download fails.
+        """
+        from carmask.networks.weights import read_encoder_weights
+
+        state = read_encoder_weights(file, lambda: _download())
+        wanted = self.encoder.state_dict()
+        picked = {
+            key.removeprefix("features."): value
+            for key, value in state.items()
+            if key.removeprefix("features.") in wanted
+        }
+        missing = sorted(set(wanted) - set(picked))
+        if missing:
+            raise WeightsError(
+                f"{file}: not weights of MobileNetV2 in torchvision's layout: {len(missing)} of {len(wanted)} tensors "
+                f"are missing, the first is features.{missing[0]}"
+            )
+        try:
+            self.encoder.load_state_dict(picked)
+        except RuntimeError as error:
+            raise WeightsError(f"{file}: tensors of another shape: {str(error).splitlines()[-1].strip()}") from error
+
+
+def _download() -> dict[str, Tensor]:
+    from torchvision.models import MobileNet_V2_Weights
+
+    return dict(MobileNet_V2_Weights.IMAGENET1K_V2.get_state_dict(progress=True, check_hash=True))

@@ -1,0 +1,1 @@
+"""Train networks from recipes and export them as model files."""

@@ -1,0 +1,185 @@
+"""From a finished run to a model file, checked."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from carmask.arrays import Photo
+from carmask.data.table import of_cars, read_examples
+from carmask.errors import ModelError, WeightsError
+from carmask.evaluation.evaluate import evaluate, summarise
+from carmask.images import read_photo, write_atomically
+from carmask.inference import frame
+from carmask.inference.model import METADATA_KEY, ModelInfo, load_model
+from carmask.networks import build
+from carmask.training.module import Normalised, TorchNetwork
+from carmask.training.train import INFO_FILE, WEIGHTS_FILE
+
+#: Mean absolute difference of the probabilities of one photo that 16-bit storage and a runtime's bf16 may make.
+TOLERANCE = 0.002
+
+
+def read_run(run: Path) -> tuple[Normalised, ModelInfo]:
+    """Load the trained network of a run.
+
+    Args:
+        run: the folder that ``train`` wrote.
+
+    Returns:
+        The network with its normalisation, in evaluation mode, and its description.
+
+    Raises:
+        WeightsError: if the run is not finished, or its files do not fit each other.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        info = ModelInfo.model_validate_json((run / INFO_FILE).read_text())
+        state = load_file(run / WEIGHTS_FILE)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise WeightsError(f"{run}: not a finished training: {str(error).splitlines()[0]}") from error
+    model = Normalised(build(info.network))
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{run / WEIGHTS_FILE}: not weights of {info.network}") from error
+    return model.eval(), info
+
+
+class Exported(NamedTuple):
+    """What ``export`` wrote.
+
+    Attributes:
+        info: the file's description of itself.
+        difference: mean absolute difference of the probabilities that the trained network and the file give, on the
+            photo where it is largest.
+    """
+
+    info: ModelInfo
+    difference: float
+
+
+def export(
+    run: Path,
+    out: Path,
+    *,
+    changes: dict[str, str] | None = None,
+    data: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Exported:
+    """Write a run's network as a model file, after checking that both predict the same.
+
+    Weights are stored as 16-bit floats, which halves the file, and computed with as the runtime likes.
+
+    Args:
+        run: the folder that ``train`` wrote.
+        out: the ONNX file to write.
+        changes: texts of the description to set: ``name``, ``version``, ``licence``.
+        data: the data set trained on; the file is scored on its validation cars and says so.
+        progress: called with the number of photos scored and of all.
+
+    Returns:
+        What was written.
+
+    Raises:
+        WeightsError: if the run is not finished.
+        DataError: if ``data`` lacks the validation cars.
+        ModelError: if the file predicts something else than the network; it is not written then.
+        OutputError: if the file cannot be written.
+    """
+    model, info = read_run(run)
+    info = ModelInfo.model_validate({**info.model_dump(), **(changes or {})})
+    trial = run / "export.onnx"
+    write_atomically(trial, _to_onnx(model, info))
+    try:
+        exported, trained = load_model(trial), TorchNetwork(model, info)
+        probes = _probes(info, data)
+        difference = max(float(np.abs(exported.run(probe) - trained.run(probe)).mean()) for probe in probes)
+        if not difference <= TOLERANCE:
+            raise ModelError(
+                f"{out}: not written: its probabilities differ from the trained network's by {difference:.3f}"
+            )
+        if data is not None:
+            examples = of_cars(read_examples(data), info.validation_cars)
+            score = summarise(evaluate(exported, examples, progress=progress)).mean
+            info = info.model_copy(update={"score": round(score, 6)})
+        write_atomically(out, _to_onnx(model, info))
+    finally:
+        trial.unlink(missing_ok=True)
+    return Exported(info, difference)
+
+
+def _probes(info: ModelInfo, data: Path | None) -> list[Photo]:
+    """Inputs to compare on: photos the network was made for, or else noise."""
+    if data is None:
+        return [np.random.default_rng(0).integers(0, 256, (*info.size, 3), np.uint8)]
+    examples = of_cars(read_examples(data), info.validation_cars)[:: max(1, 16 * len(info.validation_cars) // 8)]
+    photos = [read_photo(example.photo) for example in examples]
+    return [frame.enter(photo, frame.fit((photo.shape[0], photo.shape[1]), info.size)) for photo in photos]
+
+
+class _Deployed(nn.Module):
+    """What the graph computes: uint8 (1, height, width, 3) to float32 (1, height, width) probabilities."""
+
+    def __init__(self, model: Normalised) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self.model(pixels)
+        return logits[:, 0].sigmoid()
+
+
+def _to_onnx(model: Normalised, info: ModelInfo) -> bytes:
+    example = torch.zeros((1, *info.size, 3), dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            _Deployed(model).eval(),
+            (example,),
+            input_names=["photo"],
+            output_names=["probability"],
+            dynamo=True,
+            optimize=True,
+            verbose=False,
+        )
+    assert program is not None
+    proto = program.model_proto
+    _store_as_half(proto)
+    del proto.metadata_props[:]
+    # The exporter notes where in the source each node came from: paths that are no one's business.
+    for node in proto.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, info.model_dump_json()
+    onnx.checker.check_model(proto, full_check=True)
+    content: bytes = proto.SerializeToString()
+    return content
+
+
+def _store_as_half(proto: onnx.ModelProto) -> None:
+    """Keep large weights as float16, each behind a Cast to float32 that runtimes fold when they load the file."""
+    graph = proto.graph
+    casts = []
+    for tensor in graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < 1024:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)

@@ -1,0 +1,131 @@
+"""Training recipes: TOML files whose every key is checked."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from carmask.data.augment import AugmentSettings
+from carmask.errors import RecipeError
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EncoderSettings(_Settings):
+    """Where the encoder's weights come from."""
+
+    weights: Literal["imagenet", "none"] = "imagenet"
+
+
+class StageSettings(_Settings):
+    """A part of the training at one size; small first is faster and as good (progressive resizing)."""
+
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    batch: int = Field(gt=0)
+    epochs: int = Field(gt=0)
+
+
+class Recipe(_Settings):
+    """Everything that decides a training's outcome, but for data and encoder weights."""
+
+    name: str
+    network: str
+    #: Trained photos for each car photo of the set are drawn without repetition until all have been seen.
+    epoch_photos: int = Field(512, gt=0, description="photos that make an epoch: checkpoints come at its end")
+    stages: tuple[StageSettings, ...] = Field(min_length=1)
+    loss: str = "bce+dice"
+    learning_rate: float = Field(1e-3, gt=0)
+    encoder_rate: float = Field(1.0, ge=0, description="the encoder's rate as a fraction of the learning rate")
+    weight_decay: float = Field(1e-4, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1, description="fraction of all steps in which the rate rises")
+    average: float = Field(0.0, ge=0, lt=1, description="decay of the moving average of weights; 0 for none")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    seed: int = 0
+    validation: int | float = Field(0.2, description="cars kept from training: how many, or which fraction")
+    check_photos: int = Field(32, ge=0, description="validation photos scored after every epoch; 0 for none")
+    encoder: EncoderSettings = EncoderSettings()
+    augment: AugmentSettings = AugmentSettings()
+
+    @property
+    def epochs(self) -> int:
+        """Of all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all stages."""
+        return sum(stage.epochs * (self.epoch_photos // stage.batch) for stage in self.stages)
+
+    def stage(self, epoch: int) -> StageSettings:
+        """The stage that an epoch, counted from 0 over all stages, belongs to."""
+        for stage in self.stages:
+            if epoch < stage.epochs:
+                return stage
+            epoch -= stage.epochs
+        return self.stages[-1]
+
+
+def recipe_names() -> list[str]:
+    """Names of the shipped recipes."""
+    return sorted(path.stem for path in _shipped().glob("*.toml"))
+
+
+def load_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply changes to it.
+
+    Args:
+        recipe: name of a shipped recipe, or a TOML file.
+        changes: ``key=value`` or ``table.key=value``, the value as in TOML; a bare word is text.
+
+    Returns:
+        The checked recipe.
+
+    Raises:
+        RecipeError: if there is no such recipe, it is not TOML, or a key or value is wrong.
+    """
+    path = _shipped() / f"{recipe}.toml" if str(recipe) in recipe_names() else Path(recipe)
+    try:
+        settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(
+            f"{recipe}: neither a recipe file nor the name of one ({', '.join(recipe_names())})"
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path}: not TOML: {error}") from error
+    for change in changes:
+        _apply(settings, change)
+    settings.setdefault("name", path.stem)
+    try:
+        return Recipe.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(f"{path}: {where}: {first['msg']}") from error
+
+
+def _shipped() -> Path:
+    return Path(str(files("carmask") / "training" / "recipes"))
+
+
+def _apply(settings: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"--set {change}: write key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *tables, last = key.strip().split(".")
+    for table in tables:
+        settings = settings.setdefault(table, {})
+        if not isinstance(settings, dict):
+            raise RecipeError(f"--set {change}: {table} is not a table")
+    settings[last] = value
