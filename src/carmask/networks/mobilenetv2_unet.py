@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from carmask.errors import WeightsError
 from carmask.networks.blocks import conv_bn_relu
+from carmask.networks.network import SegmentationNetwork, car_channels_of
+from carmask.networks.weights import load_into, read_encoder_weights
 
 #: Indices into ``mobilenet_v2().features`` whose outputs are the skips (strides 2, 4, 8, 16) and the bottom (32).
 TAPS = (1, 3, 6, 13, 17)
@@ -23,7 +24,7 @@ ENCODER_CHANNELS = (16, 24, 32, 96, 320)
 DECODER_CHANNELS = (128, 64, 48, 32)
 
 
-class MobileNetV2UNet(nn.Module):
+class MobileNetV2UNet(SegmentationNetwork):
     """Car against background; fully convolutional.
 
     Attributes:
@@ -32,10 +33,12 @@ class MobileNetV2UNet(nn.Module):
 
     multiple = 32
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = 1) -> None:
         super().__init__()
         from torchvision.models import mobilenet_v2
 
+        if classes > 1:
+            self.channels, self.car_channels = classes + 1, car_channels_of(classes)
         self.encoder = mobilenet_v2(weights=None).features[: TAPS[-1] + 1]
         below = ENCODER_CHANNELS[-1]
         stages = []
@@ -43,17 +46,17 @@ class MobileNetV2UNet(nn.Module):
             stages.append(nn.Sequential(conv_bn_relu(below + skip, filters), conv_bn_relu(filters, filters)))
             below = filters
         self.decoder = nn.ModuleList(stages)
-        self.head = nn.Conv2d(below, 4, kernel_size=3, padding=1)
+        self.head = nn.Conv2d(below, 4 * self.channels, kernel_size=3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Predict one logit for each pixel.
+        """Predict one logit for each pixel (or a score for each class).
 
         Args:
             images: float32 (batch, 3, height, width), RGB, normalised with ImageNet's mean and standard deviation;
                 height and width multiples of 32.
 
         Returns:
-            float32 (batch, 1, height, width) logits: above 0 means more likely car than not.
+            float32 (batch, channels, height, width): one channel is the logit of car.
         """
         taps = []
         x = images
@@ -77,28 +80,12 @@ class MobileNetV2UNet(nn.Module):
         Raises:
             WeightsError: if the file is unreadable or is not of this encoder, or the download fails.
         """
-        from carmask.networks.weights import read_encoder_weights
-
-        state = read_encoder_weights(file, lambda: _download())
-        wanted = self.encoder.state_dict()
-        picked = {
-            key.removeprefix("features."): value
-            for key, value in state.items()
-            if key.removeprefix("features.") in wanted
-        }
-        missing = sorted(set(wanted) - set(picked))
-        if missing:
-            raise WeightsError(
-                f"{file}: not weights of MobileNetV2 in torchvision's layout: {len(missing)} of {len(wanted)} tensors "
-                f"are missing, the first is features.{missing[0]}"
-            )
-        try:
-            self.encoder.load_state_dict(picked)
-        except RuntimeError as error:
-            raise WeightsError(f"{file}: tensors of another shape: {str(error).splitlines()[-1].strip()}") from error
+        state = read_encoder_weights(file, download_mobilenetv2)
+        load_into(self.encoder, state, prefix="features.", what="MobileNetV2 in torchvision's layout", source=file)
 
 
-def _download() -> dict[str, Tensor]:
+def download_mobilenetv2() -> dict[str, Tensor]:
+    """Fetch torchvision's ``IMAGENET1K_V2`` weights, checked against the hash in their name."""
     from torchvision.models import MobileNet_V2_Weights
 
     return dict(MobileNet_V2_Weights.IMAGENET1K_V2.get_state_dict(progress=True, check_hash=True))

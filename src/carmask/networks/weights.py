@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from carmask.errors import WeightsError
 
@@ -38,3 +38,35 @@ def read_encoder_weights(file: Path | None, download: Callable[[], dict[str, Ten
         return load_file(file)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{file}: not a readable safetensors file ({error})") from error
+
+
+def load_into(encoder: nn.Module, state: dict[str, Tensor], *, prefix: str, what: str, source: Path | None) -> None:
+    """Load those tensors of a library's network that an encoder is made of.
+
+    Args:
+        encoder: keeps the library's names, less ``prefix``.
+        state: the library's whole network, or its encoder; further tensors are ignored.
+        prefix: what the library's names begin with, such as ``features.``; names without it do as well.
+        what: the network and layout, for messages.
+        source: the file that ``state`` came from, for messages; None for a download.
+
+    Raises:
+        WeightsError: if tensors are missing or have another shape.
+    """
+    wanted = encoder.state_dict()
+    given = {key.removeprefix(prefix): value for key, value in state.items()}
+    origin = source or "the download"
+    # The number of batches seen serves no network here, and converted files often lack it.
+    missing = sorted(key for key in wanted if key not in given and not key.endswith("num_batches_tracked"))
+    if missing:
+        raise WeightsError(
+            f"{origin}: not weights of {what}: {len(missing)} of {len(wanted)} tensors are missing, the first is "
+            f"{prefix}{missing[0]}"
+        )
+    for key, value in wanted.items():
+        if key in given and given[key].shape != value.shape:
+            raise WeightsError(
+                f"{origin}: tensors of another shape: {prefix}{key} is {tuple(given[key].shape)}, {what} has "
+                f"{tuple(value.shape)}"
+            )
+    encoder.load_state_dict({key: given.get(key, value) for key, value in wanted.items()})

@@ -1,0 +1,102 @@
+"""What every network is: images in, one score for each pixel and output channel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from carmask.errors import WeightsError
+
+
+class SegmentationNetwork(nn.Module):
+    """Base of all networks.
+
+    ``forward`` takes float32 (batch, 3, height, width), RGB, normalised with ImageNet's mean and standard deviation, and
+    returns float32 (batch, channels, height, width). With one channel that is the logit of "car". With more it is a
+    score for each class, and softmax over the channels gives the probabilities of the classes.
+
+    Attributes:
+        multiple: height and width of the input must be multiples of this.
+        channels: output channels.
+        car_channels: those that are car, where there is more than one channel; the others are not.
+        encoder_frozen: the encoder is left as it was loaded, its BatchNorm statistics included.
+    """
+
+    multiple: int = 1
+    channels: int = 1
+    car_channels: tuple[int, ...] = (0,)
+    encoder_frozen: bool = False
+
+    def encoder_module(self) -> nn.Module | None:
+        """The part that ImageNet weights are for, or None if the network has none."""
+        found = getattr(self, "encoder", None)
+        return found if isinstance(found, nn.Module) else None
+
+    def load_encoder(self, file: Path | None) -> None:
+        """Load ImageNet weights into the encoder.
+
+        Args:
+            file: a safetensors file, or None for the library's download.
+
+        Raises:
+            WeightsError: if the network has no encoder that such weights exist for; if the file is unreadable or is
+                not of this encoder; if the download fails.
+        """
+        raise WeightsError(f"{file or 'ImageNet'}: this network has no encoder that ImageNet weights exist for")
+
+    def freeze_encoder(self, frozen: bool = True) -> None:
+        """Keep the encoder as it is while the rest is trained, or let it be trained again.
+
+        As in Keras with ``trainable = False``: no gradients, and BatchNorm keeps its statistics.
+
+        Raises:
+            WeightsError: if the network has no encoder.
+        """
+        encoder = self.encoder_module()
+        if encoder is None:
+            raise WeightsError("this network has no encoder to freeze; use --set encoder.frozen=false")
+        encoder.requires_grad_(not frozen)
+        self.encoder_frozen = frozen
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> SegmentationNetwork:
+        """Switch between training and evaluation; a frozen encoder stays in evaluation."""
+        super().train(mode)
+        encoder = self.encoder_module()
+        if self.encoder_frozen and encoder is not None:
+            encoder.eval()
+        return self
+
+
+def car_channels_of(classes: int) -> tuple[int, ...]:
+    """The channels of a multi-channel head that are car.
+
+    With one class, the three channels of the pix2pix sources are background, car, and a class that no mask holds: the
+    sources train them with sparse categorical cross-entropy on masks of 0 and 1 and call a pixel car where channel 1 is
+    the largest. With parts, channel 0 is background and every other one a part of the car.
+    """
+    return (1,) if classes == 1 else tuple(range(1, classes + 1))
+
+
+def car_logits(scores: Tensor, car_channels: tuple[int, ...]) -> Tensor:
+    """The logit of "car", from whatever a network's head gives.
+
+    With one channel that is the channel. With more, softmax over the channels gives class probabilities, their sum over
+    ``car_channels`` is the probability p of car, and ``log(p / (1 - p))`` = logsumexp of the car channels - logsumexp
+    of the others. So for the three channels of the pix2pix sources p >= 0.5 is argmax = 1 wherever one class holds the
+    majority.
+
+    Args:
+        scores: float32 (batch, channels, height, width).
+        car_channels: which of them are car.
+
+    Returns:
+        float32 (batch, 1, height, width).
+    """
+    if scores.shape[1] == 1:
+        return scores
+    others = [channel for channel in range(scores.shape[1]) if channel not in car_channels]
+    car = torch.logsumexp(scores[:, list(car_channels)], dim=1, keepdim=True)
+    return car - torch.logsumexp(scores[:, others], dim=1, keepdim=True)
