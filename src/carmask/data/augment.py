@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from carmask.arrays import Photo
+from carmask.data import warp
+from carmask.data.quantize import quantize
+from carmask.data.warp import SoftMask
 
-#: uint8 (height, width): 255 times the fraction of the pixel that is car.
-SoftMask = NDArray[np.uint8]
+#: Ranges of the five-operation set: degrees, least zoom, fraction of each side.
+FIVE_ROTATE, FIVE_ZOOM, FIVE_SHEAR, FIVE_SHIFT = 20.0, 0.8, 20.0, 0.2
 
 
 class AugmentSettings(BaseModel):
@@ -22,6 +24,8 @@ class AugmentSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     flip: float = Field(0.0, ge=0, le=1, description="probability of mirroring left and right")
+    flip_up_down: float = Field(0.0, ge=0, le=1, description="probability of turning it upside down")
+    five: float = Field(0.0, ge=0, le=1, description="probability of each of flip, rotate, zoom, shear and shift")
     shift: float = Field(0.0, ge=0, le=0.5, description="shift by up to this fraction of each side")
     scale: float = Field(0.0, ge=0, lt=1, description="enlarge or shrink by a factor in [1 - scale, 1 + scale]")
     rotate: float = Field(0.0, ge=0, le=180, description="rotate by up to this many degrees")
@@ -29,10 +33,17 @@ class AugmentSettings(BaseModel):
     contrast: float = Field(0.0, ge=0, le=1, description="stretch around the mean by a factor in [1 - x, 1 + x]")
     hue: float = Field(0.0, ge=0, le=180, description="turn the hue by up to this many degrees")
     grey: float = Field(0.0, ge=0, le=1, description="probability of making the car alone grey")
+    colours: int = Field(0, ge=0, le=256, description="reduce to this many colours by k-means; 0 for none")
+    binary: bool = Field(False, description="cut the mask at one half, after all else: no soft contour")
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether left and right may change places."""
+        return bool(self.flip or self.five)
 
 
 def augment(
-    photo: Photo, mask: SoftMask, settings: AugmentSettings, *, rng: np.random.Generator
+    photo: Photo, mask: SoftMask, settings: AugmentSettings, *, rng: np.random.Generator, labels: bool = False
 ) -> tuple[Photo, SoftMask]:
     """Apply the settings once, at random.
 
@@ -41,25 +52,46 @@ def augment(
         mask: uint8 (height, width), 0 to 255.
         settings: which changes, how strong.
         rng: source of all randomness: the same state gives the same result.
+        labels: the mask holds labels, 0 for background, not fractions.
 
     Returns:
         New contiguous arrays of the same shapes, moved together; colours change in the photo alone.
     """
+    # What is off draws no random number: switching one change on leaves the others of a seed as they were.
     if rng.random() < settings.flip:
         photo, mask = photo[:, ::-1], mask[:, ::-1]
+    if settings.flip_up_down and rng.random() < settings.flip_up_down:
+        photo, mask = photo[::-1], mask[::-1]
+    if settings.five:
+        photo, mask = _five(photo, mask, settings.five, rng, labels=labels)
     if settings.shift or settings.scale or settings.rotate:
-        photo, mask = _move(photo, mask, settings, rng)
+        photo, mask = _move(photo, mask, settings, rng, labels=labels)
     if rng.random() < settings.grey:
         photo = grey_car(photo, mask)
     if settings.brightness or settings.contrast:
         photo = _relight(photo, settings, rng)
     if settings.hue:
         photo = turn_hue(photo, rng.uniform(-settings.hue, settings.hue))
+    if settings.colours:
+        photo = quantize(np.ascontiguousarray(photo), settings.colours, rng=rng)
+    if settings.binary and not labels:
+        mask = binarise(mask)
     return np.ascontiguousarray(photo), np.ascontiguousarray(mask)
 
 
+def binarise(mask: SoftMask) -> SoftMask:
+    """Cut a soft mask at one half: uint8 (height, width) with 0 and 255 only."""
+    return (mask >= 128).astype(np.uint8) * np.uint8(255)
+
+
 def affine(
-    photo: Photo, mask: SoftMask, *, shift: tuple[float, float], scale: float, degrees: float
+    photo: Photo,
+    mask: SoftMask,
+    *,
+    shift: tuple[float, float],
+    scale: float,
+    degrees: float,
+    labels: bool = False,
 ) -> tuple[Photo, SoftMask]:
     """Shift, scale and rotate about the centre, with one bilinear resampling.
 
@@ -72,6 +104,7 @@ def affine(
         shift: (down, right) as fractions of height and width.
         scale: factor above 0; more than 1 enlarges.
         degrees: counter-clockwise.
+        labels: the mask holds labels, between which nothing can be interpolated: take the nearest.
 
     Returns:
         Arrays of the same shapes.
@@ -80,7 +113,8 @@ def affine(
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, scale)
     matrix[:, 2] += (shift[1] * width, shift[0] * height)
     moved = cv2.warpAffine(photo, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    moved_mask = cv2.warpAffine(mask, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    by = cv2.INTER_NEAREST if labels else cv2.INTER_LINEAR
+    moved_mask = cv2.warpAffine(mask, matrix, (width, height), flags=by, borderMode=cv2.BORDER_CONSTANT)
     return moved.astype(np.uint8, copy=False), moved_mask.astype(np.uint8, copy=False)
 
 
@@ -100,6 +134,23 @@ def grey_car(photo: Photo, mask: SoftMask) -> Photo:
     return mixed.astype(np.uint8)
 
 
+def relight(photo: Photo, gain: float, stretch: float) -> Photo:
+    """Multiply all values by ``gain``, then their distance from the mean by ``stretch``.
+
+    Args:
+        photo: uint8 (height, width, 3), RGB.
+        gain: 1 leaves the brightness as it is.
+        stretch: 1 leaves the contrast as it is.
+
+    Returns:
+        A new photo of the same shape.
+    """
+    values = np.arange(256, dtype=np.float64) * gain
+    centre = float(photo.mean()) * gain
+    table = np.clip((values - centre) * stretch + centre, 0, 255).round().astype(np.uint8)
+    return cv2.LUT(photo, table).astype(np.uint8, copy=False)
+
+
 def turn_hue(photo: Photo, degrees: float) -> Photo:
     """Turn the hue of every pixel.
 
@@ -116,19 +167,41 @@ def turn_hue(photo: Photo, degrees: float) -> Photo:
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.uint8, copy=False)
 
 
-def _move(photo: Photo, mask: SoftMask, settings: AugmentSettings, rng: np.random.Generator) -> tuple[Photo, SoftMask]:
+def _five(
+    photo: Photo, mask: SoftMask, probability: float, rng: np.random.Generator, *, labels: bool
+) -> tuple[Photo, SoftMask]:
+    """Flip, rotate, zoom, shear and shift, each with the same probability, in one resampling.
+
+    Jois & Aygar 2017: rotate and shear by up to 20 degrees, zoom to 0.8-1 of each side, shift by up to 0.2 of it.
+    """
+    flip, rotate, zoom, shear, shift = rng.random(5) < probability
+    matrix = np.eye(3)
+    if flip:
+        photo, mask = photo[:, ::-1], mask[:, ::-1]
+    if rotate:
+        matrix = matrix @ warp.rotation(rng.uniform(-FIVE_ROTATE, FIVE_ROTATE))
+    if zoom:
+        matrix = matrix @ warp.zoom(*rng.uniform(FIVE_ZOOM, 1, 2))
+    if shear:
+        # The source draws a direction as well; the range is the same on both sides of zero.
+        matrix = matrix @ warp.shear(rng.uniform(-FIVE_SHEAR, FIVE_SHEAR))
+    if shift:
+        matrix = matrix @ warp.shift(*rng.uniform(-FIVE_SHIFT, FIVE_SHIFT, 2), size=(mask.shape[0], mask.shape[1]))
+    if not (rotate or zoom or shear or shift):
+        return photo, mask
+    return warp.warp(np.ascontiguousarray(photo), np.ascontiguousarray(mask), matrix, labels=labels)
+
+
+def _move(
+    photo: Photo, mask: SoftMask, settings: AugmentSettings, rng: np.random.Generator, *, labels: bool
+) -> tuple[Photo, SoftMask]:
     down, right = rng.uniform(-settings.shift, settings.shift, 2)
     scale = rng.uniform(1 - settings.scale, 1 + settings.scale)
     degrees = rng.uniform(-settings.rotate, settings.rotate)
-    return affine(
-        np.ascontiguousarray(photo), np.ascontiguousarray(mask), shift=(down, right), scale=scale, degrees=degrees
-    )
+    photo, mask = np.ascontiguousarray(photo), np.ascontiguousarray(mask)
+    return affine(photo, mask, shift=(down, right), scale=scale, degrees=degrees, labels=labels)
 
 
 def _relight(photo: Photo, settings: AugmentSettings, rng: np.random.Generator) -> Photo:
     gain = rng.uniform(1 - settings.brightness, 1 + settings.brightness)
-    stretch = rng.uniform(1 - settings.contrast, 1 + settings.contrast)
-    values = np.arange(256, dtype=np.float64) * gain
-    centre = float(photo.mean()) * gain
-    table = np.clip((values - centre) * stretch + centre, 0, 255).round().astype(np.uint8)
-    return cv2.LUT(photo, table).astype(np.uint8, copy=False)
+    return relight(photo, gain, rng.uniform(1 - settings.contrast, 1 + settings.contrast))
