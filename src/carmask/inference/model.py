@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from carmask.arrays import Photo, Probability, Size
 from carmask.errors import ModelError
-from carmask.inference import onnxfile
+from carmask.inference import frame, onnxfile
 
 #: The metadata key of an ONNX file under which a model's description stands.
 METADATA_KEY = "carmask"
@@ -34,6 +34,8 @@ class ModelInfo(BaseModel):
         classes: what the network tells from background.
         height: of the input, in pixels.
         width: of the input, in pixels.
+        stretch: photos of any shape are stretched to fill the input, as in training; else those of another shape are
+            placed in it whole.
         normalisation: what the graph does to values of 0 to 255 first, for the reader.
         threshold: probabilities at or above it are car.
         calibration: pairs of raw and corrected confidence, rising, interpolated linearly; empty for none.
@@ -53,6 +55,7 @@ class ModelInfo(BaseModel):
     classes: tuple[str, ...] = ("car",)
     height: int = Field(gt=0)
     width: int = Field(gt=0)
+    stretch: bool = False
     normalisation: str
     threshold: float = Field(gt=0, lt=1)
     calibration: tuple[tuple[float, float], ...] = ()
@@ -66,6 +69,10 @@ class ModelInfo(BaseModel):
     def size(self) -> Size:
         """(height, width) of the input."""
         return self.height, self.width
+
+    def place(self, photo: Size) -> frame.Frame:
+        """Where a photo of (height, width) lies in the input."""
+        return frame.Frame(self.size, 0, 0, self.size) if self.stretch else frame.fit(photo, self.size)
 
 
 class Network(Protocol):

@@ -39,7 +39,7 @@ def predict(network: Network, photo: Photo) -> Prediction:
         The mask and its confidence.
     """
     size = photo.shape[0], photo.shape[1]
-    place = frame.fit(size, network.info.size)
+    place = network.info.place(size)
     small = frame.inside(network.run(frame.enter(photo, place)), place)
     mask = frame.resize(small, size) >= network.info.threshold
     raw = expected_dice(small, network.info.threshold)
@@ -113,5 +113,5 @@ class Cutter:
         """
         check_photo(photo)
         size = photo.shape[0], photo.shape[1]
-        place = frame.fit(size, self._network.info.size)
+        place = self._network.info.place(size)
         return frame.leave(self._network.run(frame.enter(photo, place)), place, size)

@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Photo, Size
-from carmask.data.augment import SoftMask
+from carmask.data.parts import PartsExample
 from carmask.data.table import Example
+from carmask.data.warp import SoftMask
 from carmask.errors import DataError, OutputError
 from carmask.images import make_folder, read_photo, write_atomically
 from carmask.inference.frame import resize
@@ -31,9 +32,11 @@ from carmask.inference.frame import resize
 class PhotoCache:
     """Decoded examples: ``cache[i]`` is the i-th one's photo and soft mask, read from disk."""
 
-    def __init__(self, photos: NDArray[np.uint8], masks: NDArray[np.uint8]) -> None:
+    def __init__(self, photos: NDArray[np.uint8], masks: NDArray[np.uint8], *, labels: bool = False) -> None:
         self._photos = photos
         self._masks = masks
+        #: The masks hold labels, between which nothing can be averaged.
+        self.labels = labels
 
     def __len__(self) -> int:
         return len(self._photos)
@@ -46,12 +49,12 @@ class PhotoCache:
             size: (height, width), at most the cache's.
 
         Returns:
-            uint8 (height, width, 3) RGB, and uint8 (height, width), 255 times the fraction that is car.
+            uint8 (height, width, 3) RGB, and uint8 (height, width), 255 times the fraction that is car, or labels.
         """
         photo, mask = self._photos[index], self._masks[index]
         if mask.shape == size:
             return np.array(photo), np.array(mask)
-        return resize(photo, size), resize(mask, size)
+        return resize(photo, size), _resize_labels(mask, size) if self.labels else resize(mask, size)
 
 
 def build_cache(
@@ -73,6 +76,7 @@ def build_cache(
         PhotoError: if a photo or mask cannot be read.
         OutputError: if the disk has not enough room, or cannot be written.
     """
+    labels = isinstance(examples[0], PartsExample)
     height, width = size
     home = folder / f"{_fingerprint(examples)}-{width}x{height}"
     photo_file, mask_file, done_file = home / "photos.npy", home / "masks.npy", home / "done.json"
@@ -81,16 +85,26 @@ def build_cache(
         need = len(examples) * height * width * 4
         if shutil.disk_usage(home).free < need * 1.05:
             raise OutputError(f"{home}: decoding {len(examples)} photos needs {need / 1e9:.1f} GB of disk")
-        photos = np.lib.format.open_memmap(photo_file, "w+", np.uint8, (len(examples), height, width, 3))
-        masks = np.lib.format.open_memmap(mask_file, "w+", np.uint8, (len(examples), height, width))
-        for index, (photo, mask) in enumerate(_decode_all(examples, size)):
-            photos[index], masks[index] = photo, mask
-            if progress is not None:
-                progress(index + 1, len(examples))
-        photos.flush()
-        masks.flush()
+        try:
+            _fill(examples, size, home, progress)
+        except BaseException:
+            shutil.rmtree(home, ignore_errors=True)
+            raise
         write_atomically(done_file, json.dumps([example.name for example in examples]).encode())
-    return PhotoCache(np.load(photo_file, mmap_mode="r"), np.load(mask_file, mmap_mode="r"))
+    return PhotoCache(np.load(photo_file, mmap_mode="r"), np.load(mask_file, mmap_mode="r"), labels=labels)
+
+
+def _fill(
+    examples: Sequence[Example], size: Size, home: Path, progress: Callable[[int, int], None] | None
+) -> None:
+    photos = np.lib.format.open_memmap(home / "photos.npy", "w+", np.uint8, (len(examples), *size, 3))
+    masks = np.lib.format.open_memmap(home / "masks.npy", "w+", np.uint8, (len(examples), *size))
+    for index, (photo, mask) in enumerate(_decode_all(examples, size)):
+        photos[index], masks[index] = photo, mask
+        if progress is not None:
+            progress(index + 1, len(examples))
+    photos.flush()
+    masks.flush()
 
 
 def _decode_all(examples: Sequence[Example], size: Size) -> Iterator[tuple[Photo, SoftMask]]:
@@ -101,12 +115,23 @@ def _decode_all(examples: Sequence[Example], size: Size) -> Iterator[tuple[Photo
 
 def _decode(example: Example, size: Size) -> tuple[Photo, SoftMask]:
     cv2.setNumThreads(1)
-    photo, mask = read_photo(example.photo), example.read_mask()
+    photo = read_photo(example.photo)
+    labels = example.read_labels() if isinstance(example, PartsExample) else None
+    mask = example.read_mask() if labels is None else labels
     if mask.shape != photo.shape[:2]:
         raise DataError(
-            f"{example.mask}: {mask.shape[1]}x{mask.shape[0]}, but its photo is {photo.shape[1]}x{photo.shape[0]}"
+            f"{example.mask or example.name}: the mask is {mask.shape[1]}x{mask.shape[0]}, but its photo is "
+            f"{photo.shape[1]}x{photo.shape[0]}"
         )
+    if labels is not None:
+        return resize(photo, size), _resize_labels(labels, size)
     return resize(photo, size), resize(mask.view(np.uint8) * np.uint8(255), size)
+
+
+def _resize_labels(labels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """By nearest neighbour, pixel centres at halves as everywhere: INTER_NEAREST_EXACT, not INTER_NEAREST."""
+    resized = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return resized.astype(np.uint8, copy=False)
 
 
 def _fingerprint(examples: Sequence[Example]) -> str:
@@ -114,5 +139,7 @@ def _fingerprint(examples: Sequence[Example]) -> str:
     for example in examples:
         stat = example.photo.stat()
         truth = example.rle or (f"{example.mask}:{example.mask.stat().st_mtime_ns}" if example.mask else "")
+        if isinstance(example, PartsExample):
+            truth = repr(example.polygons)
         digest.update(f"{example.photo.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{truth}\n".encode())
     return digest.hexdigest()[:16]

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from carmask.arrays import Photo
-from carmask.data.table import of_cars, read_examples
+from carmask.data.table import of_cars
 from carmask.errors import ModelError, WeightsError
 from carmask.evaluation.evaluate import evaluate, summarise
 from carmask.images import read_photo, write_atomically
 from carmask.inference import frame
 from carmask.inference.model import METADATA_KEY, ModelInfo, load_model
 from carmask.networks import build
-from carmask.training.module import Normalised, TorchNetwork
-from carmask.training.train import INFO_FILE, WEIGHTS_FILE
+from carmask.training.predictor import Normalised, TorchNetwork
+from carmask.training.train import INFO_FILE, WEIGHTS_FILE, read_data
 
 #: Mean absolute difference of the probabilities of one photo that 16-bit storage and a runtime's bf16 may make.
 TOLERANCE = 0.002
@@ -48,7 +48,7 @@ def read_run(run: Path) -> tuple[Normalised, ModelInfo]:
         state = load_file(run / WEIGHTS_FILE)
     except (OSError, ValueError, SafetensorError) as error:
         raise WeightsError(f"{run}: not a finished training: {str(error).splitlines()[0]}") from error
-    model = Normalised(build(info.network))
+    model = Normalised(build(info.network, len(info.classes)))
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -110,7 +110,7 @@ def export(
                 f"{out}: not written: its probabilities differ from the trained network's by {difference:.3f}"
             )
         if data is not None:
-            examples = of_cars(read_examples(data), info.validation_cars)
+            examples = of_cars(read_data(data)[0], info.validation_cars)
             score = summarise(evaluate(exported, examples, progress=progress)).mean
             info = info.model_copy(update={"score": round(score, 6)})
         write_atomically(out, _to_onnx(model, info))
@@ -123,9 +123,9 @@ def _probes(info: ModelInfo, data: Path | None) -> list[Photo]:
     """Inputs to compare on: photos the network was made for, or else noise."""
     if data is None:
         return [np.random.default_rng(0).integers(0, 256, (*info.size, 3), np.uint8)]
-    examples = of_cars(read_examples(data), info.validation_cars)[:: max(1, 16 * len(info.validation_cars) // 8)]
+    examples = of_cars(read_data(data)[0], info.validation_cars)[:: max(1, 16 * len(info.validation_cars) // 8)]
     photos = [read_photo(example.photo) for example in examples]
-    return [frame.enter(photo, frame.fit((photo.shape[0], photo.shape[1]), info.size)) for photo in photos]
+    return [frame.enter(photo, info.place((photo.shape[0], photo.shape[1]))) for photo in photos]
 
 
 class _Deployed(nn.Module):
@@ -136,8 +136,7 @@ class _Deployed(nn.Module):
         self.model = model
 
     def forward(self, pixels: Tensor) -> Tensor:
-        logits: Tensor = self.model(pixels)
-        return logits[:, 0].sigmoid()
+        return self.model.car(pixels)
 
 
 def _to_onnx(model: Normalised, info: ModelInfo) -> bytes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from carmask.errors import UnknownNameError
+from carmask.networks.network import car_logits
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -37,10 +38,7 @@ def dice_loss(logits: Tensor, targets: Tensor) -> Tensor:
     Returns:
         A scalar in [0, 1].
     """
-    p = logits.sigmoid().flatten(1)
-    t = targets.flatten(1)
-    score = (2.0 * (p * t).sum(1) + 1.0) / (p.sum(1) + t.sum(1) + 1.0)
-    return 1.0 - score.mean()
+    return 1.0 - _soft_dice(logits, targets).mean()
 
 
 def bce_dice(logits: Tensor, targets: Tensor) -> Tensor:
@@ -48,7 +46,32 @@ def bce_dice(logits: Tensor, targets: Tensor) -> Tensor:
     return bce(logits, targets) + dice_loss(logits, targets)
 
 
-LOSSES: dict[str, Loss] = {"bce": bce, "dice": dice_loss, "bce+dice": bce_dice}
+def bce_log_dice(logits: Tensor, targets: Tensor) -> Tensor:
+    """BCE - log Dice, mean over the batch; arguments as ``bce``."""
+    return bce(logits, targets) - _soft_dice(logits, targets).log().mean()
+
+
+def sparse_categorical(scores: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of class scores against labels, mean over pixels.
+
+    Args:
+        scores: float32 (batch, classes, height, width); softmax over the classes gives probabilities.
+        labels: int64 (batch, height, width) in [0, classes).
+
+    Returns:
+        A scalar.
+    """
+    return cross_entropy(scores, labels)
+
+
+LOSSES: dict[str, Loss] = {
+    "bce": bce,
+    "dice": dice_loss,
+    "bce+dice": bce_dice,
+    "bce-log-dice": bce_log_dice,
+}
+#: The one loss on class scores and labels; the others are on the logit of car and the fraction of car.
+SPARSE_CATEGORICAL = "sparse-categorical"
 
 
 def find_loss(name: str) -> Loss:
@@ -57,6 +80,34 @@ def find_loss(name: str) -> Loss:
     Raises:
         UnknownNameError: if there is none of this name; the message lists those there are.
     """
+    if name == SPARSE_CATEGORICAL:
+        return sparse_categorical
     if name not in LOSSES:
-        raise UnknownNameError(f"there is no loss {name!r}; choose one of: {', '.join(sorted(LOSSES))}")
+        names = sorted([*LOSSES, SPARSE_CATEGORICAL])
+        raise UnknownNameError(f"there is no loss {name!r}; choose one of: {', '.join(names)}")
     return LOSSES[name]
+
+
+def compute_loss(loss: Loss, scores: Tensor, masks: Tensor, car_channels: tuple[int, ...], *, labels: bool) -> Tensor:
+    """Apply a loss to what a head gives.
+
+    Args:
+        loss: from ``find_loss``.
+        scores: float32 (batch, channels, height, width).
+        masks: uint8 (batch, height, width): 255 times the fraction of car, or labels.
+        car_channels: the channels that are car.
+        labels: what ``masks`` holds.
+
+    Returns:
+        A scalar.
+    """
+    if loss is sparse_categorical:
+        return loss(scores, masks.long() if labels else (masks >= 128).long())
+    targets = (masks > 0).float() if labels else masks.float() / 255.0
+    return loss(car_logits(scores, car_channels), targets[:, None])
+
+
+def _soft_dice(logits: Tensor, targets: Tensor) -> Tensor:
+    p = logits.sigmoid().flatten(1)
+    t = targets.flatten(1)
+    return (2.0 * (p * t).sum(1) + 1.0) / (p.sum(1) + t.sum(1) + 1.0)

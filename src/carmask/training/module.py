@@ -3,55 +3,46 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from carmask.arrays import Photo, Probability
 from carmask.data.table import Example
-from carmask.evaluation.evaluate import evaluate, summarise
 from carmask.inference.model import ModelInfo
 from carmask.networks import build
+from carmask.networks.network import car_logits
 from carmask.training.cache import PhotoCache
-from carmask.training.losses import find_loss
+from carmask.training.history import CURVES_FILE, draw_curves, write_history
+from carmask.training.initialise import initialise
+from carmask.training.losses import compute_loss, find_loss
 from carmask.training.photos import EpochPhotos, epoch_order
+from carmask.training.predictor import IMAGENET_MEAN, IMAGENET_STD, Normalised, TorchNetwork
 from carmask.training.recipe import Recipe
+from carmask.training.validation import validate
 
-#: ImageNet's mean and standard deviation of RGB values in [0, 1], in torchvision's figures.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-class Normalised(nn.Module):
-    """A network with its normalisation: from a photo's bytes to logits."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1) * 255.0)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1) * 255.0)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Predict logits: uint8 (batch, height, width, 3) RGB to float32 (batch, 1, height, width)."""
-        # A permuted NHWC tensor is in channels_last memory format, which convolutions on a CPU are fastest in.
-        images = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
-        logits: Tensor = self.network(images)
-        return logits.float()
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Normalised", "TorchNetwork", "Training", "rate_factor"]
 
 
 class Training(lightning.LightningModule):
     """Trains the recipe's network and keeps a moving average of its weights, which is validated and exported."""
 
-    def __init__(self, recipe: Recipe, cache: PhotoCache, checks: Sequence[Example], info: ModelInfo) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        cache: PhotoCache,
+        checks: Sequence[Example],
+        info: ModelInfo,
+        *,
+        check_cache: PhotoCache | None = None,
+        out: Path | None = None,
+    ) -> None:
         """Set the training up.
 
         Args:
@@ -59,13 +50,21 @@ class Training(lightning.LightningModule):
             cache: training photos.
             checks: validation examples to score after every epoch.
             info: description of the model being trained.
+            check_cache: the same examples decoded at the model's input size, to compute the validation loss on.
+            out: the run's folder, which the history is written to after every epoch.
         """
         super().__init__()
-        self.recipe, self._cache, self._checks, self._info = recipe, cache, checks, info
-        self.model = Normalised(build(recipe.network)).to(memory_format=torch.channels_last)
+        self.recipe = recipe if recipe.epoch_photos else recipe.model_copy(update={"epoch_photos": len(cache)})
+        self._cache, self._checks, self._info, self._check_cache, self._out = cache, checks, info, check_cache, out
+        self.model = Normalised(build(recipe.network, len(info.classes))).to(memory_format=torch.channels_last)
+        initialise(self.model, recipe.initialisation)
+        if recipe.encoder.frozen:
+            self.model.network.freeze_encoder()
         follow = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.model, multi_avg_fn=follow, use_buffers=True)
         self._loss = find_loss(recipe.loss)
+        #: What each finished epoch measured.
+        self.history: list[dict[str, float]] = []
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """The photos of the current epoch."""
@@ -74,17 +73,31 @@ class Training(lightning.LightningModule):
         order = epoch_order(len(self._cache), epoch, recipe.epoch_photos, seed=recipe.seed)
         size = (stage.height, stage.width)
         photos = EpochPhotos(self._cache, order, size, recipe.augment, seed=(recipe.seed, epoch))
-        return DataLoader(photos, batch_size=stage.batch, drop_last=True, num_workers=1, prefetch_factor=4)
+        # A share of the cores: loading costs less than a tenth of a step (benchmarks/loader.py).
+        workers = max(1, min(8, (os.cpu_count() or 2) // 2))
+        return DataLoader(photos, batch_size=stage.batch, drop_last=True, num_workers=workers, prefetch_factor=4)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Loss of a batch."""
         pixels, masks = batch
-        targets = masks[:, None].float() / 255.0
-        logits = self.model(pixels)
+        scores = self.model(pixels)
         # Averages over half a million pixels need more than bf16's eight bits.
-        with torch.autocast(logits.device.type, enabled=False):
-            loss = self._loss(logits, targets)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(pixels))
+        with torch.autocast(scores.device.type, enabled=False):
+            loss = compute_loss(self._loss, scores, masks, self.model.network.car_channels, labels=self._cache.labels)
+            with torch.no_grad():
+                accuracy, dice = _agreement(
+                    scores, masks, self.model.network.car_channels, labels=self._cache.labels
+                )
+        for name, value in (("loss", loss), ("accuracy", accuracy), ("dice", dice)):
+            self.log(
+                f"train/{name}",
+                value,
+                on_step=False,
+                on_epoch=True,
+                prog_bar=name == "loss",
+                batch_size=len(pixels),
+                sync_dist=True,
+            )
         return loss
 
     def on_train_batch_end(self, *_: Any) -> None:
@@ -93,25 +106,52 @@ class Training(lightning.LightningModule):
             self.average.update_parameters(self.model)
 
     def on_train_epoch_end(self) -> None:
-        """Score the averaged weights as ``carmask evaluate`` would."""
-        scores = evaluate(TorchNetwork(self.best_model(), self._info), self._checks) if self._checks else []
-        if scores:
-            self.log("validation/dice", summarise(scores).mean, prog_bar=True)
-        self.log("learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
+        """Score the weights as ``carmask evaluate`` would, and write the epoch down."""
+        measured: dict[str, float] = {}
+        if self._checks and self.trainer.is_global_zero:
+            mixed = self.recipe.precision != "32-true"
+            network = TorchNetwork(self.best_model(), self._info, mixed=mixed)
+            measured = validate(network, self._checks, self._check_cache, self._loss)
+        # One process scores; all must agree on when to stop.
+        measured = self.trainer.strategy.broadcast(measured)
+        for name, value in measured.items():
+            self.log(f"validation/{name}", value, prog_bar=name == "dice", rank_zero_only=False)
+        rate = self.lr_schedulers().get_last_lr()[0]  # type: ignore[union-attr]
+        self.log("learning_rate", rate)
+        trained = {name: float(v) for name, v in self.trainer.callback_metrics.items() if name.startswith("train/")}
+        row = {"epoch": float(self.current_epoch), "learning_rate": rate, **trained}
+        row |= {f"validation/{name}": value for name, value in measured.items()}
+        self.history.append(row)
+        if self._out is not None and self.trainer.is_global_zero:
+            write_history(self._out, self.history)
+            draw_curves(self._out / CURVES_FILE, {self.recipe.name: self.history})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the history with the weights, so that a resumed run's curves go on."""
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the history up again."""
+        self.history = list(checkpoint.get("history", []))
 
     def configure_optimizers(self) -> Any:
-        """AdamW; the rate rises, then falls along a cosine to nearly zero."""
+        """Adam or AdamW on what is trainable; the rate follows the recipe's schedule."""
         recipe = self.recipe
-        encoder = {id(p) for name, p in self.model.named_parameters() if name.startswith("network.encoder.")}
+        module = self.model.network.encoder_module()
+        encoder = {id(p) for p in module.parameters()} if module is not None else set()
+        trained = [p for p in self.model.parameters() if p.requires_grad]
         groups = [
-            {"params": [p for p in self.model.parameters() if id(p) not in encoder], "lr": recipe.learning_rate},
-            {
-                "params": [p for p in self.model.parameters() if id(p) in encoder],
-                "lr": recipe.learning_rate * recipe.encoder_rate,
-            },
+            {"params": [p for p in trained if id(p) not in encoder], "lr": recipe.learning_rate},
+            {"params": [p for p in trained if id(p) in encoder], "lr": recipe.learning_rate * recipe.encoder_rate},
         ]
-        optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, recipe))
+        groups = [group for group in groups if group["params"]]
+        if recipe.optimizer == "adam":
+            optimizer: torch.optim.Optimizer = torch.optim.Adam(groups)
+        else:
+            optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+        # With several devices each step uses as many batches.
+        together = self.trainer.world_size
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step * together, recipe))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def best_model(self) -> Normalised:
@@ -121,27 +161,27 @@ class Training(lightning.LightningModule):
         return module
 
 
-class TorchNetwork:
-    """A network in training, seen as ``inference`` sees a model file."""
-
-    def __init__(self, model: Normalised, info: ModelInfo) -> None:
-        self._model, self.info = model, info
-
-    def run(self, pixels: Photo) -> Probability:
-        """Predict: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]."""
-        training = self._model.training
-        self._model.eval()
-        with torch.inference_mode():
-            batch = torch.from_numpy(np.ascontiguousarray(pixels))[None].to(self._model.mean.device)
-            probability: Probability = self._model(batch)[0, 0].sigmoid().cpu().numpy()
-        self._model.train(training)
-        return probability
-
-
 def rate_factor(step: int, recipe: Recipe) -> float:
-    """The learning rate at a step, as a fraction of the recipe's: linear warm-up, then a cosine from 1 to 0.01."""
+    """The learning rate at a step, as a fraction of the recipe's: linear warm-up, then its schedule.
+
+    The cosine falls from 1 to 0.01.
+    """
     warm = recipe.warmup * recipe.steps
     if step < warm:
         return (step + 1) / (warm + 1)
+    if recipe.schedule == "constant":
+        return 1.0
     done = min(1.0, (step - warm) / max(1.0, recipe.steps - warm))
     return 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
+
+
+def _agreement(
+    scores: Tensor, masks: Tensor, car_channels: tuple[int, ...], *, labels: bool
+) -> tuple[Tensor, Tensor]:
+    """Pixel accuracy, and mean Dice of the car, at the size trained at."""
+    predicted = car_logits(scores, car_channels)[:, 0] >= 0
+    truth = masks > 0 if labels else masks >= 128
+    both, total = (predicted & truth).sum((1, 2)), predicted.sum((1, 2)) + truth.sum((1, 2))
+    dice = torch.where(total > 0, 2.0 * both / total.clamp(min=1), 1.0).mean()
+    right = scores.argmax(1) == masks if labels else predicted == truth
+    return right.float().mean(), dice

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from carmask.data.augment import AugmentSettings
 from carmask.errors import RecipeError
@@ -22,6 +22,7 @@ class EncoderSettings(_Settings):
     """Where the encoder's weights come from."""
 
     weights: Literal["imagenet", "none"] = "imagenet"
+    frozen: bool = Field(False, description="leave the encoder as it was loaded, BatchNorm included")
 
 
 class StageSettings(_Settings):
@@ -33,15 +34,28 @@ class StageSettings(_Settings):
     epochs: int = Field(gt=0)
 
 
+class EarlyStoppingSettings(_Settings):
+    """When to stop before all epochs are done; the best weights are returned to."""
+
+    monitor: Literal["dice", "loss", "accuracy", "f1"] = Field("dice", description="on the validation photos")
+    min_delta: float = Field(0.0, ge=0, description="less is no improvement")
+    patience: int = Field(5, gt=0, description="epochs without improvement before stopping")
+
+
 class Recipe(_Settings):
     """Everything that decides a training's outcome, but for data and encoder weights."""
 
     name: str
     network: str
     #: Trained photos for each car photo of the set are drawn without repetition until all have been seen.
-    epoch_photos: int = Field(512, gt=0, description="photos that make an epoch: checkpoints come at its end")
+    epoch_photos: int = Field(512, ge=0, description="photos that make an epoch, at whose end checkpoints come; 0: all")
     stages: tuple[StageSettings, ...] = Field(min_length=1)
     loss: str = "bce+dice"
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate, after the warm-up")
+    initialisation: Literal["own", "he", "glorot", "orthogonal"] = Field(
+        "own", description="of all convolutions that no ImageNet weights are loaded into; own: as each network has it"
+    )
     learning_rate: float = Field(1e-3, gt=0)
     encoder_rate: float = Field(1.0, ge=0, description="the encoder's rate as a fraction of the learning rate")
     weight_decay: float = Field(1e-4, ge=0)
@@ -51,8 +65,15 @@ class Recipe(_Settings):
     seed: int = 0
     validation: int | float = Field(0.2, description="cars kept from training: how many, or which fraction")
     check_photos: int = Field(32, ge=0, description="validation photos scored after every epoch; 0 for none")
+    early_stopping: EarlyStoppingSettings | None = None
     encoder: EncoderSettings = EncoderSettings()
     augment: AugmentSettings = AugmentSettings()
+
+    @model_validator(mode="after")
+    def _can_stop(self) -> Recipe:
+        if self.early_stopping is not None and not self.check_photos:
+            raise ValueError("early_stopping needs validation photos: set check_photos above 0")
+        return self
 
     @property
     def epochs(self) -> int:
@@ -94,6 +115,8 @@ def load_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
     path = _shipped() / f"{recipe}.toml" if str(recipe) in recipe_names() else Path(recipe)
     try:
         settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except IsADirectoryError as error:
+        raise RecipeError(f"{recipe}: a folder, not a recipe") from error
     except OSError as error:
         raise RecipeError(
             f"{recipe}: neither a recipe file nor the name of one ({', '.join(recipe_names())})"
@@ -107,8 +130,8 @@ def load_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
         return Recipe.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"{path}: {where}: {first['msg']}") from error
+        where = ".".join(str(part) for part in first["loc"]) or "the recipe"
+        raise RecipeError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _shipped() -> Path:

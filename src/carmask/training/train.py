@@ -2,31 +2,71 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import logging
+import platform
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import lightning
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from pydantic import ValidationError
 
+from carmask import __version__
+from carmask.data.parts import is_parts, read_parts
 from carmask.data.split import Split, split_cars
 from carmask.data.table import Example, of_cars, read_examples
-from carmask.errors import RecipeError, WeightsError
-from carmask.images import make_folder, write_atomically
+from carmask.errors import DeviceError, RecipeError, WeightsError
+from carmask.images import make_folder, picture_size, write_atomically
+from carmask.inference import frame
 from carmask.inference.model import ModelInfo
+from carmask.networks import find_network
 from carmask.training.cache import build_cache
+from carmask.training.checkpoint import WholeCheckpointIO
+from carmask.training.losses import SPARSE_CATEGORICAL, find_loss
 from carmask.training.memory import keep_memory
-from carmask.training.module import IMAGENET_MEAN, IMAGENET_STD, Training
+from carmask.training.module import Training
+from carmask.training.pictures import write_pictures
+from carmask.training.predictor import IMAGENET_MEAN, IMAGENET_STD, TorchNetwork
 from carmask.training.recipe import Recipe
 
 RECIPE_FILE = "recipe.json"
 INFO_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
+VERSIONS_FILE = "versions.json"
+DATA_FILE = "data.csv"
+LAST_FILE = "last.ckpt"
+#: Photos on the sheet of a finished run.
+SHEET_PHOTOS = 6
 
 Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Machines:
+    """What a training runs on.
+
+    Attributes:
+        device: ``cpu``, ``cuda`` or ``auto``.
+        devices: how many of them on each machine (processes, on a CPU).
+        nodes: machines.
+        strategy: how they work together, a name that Lightning knows; ``auto`` is plain or DDP.
+        minutes: stop after so much training and keep what was reached; None for no limit.
+    """
+
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    strategy: str = "auto"
+    minutes: float | None = None
 
 
 def train(
@@ -36,19 +76,19 @@ def train(
     *,
     encoder_weights: Path | None = None,
     cache: Path | None = None,
-    device: str = "auto",
+    machines: Machines | None = None,
     report: Report | None = None,
 ) -> Path:
     """Train a network, or go on with a training that was interrupted.
 
     Args:
         recipe: the settings.
-        data: a data set as ``read_examples`` takes it.
-        out: folder of the run: settings, split, log, checkpoint, and at the end the weights. If it holds a
-            checkpoint of the same recipe, training goes on from there.
+        data: a data set as ``read_data`` takes it.
+        out: folder of the run: settings, versions, split, history, curves, checkpoint, and at the end the weights and
+            sheets. If it holds a checkpoint of the same recipe, training goes on from there.
         encoder_weights: a safetensors file in place of the library's download.
         cache: folder for decoded photos, shared by runs; ``cache`` beside ``out`` by default.
-        device: ``cpu``, ``cuda`` or ``auto``.
+        machines: what to train on; one device, whatever there is, by default.
         report: called with what is being done, the number done and the number of all.
 
     Returns:
@@ -56,50 +96,139 @@ def train(
 
     Raises:
         DataError: if the data set is incomplete.
+        PhotoError: if a photo or mask cannot be read.
         RecipeError: if ``out`` holds a run of another recipe, or the recipe cannot be run.
-        WeightsError: if the encoder's weights cannot be had.
+        UnknownNameError: if the recipe's network or loss does not exist.
+        WeightsError: if the encoder's weights cannot be had, or the checkpoint is damaged or of another network.
+        DeviceError: if the device that was asked for is not there.
         OutputError: if the run's files cannot be written.
     """
     keep_memory()
-    make_folder(out)
-    examples = read_examples(data)
+    machines = machines or Machines()
+    # Everything that can be wrong with the request is found before anything is written.
+    examples, classes = read_data(data)
+    _check(recipe, classes, machines)
+    _check_same(recipe, out)
     split = split_cars({example.car for example in examples}, recipe.validation, seed=recipe.seed)
-    _settle(recipe, out)
-    info = _describe(recipe, data, split)
-    write_atomically(out / INFO_FILE, info.model_dump_json(indent=1).encode())
-
     trained_on = of_cars(examples, split.train)
+    if recipe.epoch_photos == 0 and len(trained_on) < max(stage.batch for stage in recipe.stages):
+        raise RecipeError(f"{data}: {len(trained_on)} photos to train on do not fill a batch")
+    checks = _sample(of_cars(examples, split.validation), recipe.check_photos)
+    info = _describe(recipe, data, split, classes, picture_size(trained_on[0].photo))
+
+    note = None if report is None else lambda done, total: report("decoding photos", done, total)
+    home = cache or out.resolve().parent / "cache"
     largest = max(((stage.height, stage.width) for stage in recipe.stages), key=lambda size: size[0] * size[1])
-    photos = build_cache(
-        trained_on,
-        largest,
-        cache or out.parent / "cache",
-        progress=None if report is None else lambda done, total: report("decoding photos", done, total),
-    )
+    photos = build_cache(trained_on, largest, home, progress=note)
+    check_photos = build_cache(checks, info.size, home, progress=note) if checks else None
     lightning.seed_everything(recipe.seed, verbose=False)
-    module = Training(recipe, photos, _sample(of_cars(examples, split.validation), recipe.check_photos), info)
-    last = out / "last.ckpt"
+    module = Training(recipe, photos, checks, info, check_cache=check_photos, out=out)
+    last = out / LAST_FILE
     if not last.exists() and recipe.encoder.weights == "imagenet":
-        load = getattr(module.model.network, "load_encoder", None)
-        if load is None:
-            raise RecipeError(f"{recipe.network} has no encoder with ImageNet weights; use --set encoder.weights=none")
-        load(encoder_weights)
+        module.model.network.load_encoder(encoder_weights)
         module.average.module.load_state_dict(module.model.state_dict())
 
+    make_folder(out)
+    write_atomically(out / RECIPE_FILE, recipe.model_dump_json(indent=1).encode())
+    write_atomically(out / INFO_FILE, info.model_dump_json(indent=1).encode())
+    write_atomically(out / VERSIONS_FILE, json.dumps(_versions(), indent=1).encode())
+    write_atomically(out / DATA_FILE, _list_data(examples, split))
+    _fit(module, recipe, out, machines)
+    if module.trainer.is_global_zero:
+        _save(module, out)
+        if checks:
+            write_pictures(TorchNetwork(module.best_model(), info), checks[:SHEET_PHOTOS], out)
+    return out / WEIGHTS_FILE
+
+
+def read_data(data: Path) -> tuple[list[Example], tuple[str, ...]]:
+    """Read a data set: the challenge's form, or parts in COCO's.
+
+    Returns:
+        The examples, and the names of the classes: ``car``, or the parts.
+
+    Raises:
+        DataError: if it is incomplete.
+    """
+    if is_parts(data):
+        parts, names = read_parts(data)
+        return list(parts), names
+    return read_examples(data), ("car",)
+
+
+def _check(recipe: Recipe, classes: tuple[str, ...], machines: Machines) -> None:
+    entry, loss = find_network(recipe.network), find_loss(recipe.loss)
+    with torch.device("meta"):
+        network = entry.build(len(classes))
+    for stage in recipe.stages:
+        if stage.height % network.multiple or stage.width % network.multiple:
+            raise RecipeError(
+                f"stages: {stage.width}x{stage.height}: {recipe.network} takes multiples of {network.multiple}"
+            )
+        if 0 < recipe.epoch_photos < stage.batch:
+            raise RecipeError(f"epoch_photos: {recipe.epoch_photos} do not fill a batch of {stage.batch}")
+    if loss is find_loss(SPARSE_CATEGORICAL) and network.channels == 1:
+        raise RecipeError(f"loss: {recipe.loss} needs several channels, {recipe.network} has one; use bce")
+    if len(classes) > 1 and recipe.augment.mirrors:
+        raise RecipeError("augment: flip would make left parts right ones; set augment.flip and augment.five to 0")
+    if (recipe.encoder.weights == "imagenet" or recipe.encoder.frozen) and network.encoder_module() is None:
+        raise RecipeError(f"encoder: {recipe.network} has none; use --set encoder.weights=none encoder.frozen=false")
+    if recipe.early_stopping is not None and recipe.early_stopping.monitor == "f1" and len(classes) == 1:
+        raise RecipeError("early_stopping.monitor: f1 is measured on parts only; use dice")
+    if machines.device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("no CUDA device is available to torch; use --device cpu")
+
+
+def _check_same(recipe: Recipe, out: Path) -> None:
+    file = out / RECIPE_FILE
+    if not file.exists():
+        return
+    try:
+        before = Recipe.model_validate_json(file.read_text())
+    except ValidationError as error:
+        raise RecipeError(f"{file}: not settings of a run that this version can go on with") from error
+    if before != recipe:
+        raise RecipeError(f"{out}: holds a run with other settings; name another folder with --out")
+
+
+def _fit(module: Training, recipe: Recipe, out: Path, machines: Machines) -> None:
+    last = out / LAST_FILE
+    callbacks: list[Callback] = [
+        ModelCheckpoint(out, filename="last", enable_version_counter=False, save_on_train_epoch_end=True, save_top_k=1)
+    ]
+    best = None
+    if (stop := recipe.early_stopping) is not None:
+        monitor, mode = f"validation/{stop.monitor}", "min" if stop.monitor == "loss" else "max"
+        best = ModelCheckpoint(
+            out,
+            filename="best",
+            monitor=monitor,
+            mode=mode,
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+            save_weights_only=True,
+        )
+        callbacks.append(best)
+        callbacks.append(
+            EarlyStopping(
+                monitor, stop.min_delta, stop.patience, mode=mode, check_on_train_epoch_end=True, verbose=False
+            )
+        )
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         trainer = lightning.Trainer(
             max_epochs=recipe.epochs,
-            accelerator="gpu" if device == "cuda" else device,
+            max_time=None if machines.minutes is None else timedelta(minutes=machines.minutes),
+            accelerator="gpu" if machines.device == "cuda" else machines.device,
+            devices=machines.devices,
+            num_nodes=machines.nodes,
+            strategy=machines.strategy,
             precision=recipe.precision,
             reload_dataloaders_every_n_epochs=1,
-            logger=CSVLogger(out, name="", version="log"),
-            callbacks=[
-                ModelCheckpoint(
-                    out, filename="last", enable_version_counter=False, save_on_train_epoch_end=True, save_top_k=1
-                )
-            ],
+            logger=TensorBoardLogger(str(out), name="", version="log"),
+            plugins=[WholeCheckpointIO()],
+            callbacks=callbacks,
             enable_model_summary=False,
             log_every_n_steps=10,
         )
@@ -109,23 +238,16 @@ def train(
             if last.exists() and "state_dict" in str(error):
                 raise WeightsError(f"{last}: a checkpoint of another network") from error
             raise
-    return _save(module, out)
+    if best is not None and best.best_model_path:
+        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+        module.load_state_dict(state)
 
 
-def _save(module: Training, out: Path) -> Path:
+def _save(module: Training, out: Path) -> None:
     from safetensors.torch import save
 
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.best_model().state_dict().items()}
     write_atomically(out / WEIGHTS_FILE, save(state))
-    return out / WEIGHTS_FILE
-
-
-def _settle(recipe: Recipe, out: Path) -> None:
-    file = out / RECIPE_FILE
-    text = recipe.model_dump_json(indent=1)
-    if file.exists() and json.loads(file.read_text()) != json.loads(text):
-        raise RecipeError(f"{out}: holds a run with other settings; name another folder with --out")
-    write_atomically(file, text.encode())
 
 
 def _sample(examples: list[Example], count: int) -> list[Example]:
@@ -134,15 +256,19 @@ def _sample(examples: list[Example], count: int) -> list[Example]:
     return list(dict.fromkeys(examples[index * step % len(examples)] for index in range(count)))
 
 
-def _describe(recipe: Recipe, data: Path, split: Split) -> ModelInfo:
+def _describe(recipe: Recipe, data: Path, split: Split, classes: tuple[str, ...], photo: tuple[int, int]) -> ModelInfo:
     final = recipe.stages[-1]
     values = [", ".join(f"{255 * value:.3f}" for value in row) for row in (IMAGENET_MEAN, IMAGENET_STD)]
+    size = (final.height, final.width)
     return ModelInfo(
         name=recipe.name,
         version="1",
         network=recipe.network,
+        classes=classes,
         height=final.height,
         width=final.width,
+        # Photos are stretched for training; where that is more than prediction would do, it must do so too.
+        stretch=frame.fit(photo, size).inner != size,
         normalisation=f"in the graph: RGB of 0 to 255, minus ({values[0]}), divided by ({values[1]})",
         threshold=0.5,
         training_data=f"{len(split.train)} cars of {data.resolve().name}",
@@ -150,3 +276,18 @@ def _describe(recipe: Recipe, data: Path, split: Split) -> ModelInfo:
         validation_cars=split.validation,
         licence="the terms of the training data apply",
     )
+
+
+def _versions() -> dict[str, str]:
+    packages = ("torch", "torchvision", "lightning", "numpy", "opencv-python-headless", "segmentation-models-pytorch")
+    found = {package: version(package) for package in packages}
+    return {"carmask": __version__, "python": platform.python_version(), "machine": platform.machine(), **found}
+
+
+def _list_data(examples: list[Example], split: Split) -> bytes:
+    use = dict.fromkeys(split.train, "train") | dict.fromkeys(split.validation, "validation")
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("image", "car", "view", "use", "file"))
+    writer.writerows((e.name, e.car, e.view, use[e.car], e.photo) for e in examples)
+    return buffer.getvalue().encode()

@@ -1,0 +1,34 @@
+"""Random weights by name."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from carmask.errors import UnknownNameError
+
+
+def initialise(network: nn.Module, kind: str) -> None:
+    """Draw the weights of all convolutions anew; biases become 0, BatchNorm stays as it is.
+
+    Args:
+        network: what to change.
+        kind: ``own`` changes nothing; ``he`` (He et al. 2015, https://arxiv.org/abs/1502.01852, normal, for ReLU);
+            ``glorot`` (Glorot & Bengio 2010, uniform: what Keras, and so most of the sources, begin with);
+            ``orthogonal`` (Saxe et al. 2014, https://arxiv.org/abs/1312.6120).
+
+    Raises:
+        UnknownNameError: if there is none of this name.
+    """
+    draw = {"he": nn.init.kaiming_normal_, "glorot": nn.init.xavier_uniform_, "orthogonal": nn.init.orthogonal_}
+    if kind == "own":
+        return
+    if kind not in draw:
+        raise UnknownNameError(f"there is no initialisation {kind!r}; choose one of: own, {', '.join(sorted(draw))}")
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            if kind == "he":
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            else:
+                draw[kind](layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

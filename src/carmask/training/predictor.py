@@ -1,0 +1,73 @@
+"""A network with its normalisation, and the same seen as a model file is seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from carmask.arrays import Photo, Probability
+from carmask.inference.model import ModelInfo
+from carmask.networks.network import SegmentationNetwork, car_logits
+
+#: ImageNet's mean and standard deviation of RGB values in [0, 1], in torchvision's figures.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Normalised(nn.Module):
+    """A network with its normalisation: from a photo's bytes to scores."""
+
+    mean: Tensor
+    std: Tensor
+    network: SegmentationNetwork
+
+    def __init__(self, network: SegmentationNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1) * 255.0)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1) * 255.0)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Predict: uint8 (batch, height, width, 3) RGB to the head's float32 (batch, channels, height, width)."""
+        # A permuted NHWC tensor is in channels_last memory format, which convolutions on a CPU are fastest in.
+        images = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        scores: Tensor = self.network(images)
+        return scores.float()
+
+    def car(self, pixels: Tensor) -> Tensor:
+        """The probability of car: uint8 (batch, height, width, 3) RGB to float32 (batch, height, width)."""
+        return car_logits(self(pixels), self.network.car_channels)[:, 0].sigmoid()
+
+
+class TorchNetwork:
+    """A network in training, seen as ``inference`` sees a model file.
+
+    Attributes:
+        info: the model's description.
+        scores: what the head gave for the photo that was run last: float32 (1, channels, ``*info.size``).
+    """
+
+    scores: Tensor
+
+    def __init__(self, model: Normalised, info: ModelInfo, *, mixed: bool = False) -> None:
+        """Take a network.
+
+        Args:
+            model: the network.
+            info: its description.
+            mixed: compute in 16 bits where that is safe, as it was trained.
+        """
+        self.model, self.info, self._mixed = model, info, mixed
+
+    def run(self, pixels: Photo) -> Probability:
+        """Predict: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]."""
+        training = self.model.training
+        self.model.eval()
+        device = self.model.mean.device
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self._mixed):
+            self.scores = self.model(torch.from_numpy(np.array(pixels))[None].to(device))
+        logits = car_logits(self.scores, self.model.network.car_channels)
+        probability: Probability = logits[0, 0].sigmoid().cpu().numpy()
+        self.model.train(training)
+        return probability
