@@ -105,7 +105,9 @@ def _polygons(
             corners = tuple(float(value) for value in polygon)
             if len(corners) < 6 or len(corners) % 2:
                 raise ValueError(f"a polygon of image {annotation['image_id']} has {len(corners)} numbers")
-            found.setdefault(str(annotation["image_id"]), []).append((label_of[str(annotation["category_id"])], corners))
+            found.setdefault(str(annotation["image_id"]), []).append(
+                (label_of[str(annotation["category_id"])], corners)
+            )
     return {image: tuple(polygons) for image, polygons in found.items()}
 
 

@@ -42,8 +42,10 @@ def quantize(photo: Photo, colours: int, *, rng: np.random.Generator) -> Photo:
         cv2.setRNGSeed(int(rng.integers(2**31)))
         stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, _ROUNDS, 0.5)
         labels = np.zeros((len(picked), 1), np.int32)
-        _, _, centres = cv2.kmeans(picked, colours, labels, stop, 1, cv2.KMEANS_PP_CENTERS)
+        _, _, found = cv2.kmeans(picked, colours, labels, stop, 1, cv2.KMEANS_PP_CENTERS)
+        centres = np.asarray(found, np.float32)
     # |p - c|^2 less |p|^2, which is the same for all c.
     distance = (centres**2).sum(axis=1) - 2.0 * pixels @ centres.T
     nearest = distance.argmin(axis=1)
-    return centres.round().astype(np.uint8)[nearest].reshape(photo.shape)
+    reduced: Photo = centres.round().astype(np.uint8)[nearest].reshape(photo.shape)
+    return reduced

@@ -72,9 +72,7 @@ def augmentation_sheet(photo: Photo, mask: Mask, *, seed: int = 0) -> Photo:
         DataError: if the mask has another size than the photo.
     """
     if mask.shape != photo.shape[:2]:
-        raise DataError(
-            f"the mask is {mask.shape[1]}x{mask.shape[0]}, the photo {photo.shape[1]}x{photo.shape[0]}"
-        )
+        raise DataError(f"the mask is {mask.shape[1]}x{mask.shape[0]}, the photo {photo.shape[1]}x{photo.shape[0]}")
     height = max(1, round(480 * mask.shape[0] / mask.shape[1]))
     photo = cv2.resize(photo, (480, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     soft = cv2.resize(mask.view(np.uint8) * np.uint8(255), (480, height), interpolation=cv2.INTER_AREA)

@@ -61,7 +61,9 @@ class AtrousPyramid(nn.Module):
         self.branches = nn.ModuleList(branches)
         # One value for each image and channel: BatchNorm needs batches of two or more to train. The second convolution
         # is the source's addition.
-        self.pooling = nn.Sequential(conv_bn_relu(channels, FILTERS, kernel=1), conv_bn_relu(FILTERS, FILTERS, kernel=1))
+        self.pooling = nn.Sequential(
+            conv_bn_relu(channels, FILTERS, kernel=1), conv_bn_relu(FILTERS, FILTERS, kernel=1)
+        )
         self.project = conv_bn_relu((len(branches) + 1) * FILTERS, FILTERS, kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:

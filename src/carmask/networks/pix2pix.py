@@ -52,11 +52,11 @@ class MobileNetV2Taps(nn.Sequential):
         x = images
         for index, block in enumerate(self):
             if index in self.tapped:
-                expand, *rest = block.conv
-                x = expand(x)
-                outputs.append(x)
-                for layer in rest:
+                layers = block.get_submodule("conv")
+                for name, layer in layers.named_children():
                     x = layer(x)
+                    if name == "0":
+                        outputs.append(x)
             else:
                 x = block(x)
         return [*outputs, x]

@@ -41,7 +41,9 @@ class SMPNetwork(SegmentationNetwork):
         if architecture.lower() not in known:
             raise UnknownNameError(f"{name}: no architecture {architecture!r}; choose one of: {', '.join(known)}")
         if not self._encoder_name:
-            raise UnknownNameError(f"{name}: names no encoder; write smp:<architecture>:<encoder>, as {PREFIX}unet:resnet34")
+            raise UnknownNameError(
+                f"{name}: names no encoder; write smp:<architecture>:<encoder>, as {PREFIX}unet:resnet34"
+            )
         try:
             self.model = smp.create_model(
                 architecture, encoder_name=self._encoder_name, encoder_weights=None, classes=self.channels

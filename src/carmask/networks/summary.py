@@ -10,6 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 from carmask.arrays import Size
 from carmask.errors import UsageError
+from carmask.networks import NETWORKS, find_network
 from carmask.networks.network import SegmentationNetwork
 
 
@@ -91,9 +92,54 @@ def summarise(network: SegmentationNetwork, size: Size, *, every_layer: bool = F
     return rows
 
 
+class Overview(NamedTuple):
+    """A row of the table of networks, counted as its source trains it."""
+
+    name: str
+    size: Size
+    source: str
+    counts: Counts
+
+
+def overview() -> list[Overview]:
+    """Count every network of the table."""
+    rows = []
+    for name, entry in NETWORKS.items():
+        with torch.device("meta"):  # shapes only: nothing is drawn or stored
+            network = entry.build(1)
+        if entry.frozen:
+            network.freeze_encoder()
+        rows.append(Overview(name, entry.size, entry.source, count(network)))
+    return rows
+
+
+def describe(name: str, size: Size | None = None, *, every_layer: bool = False) -> tuple[Counts, list[Row]]:
+    """Count a network and list its layers, as its source trains it.
+
+    Args:
+        name: of the table, or ``smp:<architecture>:<encoder>``.
+        size: (height, width) of the image it is shown; its source's by default.
+        every_layer: list single layers.
+
+    Returns:
+        Its counts and its rows.
+
+    Raises:
+        UnknownNameError: if there is no such network.
+        UsageError: if it does not take images of this size.
+    """
+    entry = find_network(name)
+    network = entry.build(1)
+    if entry.frozen:
+        network.freeze_encoder()
+    return count(network), summarise(network, size or entry.size, every_layer=every_layer)
+
+
 def _parts(network: nn.Module, every_layer: bool) -> list[tuple[str, nn.Module]]:
     if every_layer:
         return [(name, module) for name, module in network.named_modules() if not list(module.children())]
+    if len(list(network.children())) == 1:  # a library's network in our wrapper
+        (network,) = network.children()
     found = []
     for name, child in network.named_children():
         # A plain list, or a chain whose links are called one by one, is not run as a whole.

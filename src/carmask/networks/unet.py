@@ -8,6 +8,7 @@ convolutions on the way up; ``unet-small`` and ``unet-deep`` are two sizes of it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +62,7 @@ class UNet(_ScratchUNet):
         self.down = nn.ModuleList(_two_convs(a, b) for a, b in zip(ins, filters[:-1], strict=True))
         self.centre = _two_convs(filters[-2], filters[-1])
         falling = list(reversed(filters))
-        pairs = list(zip(falling[:-1], falling[1:], strict=True))
+        pairs = list(pairwise(falling))
         self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, kernel_size=2, stride=2) for a, b in pairs)
         self.up_convs = nn.ModuleList(_two_convs(2 * b, b) for _, b in pairs)
         for layer in self.modules():
@@ -81,7 +82,7 @@ class BatchNormUNet(_ScratchUNet):
         self.down = nn.ModuleList(_blocks(a, b, 2) for a, b in zip(ins, filters[:-1], strict=True))
         self.centre = _blocks(filters[-2], filters[-1], 2)
         falling = list(reversed(filters))
-        pairs = list(zip(falling[:-1], falling[1:], strict=True))
+        pairs = list(pairwise(falling))
         self.up = nn.ModuleList(nn.Upsample(scale_factor=2.0, mode="nearest") for _ in pairs)
         self.up_convs = nn.ModuleList(_blocks(a + b, b, 3) for a, b in pairs)
 

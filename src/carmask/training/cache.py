@@ -94,9 +94,7 @@ def build_cache(
     return PhotoCache(np.load(photo_file, mmap_mode="r"), np.load(mask_file, mmap_mode="r"), labels=labels)
 
 
-def _fill(
-    examples: Sequence[Example], size: Size, home: Path, progress: Callable[[int, int], None] | None
-) -> None:
+def _fill(examples: Sequence[Example], size: Size, home: Path, progress: Callable[[int, int], None] | None) -> None:
     photos = np.lib.format.open_memmap(home / "photos.npy", "w+", np.uint8, (len(examples), *size, 3))
     masks = np.lib.format.open_memmap(home / "masks.npy", "w+", np.uint8, (len(examples), *size))
     for index, (photo, mask) in enumerate(_decode_all(examples, size)):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 
 from carmask.errors import WeightsError
@@ -77,7 +78,8 @@ def compare(runs: Sequence[Path], out: Path | None = None) -> list[Compared]:
 
 def _line(name: str, recipe: Recipe, info: ModelInfo, rows: list[dict[str, float]]) -> Compared:
     best = max(rows, key=lambda row: row.get("validation/dice", -1.0))
-    network = build(recipe.network, len(info.classes))
+    with torch.device("meta"):  # shapes only
+        network = build(recipe.network, len(info.classes))
     if recipe.encoder.frozen:
         network.freeze_encoder()
     counts = count(network)

@@ -85,5 +85,5 @@ def draw_curves(file: Path, runs: Mapping[str, Sequence[Row]]) -> None:
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
+    FigureCanvasAgg(figure).print_png(buffer)  # type: ignore[no-untyped-call]
     write_atomically(file, buffer.getvalue())

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
 
 from carmask.errors import UnknownNameError
+
+INITIALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "he": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
+    "glorot": nn.init.xavier_uniform_,
+    "orthogonal": nn.init.orthogonal_,
+}
 
 
 def initialise(network: nn.Module, kind: str) -> None:
@@ -19,16 +28,13 @@ def initialise(network: nn.Module, kind: str) -> None:
     Raises:
         UnknownNameError: if there is none of this name.
     """
-    draw = {"he": nn.init.kaiming_normal_, "glorot": nn.init.xavier_uniform_, "orthogonal": nn.init.orthogonal_}
     if kind == "own":
         return
-    if kind not in draw:
-        raise UnknownNameError(f"there is no initialisation {kind!r}; choose one of: own, {', '.join(sorted(draw))}")
+    if kind not in INITIALISATIONS:
+        names = ", ".join(sorted(INITIALISATIONS))
+        raise UnknownNameError(f"there is no initialisation {kind!r}; choose one of: own, {names}")
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            if kind == "he":
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            else:
-                draw[kind](layer.weight)
+            INITIALISATIONS[kind](layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

@@ -85,9 +85,7 @@ class Training(lightning.LightningModule):
         with torch.autocast(scores.device.type, enabled=False):
             loss = compute_loss(self._loss, scores, masks, self.model.network.car_channels, labels=self._cache.labels)
             with torch.no_grad():
-                accuracy, dice = _agreement(
-                    scores, masks, self.model.network.car_channels, labels=self._cache.labels
-                )
+                accuracy, dice = _agreement(scores, masks, self.model.network.car_channels, labels=self._cache.labels)
         for name, value in (("loss", loss), ("accuracy", accuracy), ("dice", dice)):
             self.log(
                 f"train/{name}",
@@ -119,7 +117,7 @@ class Training(lightning.LightningModule):
         rate = self.lr_schedulers().get_last_lr()[0]  # type: ignore[union-attr]
         self.log("learning_rate", rate)
         trained = {name: float(v) for name, v in self.trainer.callback_metrics.items() if name.startswith("train/")}
-        row = {"epoch": float(self.current_epoch), "learning_rate": rate, **trained}
+        row: dict[str, float] = {"epoch": float(self.current_epoch), "learning_rate": float(rate), **trained}
         row |= {f"validation/{name}": value for name, value in measured.items()}
         self.history.append(row)
         if self._out is not None and self.trainer.is_global_zero:
@@ -175,9 +173,7 @@ def rate_factor(step: int, recipe: Recipe) -> float:
     return 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
 
 
-def _agreement(
-    scores: Tensor, masks: Tensor, car_channels: tuple[int, ...], *, labels: bool
-) -> tuple[Tensor, Tensor]:
+def _agreement(scores: Tensor, masks: Tensor, car_channels: tuple[int, ...], *, labels: bool) -> tuple[Tensor, Tensor]:
     """Pixel accuracy, and mean Dice of the car, at the size trained at."""
     predicted = car_logits(scores, car_channels)[:, 0] >= 0
     truth = masks > 0 if labels else masks >= 128
