@@ -295,8 +295,8 @@ def train(
 ) -> None:
     """Train a network. An interrupted run goes on where it was if the command is given again.
 
-    The run's folder holds settings, versions, data list, history.csv, curves.png, TensorBoard's log, checkpoints, and at
-    the end the weights and a sheet of validation photos.
+    The run's folder holds settings, versions, data list, history.csv, curves.png, TensorBoard's log, checkpoints,
+    and at the end the weights and a sheet of validation photos.
 
     [dim]carmask train default --data carvana/ --out runs/default[/dim]
     [dim]carmask train unet-320 --data carvana/ --out runs/unet --set loss=bce+dice --minutes 10[/dim]

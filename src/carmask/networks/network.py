@@ -13,8 +13,8 @@ from carmask.errors import WeightsError
 class SegmentationNetwork(nn.Module):
     """Base of all networks.
 
-    ``forward`` takes float32 (batch, 3, height, width), RGB, normalised with ImageNet's mean and standard deviation, and
-    returns float32 (batch, channels, height, width). With one channel that is the logit of "car". With more it is a
+    ``forward`` takes float32 (batch, 3, height, width), RGB, normalised with ImageNet's mean and standard deviation,
+    and returns float32 (batch, channels, height, width). With one channel that is the logit of "car". With more it is a
     score for each class, and softmax over the channels gives the probabilities of the classes.
 
     Attributes:

@@ -115,7 +115,7 @@ class SmallCNN(nn.ModuleList):
 
 
 class Pix2PixNetwork(SegmentationNetwork):
-    """An encoder with taps; each decoder stage doubles the size and is joined with its skip; a head doubles once more."""
+    """An encoder with taps; each decoder stage doubles the size and gets its skip; a head doubles once more."""
 
     encoder: nn.Module
 

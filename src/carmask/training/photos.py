@@ -40,7 +40,7 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
         return len(self._order)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """One example: uint8 (height, width, 3) RGB; uint8 (height, width), 255 times the fraction of car, or labels."""
+        """One example: uint8 (height, width, 3) RGB; uint8 (height, width), 255 times the part of car, or labels."""
         photo, mask = self._cache.read(int(self._order[index]), self._size)
         rng = np.random.default_rng((*self._seed, index))
         photo, mask = augment(photo, mask, self._settings, rng=rng, labels=self._cache.labels)
