@@ -83,7 +83,7 @@ def test_files_that_are_no_models(tmp_path):
         assert name in str(caught.value)
     with pytest.raises(ModelError, match=r"neither a model file nor the name of a shipped model \(.*default"):
         load_model(tmp_path / "missing.onnx")
-    with pytest.raises(ModelError, match="cannot be read|neither"):
+    with pytest.raises(ModelError, match=r"neither a model file"):
         load_model(tmp_path)
 
 
