@@ -137,7 +137,7 @@ class Pix2PixNetwork(SegmentationNetwork):
         self.head = doubling(head, self.channels, bias=True)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Predict a score for each class and pixel: (batch, 3, h, w) to (batch, channels, h, w); any size from 32."""
+        """Predict a score for each class and pixel: (batch, 3, h, w) to (batch, channels, h, w)."""
         *skips, x = self.encoder(images)
         for stage in self.stages:
             skip = skips.pop()
@@ -185,6 +185,7 @@ class VGG19Pix2Pix(Pix2PixNetwork):
     """VGG19 with three decoder stages of two 3x3 blocks each, the first of which doubles the size."""
 
     encoder: VGG19Taps
+    multiple = 16
 
     def __init__(self, classes: int = 1) -> None:
         encoder = VGG19Taps()

@@ -84,7 +84,7 @@ def summarise(network: SegmentationNetwork, size: Size, *, every_layer: bool = F
     network.eval()
     try:
         with torch.inference_mode():
-            network(torch.zeros(1, 3, *size))
+            network(torch.zeros(1, 3, *size, device=next(network.parameters()).device))
     finally:
         for handle in handles:
             handle.remove()
@@ -129,7 +129,8 @@ def describe(name: str, size: Size | None = None, *, every_layer: bool = False) 
         UsageError: if it does not take images of this size.
     """
     entry = find_network(name)
-    network = entry.build(1)
+    with torch.device("meta"):
+        network = entry.build(1)
     if entry.frozen:
         network.freeze_encoder()
     return count(network), summarise(network, size or entry.size, every_layer=every_layer)
