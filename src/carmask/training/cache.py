@@ -29,6 +29,10 @@ from carmask.images import make_folder, read_photo, write_atomically
 from carmask.inference.frame import resize
 
 
+#: So few photos are decoded sooner than a process starts.
+_FEW = 16
+
+
 class PhotoCache:
     """Decoded examples: ``cache[i]`` is the i-th one's photo and soft mask, read from disk."""
 
@@ -106,13 +110,17 @@ def _fill(examples: Sequence[Example], size: Size, home: Path, progress: Callabl
 
 
 def _decode_all(examples: Sequence[Example], size: Size) -> Iterator[tuple[Photo, SoftMask]]:
+    decode = partial(_decode, size=size)
+    if len(examples) <= _FEW:
+        yield from map(decode, examples)
+        return
     # Spawned, not forked: this process may hold threads of torch and OpenCV already.
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(partial(_decode, size=size), examples, chunksize=8)
+    threads = partial(cv2.setNumThreads, 1)
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=threads) as pool:
+        yield from pool.map(decode, examples, chunksize=8)
 
 
 def _decode(example: Example, size: Size) -> tuple[Photo, SoftMask]:
-    cv2.setNumThreads(1)
     photo = read_photo(example.photo)
     labels = example.read_labels() if isinstance(example, PartsExample) else None
     mask = example.read_mask() if labels is None else labels

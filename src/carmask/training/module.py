@@ -31,7 +31,7 @@ __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Normalised", "TorchNetwork", "Train
 
 
 class Training(lightning.LightningModule):
-    """Trains the recipe's network and keeps a moving average of its weights, which is validated and exported."""
+    """Trains the recipe's network; a moving average of its weights, if there is one, is validated and exported."""
 
     def __init__(
         self,
@@ -60,8 +60,11 @@ class Training(lightning.LightningModule):
         initialise(self.model, recipe.initialisation)
         if recipe.encoder.frozen:
             self.model.network.freeze_encoder()
-        follow = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
-        self.average = AveragedModel(self.model, multi_avg_fn=follow, use_buffers=True)
+        #: The moving average of the weights, if the recipe has one: it doubles the memory that weights take.
+        self.average: AveragedModel | None = None
+        if recipe.average:
+            follow = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(self.model, multi_avg_fn=follow, use_buffers=True)
         self._loss = find_loss(recipe.loss)
         #: What each finished epoch measured.
         self.history: list[dict[str, float]] = []
@@ -100,7 +103,7 @@ class Training(lightning.LightningModule):
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Let the average follow."""
-        if self.recipe.average:
+        if self.average is not None:
             self.average.update_parameters(self.model)
 
     def on_train_epoch_end(self) -> None:
@@ -154,7 +157,7 @@ class Training(lightning.LightningModule):
 
     def best_model(self) -> Normalised:
         """The network that is validated and exported: the moving average if the recipe has one."""
-        module = self.average.module if self.recipe.average else self.model
+        module = self.model if self.average is None else self.average.module
         assert isinstance(module, Normalised)
         return module
 

@@ -126,7 +126,8 @@ def train(
     last = out / LAST_FILE
     if not last.exists() and recipe.encoder.weights == "imagenet":
         module.model.network.load_encoder(encoder_weights)
-        module.average.module.load_state_dict(module.model.state_dict())
+        if module.average is not None:
+            module.average.module.load_state_dict(module.model.state_dict())
 
     make_folder(out)
     write_atomically(out / RECIPE_FILE, recipe.model_dump_json(indent=1).encode())

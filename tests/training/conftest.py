@@ -1,0 +1,79 @@
+"""A drawn data set that is small enough to train on in a test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import carmask.training.train as training
+
+HEIGHT, WIDTH = 96, 144
+
+
+def draw(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A dark ellipse before a light wall."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    middle = rng.uniform((40, 60), (56, 84))
+    mask = ((rows - middle[0]) / rng.uniform(16, 26)) ** 2 + ((columns - middle[1]) / rng.uniform(30, 50)) ** 2 < 1
+    photo = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    photo[:] = rng.integers(180, 230, 3)
+    photo[mask] = rng.integers(20, 110, 3)
+    noisy = photo + rng.integers(-12, 13, photo.shape)
+    return noisy.clip(0, 255).astype(np.uint8), mask
+
+
+def write_cars(folder: Path, cars: int, views: int) -> Path:
+    (folder / "train").mkdir(parents=True)
+    (folder / "train_masks").mkdir()
+    for car in range(cars):
+        for view in range(1, views + 1):
+            photo, mask = draw(100 * car + view)
+            Image.fromarray(photo).save(folder / "train" / f"car{car}_{view:02}.png")
+            Image.fromarray(mask).save(folder / "train_masks" / f"car{car}_{view:02}_mask.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cars(tmp_path_factory) -> Path:
+    """Five cars of two views."""
+    return write_cars(tmp_path_factory.mktemp("cars") / "drawn", 5, 2)
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory) -> Path:
+    """Ten photos with two parts, one half of the ellipse each."""
+    folder = tmp_path_factory.mktemp("parts") / "drawn"
+    (folder / "images").mkdir(parents=True)
+    images, annotations = [], []
+    for index in range(10):
+        photo, mask = draw(1000 + index)
+        Image.fromarray(photo).save(folder / "images" / f"{index}.png")
+        images.append({"id": index, "height": HEIGHT, "width": WIDTH, "file_name": f"{index}.png"})
+        rows, columns = np.nonzero(mask)
+        top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
+        middle = (left + right) / 2
+        for part, (a, b) in enumerate(((left, middle), (middle, right)), start=2):
+            box = [a, top, b, top, b, bottom, a, bottom]
+            annotations.append(
+                {"image_id": index, "category_id": part, "segmentation": [[float(value) for value in box]]}
+            )
+    categories = [{"id": 1, "name": "_background_"}, {"id": 2, "name": "front"}, {"id": 3, "name": "back"}]
+    content = {"images": images, "categories": categories, "annotations": annotations}
+    (folder / "annotations.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _return_memory(monkeypatch):
+    """Tests share one process: let it give memory back."""
+    monkeypatch.setattr(training, "keep_memory", lambda: False)

@@ -1,0 +1,101 @@
+"""Losses by hand and against independent implementations."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import segmentation_models_pytorch as smp
+import torch
+
+from carmask.errors import UnknownNameError
+from carmask.training.losses import (
+    LOSSES,
+    bce,
+    bce_dice,
+    bce_log_dice,
+    compute_loss,
+    dice_loss,
+    find_loss,
+    sparse_categorical,
+)
+
+
+@pytest.fixture
+def pair():
+    generator = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(3, 1, 12, 10, generator=generator)
+    return logits, torch.rand(3, 1, 12, 10, generator=generator)
+
+
+def test_bce_by_its_formula(pair):
+    logits, targets = pair
+    p = logits.double().sigmoid()
+    expected = -(targets * p.log() + (1 - targets) * (1 - p).log()).mean()
+    assert bce(logits, targets).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_dice_agrees_with_segmentation_models_pytorch(pair):
+    logits, targets = pair
+    hard = (targets > 0.5).float()
+    # Theirs takes Dice over the whole batch, ours of each image: one image at a time is the same. Theirs smooths the
+    # numerator and denominator by the same number.
+    theirs = smp.losses.DiceLoss("binary", smooth=1.0)
+    expected = sum(theirs(logits[i : i + 1], hard[i : i + 1]).item() for i in range(3)) / 3
+    assert dice_loss(logits, hard).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_dice_by_hand():
+    logits = torch.tensor([[[[100.0, 100.0], [-100.0, -100.0]]]])
+    right, half = logits > 0, torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+    assert dice_loss(logits, right.float()).item() == pytest.approx(0.0, abs=1e-6)
+    assert dice_loss(logits, half).item() == pytest.approx(1 - 3 / 5)  # (2 * 1 + 1) / (2 + 2 + 1)
+    assert dice_loss(-100 * torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_combined_losses(pair):
+    assert bce_dice(*pair).item() == pytest.approx(bce(*pair).item() + dice_loss(*pair).item(), rel=1e-6)
+    one = (pair[0][:1], pair[1][:1])  # of one image, where the mean of logarithms is the logarithm
+    expected = bce(*one).item() - math.log(1 - dice_loss(*one).item())
+    assert bce_log_dice(*one).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_sparse_categorical_by_its_formula():
+    scores = torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(1))
+    labels = torch.arange(60).view(2, 5, 6) % 4
+    p = scores.double().softmax(1).gather(1, labels[:, None])
+    assert sparse_categorical(scores, labels).item() == pytest.approx(-p.log().mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", [*LOSSES, "sparse-categorical"])
+@pytest.mark.parametrize("labels", [False, True])
+def test_every_loss_falls_when_followed(name, labels):
+    loss = find_loss(name)
+    channels, car = (4, (1, 2, 3)) if labels else (3, (1,))
+    scores = torch.zeros(2, channels, 8, 8, requires_grad=True)
+    masks = torch.zeros(2, 8, 8, dtype=torch.uint8)
+    masks[:, 2:6, 2:6] = 3 if labels else 255
+    optimizer = torch.optim.SGD([scores], lr=50.0)
+    values = []
+    for _ in range(30):
+        value = compute_loss(loss, scores, masks, car, labels=labels)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        values.append(value.item())
+    assert values[-1] < 0.3 * values[0]
+    probability = scores.softmax(1)[:, list(car)].sum(1)
+    assert (probability[:, 2:6, 2:6] > 0.7).all()
+    assert (probability[:, 0] < 0.3).all()
+
+
+def test_binary_masks_and_soft_ones():
+    scores = torch.randn(1, 1, 4, 4, generator=torch.Generator().manual_seed(2))
+    masks = torch.tensor([[[0, 51, 128, 255]] * 4], dtype=torch.uint8)
+    expected = bce(scores, masks[:, None].float() / 255)
+    assert torch.equal(compute_loss(find_loss("bce"), scores, masks, (0,), labels=False), expected)
+
+
+def test_unknown_losses_list_the_choices():
+    with pytest.raises(UnknownNameError, match=r"bce, bce\+dice, bce-log-dice, dice, sparse-categorical"):
+        find_loss("focal")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from carmask.errors import RecipeError
+from carmask.networks import NETWORKS
+from carmask.training.module import rate_factor
+from carmask.training.recipe import load_recipe, recipe_names
+
+
+def test_every_network_of_the_sources_has_a_recipe():
+    assert {load_recipe(name).network for name in recipe_names()} == set(NETWORKS)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_headers_say_command_and_expectation(name):
+    from carmask.training import recipe
+
+    text = (recipe._shipped() / f"{name}.toml").read_text()
+    header = text[: text.index("\n\nnetwork")]
+    assert f"carmask train {name} --data" in header
+    assert "Expected" in header or "Reported" in header
+    assert "hour" in header.lower() or "minutes" in header
+    assert load_recipe(name).name == name
+
+
+def test_the_four_unet_trainings_are_as_published():
+    for size in (320, 640):
+        for augmented in (False, True):
+            recipe = load_recipe(f"unet-{size}" + "-augmented" * augmented)
+            (stage,) = recipe.stages
+            assert (stage.height, stage.width, stage.batch, stage.epochs) == (size, size, 2, 10)
+            assert (recipe.loss, recipe.optimizer, recipe.learning_rate) == ("bce", "adam", 1e-4)
+            assert (recipe.augment.five, recipe.augment.colours) == ((0.1, 8) if augmented else (0, 0))
+
+
+def test_unet_deep_is_as_published():
+    recipe = load_recipe("unet-deep")
+    assert (recipe.loss, recipe.optimizer, recipe.learning_rate) == ("bce+dice", "adam", 1e-4)
+    assert recipe.early_stopping.min_delta == 1e-4
+    assert (recipe.stages[0].height, recipe.stages[0].width) == (1024, 1024)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["colour=3"], "colour: Extra inputs are not permitted"),
+        (["augment.tilt=3"], "augment.tilt: Extra"),
+        (["learning_rate=0"], "learning_rate: Input should be greater than 0"),
+        (["precision=8"], "precision: Input should be"),
+        (["stages=[]"], "stages: Tuple should have at least 1 item"),
+        (["early_stopping.patience=3", "check_photos=0"], "early_stopping needs validation photos"),
+        (["early_stopping.monitor=mood"], "early_stopping.monitor: Input should be"),
+        (["nothing"], "write key=value"),
+        (["network.deep=1"], "network is not a table"),
+    ],
+)
+def test_wrong_keys_and_values_are_named(changes, message):
+    with pytest.raises(RecipeError, match=message) as caught:
+        load_recipe("default", changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_recipes_that_are_none(tmp_path):
+    with pytest.raises(RecipeError, match="unet-deep"):
+        load_recipe("nope")
+    with pytest.raises(RecipeError, match="a folder"):
+        load_recipe(tmp_path)
+    (tmp_path / "r.toml").write_text("network = ")
+    with pytest.raises(RecipeError, match="not TOML"):
+        load_recipe(tmp_path / "r.toml")
+
+
+def test_values_are_read_as_toml_and_bare_words_as_text():
+    recipe = load_recipe("default", ["loss=dice", "augment.flip=0.25", "encoder.frozen=true", "validation=3"])
+    assert (recipe.loss, recipe.augment.flip, recipe.encoder.frozen, recipe.validation) == ("dice", 0.25, True, 3)
+
+
+def test_rates():
+    recipe = load_recipe("default", ["warmup=0.1", "epoch_photos=80", "stages=[{height=32,width=32,batch=8,epochs=10}]"])
+    assert recipe.steps == 100
+    factors = [rate_factor(step, recipe) for step in range(101)]
+    assert factors[0] == pytest.approx(1 / 11)
+    assert max(factors) == pytest.approx(1.0)
+    assert all(a < b for a, b in zip(factors[:10], factors[1:11], strict=True))
+    assert all(a > b for a, b in zip(factors[10:100], factors[11:101], strict=True))
+    assert factors[100] == pytest.approx(0.01)
+    constant = recipe.model_copy(update={"schedule": "constant", "warmup": 0.0})
+    assert {rate_factor(step, constant) for step in range(100)} == {1.0}
