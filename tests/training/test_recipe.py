@@ -77,7 +77,9 @@ def test_values_are_read_as_toml_and_bare_words_as_text():
 
 
 def test_rates():
-    recipe = load_recipe("default", ["warmup=0.1", "epoch_photos=80", "stages=[{height=32,width=32,batch=8,epochs=10}]"])
+    recipe = load_recipe(
+        "default", ["warmup=0.1", "epoch_photos=80", "stages=[{height=32,width=32,batch=8,epochs=10}]"]
+    )
     assert recipe.steps == 100
     factors = [rate_factor(step, recipe) for step in range(101)]
     assert factors[0] == pytest.approx(1 / 11)

@@ -24,13 +24,13 @@ from carmask import __version__
 from carmask.data.parts import is_parts, read_parts
 from carmask.data.split import Split, split_cars
 from carmask.data.table import Example, of_cars, read_examples
-from carmask.errors import DeviceError, RecipeError, WeightsError
+from carmask.errors import DeviceError, RecipeError
 from carmask.images import make_folder, picture_size, write_atomically
 from carmask.inference import frame
 from carmask.inference.model import ModelInfo
 from carmask.networks import find_network
 from carmask.training.cache import build_cache
-from carmask.training.checkpoint import WholeCheckpointIO
+from carmask.training.checkpoint import WholeCheckpointIO, check_checkpoint
 from carmask.training.losses import SPARSE_CATEGORICAL, find_loss
 from carmask.training.memory import keep_memory
 from carmask.training.module import Training
@@ -124,7 +124,9 @@ def train(
     lightning.seed_everything(recipe.seed, verbose=False)
     module = Training(recipe, photos, checks, info, check_cache=check_photos, out=out)
     last = out / LAST_FILE
-    if not last.exists() and recipe.encoder.weights == "imagenet":
+    if last.exists():
+        check_checkpoint(last, module)
+    elif recipe.encoder.weights == "imagenet":
         module.model.network.load_encoder(encoder_weights)
         if module.average is not None:
             module.average.module.load_state_dict(module.model.state_dict())
@@ -233,12 +235,7 @@ def _fit(module: Training, recipe: Recipe, out: Path, machines: Machines) -> Non
             enable_model_summary=False,
             log_every_n_steps=10,
         )
-        try:
-            trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
-        except RuntimeError as error:
-            if last.exists() and "state_dict" in str(error):
-                raise WeightsError(f"{last}: a checkpoint of another network") from error
-            raise
+        trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
     if best is not None and best.best_model_path:
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
         module.load_state_dict(state)

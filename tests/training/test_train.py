@@ -1,0 +1,330 @@
+"""Trainings of a few steps: every recipe, interruption, early stopping, several devices, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from carmask.data.table import of_cars, read_examples
+from carmask.errors import (
+    CarmaskError,
+    DataError,
+    DeviceError,
+    OutputError,
+    PhotoError,
+    RecipeError,
+    UnknownNameError,
+    WeightsError,
+)
+from carmask.inference.model import load_model
+from carmask.networks import NETWORKS, Entry, build
+from carmask.networks.unet import UNet
+from carmask.training.checkpoint import WholeCheckpointIO
+from carmask.training.compare import compare
+from carmask.training.export import export, read_run
+from carmask.training.history import read_history
+from carmask.training.losses import find_loss
+from carmask.training.predictor import TorchNetwork
+from carmask.training.recipe import Recipe, load_recipe, recipe_names
+from carmask.training.train import Machines, train
+from carmask.training.validation import validate
+
+CPU = Machines("cpu")
+FAST = ["precision=32-true", "validation=1", "check_photos=2", "epoch_photos=4"]
+
+
+def stages(epochs: int = 1, size: tuple[int, int] = (64, 96), batch: int = 2) -> str:
+    return f"stages=[{{height={size[0]},width={size[1]},batch={batch},epochs={epochs}}}]"
+
+
+def small(epochs: int = 1, *changes: str) -> Recipe:
+    return load_recipe("cnn-small", [*FAST, stages(epochs), *changes])
+
+
+@pytest.fixture(scope="module")
+def run(cars, cache, tmp_path_factory) -> Path:
+    """A finished training of three epochs."""
+    out = tmp_path_factory.mktemp("runs") / "cnn"
+    train(small(3), cars, out, cache=cache, machines=CPU)
+    return out
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_trains_two_steps_and_exports(name, cars, parts, cache, tmp_path, monkeypatch):
+    recipe = load_recipe(name)
+    if recipe.network == "unet" and name != "unet-320":
+        # One of the five with its 31 million weights is enough.
+        slim = Entry(lambda classes: UNet(classes, (8, 16, 32, 64, 128)), (64, 64), "slim")
+        monkeypatch.setitem(NETWORKS, "unet", slim)
+    weights = None
+    encoder = build(recipe.network).encoder_module()
+    if recipe.encoder.weights == "imagenet":
+        weights = tmp_path / "encoder.safetensors"
+        save_file({key: value.contiguous() for key, value in encoder.state_dict().items()}, weights)
+    side = (128, 128) if name == "unet-deep" else (64, 96)
+    recipe = load_recipe(name, [*FAST, stages(1, side)])
+    data = parts if name.startswith("parts") else cars
+    out = tmp_path / "run"
+    train(recipe, data, out, encoder_weights=weights, cache=cache, machines=CPU)
+
+    model, info = read_run(out)
+    assert torch.load(out / "last.ckpt", weights_only=True)["global_step"] == 2
+    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+    if recipe.encoder.frozen:
+        saved, trained = encoder.state_dict(), model.network.encoder_module().state_dict()
+        assert all(torch.equal(saved[key], trained[key]) for key in saved)
+    (row,) = read_history(out)
+    wanted = {f"{part}/{name}" for part in ("train", "validation") for name in ("loss", "accuracy", "dice")}
+    assert wanted | {"epoch"} <= set(row)
+    assert ("validation/f1" in row) == (data is parts)
+    sheets = {"sheet.png", "curves.png"} | ({"channels.png"} if model.network.channels > 1 else set())
+    files = {file.name for file in out.iterdir()}
+    assert sheets | {"recipe.json", "model.json", "versions.json", "data.csv", "weights.safetensors"} <= files
+    assert ("channels.png" in files) == ("channels.png" in sheets)
+    assert any(file.name.startswith("events.out.tfevents") for file in (out / "log").iterdir())
+
+    made = export(out, tmp_path / "model.onnx")
+    exported = load_model(tmp_path / "model.onnx")
+    assert exported.info == made.info == info
+    probe = np.random.default_rng(0).integers(0, 256, (*info.size, 3), np.uint8)
+    assert np.abs(exported.run(probe) - TorchNetwork(model, info).run(probe)).mean() < 0.02
+    shutil.rmtree(out)
+
+
+def test_what_a_run_says_of_itself(run, cars):
+    info = json.loads((run / "model.json").read_text())
+    with (run / "data.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 10
+    assert {row["car"] for row in rows if row["use"] == "validation"} == set(info["validation_cars"])
+    assert {row["car"] for row in rows if row["use"] == "train"} == set(info["training_cars"])
+    assert Recipe.model_validate_json((run / "recipe.json").read_text()) == small(3)
+    assert {"carmask", "torch", "lightning", "python"} <= set(json.loads((run / "versions.json").read_text()))
+    assert not info["stretch"]  # 96x64 has the drawn photos' own shape
+
+
+def test_photos_of_another_shape_are_stretched_in_prediction_as_in_training(cars, cache, tmp_path):
+    train(small(1, stages(1, (64, 64))), cars, tmp_path / "run", cache=cache, machines=CPU)
+    _, info = read_run(tmp_path / "run")
+    assert info.stretch
+    assert info.place((96, 144)).inner == (64, 64)
+
+
+def test_the_loss_falls_and_the_car_is_found(cars, cache, tmp_path):
+    recipe = small(14, "epoch_photos=0", "learning_rate=3e-3", "loss=bce+dice", "initialisation=he")
+    train(recipe, cars, tmp_path / "run", cache=cache, machines=CPU)
+    rows = read_history(tmp_path / "run")
+    assert rows[-1]["train/loss"] < 0.5 * rows[0]["train/loss"]
+    assert max(row["validation/dice"] for row in rows) > 0.85
+
+
+def test_a_run_that_is_given_again_does_nothing_more(run, cars, cache):
+    before = (run / "weights.safetensors").read_bytes()
+    train(small(3), cars, run, cache=cache, machines=CPU)
+    assert (run / "weights.safetensors").read_bytes() == before
+    assert len(read_history(run)) == 3
+
+
+def test_a_killed_run_goes_on_where_it_was(cars, cache, tmp_path):
+    """SIGKILL at a random moment; the curves are those of an undisturbed run."""
+    recipe, epochs = "cnn-small", 8
+    changes = [*FAST, stages(epochs), "epoch_photos=8"]
+    settings = load_recipe(recipe, changes)
+    train(settings, cars, tmp_path / "whole", cache=cache, machines=CPU)
+
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "carmask.cli", "train", recipe, "--data", str(cars), "--out", str(out)]
+    command += ["--device", "cpu", "--cache", str(cache)]
+    for change in changes:
+        command += ["--set", change]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while not (out / "last.ckpt").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(random.random())  # noqa: S311
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "weights.safetensors").exists() or process.returncode == 0
+
+    train(settings, cars, out, cache=cache, machines=CPU)
+    whole, resumed = read_history(tmp_path / "whole"), read_history(out)
+    assert [row["epoch"] for row in resumed] == list(range(epochs))
+    for one, other in zip(whole, resumed, strict=True):
+        assert other == pytest.approx(one, rel=0.02, abs=0.005)
+
+
+def test_early_stopping_stops(cars, cache, tmp_path):
+    stop = ["early_stopping.monitor=dice", "early_stopping.min_delta=1.0", "early_stopping.patience=2"]
+    train(small(9, *stop), cars, tmp_path / "run", cache=cache, machines=CPU)
+    assert len(read_history(tmp_path / "run")) == 3
+
+
+@pytest.mark.parametrize("monitor", ["dice", "loss"])
+def test_the_best_weights_are_returned_to(cars, cache, tmp_path, monitor):
+    changes = [f"early_stopping.monitor={monitor}", "early_stopping.patience=9", "learning_rate=0.03"]
+    train(small(6, *changes), cars, tmp_path / "run", cache=cache, machines=CPU)
+    rows = [row[f"validation/{monitor}"] for row in read_history(tmp_path / "run")]
+    best = min(rows) if monitor == "loss" else max(rows)
+    assert best != rows[-1], "the last epoch happens to be the best: another rate is needed to show anything"
+    model, info = read_run(tmp_path / "run")
+    from carmask.training.cache import build_cache
+
+    checks = of_cars(read_examples(cars), info.validation_cars)
+    measured = validate(
+        TorchNetwork(model, info), checks, build_cache(checks, info.size, cache), find_loss("sparse-categorical")
+    )
+    assert measured[monitor] == pytest.approx(best, abs=1e-5)
+
+
+def test_two_processes_train_together(cars, cache, tmp_path):
+    """DDP on two processes of this processor: one history, one set of weights."""
+    command = [sys.executable, "-m", "carmask.cli", "train", "cnn-small", "--data", str(cars)]
+    command += ["--out", str(tmp_path / "run"), "--cache", str(cache), "--device", "cpu", "--devices", "2"]
+    for change in [*FAST, stages(2), "epoch_photos=8"]:
+        command += ["--set", change]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(read_history(tmp_path / "run")) == 2
+    # Eight photos, two in a batch, two processes: two steps an epoch.
+    assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 4
+    read_run(tmp_path / "run")
+
+
+def test_compare(run, cars, cache, tmp_path):
+    train(small(1, "loss=bce"), cars, tmp_path / "bce", cache=cache, machines=CPU)
+    lines = compare([tmp_path / "bce", run], tmp_path / "out")
+    assert {line.run for line in lines} == {"bce", "cnn"}
+    assert lines[0].dice >= lines[1].dice
+    by_name = {line.run: line for line in lines}
+    assert (by_name["cnn"].epochs, by_name["cnn"].parameters) == (3, 654_755)
+    assert by_name["cnn"].dice == max(row["validation/dice"] for row in read_history(run))
+    assert Image.open(tmp_path / "out" / "compare.png").size == (1500, 440)
+    with pytest.raises(WeightsError, match=r"carmask train"):
+        compare([tmp_path])
+
+
+def test_an_export_that_differs_is_not_written(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("carmask.training.export.STORAGE_TOLERANCE", -1.0)
+    with pytest.raises(CarmaskError, match="not written"):
+        export(run, tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
+    assert not (run / "export.onnx").exists()
+
+
+def copy(data: Path, to: Path) -> Path:
+    shutil.copytree(data, to)
+    return to
+
+
+def without_mask(data: Path) -> None:
+    (data / "train_masks" / "car1_01_mask.png").unlink()
+
+
+def other_size(data: Path) -> None:
+    Image.new("1", (20, 20)).save(data / "train_masks" / "car1_01_mask.png")
+
+
+def not_binary(data: Path) -> None:
+    grey = np.arange(96 * 144, dtype=np.uint32).reshape(96, 144) % 200
+    Image.fromarray(grey.astype(np.uint8)).save(data / "train_masks" / "car1_01_mask.png")
+
+
+@pytest.mark.parametrize(
+    ("harm", "error", "message"),
+    [
+        (without_mask, DataError, "1 of 10 photos have no mask, the first is car1_01"),
+        (other_size, DataError, "the mask is 20x20, but its photo is 144x96"),
+        (not_binary, PhotoError, "not a binary mask"),
+    ],
+)
+def test_faulty_data_is_refused_and_nothing_is_left(cars, tmp_path, harm, error, message):
+    data = copy(cars, tmp_path / "data")
+    harm(data)
+    with pytest.raises(error, match=message) as caught:
+        train(small(1, "validation=0"), data, tmp_path / "run", cache=tmp_path / "cache", machines=CPU)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+    assert not list((tmp_path / "cache").glob("*")) if (tmp_path / "cache").exists() else True
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        (["network=nope"], UnknownNameError, "there is no network 'nope'"),
+        (["loss=focal"], UnknownNameError, "there is no loss 'focal'"),
+        (["network=unet-small"], RecipeError, "needs several channels"),
+        (["network=unet-deep", "loss=bce"], RecipeError, "96x64: unet-deep takes multiples of 128"),
+        (["epoch_photos=1"], RecipeError, "do not fill a batch"),
+        (["network=unet-small", "loss=bce", "encoder.frozen=true"], RecipeError, "has none"),
+        (["early_stopping.monitor=f1"], RecipeError, "measured on parts only"),
+        (["initialisation=glorot", "encoder.weights=imagenet"], WeightsError, "no encoder that ImageNet weights"),
+    ],
+)
+def test_recipes_that_cannot_run_are_refused_and_nothing_is_left(cars, cache, tmp_path, changes, error, message):
+    with pytest.raises(error, match=message) as caught:
+        train(small(1, *changes), cars, tmp_path / "run", cache=cache, machines=CPU)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_parts_are_not_mirrored(parts, cache, tmp_path):
+    recipe = load_recipe("parts-unet", [*FAST, stages(), "augment.flip=0.5"])
+    with pytest.raises(RecipeError, match="left parts right"):
+        train(recipe, parts, tmp_path / "run", cache=cache, machines=CPU)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_missing_is_an_error(cars, cache, tmp_path):
+    with pytest.raises(DeviceError, match="no CUDA device"):
+        train(small(), cars, tmp_path / "run", cache=cache, machines=Machines("cuda"))
+
+
+def test_another_recipe_s_run_is_not_gone_on_with(run, cars, cache):
+    with pytest.raises(RecipeError, match="holds a run with other settings"):
+        train(small(4), cars, run, cache=cache, machines=CPU)
+
+
+def test_checkpoints_of_another_network_and_damaged_ones(run, cars, cache, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    last = tmp_path / "run" / "last.ckpt"
+    torch.save({"state_dict": build("unet-small").state_dict()}, last)
+    with pytest.raises(WeightsError, match="another network"):
+        train(small(3), cars, tmp_path / "run", cache=cache, machines=CPU)
+    last.write_bytes(last.read_bytes()[:5000])
+    with pytest.raises(WeightsError, match="damaged"):
+        train(small(3), cars, tmp_path / "run", cache=cache, machines=CPU)
+
+
+def test_no_space_at_a_checkpoint_leaves_the_one_before(tmp_path):
+    """A limit on file sizes stands in for a full disk: both end a write in the middle with an OSError."""
+    file, writer = tmp_path / "last.ckpt", WholeCheckpointIO()
+    writer.save_checkpoint({"epoch": 1}, file)
+    before = file.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OutputError) as caught:
+            writer.save_checkpoint({"weights": torch.zeros(1_000_000)}, file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert "\n" not in str(caught.value)
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
