@@ -106,7 +106,7 @@ def test_every_recipe_trains_two_steps_and_exports(name, cars, parts, cache, tmp
     shutil.rmtree(out)
 
 
-def test_what_a_run_says_of_itself(run, cars):
+def test_what_a_run_says_of_itself(run):
     info = json.loads((run / "model.json").read_text())
     with (run / "data.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -156,7 +156,7 @@ def test_a_killed_run_goes_on_where_it_was(cars, cache, tmp_path):
     deadline = time.monotonic() + 240
     while not (out / "last.ckpt").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    time.sleep(random.random())  # noqa: S311
+    time.sleep(random.random())
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (out / "weights.safetensors").exists() or process.returncode == 0

@@ -28,7 +28,6 @@ from carmask.errors import DataError, OutputError
 from carmask.images import make_folder, read_photo, write_atomically
 from carmask.inference.frame import resize
 
-
 #: So few photos are decoded sooner than a process starts.
 _FEW = 16
 

@@ -249,6 +249,8 @@ def _save(module: Training, out: Path) -> None:
 
 
 def _sample(examples: list[Example], count: int) -> list[Example]:
+    if not examples:
+        return []
     # One step more than a whole number of cars at a time: the sample goes through the cars and through the views.
     step = len(examples) // max(1, count) + 1
     return list(dict.fromkeys(examples[index * step % len(examples)] for index in range(count)))

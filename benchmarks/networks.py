@@ -1,0 +1,203 @@
+"""Every network of the sources on the same cars with the same budget, and the sources' questions answered: one table.
+
+    python benchmarks/networks.py --run --data DIR [--minutes 10] [--out runs/networks] [--only NAME ...]
+                                  [--mobilenet-weights FILE] [--vgg-weights FILE] [--resnet-weights FILE]
+
+DIR is a data set in the challenge's form. Each experiment is a shipped recipe with a few settings changed, trained by
+``carmask train`` for so many minutes of wall time on this machine's processor, exported, and evaluated by ``carmask
+evaluate --val`` at native size on the validation cars, which are the same for all (seed 0, one car in five). Epochs are
+256 photos, so that there are several in the budget; the best epoch's weights are kept.
+
+It takes hours (number of experiments x (minutes + about 2)). Finished experiments are kept in --out and skipped when the
+command is given again. Without --run it prints the table of what is finished, and the list of what is not.
+
+Networks with a VGG19 or ResNet50 encoder start from random weights unless a file is named; the table says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from carmask.training.history import read_history
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A recipe with changes; ``reported`` is what its source reports."""
+
+    name: str
+    recipe: str
+    reported: str = ""
+    changes: tuple[str, ...] = field(default=())
+
+
+MATCHED = "mobilenetv2-pix2pix-matched"
+#: Adam and augmentation as the recipes have them: only what is named differs.
+GROUPS: dict[str, tuple[Experiment, ...]] = {
+    "Every network": (
+        Experiment("mobilenetv2-pix2pix", "mobilenetv2-pix2pix", "best of 20 epochs: the 9th"),
+        Experiment(MATCHED, MATCHED, "pixel accuracy 0.9871 after one epoch"),
+        Experiment("vgg19-pix2pix", "vgg19-pix2pix", "not trained"),
+        Experiment("unet-small", "unet-small", "not trained"),
+        Experiment("cnn-small", "cnn-small", "pixel accuracy 0.994, 15 epochs"),
+        Experiment("mobilenetv2-160x240", "mobilenetv2-160x240", "pixel accuracy 0.994, 7 epochs"),
+        Experiment("unet-320", "unet-320", "Dice 0.9769 at 320x320, 4.29 GPU hours"),
+        Experiment("unet-320-augmented", "unet-320-augmented", "Dice 0.9459 at 320x320, 4.87 GPU hours"),
+        Experiment("unet-640", "unet-640", "Dice 0.9877 at 640x640, 18.60 GPU hours"),
+        Experiment("unet-640-augmented", "unet-640-augmented", "Dice 0.9896 at 640x640, 18.66 GPU hours"),
+        Experiment("unet-deep", "unet-deep", "Dice 0.9956, about 13 epochs"),
+        Experiment(
+            "deeplabv3plus-resnet50",
+            "unet-320",
+            "on car parts only",
+            (
+                "network=deeplabv3plus-resnet50",
+                "learning_rate=1e-3",
+                "stages=[{height=256,width=256,batch=8,epochs=99}]",
+            ),
+        ),
+        Experiment("mobilenetv2-unet", "default", "carmask's own", ("average=0", "schedule=constant")),
+    ),
+    "Augmentation and 8 colours (unet-320)": (
+        Experiment("five operations, no quantisation", "unet-320", changes=("augment.five=0.1",)),
+        Experiment("8 colours, no operations", "unet-320", changes=("augment.colours=8",)),
+    ),
+    "Loss": tuple(
+        Experiment(f"{MATCHED}, {loss}", MATCHED, changes=(f"loss={loss}", "early_stopping.monitor=dice"))
+        for loss in ("bce", "bce+dice", "dice")
+    ),
+    "Encoder": (
+        Experiment("ImageNet, trained", MATCHED, changes=("encoder.frozen=false",)),
+        Experiment("random, trained", MATCHED, changes=("encoder.frozen=false", "encoder.weights=none")),
+    ),
+    "Input size": tuple(
+        Experiment(
+            f"mobilenetv2-pix2pix at {width}x{height}",
+            "mobilenetv2-pix2pix",
+            changes=(f"stages=[{{height={height},width={width},batch=8,epochs=99}}]",),
+        )
+        for width, height in ((240, 160), (320, 320))
+    ),
+}
+#: Settings of every experiment: several epochs in the budget, none beyond it, the same cars and photos to watch.
+COMMON = ("epoch_photos=256", "check_photos=40", "validation=0.2", "seed=0")
+
+
+def settings(experiment: Experiment, weights: dict[str, Path | None]) -> tuple[list[str], list[str]]:
+    """The ``--set`` and further arguments of ``carmask train``."""
+    from carmask.training.recipe import load_recipe
+
+    changes = [*COMMON, *experiment.changes]
+    recipe = load_recipe(experiment.recipe, changes)
+    # Stopping is up to the clock; the best weights are returned to all the same.
+    monitor = recipe.early_stopping.monitor if recipe.early_stopping else "dice"
+    changes += [f"early_stopping.monitor={monitor}", "early_stopping.patience=1000"]
+    if not any(change.startswith("stages=") for change in experiment.changes):
+        (stage, *_) = recipe.stages
+        changes.append(f"stages=[{{height={stage.height},width={stage.width},batch={stage.batch},epochs=99}}]")
+    if recipe.encoder.weights == "none":
+        return changes, []
+    kind = next(kind for kind in ("mobilenet", "vgg", "resnet") if kind in recipe.network)
+    file = weights[kind]
+    if file is None:
+        # A frozen random encoder would be no comparison.
+        return [*changes, "encoder.weights=none", "encoder.frozen=false"], []
+    return changes, ["--encoder-weights", str(file)]
+
+
+def carmask(*arguments: str) -> None:
+    """Run a command of the product; stop with its message if it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "carmask.cli", *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"carmask {' '.join(arguments)}\n{done.stderr[-2000:]}")
+
+
+def run(experiment: Experiment, data: Path, out: Path, minutes: float, weights: dict[str, Path | None]) -> None:
+    """Train, export, evaluate, and write ``result.json``."""
+    folder = out / slug(experiment)
+    changes, extra = settings(experiment, weights)
+    sets = [argument for change in changes for argument in ("--set", change)]
+    train = ["train", experiment.recipe, "--data", str(data), "--out", str(folder), "--cache", str(out / "cache")]
+    carmask(*train, "--minutes", str(minutes), "--device", "cpu", *sets, *extra)
+    carmask("export", str(folder), "--out", str(folder / "model.onnx"))
+    carmask("evaluate", str(folder / "model.onnx"), str(data), "--val", "--out", str(folder / "scores"))
+    with (folder / "scores" / "scores.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    dice = [float(row["dice"]) for row in rows]
+    wrong = [(float(row["true_area"]) + float(row["predicted_area"])) * (1 - float(row["dice"])) for row in rows]
+    result = {
+        "dice": statistics.fmean(dice),
+        "fifth": sorted(dice)[len(dice) // 20],
+        "accuracy": 1 - statistics.fmean(wrong),
+        "photos": len(dice),
+        "epochs": len(read_history(folder)),
+        "minutes": minutes,
+        "cores": os.cpu_count(),
+        "set": changes,
+        "random_encoder": "encoder.weights=none" in changes and "encoder.weights=none" not in experiment.changes,
+    }
+    (folder / "result.json").write_text(json.dumps(result, indent=1))
+
+
+def slug(experiment: Experiment) -> str:
+    """A folder's name."""
+    return "".join(c if c.isalnum() or c in "-+" else "-" for c in experiment.name.lower())
+
+
+def table(out: Path) -> None:
+    """Print what is finished as Markdown, and what is not."""
+    missing = []
+    for title, group in GROUPS.items():
+        print(f"\n### {title}\n")
+        print("| training | epochs of 256 photos | Dice | 5th percentile | pixel accuracy | its source reports |")
+        print("|---|---:|---:|---:|---:|---|")
+        for experiment in group:
+            file = out / slug(experiment) / "result.json"
+            if not file.exists():
+                missing.append(experiment.name)
+                continue
+            found = json.loads(file.read_text())
+            note = " (random encoder)" if found["random_encoder"] else ""
+            print(
+                f"| {experiment.name}{note} | {found['epochs']} | {found['dice']:.4f} | {found['fifth']:.4f} | "
+                f"{found['accuracy']:.4f} | {experiment.reported} |"
+            )
+    if missing:
+        print(f"\nnot measured yet ({len(missing)}): {', '.join(missing)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", action="store_true")
+    parser.add_argument("--data", type=Path, default=Path("../shared/carvana"))
+    parser.add_argument("--out", type=Path, default=Path("runs/networks"))
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--mobilenet-weights", type=Path)
+    parser.add_argument("--vgg-weights", type=Path)
+    parser.add_argument("--resnet-weights", type=Path)
+    arguments = parser.parse_args()
+    weights = {kind: getattr(arguments, f"{kind}_weights") for kind in ("mobilenet", "vgg", "resnet")}
+    experiments = [one for group in GROUPS.values() for one in group]
+    assert len({slug(one) for one in experiments}) == len(experiments)
+    if arguments.run:
+        for experiment in experiments:
+            chosen = not arguments.only or experiment.name in arguments.only
+            if chosen and not (arguments.out / slug(experiment) / "result.json").exists():
+                print(f"{experiment.name}: {arguments.minutes:g} minutes", file=sys.stderr, flush=True)
+                run(experiment, arguments.data, arguments.out, arguments.minutes, weights)
+    table(arguments.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""The experiments of benchmarks/networks.py are recipes that exist, with settings that hold."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from carmask.training.recipe import load_recipe
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "networks.py"
+
+
+@pytest.fixture(scope="module")
+def script():
+    return runpy.run_path(str(SCRIPT))
+
+
+@pytest.mark.parametrize("with_weights", [False, True])
+def test_every_experiment_is_a_valid_recipe(script, with_weights):
+    weights = {kind: Path("w.safetensors") if with_weights else None for kind in ("mobilenet", "vgg", "resnet")}
+    for group in script["GROUPS"].values():
+        for experiment in group:
+            changes, extra = script["settings"](experiment, weights)
+            recipe = load_recipe(experiment.recipe, changes)
+            assert recipe.epoch_photos == 256
+            assert recipe.early_stopping.patience == 1000
+            assert bool(extra) == (recipe.encoder.weights == "imagenet")
+            assert not (recipe.encoder.frozen and recipe.encoder.weights == "none")
