@@ -97,6 +97,7 @@ def stepping(recipe: Recipe, seconds: float) -> float:
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--photos", type=int, default=64)

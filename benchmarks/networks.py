@@ -8,8 +8,8 @@ DIR is a data set in the challenge's form. Each experiment is a shipped recipe w
 evaluate --val`` at native size on the validation cars, which are the same for all (seed 0, one car in five). Epochs are
 256 photos, so that there are several in the budget; the best epoch's weights are kept.
 
-It takes hours (number of experiments x (minutes + about 2)). Finished experiments are kept in --out and skipped when the
-command is given again. Without --run it prints the table of what is finished, and the list of what is not.
+It takes hours (number of experiments x (minutes + about 2)). Finished experiments are kept in --out and skipped when
+the command is given again. Without --run it prints the table of what is finished, and the list of what is not.
 
 Networks with a VGG19 or ResNet50 encoder start from random weights unless a file is named; the table says so.
 """
@@ -177,6 +177,7 @@ def table(out: Path) -> None:
 
 
 def main() -> None:
+    """Run what is asked for, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", action="store_true")
     parser.add_argument("--data", type=Path, default=Path("../shared/carvana"))

@@ -3,8 +3,8 @@
     python benchmarks/training.py --data DIR [--network smp:unet:mobilenet_v2] [--size 320x320] [--batch 8]
                                   [--photos 256] [--encoder-weights FILE]
 
-DIR is a data set in the challenge's form. Two processes, one after the other, on the same photos, with the same network,
-size, batch, loss (BCE + Dice) and optimiser; each is timed over whole epochs, so loading counts:
+DIR is a data set in the challenge's form. Two processes, one after the other, on the same photos, with the same
+network, size, batch, loss (BCE + Dice) and optimiser; each is timed over whole epochs, so loading counts:
 
 * plain: what the library's own examples do. Each photo is read and decoded at full size in the worker, resized to the
   input, flipped; 32-bit floats; Lightning's Trainer with its defaults; one worker for each core.
@@ -150,6 +150,7 @@ def ours(data: Path, network: str, size: tuple[int, int], batch: int, photos: in
 
 
 def main() -> None:
+    """Measure both, or, in a child process, one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/carvana"))
     parser.add_argument("--network", default="smp:unet:mobilenet_v2")
