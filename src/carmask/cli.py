@@ -127,13 +127,14 @@ def evaluate(
     [dim]carmask evaluate default carvana/ --val --out scores/[/dim]
     """
     from carmask.data import table
+    from carmask.data.dataset import read_data
     from carmask.evaluation import evaluate as evaluation
     from carmask.inference.model import load_model
 
     if cars is not None and val:
         raise UsageError("--cars and --val exclude each other")
     network = load_model(model, device=device.value)
-    examples = table.read_examples(data)
+    examples = read_data(data)[0]
     if cars is not None:
         examples = table.of_cars(examples, table.read_cars(cars))
     if val:
@@ -318,7 +319,9 @@ def train(
             machines=Machines(device.value, devices, nodes, strategy, minutes),
             report=lambda _, done, total: step(done, total),
         )
-    print(f"trained: {weights}; make a model of it with: carmask export {out} --data {data} --out model.onnx")
+    # Lightning runs this command once for each further device.
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"trained: {weights}; make a model of it with: carmask export {out} --data {data} --out model.onnx")
 
 
 @app.command()

@@ -170,8 +170,10 @@ def test_a_killed_run_goes_on_where_it_was(cars, cache, tmp_path):
 
 def test_early_stopping_stops(cars, cache, tmp_path):
     stop = ["early_stopping.monitor=dice", "early_stopping.min_delta=1.0", "early_stopping.patience=2"]
-    train(small(9, *stop), cars, tmp_path / "run", cache=cache, machines=CPU)
-    assert len(read_history(tmp_path / "run")) == 3
+    recipe = small(9, *stop)
+    for _ in range(2):  # given again, it stays stopped
+        train(recipe, cars, tmp_path / "run", cache=cache, machines=CPU)
+        assert len(read_history(tmp_path / "run")) == 3
 
 
 @pytest.mark.parametrize("monitor", ["dice", "loss"])
@@ -272,6 +274,7 @@ def test_faulty_data_is_refused_and_nothing_is_left(cars, tmp_path, harm, error,
         (["network=unet-deep", "loss=bce"], RecipeError, "96x64: unet-deep takes multiples of 128"),
         (["epoch_photos=1"], RecipeError, "do not fill a batch"),
         (["network=unet-small", "loss=bce", "encoder.frozen=true"], RecipeError, "has none"),
+        (["early_stopping.patience=2", "validation=0"], RecipeError, "needs cars to validate on"),
         (["early_stopping.monitor=f1"], RecipeError, "measured on parts only"),
         (["initialisation=glorot", "encoder.weights=imagenet"], WeightsError, "no encoder that ImageNet weights"),
     ],

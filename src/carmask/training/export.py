@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from carmask.arrays import Photo, Probability
+from carmask.data.dataset import read_data
 from carmask.data.table import of_cars
 from carmask.errors import ModelError, WeightsError
 from carmask.evaluation.evaluate import evaluate, summarise
@@ -23,7 +24,7 @@ from carmask.inference import frame
 from carmask.inference.model import METADATA_KEY, ModelInfo, load_model
 from carmask.networks import build
 from carmask.training.predictor import Normalised, TorchNetwork
-from carmask.training.train import INFO_FILE, WEIGHTS_FILE, read_data
+from carmask.training.train import INFO_FILE, WEIGHTS_FILE
 
 #: Mean absolute difference of the probabilities of one photo that storing weights in 16 bits may make.
 STORAGE_TOLERANCE = 0.002

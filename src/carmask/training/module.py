@@ -65,6 +65,8 @@ class Training(lightning.LightningModule):
         if recipe.average:
             follow = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(self.model, multi_avg_fn=follow, use_buffers=True)
+            # It follows and is not trained: with several devices nothing must wait for its gradients.
+            self.average.requires_grad_(False)
         self._loss = find_loss(recipe.loss)
         #: What each finished epoch measured.
         self.history: list[dict[str, float]] = []

@@ -6,9 +6,10 @@ import csv
 import io
 import json
 import logging
+import math
 import platform
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
@@ -21,9 +22,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from pydantic import ValidationError
 
 from carmask import __version__
-from carmask.data.parts import is_parts, read_parts
+from carmask.data.dataset import read_data
 from carmask.data.split import Split, split_cars
-from carmask.data.table import Example, of_cars, read_examples
+from carmask.data.table import Example, of_cars
 from carmask.errors import DeviceError, RecipeError
 from carmask.images import make_folder, picture_size, write_atomically
 from carmask.inference import frame
@@ -31,12 +32,13 @@ from carmask.inference.model import ModelInfo
 from carmask.networks import find_network
 from carmask.training.cache import build_cache
 from carmask.training.checkpoint import WholeCheckpointIO, check_checkpoint
+from carmask.training.history import Row, read_history
 from carmask.training.losses import SPARSE_CATEGORICAL, find_loss
 from carmask.training.memory import keep_memory
 from carmask.training.module import Training
 from carmask.training.pictures import write_pictures
 from carmask.training.predictor import IMAGENET_MEAN, IMAGENET_STD, TorchNetwork
-from carmask.training.recipe import Recipe
+from carmask.training.recipe import EarlyStoppingSettings, Recipe
 
 RECIPE_FILE = "recipe.json"
 INFO_FILE = "model.json"
@@ -44,6 +46,7 @@ WEIGHTS_FILE = "weights.safetensors"
 VERSIONS_FILE = "versions.json"
 DATA_FILE = "data.csv"
 LAST_FILE = "last.ckpt"
+BEST_FILE = "best.ckpt"
 #: Photos on the sheet of a finished run.
 SHEET_PHOTOS = 6
 
@@ -114,6 +117,8 @@ def train(
     if recipe.epoch_photos == 0 and len(trained_on) < max(stage.batch for stage in recipe.stages):
         raise RecipeError(f"{data}: {len(trained_on)} photos to train on do not fill a batch")
     checks = _sample(of_cars(examples, split.validation), recipe.check_photos)
+    if recipe.early_stopping is not None and not checks:
+        raise RecipeError("validation: early stopping needs cars to validate on; raise validation, or leave it out")
     info = _describe(recipe, data, split, classes, picture_size(trained_on[0].photo))
 
     note = None if report is None else lambda done, total: report("decoding photos", done, total)
@@ -136,27 +141,13 @@ def train(
     write_atomically(out / INFO_FILE, info.model_dump_json(indent=1).encode())
     write_atomically(out / VERSIONS_FILE, json.dumps(_versions(), indent=1).encode())
     write_atomically(out / DATA_FILE, _list_data(examples, split))
-    _fit(module, recipe, out, machines)
-    if module.trainer.is_global_zero:
+    with warnings.catch_warnings():
+        writes = _fit(module, recipe, out, machines)
+    if writes:
         _save(module, out)
         if checks:
             write_pictures(TorchNetwork(module.best_model(), info), checks[:SHEET_PHOTOS], out)
     return out / WEIGHTS_FILE
-
-
-def read_data(data: Path) -> tuple[list[Example], tuple[str, ...]]:
-    """Read a data set: the challenge's form, or parts in COCO's.
-
-    Returns:
-        The examples, and the names of the classes: ``car``, or the parts.
-
-    Raises:
-        DataError: if it is incomplete.
-    """
-    if is_parts(data):
-        parts, names = read_parts(data)
-        return list(parts), names
-    return read_examples(data), ("car",)
 
 
 def _check(recipe: Recipe, classes: tuple[str, ...], machines: Machines) -> None:
@@ -175,7 +166,9 @@ def _check(recipe: Recipe, classes: tuple[str, ...], machines: Machines) -> None
     if len(classes) > 1 and recipe.augment.mirrors:
         raise RecipeError("augment: flip would make left parts right ones; set augment.flip and augment.five to 0")
     if (recipe.encoder.weights == "imagenet" or recipe.encoder.frozen) and network.encoder_module() is None:
-        raise RecipeError(f"encoder: {recipe.network} has none; use --set encoder.weights=none encoder.frozen=false")
+        raise RecipeError(
+            f"encoder: {recipe.network} has none; use --set encoder.weights=none --set encoder.frozen=false"
+        )
     if recipe.early_stopping is not None and recipe.early_stopping.monitor == "f1" and len(classes) == 1:
         raise RecipeError("early_stopping.monitor: f1 is measured on parts only; use dice")
     if machines.device == "cuda" and not torch.cuda.is_available():
@@ -194,51 +187,73 @@ def _check_same(recipe: Recipe, out: Path) -> None:
         raise RecipeError(f"{out}: holds a run with other settings; name another folder with --out")
 
 
-def _fit(module: Training, recipe: Recipe, out: Path, machines: Machines) -> None:
-    last = out / LAST_FILE
+def _fit(module: Training, recipe: Recipe, out: Path, machines: Machines) -> bool:
+    """Train; whether this process, of several, is the one that writes the results."""
+    last, best = out / LAST_FILE, out / BEST_FILE
+    writes = True
+    stop = recipe.early_stopping
+    # Lightning would train one epoch more before it stops again.
+    if stop is None or not last.exists() or not has_stopped(read_history(out), stop):
+        trainer = _trainer(recipe, out, machines)
+        trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
+        writes = trainer.is_global_zero
+    if stop is not None and best.exists():
+        module.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
+    return writes
+
+
+def has_stopped(rows: Sequence[Row], stop: EarlyStoppingSettings) -> bool:
+    """Whether training ended early after these epochs, by the rule that Lightning's ``EarlyStopping`` follows."""
+    sign = -1.0 if stop.monitor == "loss" else 1.0
+    best, waited = -math.inf, 0
+    for row in rows:
+        value = sign * row[f"validation/{stop.monitor}"]
+        if value - stop.min_delta > best:
+            best, waited = value, 0
+        else:
+            waited += 1
+    return waited >= stop.patience
+
+
+def _trainer(recipe: Recipe, out: Path, machines: Machines) -> lightning.Trainer:
     callbacks: list[Callback] = [
         ModelCheckpoint(out, filename="last", enable_version_counter=False, save_on_train_epoch_end=True, save_top_k=1)
     ]
-    best = None
     if (stop := recipe.early_stopping) is not None:
         monitor, mode = f"validation/{stop.monitor}", "min" if stop.monitor == "loss" else "max"
-        best = ModelCheckpoint(
-            out,
-            filename="best",
-            monitor=monitor,
-            mode=mode,
-            enable_version_counter=False,
-            save_on_train_epoch_end=True,
-            save_weights_only=True,
+        callbacks.append(
+            ModelCheckpoint(
+                out,
+                filename="best",
+                monitor=monitor,
+                mode=mode,
+                enable_version_counter=False,
+                save_on_train_epoch_end=True,
+                save_weights_only=True,
+            )
         )
-        callbacks.append(best)
         callbacks.append(
             EarlyStopping(
                 monitor, stop.min_delta, stop.patience, mode=mode, check_on_train_epoch_end=True, verbose=False
             )
         )
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        trainer = lightning.Trainer(
-            max_epochs=recipe.epochs,
-            max_time=None if machines.minutes is None else timedelta(minutes=machines.minutes),
-            accelerator="gpu" if machines.device == "cuda" else machines.device,
-            devices=machines.devices,
-            num_nodes=machines.nodes,
-            strategy=machines.strategy,
-            precision=recipe.precision,
-            reload_dataloaders_every_n_epochs=1,
-            logger=TensorBoardLogger(str(out), name="", version="log"),
-            plugins=[WholeCheckpointIO()],
-            callbacks=callbacks,
-            enable_model_summary=False,
-            log_every_n_steps=10,
-        )
-        trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
-    if best is not None and best.best_model_path:
-        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-        module.load_state_dict(state)
+    warnings.filterwarnings("ignore", module="lightning")
+    return lightning.Trainer(
+        max_epochs=recipe.epochs,
+        max_time=None if machines.minutes is None else timedelta(minutes=machines.minutes),
+        accelerator="gpu" if machines.device == "cuda" else machines.device,
+        devices=machines.devices,
+        num_nodes=machines.nodes,
+        strategy=machines.strategy,
+        precision=recipe.precision,
+        reload_dataloaders_every_n_epochs=1,
+        logger=TensorBoardLogger(str(out), name="", version="log"),
+        plugins=[WholeCheckpointIO()],
+        callbacks=callbacks,
+        enable_model_summary=False,
+        log_every_n_steps=10,
+    )
 
 
 def _save(module: Training, out: Path) -> None:
