@@ -39,8 +39,8 @@ def test_dice_agrees_with_segmentation_models_pytorch(pair):
     logits, targets = pair
     hard = (targets > 0.5).float()
     # Theirs takes Dice over the whole batch, ours of each image: one image at a time is the same. Theirs smooths the
-    # numerator and denominator by the same number.
-    theirs = smp.losses.DiceLoss("binary", smooth=1.0)
+    # numerator and denominator of half the fraction by the same number.
+    theirs = smp.losses.DiceLoss("binary", smooth=0.5)
     expected = sum(theirs(logits[i : i + 1], hard[i : i + 1]).item() for i in range(3)) / 3
     assert dice_loss(logits, hard).item() == pytest.approx(expected, abs=1e-6)
 
@@ -75,7 +75,7 @@ def test_every_loss_falls_when_followed(name, labels):
     scores = torch.zeros(2, channels, 8, 8, requires_grad=True)
     masks = torch.zeros(2, 8, 8, dtype=torch.uint8)
     masks[:, 2:6, 2:6] = 3 if labels else 255
-    optimizer = torch.optim.SGD([scores], lr=50.0)
+    optimizer = torch.optim.Adam([scores], lr=0.5)
     values = []
     for _ in range(30):
         value = compute_loss(loss, scores, masks, car, labels=labels)
