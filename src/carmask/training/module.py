@@ -110,6 +110,9 @@ class Training(lightning.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Score the weights as ``carmask evaluate`` would, and write the epoch down."""
+        # First of all: this is where several processes join their figures. The first one's progress bar has done so
+        # already, and would wait for ever for processes that wait for its validation.
+        trained = {name: float(v) for name, v in self.trainer.callback_metrics.items() if name.startswith("train/")}
         measured: dict[str, float] = {}
         if self._checks and self.trainer.is_global_zero:
             mixed = self.recipe.precision != "32-true"
@@ -121,7 +124,6 @@ class Training(lightning.LightningModule):
             self.log(f"validation/{name}", value, prog_bar=name == "dice", rank_zero_only=False)
         rate = self.lr_schedulers().get_last_lr()[0]  # type: ignore[union-attr]
         self.log("learning_rate", rate)
-        trained = {name: float(v) for name, v in self.trainer.callback_metrics.items() if name.startswith("train/")}
         row: dict[str, float] = {"epoch": float(self.current_epoch), "learning_rate": float(rate), **trained}
         row |= {f"validation/{name}": value for name, value in measured.items()}
         self.history.append(row)
