@@ -165,22 +165,25 @@ def test_an_output_folder_that_cannot_be_one(examples, tmp_path):
     assert result.stderr == f"carmask: {tmp_path / 'file'}: the folder cannot be made: a file has this name\n"
 
 
-def test_a_full_disk_loses_nothing(examples, tmp_path):
-    # A limit on the size of files stands in for a disk that fills up while a cut-out is written.
+def test_results_that_are_too_large_lose_nothing(examples, tmp_path):
+    # A limit on the size of files: cut-outs do not fit, the records of the run do.
     out = tmp_path / "out"
+    (tmp_path / "photos").mkdir()
+    for photo in sorted((examples / "train").glob("*.jpg"))[:3]:
+        Image.open(photo).resize((2880, 1920)).save(tmp_path / "photos" / photo.name)
     code = (
         "import resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300000, 300000))\n"
         "import carmask.cli\n"
         "carmask.cli.main()\n"
     )
-    command = [sys.executable, "-c", code, "cut", str(examples / "train"), "--out", str(out)]
+    command = [sys.executable, "-c", code, "cut", str(tmp_path / "photos"), "--out", str(out)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "0 of" in result.stdout
+    assert "0 of 3" in result.stdout
     assert "cannot be written: File too large" in result.stderr
-    assert [path.name for path in out.iterdir()] == ["report.csv"]
+    assert sorted(path.name for path in out.iterdir()) == [".carmask", "report.csv"]
     assert all(row["status"] == "failed" for row in table(out / "report.csv"))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +21,9 @@ from carmask.errors import CarmaskError, OutputError, UsageError
 if TYPE_CHECKING:
     from carmask.arrays import Size
     from carmask.data.table import Example
+    from carmask.inference.batch import Engine
     from carmask.inference.model import ModelInfo
+    from carmask.inference.photo import PhotoTask, Result
 
 # Everything else is imported inside the commands: `--help` and `--version` answer at once.
 
@@ -41,6 +45,29 @@ class DeviceChoice(StrEnum):
 
     cpu = "cpu"
     cuda = "cuda"
+    tensorrt = "tensorrt"
+
+
+class FormatChoice(StrEnum):
+    """File format of cut-outs and pictures."""
+
+    png = "png"
+    webp = "webp"
+
+
+class ProgressChoice(StrEnum):
+    """How a batch shows how far it is."""
+
+    bar = "bar"
+    json = "json"
+    quiet = "quiet"
+
+
+class EngineChoice(StrEnum):
+    """What runs a batch."""
+
+    local = "local"
+    ray = "ray"
 
 
 class TrainDeviceChoice(StrEnum):
@@ -52,7 +79,18 @@ class TrainDeviceChoice(StrEnum):
 
 
 ModelOption = Annotated[str, typer.Option(help="A model file, or the name of a shipped model.", metavar="FILE|NAME")]
-DeviceOption = Annotated[DeviceChoice, typer.Option(help="cuda needs the [cuda] extra and an NVIDIA GPU.")]
+DeviceOption = Annotated[
+    DeviceChoice, typer.Option(help="cuda and tensorrt need the \\[cuda] extra and an NVIDIA GPU.")
+]
+RestartOption = Annotated[bool, typer.Option("--restart", help="Do everything again, also what is done.")]
+TimeoutOption = Annotated[float, typer.Option(min=1.0, metavar="SECONDS", help="Give a photo up after this long.")]
+ProgressOption = Annotated[
+    ProgressChoice, typer.Option(help="bar, on terminals only; json: a line for each photo, for logs; or quiet.")
+]
+EngineOption = Annotated[EngineChoice, typer.Option(help="ray runs on a cluster; it needs the \\[cluster] extra.")]
+AddressOption = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="The cluster; without, one is started on this machine.")
+]
 SampleOption = Annotated[
     Path | None, typer.Option(help="sample_submission.csv: the image names and their order.", metavar="FILE")
 ]
@@ -69,46 +107,61 @@ def _common(
 
 @app.command()
 def cut(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Photos, or folders of photos.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the results go.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Photos, or folders of photos.")],
+    out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Where the results go.")],
     mask: Annotated[bool, typer.Option("--mask", help="Write NAME_mask.png (0/255, one bit), no cut-out.")] = False,
     background: Annotated[
         str | None,
         typer.Option(metavar="COLOUR|IMAGE", help="Put the car in front of this: white, '#d0d4d8', showroom.jpg."),
     ] = None,
+    picture: Annotated[
+        FormatChoice,
+        typer.Option("--format", help="Of cut-outs and pictures. webp: a quarter of the size, not lossless."),
+    ] = FormatChoice.png,
     model: ModelOption = "default",
     device: DeviceOption = DeviceChoice.cpu,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search sub-folders too; keep them.")] = False,
+    restart: RestartOption = False,
+    timeout: TimeoutOption = 120.0,
+    progress: ProgressOption = ProgressChoice.bar,
+    engine: EngineOption = EngineChoice.local,
+    address: AddressOption = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where manifest and report.csv go if --out is an object store.")
+    ] = None,
 ) -> None:
     """Cut cars out of photos.
 
     Writes DIR/NAME.png for each photo, the car on transparency at the photo's own size, and DIR/report.csv with a
     confidence for each: look at the lowest ones first. A photo that cannot be read is reported; the others go on.
+    If it was interrupted, the same command goes on where it was; photos that have changed since are done again.
 
     [dim]carmask cut photos/ --out out/[/dim]
     [dim]carmask cut photos/ --out out/ --mask --recursive[/dim]
     [dim]carmask cut car.jpg --out out/ --background showroom.jpg[/dim]
+    [dim]carmask cut s3://bucket/photos --out s3://bucket/cut --engine ray --address auto --state runs/monday[/dim]
     """
     from carmask.compositing.background import Background
-    from carmask.inference import batch
-    from carmask.inference.model import load_model
+    from carmask.inference import batch, stores
+    from carmask.inference.photo import PhotoTask
 
-    wanted = batch.Wanted(mask=mask, background=None if background is None else Background.parse(background))
-    jobs = batch.plan(paths, out, wanted, recursive=recursive)
-    network = load_model(model, device=device.value)
-    batch.prepare_output(out)
-    results: list[batch.Result] = []
-    try:
-        with _progress("cutting", "photos") as step:
-            for result in batch.cut(jobs, network, wanted):
-                results.append(result)
-                step(len(results), len(jobs))
-    finally:
-        report = batch.write_report(out, results)
-    failed = [result for result in results if result.status == "failed"]
-    for result in failed:
-        _complain(result.reason)
-    print(f"{len(results) - len(failed)} of {len(jobs)} photos done; results in {out}, table in {report}")
+    behind = None if background is None else Background.parse(background)
+    wanted = batch.Wanted(mask=mask, background=behind, format=picture.value)
+    places, target = [stores.location(path) for path in paths], stores.location(out)
+    if engine is EngineChoice.local:
+        stores.local_only([*places, target])
+    folder = stores.need_state(target, state)
+    jobs = batch.plan(places, target, wanted, recursive=recursive)
+    task = PhotoTask(model, wanted, device.value, storage=stores.Stores())
+    worker = _start_engine(task, timeout, engine, address)
+    with worker, batch.opened(folder, jobs, task, restart=restart) as manifest:
+        try:
+            failed = _follow(batch.cut(jobs, manifest, worker), len(jobs), "cutting", progress)
+        finally:
+            worker.close()  # nothing is written any more when the folder is tidied
+            report = batch.write_report(folder, jobs, manifest)
+    if progress is not ProgressChoice.json:
+        print(f"{len(jobs) - failed} of {len(jobs)} photos done; results in {out}, table in {report}")
     if failed:
         raise typer.Exit(1)
 
@@ -157,31 +210,47 @@ def evaluate(
 
 @app.command()
 def submit(
-    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="A folder of photos.")],
+    photos: Annotated[str, typer.Argument(metavar="PHOTOS", help="A folder of photos.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The CSV to write.")],
     model: ModelOption = "default",
     sample: SampleOption = None,
     device: DeviceOption = DeviceChoice.cpu,
+    restart: RestartOption = False,
+    timeout: TimeoutOption = 120.0,
+    progress: ProgressOption = ProgressChoice.bar,
+    engine: EngineOption = EngineChoice.local,
+    address: AddressOption = None,
 ) -> None:
     """Write a submission for the Carvana challenge: img,rle_mask.
 
     With --sample the rows are those of the sample, in its order; without, all photos sorted by name. The file is
-    complete or absent.
+    complete or absent. If it was interrupted, the same command goes on from FILE.partial.
 
     [dim]carmask submit test/ --sample sample_submission.csv --out submission.csv[/dim]
     """
     from carmask.data.table import find_photos
     from carmask.evaluation import submission
-    from carmask.inference.model import load_model
+    from carmask.inference import stores
+    from carmask.inference.photo import PhotoTask, Wanted
 
-    found = find_photos(photos)
-    names = submission.read_sample(sample) if sample is not None else [path.name for path in found.values()]
-    wanted = list(submission.match_photos(names, found))
-    network = load_model(model, device=device.value)
-    with _progress("predicting", "photos") as step:
-        rows = submission.predict_rows(network, wanted, on_failure=_complain, progress=step)
+    folder = stores.location(photos)
+    if engine is EngineChoice.local:
+        stores.local_only([folder])
+    found: Mapping[str, Path | str]
+    found = find_photos(folder) if isinstance(folder, Path) else stores.Stores().by_stem(folder)
+    names = submission.read_sample(sample) if sample is not None else [Path(photo).name for photo in found.values()]
+    jobs = submission.jobs_for(submission.match_photos(names, found))
+    task = PhotoTask(model, Wanted(runs=True), device.value, storage=stores.Stores())
+    worker = _start_engine(task, timeout, engine, address)
+    with worker, submission.unfinished(out, task, len(jobs), restart=restart) as manifest:
+
+        def follow(results: Iterator[Result]) -> None:
+            _follow(results, len(jobs), "predicting", progress)
+
+        rows = submission.predict_rows(jobs, manifest, worker, follow=follow)
         count = submission.write_submission(out, rows)
-    print(f"{count} rows in {out}")
+    if progress is not ProgressChoice.json:
+        print(f"{count} rows in {out}")
 
 
 @app.command()
@@ -494,8 +563,61 @@ def _warn_of_training_cars(examples: list[Example], info: ModelInfo) -> None:
         )
 
 
+def _start_engine(task: PhotoTask, timeout: float, engine: EngineChoice, address: str | None) -> Engine:
+    """Load the network, here or on a cluster."""
+    if engine is EngineChoice.ray:
+        _need("ray", "cluster")
+        from carmask.inference.cluster import RayEngine
+
+        return RayEngine(task, address=address, patience=timeout)
+    if address is not None:
+        raise UsageError("--address is the cluster's: it needs --engine ray")
+    from carmask.inference.batch import LocalEngine
+
+    return LocalEngine(task, patience=timeout)
+
+
+def _follow(results: Iterator[Result], total: int, what: str, mode: ProgressChoice) -> int:
+    """Draw results, show how it goes, and at the end what failed; the number of failures."""
+    failures: list[tuple[str, str]] = []
+    started, done, kept = time.monotonic(), 0, 0
+    try:
+        with _progress(what, "photos", shown=mode is ProgressChoice.bar) as step:
+            for done, result in enumerate(results, 1):
+                kept += result.kept
+                if result.status == "failed":
+                    failures.append((result.photo, result.reason))
+                if mode is ProgressChoice.json:
+                    seconds = time.monotonic() - started
+                    rate = (done - kept) / seconds if seconds > 0 else 0.0
+                    _print_event(result, done, total, rate)
+                step(done, total)
+    finally:
+        for _, reason in sorted(failures):
+            _complain(reason)
+    return len(failures)
+
+
+def _print_event(result: Result, done: int, total: int, rate: float) -> None:
+    """A line of JSON for a photo: for logs, and for programs that wait for results."""
+    event = {
+        "photo": result.photo,
+        "status": result.status,
+        "reason": result.reason,
+        "confidence": result.confidence,
+        "area": result.area,
+        "seconds": round(result.seconds, 4),
+        "kept": result.kept,
+        "done": done,
+        "total": total,
+        "photos_per_second": round(rate, 2),
+        "seconds_left": round((total - done) / rate) if rate else None,
+    }
+    print(json.dumps(event), flush=True)
+
+
 @contextmanager
-def _progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def _progress(what: str, unit: str, *, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
     """A bar with rate and time left on standard error; nothing where that is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -508,7 +630,7 @@ def _progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn(f"{{task.fields[rate]}} {unit}/s"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as progress:
         task = progress.add_task(what, total=None, rate="")
 
         def step(done: int, total: int) -> None:

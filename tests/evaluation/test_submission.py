@@ -15,15 +15,20 @@ from carmask.evaluation.metrics import overlap
 from carmask.evaluation.submission import (
     Truth,
     decode_to_files,
+    jobs_for,
     match_photos,
     overlap_of_runs,
     predict_rows,
     read_submission,
     score_submission,
+    unfinished,
     write_submission,
 )
 from carmask.images import read_mask, write_mask
+from carmask.inference.photo import PhotoTask, Wanted
+from carmask.inference.predict import predict
 from carmask.rle import mask_to_runs, rle_encode
+from tests.inference.test_batch import Inline
 
 file_names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8)
 MASK = np.zeros((1280, 1918), np.bool_)
@@ -56,21 +61,33 @@ def test_the_file_is_complete_or_absent(tmp_path):
         write_submission(tmp_path / "missing" / "submission.csv", [])
 
 
-def test_a_bad_photo_is_named_and_the_others_are_still_read(tmp_path, dark, photo):
-    Image.fromarray(photo).save(tmp_path / "good.png")
+def test_rows_come_in_order_once_all_photos_are_done(tmp_path, dark, photo):
+    for name in "ab":
+        Image.fromarray(photo).save(tmp_path / f"{name}.png")
     (tmp_path / "bad.png").write_bytes(b"no photo")
-    failures: list[str] = []
-    rows = predict_rows(
-        dark,
-        [("bad.jpg", tmp_path / "bad.png"), ("good.jpg", tmp_path / "good.png")],
-        on_failure=failures.append,
-    )
-    name, text = next(rows)
-    assert name == "good.jpg"
-    assert text
-    with pytest.raises(IncompleteError, match="1 of 2 photos failed"):
-        next(rows)
-    assert "bad.png" in failures[0]
+    jobs = jobs_for((f"{name}.jpg", tmp_path / f"{name}.png") for name in ("b", "bad", "a"))
+    task, seen = PhotoTask("default", Wanted(runs=True)), []
+    partial = tmp_path / "s.csv.partial"
+
+    def attempt() -> int:
+        with unfinished(tmp_path / "s.csv", task, len(jobs)) as manifest:
+            rows = predict_rows(jobs, manifest, Inline(dark, task.wanted), follow=seen.extend)
+            return write_submission(tmp_path / "s.csv", rows)
+
+    with pytest.raises(IncompleteError, match=r"1 of 3 photos failed.*those done are kept in s\.csv\.partial"):
+        attempt()
+    assert "bad.png: not an image" in next(result.reason for result in seen if result.status == "failed")
+    assert partial.exists()
+    assert not (tmp_path / "s.csv").exists()
+    Image.fromarray(photo[:, ::-1]).save(tmp_path / "bad.png")
+    seen.clear()
+    assert attempt() == 3
+    assert sorted(result.kept for result in seen) == [False, True, True]
+    texts = read_submission(tmp_path / "s.csv")
+    assert list(texts) == ["b.jpg", "bad.jpg", "a.jpg"]
+    assert texts["b.jpg"] == texts["a.jpg"] == rle_encode(predict(dark, photo).mask)
+    assert texts["bad.jpg"] != texts["a.jpg"]
+    assert sorted(path.name for path in tmp_path.glob("s.csv*")) == ["s.csv"]
 
 
 def test_truth_comes_from_a_csv_a_folder_or_a_data_set(tmp_path):

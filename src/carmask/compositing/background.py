@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import cv2
@@ -43,6 +44,10 @@ class Background:
                 f"--background {text}: no such picture, and not a colour (a name such as white, or #rrggbb)"
             ) from error
         return cls(np.array([[[red, green, blue]]], np.uint8))
+
+    def digest(self) -> str:
+        """SHA-256 of the picture's size and values: another background has another one."""
+        return hashlib.sha256(repr(self._pixels.shape).encode() + self._pixels.tobytes()).hexdigest()
 
     def fitted(self, size: Size) -> Photo:
         """Scale and crop around the centre to cover a size.

@@ -7,18 +7,19 @@ import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from carmask.arrays import Mask, Photo
+from carmask.arrays import Mask
 from carmask.data.table import CarInfo, Example
 from carmask.errors import DataError
 from carmask.evaluation.metrics import overlap
-from carmask.images import make_folder, read_photo, write_atomically
+from carmask.images import ReducedPhoto, make_folder, write_atomically
 from carmask.inference.ahead import ahead
 from carmask.inference.model import Network
-from carmask.inference.predict import predict
+from carmask.inference.predict import open_for, predict_reduced
 
 SCORES = "scores.csv"
 
@@ -71,10 +72,10 @@ def evaluate(
         DataError: if a mask has another size than its photo.
     """
     scores = []
-    for example, loading in zip(examples, ahead(_load, examples), strict=True):
+    for example, loading in zip(examples, ahead(partial(_load, network), examples), strict=True):
         photo, truth = loading.result()
         started = time.perf_counter()
-        predicted = predict(network, photo)
+        predicted = predict_reduced(network, photo)
         seconds = time.perf_counter() - started
         found = overlap(predicted.mask, truth)
         scores.append(
@@ -145,11 +146,11 @@ def write_scores(out: Path, scores: Sequence[Score], metadata: Mapping[str, CarI
     return out / SCORES
 
 
-def _load(example: Example) -> tuple[Photo, Mask]:
-    photo, truth = read_photo(example.photo), example.read_mask()
-    if truth.shape != photo.shape[:2]:
+def _load(network: Network, example: Example) -> tuple[ReducedPhoto, Mask]:
+    photo, truth = open_for(network, example.photo), example.read_mask()
+    if truth.shape != photo.size:
         raise DataError(
             f"{example.mask or example.name}: the mask is {truth.shape[1]}x{truth.shape[0]}, its photo "
-            f"{photo.shape[1]}x{photo.shape[0]}"
+            f"{photo.size[1]}x{photo.size[0]}"
         )
     return photo, truth

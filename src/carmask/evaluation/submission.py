@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -14,13 +15,13 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Size
 from carmask.data.table import find_masks, read_rle_csv
-from carmask.errors import DataError, IncompleteError, PhotoError, RLEError, SubmissionError
+from carmask.errors import DataError, IncompleteError, RLEError, SubmissionError
 from carmask.evaluation.metrics import Overlap
-from carmask.images import make_folder, read_mask, read_photo, replacing, write_mask
-from carmask.inference.ahead import ahead
-from carmask.inference.model import Network
-from carmask.inference.predict import predict
-from carmask.rle import check_runs, mask_to_runs, parse_runs, rle_decode, rle_encode
+from carmask.images import make_folder, read_mask, remove_leftovers, replacing, write_mask
+from carmask.inference.batch import Engine, cut, recording
+from carmask.inference.manifest import Manifest
+from carmask.inference.photo import Job, PhotoTask, Result
+from carmask.rle import check_runs, mask_to_runs, parse_runs, rle_decode
 
 #: (height, width) of every photo of the challenge.
 CARVANA_SIZE: Size = (1280, 1918)
@@ -67,43 +68,74 @@ def format_rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
         buffer.truncate()
 
 
-def predict_rows(
-    network: Network,
-    photos: Sequence[tuple[str, Path]],
-    *,
-    on_failure: Callable[[str], None],
-    progress: Callable[[int, int], None] | None = None,
-) -> Iterator[tuple[str, str]]:
-    """Predict and encode photos one after another.
+def jobs_for(photos: Iterable[tuple[str, Path | str]]) -> list[Job]:
+    """The work that a submission takes: no files, only run-length texts.
 
     Args:
-        network: a loaded model.
         photos: image name and photo.
-        on_failure: called with the reason for each photo that cannot be read; the others go on.
-        progress: called with the number done and the number of all.
+
+    Returns:
+        A job for each image, by its name.
+    """
+    return [Job(photo, name, ()) for name, photo in photos]
+
+
+@contextmanager
+def unfinished(file: Path, task: PhotoTask, photos: int, *, restart: bool = False) -> Iterator[Manifest]:
+    """Open what there is of a submission so far: ``<file>.partial``, for this process alone.
+
+    It is removed once the block ends without an error, for then the submission is written; until then a call with the
+    same arguments goes on where this one ended, however it ended.
+
+    Args:
+        file: the submission.
+        task: what will be done.
+        photos: how many.
+        restart: forget what earlier runs have done.
 
     Yields:
-        Image name and run-length text, in the photo's own frame.
+        The manifest that holds it.
 
     Raises:
-        IncompleteError: at the end, if any photo failed.
+        OutputError: if it cannot be written.
+        UsageError: if another process is writing it.
     """
-    failed = 0
-    loads = ahead(read_photo, (photo for _, photo in photos))
-    for done, ((name, _), loading) in enumerate(zip(photos, loads, strict=True), 1):
-        try:
-            photo = loading.result()
-        except PhotoError as error:
-            failed += 1
-            on_failure(str(error))
-        else:
-            yield name, rle_encode(predict(network, photo).mask)
-        if progress is not None:
-            progress(done, len(photos))
+    partial = file.with_name(f"{file.name}.partial")
+    with recording(partial, task, photos, restart=restart) as manifest:
+        remove_leftovers(file.parent, [file.name])
+        yield manifest
+    partial.unlink()
+
+
+def predict_rows(
+    jobs: Sequence[Job], manifest: Manifest, engine: Engine, *, follow: Callable[[Iterator[Result]], None]
+) -> Iterator[tuple[str, str]]:
+    """Predict photos, then give their rows in order.
+
+    Args:
+        jobs: from ``jobs_for``.
+        manifest: from ``unfinished``.
+        engine: does the work, with a task that wants ``runs``.
+        follow: draws the results as they come, and may show them.
+
+    Yields:
+        Image name and run-length text, in the photo's own frame, in the order of the jobs.
+
+    Raises:
+        IncompleteError: before the first row, if any photo failed.
+    """
+    follow(cut(jobs, manifest, engine))
+    failed = sum(manifest.done(job.name) is None for job in jobs)
     if failed:
         raise IncompleteError(
-            f"{failed} of {len(photos)} photos failed; a submission must be complete, none was written"
+            f"{failed} of {len(jobs)} photos failed; a submission must be complete, none was written; those done are "
+            f"kept in {manifest.file.name}"
         )
+    for job in jobs:
+        result = manifest.done(job.name)
+        assert result is not None  # counted above
+        assert result.runs is not None  # the task wants them
+        yield job.name, result.runs
 
 
 def decode_to_files(
@@ -277,7 +309,7 @@ def overlap_of_runs(prediction: Runs, truth: Runs) -> Overlap:
     return Overlap(int(both.sum()), predicted, true)
 
 
-def match_photos(names: Sequence[str], photos: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+def match_photos(names: Sequence[str], photos: Mapping[str, Path | str]) -> Iterator[tuple[str, Path | str]]:
     """Find the photo of each image name, by stem.
 
     Raises:

@@ -1,94 +1,101 @@
-"""Cut many photos: what goes where, one after another, a bad one never stopping the rest."""
+"""Cut many photos: what goes where, nothing twice, nothing lost, a bad photo never stopping the rest."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Protocol
 
-from carmask.arrays import Mask
-from carmask.compositing.background import Background, compose
-from carmask.errors import CarmaskError, UsageError
-from carmask.images import (
-    PHOTO_SUFFIXES,
-    PhotoFile,
-    make_folder,
-    open_photo,
-    write_atomically,
-    write_cutout,
-    write_mask,
-    write_picture,
-)
-from carmask.inference.ahead import ahead
-from carmask.inference.model import Network
-from carmask.inference.predict import Prediction, predict
+from carmask.errors import OutputError, UsageError
+from carmask.images import PHOTO_SUFFIXES, make_folder, remove_leftovers, write_atomically
+from carmask.inference.isolated import Isolated, Lost
+from carmask.inference.machine import available_cores
+from carmask.inference.manifest import Manifest, describe
+from carmask.inference.photo import Job, PhotoTask, Result, Wanted, stamp_of
+from carmask.inference.stores import Stores, join
+
+__all__ = ["Engine", "Job", "LocalEngine", "Result", "Wanted", "cut", "opened", "plan", "write_report"]
 
 REPORT = "report.csv"
 REPORT_COLUMNS = ("photo", "status", "reason", "confidence", "area", "seconds")
+#: The folder in the output folder that holds the manifest.
+STATE = ".carmask"
+#: Seconds that a photo may take. The largest that is read takes 20 s on one core of 2024, as a PNG cut-out.
+PATIENCE = 120.0
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What to write for each photo: the mask, the car on a background, or, if neither, a transparent cut-out."""
+class Engine(Protocol):
+    """What calls the per-photo function: on this machine or on many. It holds processes until its block ends."""
 
-    mask: bool = False
-    background: Background | None = None
+    def __enter__(self) -> Engine:
+        """Nothing more than itself."""
 
-    def outputs(self, name: str) -> list[str]:
-        """The files, relative to the output folder, of the photo with this relative name (without suffix)."""
-        mask = [f"{name}_mask.png"] if self.mask else []
-        picture = [f"{name}.png"] if self.background is not None or not self.mask else []
-        return mask + picture
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
 
+    def close(self) -> None:
+        """End its processes; what they are working on is dropped. Safe to call again."""
 
-@dataclass(frozen=True)
-class Job:
-    """One photo to cut.
+    def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Result]]:
+        """Work on photos, in any order, each result as soon as it is there.
 
-    Attributes:
-        photo: its file.
-        name: its path relative to the folder it was found in, without suffix, with ``/``.
-        outputs: files to write.
-    """
+        Args:
+            jobs: any number.
 
-    photo: Path
-    name: str
-    outputs: tuple[Path, ...]
+        Yields:
+            Each job with its result.
+        """
 
 
-@dataclass(frozen=True)
-class Result:
-    """What became of a photo: a row of ``report.csv``.
+class LocalEngine:
+    """All cores of this machine: one process beside this one, a thread for each core and one for what waits."""
 
-    Attributes:
-        photo: the photo's path as it was given or found.
-        status: ``done`` or ``failed``.
-        reason: why it failed, or what is remarkable.
-        confidence: 0 to 1, the Dice score to expect; None if it failed.
-        area: fraction of the photo that is car; None if it failed.
-        seconds: spent on it, waiting for other photos not counted.
-    """
+    def __init__(self, task: PhotoTask, *, patience: float = PATIENCE) -> None:
+        """Start it, and load the network.
 
-    photo: str
-    status: Literal["done", "failed"]
-    reason: str = ""
-    confidence: float | None = None
-    area: float | None = None
-    seconds: float = 0.0
+        Args:
+            task: what to do with each photo; its number of threads is set to the number of cores.
+            patience: seconds that a photo may take.
+
+        Raises:
+            ModelError: if there is no such model, or its file is damaged.
+            DeviceError: if the device is not available.
+        """
+        cores = available_cores()
+        task = replace(task, threads=cores)
+        self._process: Isolated[Job, Result] = Isolated(task.load, threads=cores + 1, patience=patience)
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it; what it is working on is dropped."""
+        self._process.close()
+
+    def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Result]]:
+        """Work on photos; see ``Engine``."""
+        for job, found in self._process.map(jobs):
+            yield job, lost_photo(job, found) if isinstance(found, Lost) else found
 
 
-def plan(paths: Sequence[Path], out: Path, wanted: Wanted, *, recursive: bool = False) -> list[Job]:
+def lost_photo(job: Job, lost: Lost) -> Result:
+    """The result of a photo that crashed or hung the process that worked on it."""
+    return Result(str(job.photo), "failed", f"{job.photo}: {lost.reason}, whatever is in this file")
+
+
+def plan(paths: Sequence[Path | str], out: Path | str, wanted: Wanted, *, recursive: bool = False) -> list[Job]:
     """Find the photos and decide where each result goes, before anything is written.
 
     Args:
-        paths: photos, and folders whose photos are meant.
+        paths: photos, and folders whose photos are meant; texts are locations in stores.
         out: output folder; it is not searched, even if it lies in one of the folders.
         wanted: what to write.
         recursive: search sub-folders too; their structure is kept in the output.
@@ -100,9 +107,11 @@ def plan(paths: Sequence[Path], out: Path, wanted: Wanted, *, recursive: bool = 
         UsageError: if a path does not exist, a folder has no photos, two photos would write the same file, or a photo
             would be overwritten.
     """
-    found: dict[Path, str] = {}
+    found: dict[Path | str, str] = {}
     for path in paths:
-        if path.is_dir():
+        if isinstance(path, str):
+            found.update(Stores().find(path, recursive=recursive))
+        elif path.is_dir():
             photos = _search(path, out, recursive)
             found.update((photo, photo.relative_to(path).with_suffix("").as_posix()) for photo in photos)
         elif path.exists():
@@ -110,42 +119,130 @@ def plan(paths: Sequence[Path], out: Path, wanted: Wanted, *, recursive: bool = 
         else:
             raise UsageError(f"{path}: there is no such photo or folder")
     jobs = [
-        Job(photo, name, tuple(out / file for file in wanted.outputs(name))) for photo, name in _distinct(found).items()
+        Job(photo, name, tuple(join(out, file) for file in wanted.outputs(name)))
+        for photo, name in _distinct(found).items()
     ]
     _refuse_collisions(jobs)
     return jobs
 
 
-def cut(jobs: Iterable[Job], network: Network, wanted: Wanted) -> Iterator[Result]:
-    """Cut photos one after another; reading and writing go on beside the network, a few photos deep.
+@contextlib.contextmanager
+def opened(out: Path, jobs: Sequence[Job], task: PhotoTask, *, restart: bool = False) -> Iterator[Manifest]:
+    """Make the output folder ready, for this process alone.
+
+    Args:
+        out: made if it is missing; where results go to a store, the local folder for manifest and report.
+        jobs: from ``plan``. What a killed run left half-written beside their outputs is removed.
+        task: what will be done.
+        restart: forget what earlier runs have done.
+
+    Yields:
+        The manifest.
+
+    Raises:
+        OutputError: if it cannot be written to.
+        UsageError: if another process is writing to it.
+    """
+    make_folder(out)
+    make_folder(out / STATE)
+    names: dict[Path, list[str]] = {out: [REPORT]}
+    for output in (output for job in jobs for output in job.outputs if isinstance(output, Path)):
+        names.setdefault(output.parent, []).append(output.name)
+    with recording(out / STATE / "manifest.sqlite", task, len(jobs), restart=restart) as manifest:
+        try:
+            _tidy(names)
+            yield manifest
+        finally:
+            _tidy(names)
+
+
+@contextlib.contextmanager
+def recording(file: Path, task: PhotoTask, photos: int, *, restart: bool = False) -> Iterator[Manifest]:
+    """Open a manifest, with enough of the disk set aside to write down how a run ended that filled it.
+
+    Args:
+        file: the manifest.
+        task: what will be done.
+        photos: how many.
+        restart: forget what earlier runs have done.
+
+    Yields:
+        The manifest.
+
+    Raises:
+        OutputError: if it cannot be written.
+        UsageError: if another process has it open.
+    """
+    probe = file.with_name(f"{file.name}-probe")
+    write_atomically(probe, b"carmask")  # says why it fails, which SQLite does not
+    probe.unlink(missing_ok=True)
+    with Manifest(file, describe(task)) as manifest:
+        if restart:
+            manifest.forget()
+        reserve = _reserve(manifest)
+        try:
+            write_atomically(reserve, bytes(65536 + 256 * photos))
+            yield manifest
+        finally:
+            with contextlib.suppress(OSError):  # the disk may have become read-only, which was said by then
+                reserve.unlink(missing_ok=True)
+
+
+def cut(jobs: Iterable[Job], manifest: Manifest, engine: Engine) -> Iterator[Result]:
+    """Cut photos; those that an earlier run has done, and that are as they were, are passed over.
 
     Args:
         jobs: from ``plan``.
-        network: a loaded model.
-        wanted: as given to ``plan``.
+        manifest: from ``opened``.
+        engine: does the work; it is closed early if the disk is full.
 
     Yields:
-        One result for each job, in order, once its files are in place.
-    """
-    predicted = (_predict(loading.result(), network) for loading in ahead(_load, jobs))
-    for writing in ahead(partial(_write, wanted=wanted), predicted):
-        yield writing.result()
-
-
-def prepare_output(out: Path) -> None:
-    """Make the output folder and see that files can be written in it.
+        One result for each job once its files are in place and its record is written, in the order they finish.
 
     Raises:
-        OutputError: if not.
+        OutputError: if the disk is full. All that was yielded is recorded; the same call goes on from there.
     """
-    make_folder(out)
-    probe = out / ".carmask-probe"
-    write_atomically(probe, b"carmask")
-    probe.unlink(missing_ok=True)
+    todo = []
+    for job in jobs:
+        kept = manifest.done(job.name)
+        if kept is not None and _in_place(job, kept):
+            if kept.stamp and kept.stamp == _stamp(job) and kept.photo == str(job.photo):
+                yield kept
+                continue
+            # It may have been touched or moved: what it holds decides.
+            job = replace(job, known=kept.digest)
+        todo.append(job)
+    for job, result in engine.map(todo):
+        if result.unchanged:
+            manifest.restamp(job.name, result.photo, result.stamp)
+            kept = manifest.done(job.name)
+            assert kept is not None  # it was there a moment ago, and nobody else has the manifest open
+            yield kept
+            continue
+        full = result.full
+        if full:
+            _make_room(manifest, engine)
+        try:
+            manifest.record(job.name, result)
+        except OutputError:
+            _make_room(manifest, engine)
+            manifest.record(job.name, result)
+            full = True
+        yield result
+        if full:
+            raise OutputError(
+                "stopped: nothing more can be written there; what was finished is safe, and the same command goes on "
+                "from here once there is room"
+            )
 
 
-def write_report(out: Path, results: Iterable[Result]) -> Path:
-    """Write ``report.csv``.
+def write_report(out: Path, jobs: Iterable[Job], manifest: Manifest) -> Path:
+    """Write ``report.csv``: a row for each photo that was tried, in the order of the jobs.
+
+    Args:
+        out: the output folder.
+        jobs: from ``plan``.
+        manifest: has their results.
 
     Returns:
         Its path.
@@ -156,7 +253,9 @@ def write_report(out: Path, results: Iterable[Result]) -> Path:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(REPORT_COLUMNS)
-    for result in results:
+    for result in (manifest.result(job.name) for job in jobs):
+        if result is None:
+            continue
         confidence = "" if result.confidence is None else f"{result.confidence:.4f}"
         area = "" if result.area is None else f"{result.area:.4f}"
         writer.writerow([result.photo, result.status, result.reason, confidence, area, f"{result.seconds:.3f}"])
@@ -164,67 +263,40 @@ def write_report(out: Path, results: Iterable[Result]) -> Path:
     return out / REPORT
 
 
-@dataclass
-class _Work:
-    """A photo on its way: what is known of it so far, or why it failed."""
-
-    job: Job
-    seconds: float = 0.0
-    file: PhotoFile | None = None
-    prediction: Prediction | None = None
-    error: str = ""
-
-    @contextmanager
-    def step(self) -> Iterator[None]:
-        """Time a step, and keep its error, so that the other photos go on."""
-        started = time.perf_counter()
-        try:
-            yield
-        except CarmaskError as error:
-            self.error = str(error)
-        except MemoryError:
-            self.error = f"{self.job.photo}: too large for this machine's memory"
-        self.seconds += time.perf_counter() - started
+def _reserve(manifest: Manifest) -> Path:
+    return manifest.file.with_name(f"{manifest.file.name}-reserve")
 
 
-def _load(job: Job) -> _Work:
-    work = _Work(job)
-    with work.step():
-        work.file = open_photo(job.photo)
-    return work
+def _tidy(names: Mapping[Path, list[str]]) -> None:
+    for folder, files in names.items():
+        remove_leftovers(folder, files)
 
 
-def _predict(work: _Work, network: Network) -> _Work:
-    with work.step():
-        if work.file is not None:
-            work.prediction = predict(network, work.file.pixels)
-    return work
+def _make_room(manifest: Manifest, engine: Engine) -> None:
+    """Free what was set aside, for the last records and the report alone: whatever is under way is dropped first."""
+    engine.close()
+    _reserve(manifest).unlink(missing_ok=True)
 
 
-def _write(work: _Work, wanted: Wanted) -> Result:
-    with work.step():
-        if work.file is not None and work.prediction is not None:
-            _write_outputs(work.job, work.file, work.prediction.mask, wanted)
-    if work.error or work.prediction is None:
-        return Result(str(work.job.photo), "failed", work.error, seconds=work.seconds)
-    confidence, area = work.prediction.confidence, work.prediction.area
-    return Result(str(work.job.photo), "done", "" if area else "no car found", confidence, area, work.seconds)
+def _in_place(job: Job, kept: Result) -> bool:
+    """Whether the files that an earlier run wrote are still there; in a store that is taken for granted."""
+    if not all(isinstance(output, Path) for output in job.outputs):
+        return True
+    try:
+        return sum(Path(output).stat().st_size for output in job.outputs) == kept.written
+    except OSError:
+        return False
 
 
-def _write_outputs(job: Job, file: PhotoFile, mask: Mask, wanted: Wanted) -> None:
-    outputs = list(job.outputs)
-    make_folder(outputs[0].parent)
-    if wanted.mask:
-        write_mask(outputs.pop(0), mask)
-    if wanted.background is not None:
-        background = wanted.background.fitted((mask.shape[0], mask.shape[1]))
-        write_picture(outputs.pop(0), compose(file.pixels, mask, background), file.icc_profile)
-    elif outputs:
-        write_cutout(outputs.pop(0), file.pixels, mask, file.icc_profile)
+def _stamp(job: Job) -> str:
+    try:
+        return stamp_of(job.photo.stat()) if isinstance(job.photo, Path) else ""
+    except OSError:
+        return ""
 
 
-def _search(folder: Path, out: Path, recursive: bool) -> list[Path]:
-    outside = out.resolve()
+def _search(folder: Path, out: Path | str, recursive: bool) -> list[Path]:
+    outside = Path(out).resolve()
     photos: list[Path] = []
     deeper = False
     for place, folders, files in os.walk(folder):
@@ -241,21 +313,28 @@ def _search(folder: Path, out: Path, recursive: bool) -> list[Path]:
     return photos
 
 
-def _distinct(found: Mapping[Path, str]) -> dict[Path, str]:
+def _distinct(found: Mapping[Path | str, str]) -> dict[Path | str, str]:
     """Drop photos that were named twice, once by themselves and once by their folder."""
-    kept: dict[Path, tuple[Path, str]] = {}
+    kept: dict[Path | str, tuple[Path | str, str]] = {}
     for photo, name in found.items():
-        kept.setdefault(photo.resolve() if not photo.is_symlink() else photo.absolute(), (photo, name))
+        same: Path | str = photo
+        if isinstance(photo, Path):
+            same = photo.absolute() if photo.is_symlink() else photo.resolve()
+        kept.setdefault(same, (photo, name))
     return dict(kept.values())
 
 
 def _refuse_collisions(jobs: Sequence[Job]) -> None:
-    photos = {job.photo.resolve() for job in jobs}
-    owners: dict[Path, Path] = {}
+    photos = {_same(job.photo) for job in jobs}
+    owners: dict[Path | str, Path | str] = {}
     for job in jobs:
         for output in job.outputs:
-            if output.resolve() in photos:
+            if _same(output) in photos:
                 raise UsageError(f"{output}: this photo would be overwritten; name another folder with --out")
             owner = owners.setdefault(output, job.photo)
             if owner != job.photo:
                 raise UsageError(f"{owner} and {job.photo} would both be written to {output}; rename one of them")
+
+
+def _same(file: Path | str) -> Path | str:
+    return file.resolve() if isinstance(file, Path) else file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from pathlib import Path
 
 import numpy as np
@@ -15,31 +16,44 @@ from carmask.inference.model import ModelInfo
 class CpuNetwork:
     """A model file, compiled for this processor."""
 
-    def __init__(self, path: Path, info: ModelInfo) -> None:
+    def __init__(self, path: Path, info: ModelInfo, *, streams: int | None = None) -> None:
         """Compile the model.
 
         Args:
             path: the ONNX file.
             info: its description.
+            streams: photos predicted at the same time, each on one core; None for one at a time on all cores.
 
         Raises:
             ModelError: if the graph is damaged or is not one of carmask's.
         """
         self.info = info
+        # In both, bf16 is used where the processor computes in it: docs/decisions/0011-runtime.md.
+        settings: dict[str, str | int | bool] = {"PERFORMANCE_HINT": "LATENCY"}
+        if streams is not None:
+            # Not pinned to cores: several workers on one machine would all pin themselves to the first ones.
+            settings = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams, "ENABLE_CPU_PINNING": False}
         try:
             core = openvino.Core()
-            # Latency mode: one photo at a time on all cores. bf16 is used where the processor computes in it.
-            compiled = core.compile_model(str(path), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+            compiled = core.compile_model(str(path), "CPU", settings)
         except RuntimeError as error:
             raise ModelError(f"{path}: OpenVINO cannot load it: {str(error).strip().splitlines()[-1]}") from error
         shape = [1, info.height, info.width, 3]
         if len(compiled.inputs) != 1 or list(compiled.input().shape) != shape:
             raise ModelError(f"{path}: its graph does not take a photo of shape {shape}, as its description says")
-        self._request = compiled.create_infer_request()
+        self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
+        for _ in range(streams or 1):
+            self._idle.put(compiled.create_infer_request())
 
     def run(self, pixels: Photo) -> Probability:
-        """Predict: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]."""
-        self._request.infer([openvino.Tensor(np.ascontiguousarray(pixels)[None], shared_memory=True)])
-        # Copied: the request's own memory is overwritten by the next photo.
-        probability: Probability = self._request.get_output_tensor().data[0].astype(np.float32, copy=True)
+        """Predict: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]. Threads wait for a stream."""
+        request = self._idle.get()
+        try:
+            # OpenVINO shares only memory that it may write to, which it does not do with an input.
+            shared = np.require(pixels, requirements=["C", "W"])[None]
+            request.infer([openvino.Tensor(shared, shared_memory=True)])
+            # Copied: the request's own memory is overwritten by the next photo.
+            probability: Probability = request.get_output_tensor().data[0].astype(np.float32, copy=True)
+        finally:
+            self._idle.put(request)
         return probability

@@ -8,42 +8,47 @@ import numpy as np
 
 from carmask.arrays import Photo, Probability
 from carmask.errors import DeviceError, ModelError
-from carmask.inference.model import ModelInfo
+from carmask.inference.model import Device, ModelInfo
 
-_PROVIDER = "CUDAExecutionProvider"
+_PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 
 class CudaNetwork:
-    """A model file on the GPU. There is no silent way back to the processor."""
+    """A model file on the GPU. There is no silent way back to the processor, nor from TensorRT to CUDA."""
 
-    def __init__(self, path: Path, info: ModelInfo) -> None:
+    def __init__(self, path: Path, info: ModelInfo, device: Device = "cuda") -> None:
         """Load the model.
 
         Args:
             path: the ONNX file.
             info: its description.
+            device: ``cuda`` or ``tensorrt``. TensorRT computes in half precision, and builds its engine first, which
+                takes minutes.
 
         Raises:
-            DeviceError: if ONNX Runtime with CUDA, or a GPU, is missing.
+            DeviceError: if ONNX Runtime with this provider, or a GPU, is missing.
             ModelError: if the graph is damaged.
         """
         try:
             import onnxruntime
         except ImportError as error:
-            raise DeviceError("--device cuda needs ONNX Runtime for CUDA: pip install 'carmask[cuda]'") from error
-        if _PROVIDER not in onnxruntime.get_available_providers():
+            raise DeviceError(f"--device {device} needs ONNX Runtime for CUDA: pip install 'carmask[cuda]'") from error
+        provider = _PROVIDERS[device]
+        if provider not in onnxruntime.get_available_providers():
             raise DeviceError(
-                "--device cuda: the installed onnxruntime has no CUDA; pip install 'carmask[cuda]' in its place"
+                f"--device {device}: the installed onnxruntime has no {provider}; pip install 'carmask[cuda]' in its "
+                "place"
             )
         self.info = info
+        options = {"trt_fp16_enable": True} if device == "tensorrt" else {}
         try:
-            self._session = onnxruntime.InferenceSession(str(path), providers=[_PROVIDER])
+            self._session = onnxruntime.InferenceSession(str(path), providers=[(provider, options)])
         except Exception as error:  # its exceptions share no public base class
             raise ModelError(f"{path}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from error
-        # Asked for CUDA, ONNX Runtime falls back to the processor with no more than a warning.
-        if _PROVIDER not in self._session.get_providers():
+        # Asked for a GPU, ONNX Runtime falls back to the processor with no more than a warning.
+        if provider not in self._session.get_providers():
             raise DeviceError(
-                "--device cuda: no CUDA device can be used on this machine; leave --device out for the CPU"
+                f"--device {device}: no such device can be used on this machine; leave --device out for the CPU"
             )
 
     def run(self, pixels: Photo) -> Probability:

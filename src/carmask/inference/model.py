@@ -20,7 +20,7 @@ from carmask.inference import frame, onnxfile
 METADATA_KEY = "carmask"
 DEFAULT_MODEL = "default"
 
-Device = Literal["cpu", "cuda"]
+Device = Literal["cpu", "cuda", "tensorrt"]
 
 
 class ModelInfo(BaseModel):
@@ -83,7 +83,7 @@ class Network(Protocol):
         """What the model says of itself."""
 
     def run(self, pixels: Photo) -> Probability:
-        """Predict.
+        """Predict. May be called by several threads at the same time.
 
         Args:
             pixels: uint8 (``*info.size``, 3), RGB.
@@ -132,12 +132,14 @@ def read_info(path: Path) -> ModelInfo:
         raise ModelError(f"{path}: its description is not one this version reads: {where}: {first['msg']}") from error
 
 
-def load_model(model: str | Path = DEFAULT_MODEL, *, device: Device = "cpu") -> Network:
+def load_model(model: str | Path = DEFAULT_MODEL, *, device: Device = "cpu", streams: int | None = None) -> Network:
     """Load a model.
 
     Args:
         model: a path, or the name of a shipped model.
-        device: ``cpu`` runs OpenVINO, ``cuda`` runs ONNX Runtime's CUDA provider.
+        device: ``cpu`` runs OpenVINO, ``cuda`` runs ONNX Runtime's TensorRT or CUDA provider.
+        streams: how many photos are predicted at the same time, each on one processor core: the most photos an hour.
+            None predicts one at a time on all cores: the least time for a photo. On ``cuda`` it makes no difference.
 
     Returns:
         The network, ready to run.
@@ -148,10 +150,10 @@ def load_model(model: str | Path = DEFAULT_MODEL, *, device: Device = "cpu") -> 
     """
     path = find_model(model)
     info = read_info(path)
-    if device == "cuda":
+    if device != "cpu":
         from carmask.inference.cuda import CudaNetwork
 
-        return CudaNetwork(path, info)
+        return CudaNetwork(path, info, device)
     from carmask.inference.cpu import CpuNetwork
 
-    return CpuNetwork(path, info)
+    return CpuNetwork(path, info, streams=streams)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from carmask.arrays import Mask, Photo, Probability, check_photo
+import numpy as np
+
+from carmask.arrays import Mask, Photo, Probability, Size, check_photo
+from carmask.images import ReducedPhoto, open_reduced
 from carmask.inference import frame
 from carmask.inference.confidence import calibrated, expected_dice
 from carmask.inference.model import DEFAULT_MODEL, Device, ModelInfo, Network, load_model
@@ -38,12 +41,46 @@ def predict(network: Network, photo: Photo) -> Prediction:
     Returns:
         The mask and its confidence.
     """
-    size = photo.shape[0], photo.shape[1]
-    place = network.info.place(size)
-    small = frame.inside(network.run(frame.enter(photo, place)), place)
-    mask = frame.resize(small, size) >= network.info.threshold
+    return predict_reduced(network, ReducedPhoto(photo, (photo.shape[0], photo.shape[1])))
+
+
+def open_for(network: Network, path: Path | str, content: bytes | None = None) -> ReducedPhoto:
+    """Read a photo at the size that a network makes use of. Whatever scores or ships masks of files reads them so.
+
+    Args:
+        network: a loaded model.
+        path: the photo.
+        content: what is in the file, if it was read before.
+
+    Returns:
+        The photo, for ``predict_reduced``.
+
+    Raises:
+        PhotoError: if it cannot be read.
+    """
+
+    def needed(size: Size) -> Size:
+        return network.info.place(size).inner
+
+    return open_reduced(path, needed, content)
+
+
+def predict_reduced(network: Network, photo: ReducedPhoto) -> Prediction:
+    """Find the car in a photo that was decoded at a reduced size.
+
+    Args:
+        network: a loaded model.
+        photo: from ``open_for``.
+
+    Returns:
+        The mask, at the photo's own size, and its confidence.
+    """
+    place = network.info.place(photo.size)
+    small = frame.inside(network.run(frame.enter(photo.pixels, place)), place)
+    mask = frame.resize(small, photo.size) >= network.info.threshold
     raw = expected_dice(small, network.info.threshold)
-    return Prediction(mask, calibrated(raw, network.info.calibration), float(mask.mean()))
+    # Counting is ten times faster than the mean of a bool array.
+    return Prediction(mask, calibrated(raw, network.info.calibration), int(np.count_nonzero(mask)) / mask.size)
 
 
 class Cutter:

@@ -1,0 +1,150 @@
+"""What the benchmarks share: photos to work on, programs measured from outside, tables."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+
+HEIGHT, WIDTH = 1280, 1918
+#: Where the real photos are looked for if nothing is said.
+DATA = Path(os.environ.get("CARMASK_DATA", Path(__file__).parents[2] / "shared" / "carvana"))
+
+
+class Usage(NamedTuple):
+    """What a program took, its children included."""
+
+    wall: float
+    processor: float
+    peak: int  # bytes resident, all its processes together
+    output: str
+
+
+def arguments(description: str | None, **defaults: int) -> argparse.Namespace:
+    """Read ``--data`` and some numbers from the command line."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA, help="a folder with original/train/*.jpg, or photos itself")
+    parser.add_argument("--rembg", type=Path, default=os.environ.get("CARMASK_REMBG"), help=argparse.SUPPRESS)
+    for name, value in defaults.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value, help=f"default {value}")
+    return parser.parse_args()
+
+
+def photos(data: Path) -> tuple[list[Path], str]:
+    """The JPEG photos of a folder, or drawn ones in a new folder, and what they are, for the table."""
+    for folder in (data / "original" / "train", data):
+        found = sorted(folder.glob("*.jpg")) if folder.is_dir() else []
+        if found:
+            return found, "real"
+    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"carmask-bench-{os.getuid()}"  # noqa: S108  # kept for the next run
+    folder.mkdir(exist_ok=True)
+    for number in range(16):
+        if not (folder / f"drawn_{number:02d}.jpg").exists():
+            Image.fromarray(drawn_photo(number)).save(folder / f"drawn_{number:02d}.jpg", quality=90)
+    return sorted(folder.glob("drawn_*.jpg")), "drawn"
+
+
+def drawn_photo(seed: int) -> np.ndarray:
+    """A dark, glossy blob in a bright, slightly noisy room: it compresses about as a studio photo does."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    photo = np.stack([235 - 25 * rows / HEIGHT, 232 - 20 * rows / HEIGHT, 230 - 15 * columns / WIDTH], axis=2)
+    edge = cv2.resize(random.normal(size=(24, 36)).astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    inside = ((rows - 700) / 300) ** 2 + ((columns - 950) / 620) ** 2 + 0.08 * edge < 1
+    photo[inside] = random.integers(20, 120, 3) + 40 * np.sin(rows[inside] / 30)[:, None]
+    return np.clip(photo + random.normal(0, 1.5, photo.shape), 0, 255).astype(np.uint8)
+
+
+def linked(originals: Sequence[Path], count: int, folder: Path) -> Path:
+    """A folder with ``count`` photos: the originals under many names, by links."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        link = folder / f"photo_{number:06d}.jpg"
+        if not link.exists():
+            link.symlink_to(originals[number % len(originals)].resolve())
+    return folder
+
+
+def carmask(*words: str | Path) -> list[str]:
+    """The command line of this checkout."""
+    return [sys.executable, "-m", "carmask.cli", *map(str, words)]
+
+
+def measure(command: Sequence[str], *, watch: Callable[[float, int], None] | None = None, expect: int = 0) -> Usage:
+    """Run a program to its end.
+
+    Args:
+        command: its words.
+        watch: called with seconds and bytes resident, a few times a second.
+        expect: the exit code that is no failure.
+
+    Returns:
+        What it took.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.perf_counter()
+    peak = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        output: list[str] = []
+        assert process.stdout is not None
+        reader = threading.Thread(target=lambda: output.append(process.stdout.read()))
+        reader.start()
+        while process.poll() is None:
+            now = resident(process.pid)
+            peak = max(peak, now)
+            if watch is not None:
+                watch(time.perf_counter() - started, now)
+            time.sleep(0.05)
+        reader.join()
+    wall = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if process.returncode != expect:
+        raise SystemExit(f"{' '.join(command)}: exit {process.returncode}\n{output[0]}")
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Usage(wall, processor, peak, output[0])
+
+
+def resident(pid: int) -> int:
+    """Bytes resident of a process and its children, pages that they share counted once for each (Linux)."""
+    total = 0
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                total += int(line.split()[1]) * 1024
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return total
+    return total + sum(resident(int(child)) for child in children)
+
+
+def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[float | str]]) -> None:
+    """Print rows under a title."""
+    width = max(len(name) for name in rows) + 2
+    cells = [[value if isinstance(value, str) else f"{value:.3g}" for value in row] for row in rows.values()]
+    widths = [max(len(column), *(len(row[at]) for row in cells)) + 3 for at, column in enumerate(columns)]
+    print(title)
+    print(" " * width + "".join(column.rjust(size) for column, size in zip(columns, widths, strict=True)))
+    for name, row in zip(rows, cells, strict=True):
+        print(name.ljust(width) + "".join(cell.rjust(size) for cell, size in zip(row, widths, strict=True)))
+
+
+def processor_ms(function: Callable[[Path], object], items: Sequence[Path], rounds: int) -> float:
+    """Milliseconds of processor time of this thread for each item, in the best of some rounds."""
+    best = float("inf")
+    for _ in range(rounds):
+        started = time.thread_time()
+        for item in items:
+            function(item)
+        best = min(best, (time.thread_time() - started) / len(items))
+    return best * 1e3

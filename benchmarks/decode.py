@@ -1,0 +1,158 @@
+"""What each step of a photo costs besides the network, and what decoding at reduced size does to masks.
+
+    python benchmarks/decode.py [--data DIR] [--photos 16] [--rounds 5] [--agreement 24]
+
+Processor time of one thread, the best of some rounds over all photos. The second table compares masks of the default
+model: photos decoded whole and averaged to the network's input, beside photos decoded at half size as ``cut`` does.
+Where DIR has ``train_masks/``, the truth of the model's validation cars is at hand as well: their photos (WebP there)
+are written as JPEG of quality 92 first, since only JPEG can be decoded at reduced size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from _bench import arguments, linked, measure, photos, processor_ms, table
+from _bench import carmask as command
+from carmask.evaluation.metrics import dice
+from carmask.images import encode_mask, open_photo, open_reduced, picture_size, read_mask, read_photo
+from carmask.inference import frame
+from carmask.inference.confidence import expected_dice
+from carmask.inference.model import Network, load_model
+from carmask.inference.photo import Job, LocalStorage, PhotoCutter, Wanted
+from carmask.inference.predict import open_for, predict_reduced
+from carmask.rle import rle_encode
+
+
+class Idle:
+    """A network that answers at once: what is left is everything else."""
+
+    def __init__(self, network: Network, path: Path) -> None:
+        self.info = network.info
+        self._answer = network.run(frame.resize(read_photo(path), network.info.size))
+
+    def run(self, _: np.ndarray) -> np.ndarray:
+        """The same probabilities for any photo."""
+        return self._answer
+
+
+def steps(found: list[Path], what: str, rounds: int, network: Network) -> None:
+    """Print what each step costs."""
+    size = network.info.size
+    content = {path: path.read_bytes() for path in found}
+    reduced = {path: open_for(network, path) for path in found}
+    whole = {path: np.asarray(Image.open(path)) for path in found[:4]}
+    idle = Idle(network, found[0])
+    probability = idle.run(np.empty(0))
+    mask = frame.resize(probability, reduced[found[0]].size) >= network.info.threshold
+    place = frame.fit(reduced[found[0]].size, size)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        both = PhotoCutter(idle, Wanted(mask=True), LocalStorage())
+        rows = {
+            "read": lambda p: p.read_bytes(),
+            "SHA-256": lambda p: hashlib.sha256(content[p]).hexdigest(),
+            "size from the header": lambda p: picture_size(p, content[p]),
+            "decode at reduced size": lambda p: open_reduced(p, lambda _: size, content[p]),
+            "into the network's frame": lambda p: frame.enter(reduced[p].pixels, place),
+            "confidence": lambda _: expected_dice(probability, network.info.threshold),
+            "enlarge": lambda _: frame.resize(probability, reduced[found[0]].size),
+            "enlarge and threshold": lambda _: frame.resize(probability, reduced[found[0]].size) >= 0.5,
+            "mask to PNG": lambda _: encode_mask(mask),
+            "mask to run lengths": lambda _: rle_encode(mask),
+            "all of cut --mask, writing included": lambda p: both(Job(p, p.stem, (out / f"{p.stem}.png",))),
+        }
+        costs = {name: processor_ms(step, found, rounds) for name, step in rows.items()}
+    total = costs["all of cut --mask, writing included"]
+    table(f"all but the network, {len(found)} {what} photos", ["ms of processor", "share"],
+          {name: [cost, cost / total] for name, cost in costs.items()})  # fmt: skip
+    print()
+    instead = {
+        "decode at reduced size": costs["decode at reduced size"],
+        "decode whole (Pillow)": processor_ms(lambda p: open_photo(p, content[p]), found, rounds),
+        "decode whole (OpenCV)": processor_ms(
+            lambda p: cv2.imdecode(np.frombuffer(content[p], np.uint8), cv2.IMREAD_COLOR), found, rounds
+        ),
+        "into the frame from reduced": costs["into the network's frame"],
+        "into the frame from reduced, by areas": processor_ms(
+            lambda p: frame.resize(reduced[p].pixels, size), found, rounds
+        ),
+        "into the frame from whole, by areas": processor_ms(lambda p: frame.resize(whole[p], size), found[:4], rounds),
+    }
+    base = instead["decode at reduced size"]
+    table("instead", ["ms of processor", "ratio"], {name: [cost, cost / base] for name, cost in instead.items()})
+    print()
+
+
+def agreement(data: Path, found: list[Path], what: str, count: int, network: Network) -> None:
+    """Print how masks change."""
+    truths: dict[Path, Path] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, car in enumerate(network.info.validation_cars[:count]):
+            stem = f"{car}_{number % 16 + 1:02d}"
+            source, truth = data / "train" / f"{stem}.webp", data / "train_masks" / f"{stem}_mask.png"
+            if source.is_file() and truth.is_file():
+                path = Path(folder) / f"{stem}.jpg"
+                Image.open(source).convert("RGB").save(path, quality=92)
+                truths[path] = truth
+        paths = list(truths) or found[:count]
+        scores: dict[str, list[tuple[float, float]]] = {}
+        for path in paths:
+            pixels = read_photo(path)
+            size = (pixels.shape[0], pixels.shape[1])
+            place = frame.fit(size, network.info.size)
+            by_areas = frame.resize(pixels, place.inner)
+            if place.inner != place.size:
+                by_areas = frame.enter(by_areas, place)
+            reduced = open_for(network, path)
+            buffer = io.BytesIO()
+            Image.fromarray(pixels).save(buffer, "JPEG", quality=92)
+            masks = {
+                "whole, by areas": frame.leave(network.run(by_areas), place, size) >= network.info.threshold,
+                "reduced, as cut does": predict_reduced(network, reduced).mask,
+                "whole, but saved as JPEG once more": predict_reduced(
+                    network, open_reduced(path, lambda size: size, buffer.getvalue())
+                ).mask,
+            }
+            truth = read_mask(truths[path]) if path in truths else masks["whole, by areas"]
+            for name, mask in masks.items():
+                scores.setdefault(name, []).append((dice(mask, truth), dice(mask, masks["whole, by areas"])))
+    means = {name: np.array(values) for name, values in scores.items()}
+    table(
+        f"masks of {len(paths)} {'validation' if truths else what} photos, Dice",
+        ["with the truth" if truths else "with itself", "with whole: mean", "minimum"],
+        {
+            name: [f"{values[:, 0].mean():.5f}", f"{values[:, 1].mean():.5f}", f"{values[:, 1].min():.5f}"]
+            for name, values in means.items()
+        },
+    )
+    print()
+
+
+def main() -> None:
+    """Print the tables."""
+    given = arguments(__doc__, photos=16, rounds=5, agreement=24, run=100)
+    cv2.setNumThreads(1)
+    found, what = photos(given.data)
+    picked = found[:: max(1, len(found) // given.photos)][: given.photos]
+    network = load_model()
+    steps(picked, what, given.rounds, network)
+    agreement(given.data, picked, what, given.agreement, network)
+    with tempfile.TemporaryDirectory() as folder:
+        source = linked(found, given.run, Path(folder) / "photos")
+        one = linked(found, 1, Path(folder) / "one")
+        many = measure(command("cut", source, "-o", Path(folder) / "many", "--mask"))
+        start = measure(command("cut", one, "-o", Path(folder) / "few", "--mask"))
+    each = (many.processor - start.processor) / (given.run - 1) * 1e3
+    print(f"cut --mask, whole program: {each:.1f} ms of processor time a photo beyond the first, the network included")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,278 @@
+"""What is done with one photo, wherever it runs: in a local process or on any machine of a cluster."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+from carmask.arrays import Mask
+from carmask.compositing.background import Background, compose
+from carmask.errors import CarmaskError, OutputError, PhotoError
+from carmask.images import (
+    Format,
+    encode_cutout,
+    encode_mask,
+    encode_picture,
+    make_folder,
+    open_photo,
+    picture_size,
+    write_atomically,
+)
+from carmask.inference.model import Device, Network, load_model
+from carmask.inference.predict import open_for, predict_reduced
+from carmask.rle import rle_encode
+
+#: Photos of more pixels are worked on one at a time, so that memory stays bounded whatever the photos are.
+LARGE = 24_000_000
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+_LARGE_PHOTO = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to make of each photo.
+
+    The mask, the car on a background, or, if neither nor ``runs``, a transparent cut-out.
+
+    Attributes:
+        mask: write the mask.
+        background: write the car in front of this.
+        format: of cut-outs and pictures; masks are PNG.
+        runs: keep the mask's run-length text in the result.
+    """
+
+    mask: bool = False
+    background: Background | None = None
+    format: Format = "png"
+    runs: bool = False
+
+    @property
+    def picture(self) -> bool:
+        """Whether more than a mask is wanted: a cut-out, or a picture with a background."""
+        return self.background is not None or not (self.mask or self.runs)
+
+    def outputs(self, name: str) -> list[str]:
+        """The files, relative to the output folder, of the photo with this relative name (without suffix)."""
+        return [f"{name}_mask.png"] * self.mask + [f"{name}.{self.format}"] * self.picture
+
+    def settings(self) -> dict[str, object]:
+        """All that decides what the files hold, besides model and photo, as JSON can hold it."""
+        background = None if self.background is None else self.background.digest()
+        return {"mask": self.mask, "background": background, "format": self.format, "runs": self.runs}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to cut.
+
+    Attributes:
+        photo: its file; a text with ``://`` where a cluster's storage has it.
+        name: its path relative to the folder it was found in, without suffix, with ``/``.
+        outputs: files to write.
+        known: the SHA-256 of the content that the outputs on disk were made of; empty to make them in any case.
+    """
+
+    photo: Path | str
+    name: str
+    outputs: tuple[Path | str, ...]
+    known: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a photo: a row of ``report.csv``, and what the manifest keeps beyond that.
+
+    Attributes:
+        photo: the photo's path as it was given or found.
+        status: ``done`` or ``failed``.
+        reason: why it failed, or what is remarkable.
+        confidence: 0 to 1, the Dice score to expect; None if it failed.
+        area: fraction of the photo that is car; None if it failed.
+        seconds: spent on it, waiting for other photos not counted.
+        digest: SHA-256 of the photo's file; empty if it could not be read.
+        stamp: what the file system said of the photo's file when it was read; empty if it says nothing.
+        written: bytes of all outputs.
+        runs: run-length text, if it was wanted.
+        unchanged: the photo's content was that of the job's ``known``; nothing was done, only ``stamp`` is new.
+        kept: from an earlier run.
+        full: it failed because nothing more can be written there, this photo or another.
+    """
+
+    photo: str
+    status: Literal["done", "failed"]
+    reason: str = ""
+    confidence: float | None = None
+    area: float | None = None
+    seconds: float = 0.0
+    digest: str = ""
+    stamp: str = ""
+    written: int = 0
+    runs: str | None = field(default=None, repr=False)
+    unchanged: bool = False
+    kept: bool = False
+    full: bool = False
+
+
+class Storage(Protocol):
+    """Where photos are read from and results are written to."""
+
+    def read(self, photo: Path | str) -> tuple[bytes, str]:
+        """Read a file whole.
+
+        Returns:
+            Its content and its stamp, which changes when the content does.
+
+        Raises:
+            PhotoError: if it cannot be read.
+        """
+
+    def write(self, output: Path | str, content: bytes) -> None:
+        """Write a file whole or not at all, and the folders it lies in.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+
+
+class LocalStorage:
+    """The file system, with everything that is mounted in it."""
+
+    def read(self, photo: Path | str) -> tuple[bytes, str]:
+        """Read a file whole; see ``Storage``."""
+        try:
+            with Path(photo).open("rb") as stream:
+                return stream.read(), stamp_of(os.fstat(stream.fileno()))
+        except FileNotFoundError as error:
+            raise PhotoError(f"{photo}: there is no such file") from error
+        except IsADirectoryError as error:
+            raise PhotoError(f"{photo}: this is a folder, not a photo") from error
+        except OSError as error:
+            raise PhotoError(f"{photo}: cannot be read: {error.strerror or error}") from error
+
+    def write(self, output: Path | str, content: bytes) -> None:
+        """Write a file whole or not at all; see ``Storage``."""
+        path = Path(output)
+        make_folder(path.parent)
+        write_atomically(path, content)
+
+
+def stamp_of(status: os.stat_result) -> str:
+    """What changes when a file is written to: its size, and two clocks, of which one cannot be set by a user."""
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+@dataclass(frozen=True)
+class PhotoTask:
+    """The per-photo function, before its network is loaded: small, picklable, the same everywhere.
+
+    Attributes:
+        model: a model file or name.
+        wanted: what to make of each photo.
+        device: where the network runs.
+        threads: photos worked on at the same time.
+        storage: where photos and results are.
+    """
+
+    model: str
+    wanted: Wanted
+    device: Device = "cpu"
+    threads: int = 1
+    storage: Storage = field(default_factory=LocalStorage)
+
+    def load(self) -> Callable[[Job], Result]:
+        """Load the network.
+
+        Returns:
+            The function. It returns failures of a photo as results; what it raises is a bug.
+
+        Raises:
+            ModelError: if there is no such model, or its file is damaged.
+            DeviceError: if the device is not available.
+        """
+        import cv2
+
+        # Pillow warns of odd metadata in photos that it reads without fault; what it cannot read is an error anyway.
+        warnings.filterwarnings("ignore", module="PIL")
+        # Photos are worked on side by side; threads within one would only get in each other's way.
+        cv2.setNumThreads(1)
+        network = load_model(self.model, device=self.device, streams=self.threads)
+        return PhotoCutter(network, self.wanted, self.storage)
+
+
+class PhotoCutter:
+    """The per-photo function."""
+
+    def __init__(self, network: Network, wanted: Wanted, storage: Storage) -> None:
+        """Keep what all photos share.
+
+        Args:
+            network: a loaded model.
+            wanted: what to make of each photo.
+            storage: where photos and results are.
+        """
+        self._network, self._wanted, self._storage = network, wanted, storage
+
+    def __call__(self, job: Job) -> Result:
+        """Read a photo, find the car, and write what is wanted.
+
+        Args:
+            job: the photo.
+
+        Returns:
+            What became of it.
+        """
+        started = time.perf_counter()
+        result = Result(str(job.photo), "failed")
+        try:
+            content, stamp = self._storage.read(job.photo)
+            result = replace(result, digest=hashlib.sha256(content).hexdigest(), stamp=stamp)
+            if result.digest == job.known:
+                return replace(result, status="done", unchanged=True)
+            result = self._cut(job, content, result)
+        except OutputError as error:
+            full = isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
+            result = replace(result, reason=str(error), full=full)
+        except CarmaskError as error:
+            result = replace(result, reason=str(error))
+        except MemoryError:
+            result = replace(result, reason=f"{job.photo}: too large for this machine's memory")
+        return replace(result, seconds=time.perf_counter() - started)
+
+    def _cut(self, job: Job, content: bytes, result: Result) -> Result:
+        height, width = picture_size(job.photo, content)
+        with _LARGE_PHOTO if height * width > LARGE else nullcontext():
+            found = predict_reduced(self._network, open_for(self._network, job.photo, content))
+            files = self._files(job, content, found.mask)
+            for output, file in zip(job.outputs, files, strict=True):
+                self._storage.write(output, file)
+        return replace(
+            result,
+            status="done",
+            reason="" if found.area else "no car found",
+            confidence=found.confidence,
+            area=found.area,
+            written=sum(len(file) for file in files),
+            runs=rle_encode(found.mask) if self._wanted.runs else None,
+        )
+
+    def _files(self, job: Job, content: bytes, mask: Mask) -> list[bytes]:
+        files = [encode_mask(mask)] if self._wanted.mask else []
+        if self._wanted.picture:
+            photo = open_photo(job.photo, content)
+            if self._wanted.background is None:
+                file = encode_cutout(photo.pixels, mask, photo.icc_profile, format=self._wanted.format)
+            else:
+                background = self._wanted.background.fitted((mask.shape[0], mask.shape[1]))
+                composed = compose(photo.pixels, mask, background)
+                file = encode_picture(composed, photo.icc_profile, format=self._wanted.format)
+            files.append(file)
+        return files
