@@ -5,27 +5,37 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from carmask.arrays import Mask, Photo
 from carmask.data.table import CarInfo, Example
 from carmask.errors import DataError
+from carmask.evaluation.contours import contour_scores
+from carmask.evaluation.losses import Losses, losses
 from carmask.evaluation.metrics import overlap
+from carmask.evaluation.submission import Truth
 from carmask.images import make_folder, read_photo, write_atomically
 from carmask.inference.ahead import ahead
 from carmask.inference.model import Network
-from carmask.inference.predict import predict
+from carmask.inference.predict import Prediction, predict
+from carmask.rle import mask_to_runs
 
 SCORES = "scores.csv"
 
 
 @dataclass(frozen=True)
 class Score:
-    """How well one photo was cut. Scores are fractions, areas are fractions of the photo."""
+    """How well one photo was cut.
+
+    Scores are fractions, areas are fractions of the photo, the contour error and HD95 are in pixels (see ``contours``).
+    The confidence is NaN where the masks come from files.
+    """
 
     image: str
     car: str
@@ -34,6 +44,12 @@ class Score:
     iou: float
     precision: float
     recall: float
+    accuracy: float
+    contour_error: float
+    hd95: float
+    boundary_iou: float
+    boundary_iou_2px: float
+    boundary_iou_5px: float
     confidence: float
     true_area: float
     predicted_area: float
@@ -50,6 +66,78 @@ class Summary:
     median: float
     fifth_percentile: float
     minimum: float
+
+
+class Predictor(Protocol):
+    """Anything that has a mask for an example: a network, or files that something else wrote."""
+
+    def predict(self, example: Example, photo: Photo) -> Prediction:
+        """Give the mask of a photo.
+
+        Args:
+            example: the photo's name and files.
+            photo: uint8 (height, width, 3), RGB.
+
+        Raises:
+            DataError: if there is no mask for it, or it has another size.
+        """
+
+
+class NetworkPredictor:
+    """Predicts as ``carmask cut`` would."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def predict(self, example: Example, photo: Photo) -> Prediction:  # noqa: ARG002  # the network looks at pixels only
+        """Run the network."""
+        return predict(self._network, photo)
+
+
+class FilePredictor:
+    """Looks masks up in a CSV or a folder: the work of another program, or of people."""
+
+    def __init__(self, source: Path) -> None:
+        """Open it.
+
+        Args:
+            source: a CSV ``img,rle_mask``, or a folder of masks.
+
+        Raises:
+            DataError: if it is neither, or cannot be read.
+        """
+        self._masks, self._source = Truth(source), source
+
+    def predict(self, example: Example, photo: Photo) -> Prediction:
+        """Read or decode the mask of a photo; its confidence is not known.
+
+        Raises:
+            DataError: if there is no mask for it, or it has another size.
+            PhotoError: if the mask's file cannot be read.
+            RLEError: if its text does not fit the photo; the message names the line.
+        """
+        size = photo.shape[0], photo.shape[1]
+        mask = self._masks.mask(example.name, size)
+        if mask.shape != size:
+            raise DataError(
+                f"{self._source}: {example.name}: the mask is {mask.shape[1]}x{mask.shape[0]}, its photo "
+                f"{size[1]}x{size[0]}"
+            )
+        return Prediction(mask, float("nan"), float(mask.mean()))
+
+
+class Examined(NamedTuple):
+    """One scored photo, with what is needed to look at it again.
+
+    Attributes:
+        score: the scores.
+        runs: the predicted mask, as runs.
+        losses: where its pixels are wrong.
+    """
+
+    score: Score
+    runs: NDArray[np.int64]
+    losses: Losses
 
 
 def evaluate(
@@ -70,31 +158,44 @@ def evaluate(
         RLEError: if a truth in a CSV does not fit its photo.
         DataError: if a mask has another size than its photo.
     """
+    predictor = NetworkPredictor(network)
     scores = []
-    for example, loading in zip(examples, ahead(_load, examples), strict=True):
-        photo, truth = loading.result()
-        started = time.perf_counter()
-        predicted = predict(network, photo)
-        seconds = time.perf_counter() - started
-        found = overlap(predicted.mask, truth)
-        scores.append(
-            Score(
-                image=example.name,
-                car=example.car,
-                view=example.view,
-                dice=found.dice,
-                iou=found.iou,
-                precision=found.precision,
-                recall=found.recall,
-                confidence=predicted.confidence,
-                true_area=found.true / truth.size,
-                predicted_area=predicted.area,
-                seconds=seconds,
-            )
-        )
+    for example, (photo, truth) in _loaded(examples):
+        scores.append(_score(example, photo, truth, predictor)[0])
         if progress is not None:
             progress(len(scores), len(examples))
     return scores
+
+
+def examine(
+    predictors: Sequence[Predictor],
+    examples: Sequence[Example],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[list[Examined]]:
+    """Score one predictor, or several on the same photos, and find out where the wrong pixels are.
+
+    Args:
+        predictors: what has masks.
+        examples: photos with true masks.
+        progress: called with the number of photos done and of all.
+
+    Returns:
+        For each predictor one result for each example, in the same order.
+
+    Raises:
+        PhotoError: if a photo or mask cannot be read.
+        RLEError: if a mask in a CSV does not fit its photo.
+        DataError: if a mask is missing or has another size than its photo.
+    """
+    results: list[list[Examined]] = [[] for _ in predictors]
+    for done, (example, (photo, truth)) in enumerate(_loaded(examples), 1):
+        for predictor, examined in zip(predictors, results, strict=True):
+            score, mask = _score(example, photo, truth, predictor)
+            examined.append(Examined(score, mask_to_runs(mask), losses(mask, truth)))
+        if progress is not None:
+            progress(done, len(examples))
+    return results
 
 
 def summarise(scores: Sequence[Score]) -> Summary:
@@ -145,7 +246,17 @@ def write_scores(out: Path, scores: Sequence[Score], metadata: Mapping[str, CarI
     return out / SCORES
 
 
-def _load(example: Example) -> tuple[Photo, Mask]:
+def load_pair(example: Example) -> tuple[Photo, Mask]:
+    """Read a photo and its true mask.
+
+    Returns:
+        uint8 (height, width, 3), RGB, and bool (height, width).
+
+    Raises:
+        PhotoError: if one cannot be read.
+        RLEError: if the truth's text does not fit the photo.
+        DataError: if their sizes differ.
+    """
     photo, truth = read_photo(example.photo), example.read_mask()
     if truth.shape != photo.shape[:2]:
         raise DataError(
@@ -153,3 +264,30 @@ def _load(example: Example) -> tuple[Photo, Mask]:
             f"{photo.shape[1]}x{photo.shape[0]}"
         )
     return photo, truth
+
+
+def _loaded(examples: Sequence[Example]) -> Iterator[tuple[Example, tuple[Photo, Mask]]]:
+    for example, loading in zip(examples, ahead(load_pair, examples), strict=True):
+        yield example, loading.result()
+
+
+def _score(example: Example, photo: Photo, truth: Mask, predictor: Predictor) -> tuple[Score, Mask]:
+    started = time.perf_counter()
+    predicted = predictor.predict(example, photo)
+    seconds = time.perf_counter() - started
+    found, size = overlap(predicted.mask, truth), (truth.shape[0], truth.shape[1])
+    return Score(
+        image=example.name,
+        car=example.car,
+        view=example.view,
+        dice=found.dice,
+        iou=found.iou,
+        precision=found.precision,
+        recall=found.recall,
+        accuracy=found.accuracy(size),
+        **contour_scores(predicted.mask, truth)._asdict(),
+        confidence=predicted.confidence,
+        true_area=found.true / truth.size,
+        predicted_area=predicted.area,
+        seconds=seconds,
+    ), predicted.mask
