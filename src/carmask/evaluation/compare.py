@@ -166,17 +166,27 @@ def _photos(subject: Subject, first: Sequence[Score], second: Sequence[Score]) -
     ]
     views = sorted({score.view for score in first})
     changes = [
-        (f"{view:02d}" if view else "?", [b.dice - a.dice for a, b in zip(first, second, strict=True) if a.view == view])
+        (
+            f"{view:02d}" if view else "?",
+            [b.dice - a.dice for a, b in zip(first, second, strict=True) if a.view == view],
+        )
         for view in views
     ]
     wins = sum(b > a for a, b, _ in points)
     equal = sum(b == a for a, b, _ in points)
-    note = say(f"B is better on {wins} photos, A on {len(points) - wins - equal}, equal on {equal}. Above the line B is better.")
+    note = say(
+        f"B is better on {wins} photos, A on {len(points) - wins - equal}, equal on {equal}. Above the line B is better."
+    )
     rows = [
         (a.image, title_of(subject, a.car), a.view, a.dice, b.dice, Cell(f"{b.dice - a.dice:+.4f}", b.dice - a.dice))
         for a, b in zip(first, second, strict=True)
     ]
-    numbers = (Column("view", number=True), Column("A", number=True), Column("B", number=True), Column("B − A", number=True))
+    numbers = (
+        Column("view", number=True),
+        Column("A", number=True),
+        Column("B", number=True),
+        Column("B − A", number=True),
+    )
     return box(
         "stack",
         box(
@@ -184,7 +194,9 @@ def _photos(subject: Subject, first: Sequence[Score], second: Sequence[Score]) -
             box("card", heading("Dice of each photo"), charts.scatter(points, across="A", up="B", diagonal=True), note),
             box("card", heading("B − A by view"), charts.boxes(changes, name="view", digits=4)),
         ),
-        table((Column("photo"), Column("car"), *numbers), sorted(rows, key=lambda row: -abs(row[4] - row[3])), find=True),
+        table(
+            (Column("photo"), Column("car"), *numbers), sorted(rows, key=lambda row: -abs(row[4] - row[3])), find=True
+        ),
     )
 
 

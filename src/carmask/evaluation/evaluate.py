@@ -22,7 +22,7 @@ from carmask.evaluation.metrics import overlap
 from carmask.evaluation.submission import Truth
 from carmask.images import make_folder, read_photo, write_atomically
 from carmask.inference.ahead import ahead
-from carmask.inference.model import Network
+from carmask.inference.model import Device, ModelInfo, Network, load_model
 from carmask.inference.predict import Prediction, predict
 from carmask.rle import mask_to_runs
 
@@ -69,7 +69,15 @@ class Summary:
 
 
 class Predictor(Protocol):
-    """Anything that has a mask for an example: a network, or files that something else wrote."""
+    """Anything that has a mask for an example: a network, or files that something else wrote.
+
+    Attributes:
+        title: what it is, for people.
+        info: what the model says of itself; None where there is no model.
+    """
+
+    title: str
+    info: ModelInfo | None
 
     def predict(self, example: Example, photo: Photo) -> Prediction:
         """Give the mask of a photo.
@@ -88,6 +96,8 @@ class NetworkPredictor:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self.info: ModelInfo | None = network.info
+        self.title = f"{network.info.name} {network.info.version}"
 
     def predict(self, example: Example, photo: Photo) -> Prediction:  # noqa: ARG002  # the network looks at pixels only
         """Run the network."""
@@ -107,6 +117,8 @@ class FilePredictor:
             DataError: if it is neither, or cannot be read.
         """
         self._masks, self._source = Truth(source), source
+        self.info: ModelInfo | None = None
+        self.title = source.name
 
     def predict(self, example: Example, photo: Photo) -> Prediction:
         """Read or decode the mask of a photo; its confidence is not known.
@@ -124,6 +136,27 @@ class FilePredictor:
                 f"{size[1]}x{size[0]}"
             )
         return Prediction(mask, float("nan"), float(mask.mean()))
+
+
+def open_predictor(what: str, device: Device) -> Predictor:
+    """Open a model, or masks that are there already.
+
+    Args:
+        what: a model file, the name of a shipped model, a CSV ``img,rle_mask``, or a folder of masks.
+        device: where a model runs.
+
+    Returns:
+        The predictor.
+
+    Raises:
+        ModelError: if there is no such model, or its file is damaged.
+        DeviceError: if the device is not available.
+        DataError: if the masks cannot be read.
+    """
+    path = Path(what)
+    if path.is_dir() or path.suffix.lower() == ".csv":
+        return FilePredictor(path)
+    return NetworkPredictor(load_model(what, device=device))
 
 
 class Examined(NamedTuple):

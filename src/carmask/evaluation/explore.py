@@ -59,10 +59,22 @@ def explore_page(found: Survey, source: str) -> Html:
     cars = found.cars
     sections = [
         Section("overview", "Overview", "", _overview(found, cars)),
-        Section("problems", "Anything wrong?", _problem_count(found), _problems(found)),
+        Section(
+            "problems",
+            "Anything wrong?",
+            "; ".join(f"{kind}: {number:,}" for kind, number in count_problems(found)),
+            _problems(found),
+        ),
     ]
     if found.metadata:
-        sections.append(Section("cars", "Cars by year, make and model", "Cars of this data set, joined with metadata.csv.", _makes(found, cars)))
+        sections.append(
+            Section(
+                "cars",
+                "Cars by year, make and model",
+                "Cars of this data set, joined with metadata.csv.",
+                _makes(found, cars),
+            )
+        )
     sections += [
         Section(
             "masks",
@@ -77,9 +89,13 @@ def explore_page(found: Survey, source: str) -> Html:
             "distance of the two mean colours in CIE L*a*b*; about 2 is the least that an eye can tell apart.",
             _colours(found),
         ),
-        Section("all-cars", "All cars", "Means over the views of each car. Click a heading to sort.", _cars(found, cars)),
+        Section(
+            "all-cars", "All cars", "Means over the views of each car. Click a heading to sort.", _cars(found, cars)
+        ),
     ]
-    lead = f"{len(found.facts):,} photos of {len(cars):,} cars in {source}: what they are, how they differ, what is wrong."
+    lead = (
+        f"{len(found.facts):,} photos of {len(cars):,} cars in {source}: what they are, how they differ, what is wrong."
+    )
     before = page("The data", lead, sections)
     sheets, left_out = _sheets(found, MAX_PAGE_BYTES - len(before.encode()) - 200_000)
     note = f" {left_out} more would have made the page too large." if left_out else ""
@@ -92,6 +108,11 @@ def explore_page(found: Survey, source: str) -> Html:
         )
     )
     return page("The data", lead, sections)
+
+
+def count_problems(found: Survey) -> list[tuple[str, int]]:
+    """How many problems there are of each kind, the most frequent first."""
+    return Counter(problem.kind for problem in found.problems).most_common()
 
 
 def write_table(file: Path, found: Survey) -> int:
@@ -164,18 +185,17 @@ def _overview(found: Survey, cars: Sequence[str]) -> Html:
         [
             (f"{found.photos:,}", "photos"),
             (f"{len(cars):,}", "cars"),
-            *([(f"{len({info.make for car in cars if (info := found.metadata.get(car))})}", "makes")] if found.metadata else []),
+            *(
+                [(f"{len({info.make for car in cars if (info := found.metadata.get(car))})}", "makes")]
+                if found.metadata
+                else []
+            ),
             (size, "pixels, most photos"),
             (f"{100 * np.mean(areas):.1f}\u00a0%" if areas else "–", "of a photo is car, on average"),
             (f"{100 * min(areas):.0f}–{100 * max(areas):.0f}\u00a0%" if areas else "–", "smallest and largest mask"),
             (f"{sum(problem.kind not in REMARKS for problem in found.problems):,}", "things wrong, see below"),
         ]
     )
-
-
-def _problem_count(found: Survey) -> str:
-    kinds = Counter(problem.kind for problem in found.problems).most_common()
-    return "; ".join(f"{kind}: {number:,}" for kind, number in kinds)
 
 
 def _problems(found: Survey) -> Html:
@@ -226,9 +246,15 @@ def _masks(found: Survey) -> Html:
     by_view = {view: [one for one in found.facts if one.view == view] for view in views}
     labels = {view: f"{view:02d}" if view else "?" for view in views}
     area = charts.boxes([(labels[v], [100 * one.area for one in by_view[v]]) for v in views], name="view", digits=0)
-    length = charts.boxes([(labels[v], [float(one.contour) for one in by_view[v]]) for v in views], name="view", digits=0)
+    length = charts.boxes(
+        [(labels[v], [float(one.contour) for one in by_view[v]]) for v in views], name="view", digits=0
+    )
     means = [
-        picture(_heat(found.mean_masks[view]), f"mean mask of view {labels[view]}, {len(by_view[view])} photos", shown=f"view {labels[view]}")
+        picture(
+            _heat(found.mean_masks[view]),
+            f"mean mask of view {labels[view]}, {len(by_view[view])} photos",
+            shown=f"view {labels[view]}",
+        )
         for view in views
     ]
     key = say("White: car in every photo. Black: in none. In between, as warm as it is often.")
@@ -258,7 +284,13 @@ def _colours(found: Survey) -> Html:
     edges = [float(v) for v in np.linspace(0, top, 31)]
     hard = sorted(lit, key=lambda one: one.difference)[:200]
     rows = [
-        (one.name, _title(found, one.car), _number(one.difference, 1), _swatch(one.car_colour), _swatch(one.background_colour))
+        (
+            one.name,
+            _title(found, one.car),
+            _number(one.difference, 1),
+            _swatch(one.car_colour),
+            _swatch(one.background_colour),
+        )
         for one in hard
     ]
     columns = (
@@ -290,7 +322,9 @@ def _cars(found: Survey, cars: Sequence[str]) -> Html:
     rows = []
     for car in cars:
         info, of = found.metadata.get(car), by_car[car]
-        red, green, blue = (float(np.nanmean([o.car_colour[i] for o in of])) if any(o.area for o in of) else 0.0 for i in range(3))
+        red, green, blue = (
+            float(np.nanmean([o.car_colour[i] for o in of])) if any(o.area for o in of) else 0.0 for i in range(3)
+        )
         rows.append(
             (
                 car,

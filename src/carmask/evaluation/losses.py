@@ -57,7 +57,9 @@ def losses(prediction: Mask, truth: Mask) -> Losses:
         The counts. Without a true car, all wrong pixels are away from it and none are on the map.
     """
     found = Losses(
-        np.zeros((2, len(DISTANCES) + 1), np.int64), np.zeros((2, len(REGIONS) + 1), np.int64), np.zeros((2, *MAP), np.int64)
+        np.zeros((2, len(DISTANCES) + 1), np.int64),
+        np.zeros((2, len(REGIONS) + 1), np.int64),
+        np.zeros((2, *MAP), np.int64),
     )
     wrong = prediction ^ truth
     if not wrong.any():
@@ -99,7 +101,9 @@ def total(parts: Sequence[Losses]) -> Losses:
 def distance_names() -> list[str]:
     """The classes of distance, in words."""
     starts = (0, *DISTANCES[:-1])
-    inner = [f"{end}" if end - start == 1 else f"{start + 1} – {end}" for start, end in zip(starts, DISTANCES, strict=True)]
+    inner = [
+        f"{end}" if end - start == 1 else f"{start + 1} – {end}" for start, end in zip(starts, DISTANCES, strict=True)
+    ]
     return [*inner, f"over {DISTANCES[-1]}"]
 
 

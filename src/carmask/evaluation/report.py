@@ -88,10 +88,14 @@ def say(sentence: str) -> Html:
 
 def tiles(figures: Sequence[tuple[str, str]]) -> Html:
     """The most important numbers: pairs of value and what it is."""
-    return box("tiles", *(Html(f'<div class="tile"><b>{text(v)}</b><span>{text(what)}</span></div>') for v, what in figures))
+    return box(
+        "tiles", *(Html(f'<div class="tile"><b>{text(v)}</b><span>{text(what)}</span></div>') for v, what in figures)
+    )
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell | str | int | float | Html]], *, find: bool = False) -> Html:
+def table(
+    columns: Sequence[Column], rows: Iterable[Sequence[Cell | str | int | float | Html]], *, find: bool = False
+) -> Html:
     """A table that sorts by a click on a heading.
 
     Args:
@@ -102,7 +106,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell | str | int | 
     Returns:
         The piece.
     """
-    heads = "".join(f'<th{" class=n" if column.number else ""}>{text(column.name)}</th>' for column in columns)
+    heads = "".join(f"<th{' class=n' if column.number else ''}>{text(column.name)}</th>" for column in columns)
     lines = []
     for row in rows:
         cells = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from carmask.arrays import Mask, Photo
 from carmask.data.table import CarInfo, Example
 from carmask.evaluation import charts
-from carmask.evaluation.evaluate import Examined, Score, load_pair, summarise
+from carmask.evaluation.evaluate import Examined, Score, load_pair, summarise, write_scores
 from carmask.evaluation.losses import FAR, MARGIN, Losses, distance_names, region_names, total
 from carmask.evaluation.pictures import as_picture, difference, outlines, smaller, window
 from carmask.evaluation.report import (
@@ -32,6 +33,7 @@ from carmask.evaluation.report import (
     table,
     text,
     tiles,
+    write_page,
 )
 from carmask.evaluation.worst import RULES, Explanation, Tag, explain
 from carmask.inference.frame import resize
@@ -65,6 +67,45 @@ class Subject(NamedTuple):
     source: str
 
 
+def write_results(
+    out: Path,
+    names: Sequence[str],
+    subject: Subject,
+    results: Sequence[Sequence[Examined]],
+    *,
+    worst: int = 20,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write the scores as CSV and as a page: of one model, or of two side by side.
+
+    Args:
+        out: folder to write to; made if it is missing.
+        names: of the models.
+        subject: the photos.
+        results: for each model, one result for each example.
+        worst: how many of the worst images to show; of two models, those on which they differ most.
+        progress: called with the number of these done and of all.
+
+    Returns:
+        The page.
+
+    Raises:
+        PhotoError: if a photo cannot be read any more.
+        OutputError: if something cannot be written.
+    """
+    from carmask.evaluation.compare import compare_page
+
+    if len(results) == 1:
+        write_scores(out, [one.score for one in results[0]], subject.metadata)
+        cases = worst_cases(subject, results[0], worst, progress=progress)
+        return write_page(out / "scores.html", scores_page(names[0], subject, results[0], cases))
+    for letter, result in zip("AB", results, strict=True):
+        write_scores(out / letter, [one.score for one in result], subject.metadata)
+    pair = results[0], results[1]
+    document = compare_page((names[0], names[1]), subject, pair, count=worst, progress=progress)
+    return write_page(out / "compare.html", document)
+
+
 def worst_cases(
     subject: Subject, results: Sequence[Examined], count: int, *, progress: Callable[[int, int], None] | None = None
 ) -> list[Case]:
@@ -91,7 +132,9 @@ def worst_cases(
             prediction = runs_to_mask(one.runs, *truth.shape)
             explanation = explain(photo, prediction, truth)
             pictures = (photo, prediction, truth)
-            cases.append(Case(index, explanation, _case(rank, one.score, explanation, pictures, title_of(subject, example.car))))
+            cases.append(
+                Case(index, explanation, _case(rank, one.score, explanation, pictures, title_of(subject, example.car)))
+            )
         if progress is not None:
             progress(rank, len(order))
     return cases
@@ -179,7 +222,9 @@ def _distribution(scores: Sequence[Score]) -> Html:
     low = max(0.0, math.floor(100 * float(np.percentile(values, 1))) / 100 - 0.005)
     edges = [float(edge) for edge in np.linspace(low, 1, 41)]
     below = sum(value < low for value in values)
-    note = say(f"{below} of {len(values)} photos lie below {low:.3f}; they are in the first bar.") if below else Html("")
+    note = (
+        say(f"{below} of {len(values)} photos lie below {low:.3f}; they are in the first bar.") if below else Html("")
+    )
     parts = [box("card", heading("Photos by Dice"), charts.histogram(values, edges=edges, name="Dice", digits=3), note)]
     known = [score for score in scores if not math.isnan(score.confidence)]
     if known:
@@ -244,7 +289,9 @@ def _map(counts: NDArray[np.int64], colour: tuple[int, int, int]) -> Photo:
     large = np.clip(resize(strength, (384, 576)), 0, 1)[..., None]
     shown = 250 * (1 - large) + np.array(colour, np.float32) * 0.9 * large
     top, left = round(384 * MARGIN / (1 + 2 * MARGIN)), round(576 * MARGIN / (1 + 2 * MARGIN))
-    return np.asarray(cv2.rectangle(shown.astype(np.uint8), (left, top), (576 - left, 384 - top), (120, 120, 120), 1), np.uint8)
+    return np.asarray(
+        cv2.rectangle(shown.astype(np.uint8), (left, top), (576 - left, 384 - top), (120, 120, 120), 1), np.uint8
+    )
 
 
 def _worst(cases: Sequence[Case]) -> Html:
@@ -252,8 +299,16 @@ def _worst(cases: Sequence[Case]) -> Html:
         return box("card good", heading("There is no wrong pixel."))
     tags = Counter(case.explanation.tags[0] for case in cases)
     every = Counter(tag for case in cases for tag in case.explanation.tags)
-    rows = [(tag, tags[tag], every[tag], rule) for tag, rule in sorted(RULES, key=lambda rule: (-tags[rule[0]], -every[rule[0]]))]
-    columns = (Column("tag"), Column("main tag of", number=True), Column("photos", number=True), Column("rule", wide=True))
+    rows = [
+        (tag, tags[tag], every[tag], rule)
+        for tag, rule in sorted(RULES, key=lambda rule: (-tags[rule[0]], -every[rule[0]]))
+    ]
+    columns = (
+        Column("tag"),
+        Column("main tag of", number=True),
+        Column("photos", number=True),
+        Column("rule", wide=True),
+    )
     rules = box("card", heading("What went wrong, and by which rule"), table(columns, rows))
     return box("stack", rules, *(case.shown for case in cases))
 
@@ -264,12 +319,22 @@ def _case(rank: int, score: Score, found: Explanation, pictures: tuple[Photo, Ma
     marked = difference(photo, prediction, truth)
     part = f"{score.image}, rows {rows.start}–{rows.stop}, columns {columns.start}–{columns.stop}, native size"
     small = [
-        picture(smaller(outlines(photo, prediction, truth), _SMALL), f"{score.image}: truth green, prediction pink", shown="truth green, prediction pink"),
-        picture(smaller(marked, _SMALL), f"{score.image}: red extra, blue missed", shown="difference: red extra, blue missed"),
+        picture(
+            smaller(outlines(photo, prediction, truth), _SMALL),
+            f"{score.image}: truth green, prediction pink",
+            shown="truth green, prediction pink",
+        ),
+        picture(
+            smaller(marked, _SMALL),
+            f"{score.image}: red extra, blue missed",
+            shown="difference: red extra, blue missed",
+        ),
         picture(smaller(as_picture(truth), _SMALL), f"{score.image}: truth", shown="truth", quality=60),
         picture(smaller(as_picture(prediction), _SMALL), f"{score.image}: prediction", shown="prediction", quality=60),
     ]
-    tags = "".join(f'<span class="tag{" first" if i == 0 else ""}">{text(tag)}</span> ' for i, tag in enumerate(found.tags))
+    tags = "".join(
+        f'<span class="tag{" first" if i == 0 else ""}">{text(tag)}</span> ' for i, tag in enumerate(found.tags)
+    )
     evidence = "".join(
         f"<li><b>{text(', '.join(fault.tags))}</b>: {text(fault.evidence)} ({100 * fault.pixels / found.wrong:.0f} %)</li>"
         for fault in found.faults[:4]
@@ -283,7 +348,9 @@ def _case(rank: int, score: Score, found: Explanation, pictures: tuple[Photo, Ma
         picture(photo[rows, columns], f"photo: {part}", shown="photo, native size"),
         picture(marked[rows, columns], f"difference: {part}", shown="difference there: red extra, blue missed"),
     ]
-    return box("card", Html(head), box("case", *large), box("four", *small), Html(f'<ul class="evidence">{evidence}{rim}</ul>'))
+    return box(
+        "card", Html(head), box("case", *large), box("four", *small), Html(f'<ul class="evidence">{evidence}{rim}</ul>')
+    )
 
 
 def _groups(subject: Subject, scores: Sequence[Score]) -> Html:
@@ -295,7 +362,13 @@ def _groups(subject: Subject, scores: Sequence[Score]) -> Html:
         by_car[score.car].append(score)
         info = subject.metadata.get(score.car)
         by_make[info.make if info else "unknown"].append(score)
-    columns = (Column("cars", number=True), Column("photos", number=True), Column("mean Dice", number=True), Column("lowest", number=True), Column("contour px", number=True))
+    columns = (
+        Column("cars", number=True),
+        Column("photos", number=True),
+        Column("mean Dice", number=True),
+        Column("lowest", number=True),
+        Column("contour px", number=True),
+    )
     make_rows = [
         (make, len({s.car for s in of}), len(of), *_figures(of))
         for make, of in sorted(by_make.items(), key=lambda item: float(np.mean([s.dice for s in item[1]])))

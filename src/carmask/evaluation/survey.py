@@ -147,7 +147,11 @@ def survey(data: Path, *, sheets: int = 40, progress: Callable[[int, int], None]
     if (data / "metadata.csv").is_file():
         found.metadata = read_metadata(data / "metadata.csv")
     cars = sorted({car_and_view(name)[0] for name in photos})
-    chosen = {cars[i] for i in np.linspace(0, len(cars) - 1, min(sheets, len(cars))).round().astype(int)} if sheets else set()
+    chosen = (
+        {cars[i] for i in np.linspace(0, len(cars) - 1, min(sheets, len(cars))).round().astype(int)}
+        if sheets
+        else set()
+    )
     tasks = _pair(data, photos, chosen, found.problems)
     digests: dict[str, dict[bytes, list[str]]] = {"photo": defaultdict(list), "mask": defaultdict(list)}
     sums: dict[int, NDArray[np.float64]] = {}
@@ -194,7 +198,11 @@ def _pair(data: Path, photos: Mapping[str, Path], chosen: set[str], problems: li
     else:
         raise DataError(f"{data}: has neither a folder train_masks/ nor a file train_masks.csv")
     known = masks.keys() | runs.keys()
-    problems += [Problem("missing mask", path.name, "the photo has no mask") for name, path in photos.items() if name not in known]
+    problems += [
+        Problem("missing mask", path.name, "the photo has no mask")
+        for name, path in photos.items()
+        if name not in known
+    ]
     problems += [
         Problem("missing photo", masks[name].name if name in masks else name, "the mask has no photo")
         for name in sorted(known - photos.keys())
@@ -306,7 +314,9 @@ def _of_cars(found: Survey, photos: Mapping[str, Path]) -> list[Problem]:
             numbers = ", ".join(f"{view:02d}" for view in absent)
             problems.append(Problem("views", car, f"{len(views)} of {VIEWS} views; missing: {numbers}"))
     if found.metadata:
-        problems += [Problem("metadata", car, "not in metadata.csv") for car in sorted(by_car) if car not in found.metadata]
+        problems += [
+            Problem("metadata", car, "not in metadata.csv") for car in sorted(by_car) if car not in found.metadata
+        ]
     sizes = Counter(one.size for one in found.facts)
     if len(sizes) > 1:
         (height, width), _ = sizes.most_common(1)[0]
@@ -316,7 +326,9 @@ def _of_cars(found: Survey, photos: Mapping[str, Path]) -> list[Problem]:
             if one.size != (height, width)
         ]
     problems += [Problem("empty mask", one.name, "no car in the mask") for one in found.facts if not one.area]
-    problems += [Problem("at the edge", one.name, "the mask touches the edge of the photo") for one in found.facts if one.at_edge]
+    problems += [
+        Problem("at the edge", one.name, "the mask touches the edge of the photo") for one in found.facts if one.at_edge
+    ]
     return problems
 
 
@@ -325,12 +337,12 @@ def _problem(task: _Task, error: CarmaskError) -> Problem:
     if "not a binary mask" in message:
         return Problem("not binary", task.where, message.partition(": ")[2])
     if isinstance(error, PhotoError):
-        return Problem("unreadable", task.where if task.mask and str(task.mask) in message else task.photo.name, message)
+        return Problem(
+            "unreadable", task.where if task.mask and str(task.mask) in message else task.photo.name, message
+        )
     return Problem("size" if isinstance(error, DataError) else "run-length text", task.where, message)
 
 
 def _digest(array: Sequence[int] | NDArray[np.uint8]) -> bytes:
     pixels = np.ascontiguousarray(array)
     return hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16).digest()
-
-

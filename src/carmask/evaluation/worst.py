@@ -242,7 +242,9 @@ def _main_colours(photo: Photo, where: Mask) -> NDArray[np.float64]:
 
 def _enclosed(mask: Mask) -> Mask:
     """Background that is cut off from the picture's edge by the mask."""
-    _, pieces = cv2.connectedComponents(cv2.copyMakeBorder((~mask).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1), connectivity=4)
+    _, pieces = cv2.connectedComponents(
+        cv2.copyMakeBorder((~mask).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1), connectivity=4
+    )
     outside = pieces[0, 0]
     inner = pieces[1:-1, 1:-1]
     return np.asarray(~mask & (inner != outside), np.bool_)
@@ -276,7 +278,9 @@ def _mostly(thin: Mask, scene: _Scene) -> Mask:
     """
     _, labels = cv2.connectedComponents(thin.astype(np.uint8), connectivity=8)
     # How far a wrong pixel is from the nearest right one of the same part, against the part's own half width.
-    inside = cv2.distanceTransform(cv2.copyMakeBorder(thin.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    inside = cv2.distanceTransform(
+        cv2.copyMakeBorder(thin.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 5
+    )[1:-1, 1:-1]
     part = (scene.truth | scene.prediction).astype(np.uint8)
     whole = cv2.distanceTransform(cv2.copyMakeBorder(part, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 5)[1:-1, 1:-1]
     keep = np.zeros(int(labels.max()) + 1, np.bool_)
@@ -334,7 +338,10 @@ def _cause(cluster: Mask, kind: Kind, scene: _Scene, height: float, extent: tupl
         return "colour of the background", f"{nearest:.1f} in L*a*b* from one of {what} main colours"
     if kind == "missed" and _share(scene.holes, cluster) > 0.5:
         return "hole inside", "enclosed by the prediction"
-    return "something else", f"luma {luma:.0f}, floor {scene.floor:.0f}, {nearest:.1f} in L*a*b* from {what} main colours"
+    return (
+        "something else",
+        f"luma {luma:.0f}, floor {scene.floor:.0f}, {nearest:.1f} in L*a*b* from {what} main colours",
+    )
 
 
 def _share(mask: Mask, cluster: Mask) -> float:
