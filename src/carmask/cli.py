@@ -175,9 +175,9 @@ def evaluate(
         raise UsageError(f"evaluate takes one or two models and then the data; got {' '.join(what)}")
     if cars is not None and val:
         raise UsageError("--cars and --val exclude each other")
-    *models, data = what[:-1] + [Path(what[-1])]
-    predictors = [evaluation.open_predictor(str(model), device.value) for model in models]
-    examples = table.read_examples(Path(data))
+    models, data = what[:-1], Path(what[-1])
+    predictors = [evaluation.open_predictor(model, device.value) for model in models]
+    examples = table.read_examples(data)
     if cars is not None:
         examples = table.of_cars(examples, table.read_cars(cars))
     if val:
@@ -187,7 +187,7 @@ def evaluate(
         examples = table.of_cars(examples, chosen)
     with _progress("scoring", "photos") as step:
         results = evaluation.examine(predictors, examples, progress=step)
-    for name, result in zip(map(str, models), results, strict=True):
+    for name, result in zip(models, results, strict=True):
         _print_summary(name if len(models) > 1 else "", [one.score for one in result])
     for one in predictors:
         if one.info is not None:
@@ -195,8 +195,8 @@ def evaluate(
     if out is not None:
         from carmask.evaluation.scorepage import Subject, write_results
 
-        file = Path(data) / "metadata.csv"
-        subject = Subject(examples, table.read_metadata(file) if file.is_file() else {}, Path(data).name)
+        file = data / "metadata.csv"
+        subject = Subject(examples, table.read_metadata(file) if file.is_file() else {}, data.name)
         with _progress("looking at the worst", "photos") as step:
             page = write_results(out, [one.title for one in predictors], subject, results, worst=worst, progress=step)
         print(f"scores of each photo in {out}, page in {page}")

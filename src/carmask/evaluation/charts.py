@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from carmask.evaluation.report import Html, text
 
@@ -102,7 +102,8 @@ def boxes(groups: Sequence[tuple[str, ArrayLike]], *, name: str, digits: int = 3
         if not numbers.size:
             continue
         five, quarter, median, three, most = (float(v) for v in np.percentile(numbers, [5, 25, 50, 75, 95]))
-        told = f"{label}: median {median:.{digits}f}, {numbers.size} photos, {numbers.min():.{digits}f} to {numbers.max():.{digits}f}"
+        ends = f"{numbers.min():.{digits}f} to {numbers.max():.{digits}f}"
+        told = f"{label}: median {median:.{digits}f}, {numbers.size} photos, {ends}"
         parts.append(
             f"<g><title>{text(told)}</title>"
             f'<path class="whisker" d="M{centre:.1f} {y(five):.1f}V{y(most):.1f}"/>'
@@ -156,7 +157,14 @@ def scatter(points: Sequence[tuple[float, float, str]], *, across: str, up: str,
     return _svg(height + 50, parts, above=14)
 
 
-def stacked(labels: Sequence[str], pairs: Sequence[tuple[float, float]], names: tuple[str, str], *, unit: str) -> Html:
+def stacked(
+    labels: Sequence[str],
+    pairs: Sequence[tuple[float, float]],
+    names: tuple[str, str],
+    *,
+    unit: str = "",
+    top: float = 0.0,
+) -> Html:
     """Horizontal bars of two parts each.
 
     Args:
@@ -164,12 +172,13 @@ def stacked(labels: Sequence[str], pairs: Sequence[tuple[float, float]], names: 
         pairs: the two parts, 0 or more.
         names: what the parts are.
         unit: put behind the numbers.
+        top: the number that a whole bar stands for, if larger than any here.
 
     Returns:
         The chart, with its legend.
     """
     left = 14 + 6.6 * max((len(label) for label in labels), default=0)
-    top = max(max((one + other for one, other in pairs), default=0.0), 1e-12)
+    top = max(top, max((one + other for one, other in pairs), default=0.0), 1e-12)
     room = _WIDTH - left - 70
     parts = []
     for row, (label, (one, other)) in enumerate(zip(labels, pairs, strict=True)):
@@ -211,8 +220,7 @@ def _ticks(low: float, high: float) -> list[float]:
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= rough)
-    found: NDArray[np.float64] = np.arange(math.ceil(low / step), math.floor(high / step) + 1) * step
-    return [float(value) for value in found]
+    return [step * index for index in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _digits(span: float) -> int:

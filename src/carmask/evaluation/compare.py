@@ -35,7 +35,8 @@ _METRICS = (
     ("dice", "Dice", True), ("iou", "IoU", True), ("precision", "precision", True), ("recall", "recall", True),
     ("accuracy", "pixels right", True), ("boundary_iou", "boundary IoU, 2 % of the diagonal", True),
     ("boundary_iou_5px", "boundary IoU, 5 px", True), ("boundary_iou_2px", "boundary IoU, 2 px", True),
-    ("contour_error", "contour error, px", False), ("hd95", "HD95, px", False), ("seconds", "seconds for a mask", False),
+    ("contour_error", "contour error, px", False), ("hd95", "HD95, px", False),
+    ("seconds", "seconds for a mask", False),
 )  # fmt: skip
 
 
@@ -115,7 +116,8 @@ def compare_page(
         if main.certain
         else "Which is better cannot be told from these cars: the interval of the difference holds 0."
     )
-    lead = f"{names[0]} (A) and {names[1]} (B) on {len(first):,} photos of {summarise(first).cars:,} cars in {subject.source}. {verdict}"
+    photos = f"{len(first):,} photos of {summarise(first).cars:,} cars in {subject.source}"
+    lead = f"{names[0]} (A) and {names[1]} (B) on {photos}. {verdict}"
     sections = [
         Section(
             "overview",
@@ -143,7 +145,7 @@ def compare_page(
 
 
 def _summary(first: Sequence[Score], second: Sequence[Score], names: tuple[str, str]) -> Html:
-    rows = []
+    rows: list[tuple[Cell | str, ...]] = []
     for metric, name, more in _METRICS:
         found = compare(first, second, metric)
         change = found.second - found.first
@@ -174,12 +176,11 @@ def _photos(subject: Subject, first: Sequence[Score], second: Sequence[Score]) -
     ]
     wins = sum(b > a for a, b, _ in points)
     equal = sum(b == a for a, b, _ in points)
-    note = say(
-        f"B is better on {wins} photos, A on {len(points) - wins - equal}, equal on {equal}. Above the line B is better."
-    )
+    note = say(f"B is better on {wins} photos, A on {len(points) - wins - equal}, equal on {equal}. Above the line: B.")
+    pairs = sorted(zip(first, second, strict=True), key=lambda pair: -abs(pair[1].dice - pair[0].dice))
     rows = [
         (a.image, title_of(subject, a.car), a.view, a.dice, b.dice, Cell(f"{b.dice - a.dice:+.4f}", b.dice - a.dice))
-        for a, b in zip(first, second, strict=True)
+        for a, b in pairs
     ]
     numbers = (
         Column("view", number=True),
@@ -194,16 +195,20 @@ def _photos(subject: Subject, first: Sequence[Score], second: Sequence[Score]) -
             box("card", heading("Dice of each photo"), charts.scatter(points, across="A", up="B", diagonal=True), note),
             box("card", heading("B − A by view"), charts.boxes(changes, name="view", digits=4)),
         ),
-        table(
-            (Column("photo"), Column("car"), *numbers), sorted(rows, key=lambda row: -abs(row[4] - row[3])), find=True
-        ),
+        table((Column("photo"), Column("car"), *numbers), rows, find=True),
     )
 
 
 def _losses(results: tuple[Sequence[Examined], Sequence[Examined]], names: tuple[str, str]) -> Html:
+    sums = [total([one.losses for one in result]) for result in results]
+    # One scale for both, so that the bars can be compared.
+    highest = [
+        max(float(counts.sum(axis=0).max()) / (1000 * len(results[0])) for counts in kind)
+        for kind in ([one.by_distance for one in sums], [one.by_region for one in sums])
+    ]
     cards = []
-    for letter, name, result in zip("AB", names, results, strict=True):
-        lost, per = total([one.losses for one in result]), 1000 * len(result)
+    for letter, name, lost in zip("AB", names, sums, strict=True):
+        per = 1000 * len(results[0])
         kinds = ("extra", "missed")
         distance = [(float(e) / per, float(m) / per) for e, m in lost.by_distance.T]
         region = [(float(e) / per, float(m) / per) for e, m in lost.by_region.T]
@@ -212,9 +217,9 @@ def _losses(results: tuple[Sequence[Examined], Sequence[Examined]], names: tuple
                 "card",
                 heading(f"{letter}: {name}"),
                 say("by distance to the true contour, pixels"),
-                charts.stacked(distance_names(), distance, kinds, unit=""),
+                charts.stacked(distance_names(), distance, kinds, top=highest[0]),
                 say("by region"),
-                charts.stacked(region_names(), region, kinds, unit=""),
+                charts.stacked(region_names(), region, kinds, top=highest[1]),
             )
         )
     return box("columns", *cards)

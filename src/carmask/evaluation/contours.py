@@ -177,7 +177,7 @@ def _crop(prediction: Mask, truth: Mask) -> tuple[_Bytes, _Bytes]:
 
 def _contour(mask: _Bytes) -> Mask:
     """The contour of a mask that has a margin."""
-    return (mask ^ cv2.erode(mask, _CROSS)) > 0
+    return np.asarray(mask != cv2.erode(mask, _CROSS), np.bool_)
 
 
 def _distances(one: Mask, other: Mask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

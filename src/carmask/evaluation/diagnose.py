@@ -135,8 +135,8 @@ def diagnose(
 def repair(file: Path, out: Path, names: Sequence[str] | None, size: Size, findings: Sequence[Finding]) -> int:
     """Write a submission anew, as it was meant, if that can be done without losing or inventing a pixel.
 
-    Rows are put in the order of the sample and named as it names them, runs are sorted and merged, and masks read as the
-    findings say.
+    Rows are put in the order of the sample and named as it names them, runs are sorted and merged, and masks read
+    as the findings say.
 
     Args:
         file: the submission.
@@ -295,8 +295,8 @@ def _check_frame(parsed: Mapping[str, Runs], size: Size, length: int | None) -> 
     rows = likely_heights(length, last, size)
     frame = f"{length}x{rows[0]}" if rows else f"{length} wide"
     told = (
-        f"written at width {length} ({frame}, as far as the file alone tells), but the photos are {width}x{height}: bring "
-        "each mask to their size and encode it again; --truth or --photos tells how, and what it would score"
+        f"written at width {length} ({frame}, as far as the file alone tells), but the photos are {width}x{height}: "
+        "bring each mask to their size and encode it again; --truth or --photos tells how, and what it would score"
     )
     return [Finding("frame", told)]
 
@@ -395,9 +395,10 @@ def _check_rows(
         now = [own[name] for name, _ in pairs]
         better = np.mean([new > old for new, old in zip(found, now, strict=True)])
         if better >= AGREE and np.mean(found) - np.mean(now) > 0.01:
+            amount = "1 row" if abs(rows) == 1 else f"{abs(rows)} rows"
             told = (
-                f"each mask stands {abs(rows)} row{'s' if abs(rows) > 1 else ''} too {'early' if rows > 0 else 'late'}: move the "
-                f"names and it would score {np.mean(found):.4f} ({np.mean(now):.4f} now; Dice of {len(pairs)} images)"
+                f"each mask stands {amount} too {'early' if rows > 0 else 'late'}: move the names and it would score "
+                f"{np.mean(found):.4f} ({np.mean(now):.4f} now; Dice of {len(pairs)} images)"
             )
             return [Finding("rows", told, rows=rows)]
     return []

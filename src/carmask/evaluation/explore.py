@@ -6,7 +6,6 @@ import csv
 import io
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -103,7 +102,7 @@ def explore_page(found: Survey, source: str) -> Html:
         Section(
             "sheets",
             f"Sheets of {VIEWS} views",
-            f"{len(found.sheets) - left_out} of {len(cars)} cars, with the true contour in pink. Click to enlarge.{note}",
+            f"{len(found.sheets) - left_out} of {len(cars)} cars, with the true contour in pink.{note}",
             sheets,
         )
     )
@@ -202,8 +201,8 @@ def _problems(found: Survey) -> Html:
     looked = (
         "Looked for: photos without mask and masks without photo, unreadable files, sizes that differ, masks that are "
         "not binary, empty masks, pictures that are the same pixel by pixel, cars with "
-        f"fewer than {VIEWS} views, cars that metadata.csv does not know. Worth knowing, not wrong: masks that touch the "
-        "edge of the photo."
+        f"fewer than {VIEWS} views, cars that metadata.csv does not know. Worth knowing, not wrong: masks that touch "
+        "the edge of the photo."
     )
     wrong = [problem for problem in found.problems if problem.kind not in REMARKS]
     verdict = f"{len(wrong):,} things are wrong." if wrong else "Nothing is wrong."
@@ -294,7 +293,8 @@ def _colours(found: Survey) -> Html:
         for one in hard
     ]
     columns = (
-        Column("photo"), Column("car"), Column("difference", number=True), Column("car's colour"), Column("background's"),
+        Column("photo"), Column("car"), Column("difference", number=True), Column("car's colour"),
+        Column("background's"),
     )  # fmt: skip
     return box(
         "stack",

@@ -56,11 +56,7 @@ def losses(prediction: Mask, truth: Mask) -> Losses:
     Returns:
         The counts. Without a true car, all wrong pixels are away from it and none are on the map.
     """
-    found = Losses(
-        np.zeros((2, len(DISTANCES) + 1), np.int64),
-        np.zeros((2, len(REGIONS) + 1), np.int64),
-        np.zeros((2, *MAP), np.int64),
-    )
+    found = _none()
     wrong = prediction ^ truth
     if not wrong.any():
         return found
@@ -91,10 +87,18 @@ def losses(prediction: Mask, truth: Mask) -> Losses:
 
 def total(parts: Sequence[Losses]) -> Losses:
     """Add up the losses of several photos."""
+    added = _none()
+    for part in parts:
+        for sums, counts in zip(added, part, strict=True):
+            sums += counts
+    return added
+
+
+def _none() -> Losses:
     return Losses(
-        np.sum([part.by_distance for part in parts], axis=0, dtype=np.int64).reshape(2, -1),
-        np.sum([part.by_region for part in parts], axis=0, dtype=np.int64).reshape(2, -1),
-        np.sum([part.map for part in parts], axis=0, dtype=np.int64).reshape(2, *MAP),
+        np.zeros((2, len(DISTANCES) + 1), np.int64),
+        np.zeros((2, len(REGIONS) + 1), np.int64),
+        np.zeros((2, *MAP), np.int64),
     )
 
 

@@ -45,8 +45,8 @@ class Reading(NamedTuple):
         ends: the second number of a run is its last pixel, not its length.
         inverted: the runs are the background.
         place: how the frame lies in the photo, if it is of another size: the photo resized to it, by our convention
-            (``stretched``) or by that of nearest-neighbour functions, whose pixels begin at the corner (``nearest``); or
-            cut off or filled up at its right and bottom (``start``), evenly (``centre``), or left and top (``end``).
+            (``stretched``) or by that of nearest-neighbour functions, whose pixels begin at the corner (``nearest``);
+            or cut off or filled up at its right and bottom (``start``), evenly (``centre``), or left and top (``end``).
     """
 
     frame: Size
@@ -239,8 +239,8 @@ def likely_heights(width: int, last: int, size: Size) -> list[int]:
         size: (height, width) of the photos.
 
     Returns:
-        The photo's own height, that of a square and that of the photo's shape (networks like multiples of 32), as far as
-        all masks fit; the likeliest first.
+        The photo's own height, that of a square and that of the photo's shape (networks like multiples of 32), as far
+        as all masks fit; the likeliest first.
     """
     exact = width * size[0] / size[1]
     shaped = (32 * round(exact / 32), round(exact))

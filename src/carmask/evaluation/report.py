@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
@@ -127,7 +128,8 @@ def table(
 def findable(piece: Html, total: int) -> Html:
     """Put a box above a table or a grid that filters its rows or children by words."""
     return Html(
-        f'<div><input class="find" placeholder="find …" aria-label="find"><span class="count">{total}</span></div>{piece}'
+        '<div><input class="find" placeholder="find …" aria-label="find">'
+        f'<span class="count">{total}</span></div>{piece}'
     )
 
 
@@ -181,11 +183,13 @@ def page(title: str, lead: str, sections: Sequence[Section]) -> Html:
     )
     return Html(
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
         f'<link rel="icon" href="data:,"><style>\n{style}</style></head>\n<body><nav><b>carmask</b>{links}</nav>\n'
         f'<main><h1>{text(title)}</h1><p class="lead">{text(lead)}</p>\n{parts}\n'
         f"<footer>Written by carmask {text(__version__)}. This file is complete: it needs no network.</footer></main>\n"
-        f'<div id="zoom" role="dialog" aria-label="picture"><img alt=""><p></p></div>\n<script>\n{program}</script></body></html>\n'
+        '<div id="zoom" role="dialog" aria-label="picture"><img alt=""><p></p></div>\n'
+        f"<script>\n{program}</script></body></html>\n"
     )
 
 
@@ -211,7 +215,7 @@ def _cell(cell: Cell | str | int | float | Html) -> tuple[str, float | str | Non
     if isinstance(cell, Cell):
         return text(cell.shown), cell.value
     if isinstance(cell, float):
-        return ("–", "") if cell != cell else (f"{cell:.4f}", cell)  # noqa: PLR0124  # NaN is not itself
+        return ("–", "") if math.isnan(cell) else (f"{cell:.4f}", cell)
     if isinstance(cell, int):
         return str(cell), cell
     return cell if isinstance(cell, Html) else text(cell), None

@@ -26,7 +26,6 @@ from carmask.evaluation.report import (
     Section,
     box,
     heading,
-    join,
     page,
     picture,
     say,
@@ -48,7 +47,7 @@ _SMALL = 420
 class Case(NamedTuple):
     """One of the worst images: where it stands in the list of examples, and what went wrong in it."""
 
-    index: int
+    place: int
     explanation: Explanation
     shown: Html
 
@@ -161,15 +160,13 @@ def scores_page(name: str, subject: Subject, results: Sequence[Examined], cases:
         Section(
             "losses",
             "Where Dice is lost",
-            f"{lost.wrong:,} wrong pixels in {summary.images:,} photos. Red: extra, predicted and not true. Blue: missed.",
+            f"{lost.wrong:,} wrong pixels in {summary.images:,} photos. Red: extra, not true. Blue: missed.",
             _losses(lost, scores),
         ),
         Section("by-car", "By view, make and car", "", _groups(subject, scores)),
     ]
-    lead = (
-        f"{name} on {summary.images:,} photos of {summary.cars:,} cars in {subject.source}: mean Dice {summary.mean:.6f} "
-        "as the challenge computes it."
-    )
+    photos = f"{summary.images:,} photos of {summary.cars:,} cars in {subject.source}"
+    lead = f"{name} on {photos}: mean Dice {summary.mean:.6f} as the challenge computes it."
     everything = Section("all-photos", "All photos", _all_note(scores), _all(subject, scores, cases))
     room = MAX_PAGE_BYTES - len(page("Scores", lead, [*sections, everything]).encode()) - 100_000
     kept: list[Case] = []
@@ -271,8 +268,8 @@ def _losses(lost: Losses, scores: Sequence[Score]) -> Html:
             "card",
             heading("On the car"),
             say(
-                "All photos laid over one another, each stretched so that the rectangle around its true car, shown as a "
-                "line, is the same. The darker, the more wrong pixels there."
+                "All photos laid over one another, each stretched so that the rectangle around its true car, shown as "
+                "a line, is the same. The darker, the more wrong pixels there."
             ),
             box(
                 "columns",
@@ -336,13 +333,19 @@ def _case(rank: int, score: Score, found: Explanation, pictures: tuple[Photo, Ma
         f'<span class="tag{" first" if i == 0 else ""}">{text(tag)}</span> ' for i, tag in enumerate(found.tags)
     )
     evidence = "".join(
-        f"<li><b>{text(', '.join(fault.tags))}</b>: {text(fault.evidence)} ({100 * fault.pixels / found.wrong:.0f} %)</li>"
+        f"<li><b>{text(', '.join(fault.tags))}</b>: {text(fault.evidence)} "
+        f"({100 * fault.pixels / found.wrong:.0f} %)</li>"
         for fault in found.faults[:4]
     )
-    rim = f"<li>contour within 3 pixels: {found.rim:,} of {found.wrong:,} wrong pixels ({100 * found.rim / found.wrong:.0f} %)</li>"
+    rim = (
+        f"<li>the contour's roughness: {found.rim:,} of {found.wrong:,} wrong pixels "
+        f"({100 * found.rim / found.wrong:.0f} %)</li>"
+    )
     head = (
-        f'<div class="head"><span class="rank">{rank}</span><b>{text(score.image)}</b><span class="score">Dice {score.dice:.4f}</span>'
-        f'<span class="meta">{text(title)}, contour error {score.contour_error:.1f} px, HD95 {score.hd95:.0f} px</span>{tags}</div>'
+        f'<div class="head"><span class="rank">{rank}</span><b>{text(score.image)}</b>'
+        f'<span class="score">Dice {score.dice:.4f}</span>'
+        f'<span class="meta">{text(title)}, contour error {score.contour_error:.1f} px, HD95 {score.hd95:.0f} px</span>'
+        f"{tags}</div>"
     )
     large = [
         picture(photo[rows, columns], f"photo: {part}", shown="photo, native size"),
@@ -400,7 +403,7 @@ def _all_note(scores: Sequence[Score]) -> str:
 
 
 def _all(subject: Subject, scores: Sequence[Score], cases: Sequence[Case]) -> Html:
-    tags: dict[str, tuple[Tag, ...]] = {scores[case.index].image: case.explanation.tags for case in cases}
+    tags: dict[str, tuple[Tag, ...]] = {scores[case.place].image: case.explanation.tags for case in cases}
     rows = [
         (
             s.image,
@@ -424,5 +427,6 @@ def _all(subject: Subject, scores: Sequence[Score], cases: Sequence[Case]) -> Ht
 
 
 def title_of(subject: Subject, car: str) -> str:
+    """Make, model and year of a car; its name where they are not known."""
     info = subject.metadata.get(car)
     return " ".join(part for part in (info.make, info.model, info.year) if part) if info else car

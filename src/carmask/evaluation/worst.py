@@ -189,7 +189,9 @@ def _scene(all_photo: Photo, all_prediction: Mask, all_truth: Mask, rows: slice,
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
     either = (truth | prediction).astype(np.uint8)
     # Thin parts of either: an antenna may be missed or invented. Background outside the crop counts as background.
-    opened = cv2.morphologyEx(cv2.copyMakeBorder(either, *[diameter] * 4, cv2.BORDER_CONSTANT), cv2.MORPH_OPEN, disc)
+    opened = cv2.morphologyEx(
+        cv2.copyMakeBorder(either, diameter, diameter, diameter, diameter, cv2.BORDER_CONSTANT), cv2.MORPH_OPEN, disc
+    )
     inner = opened[diameter:-diameter, diameter:-diameter]
     _, pieces = cv2.connectedComponents(prediction.astype(np.uint8), connectivity=8)
     touching = np.unique(pieces[truth & prediction])
