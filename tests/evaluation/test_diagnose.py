@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ MASKS = [np.roll(car_mask(), (i, 2 * i - 8), (0, 1)) for i in range(8)]
 class Known:
     """Truth in the frame of the drawings; a truth CSV would be taken for Carvana's."""
 
-    names = [Path(name).stem for name in NAMES]
+    names: ClassVar[list[str]] = [Path(name).stem for name in NAMES]
 
     def runs(self, name):
         return mask_to_runs(MASKS[self.names.index(name)]), SIZE
@@ -95,7 +96,7 @@ def test_found_but_not_to_be_repaired_exactly(write, tmp_path, size):
     findings = diagnose(file, NAMES, SIZE, truth=Known())
     assert kinds(findings) == ["frame"]
     assert f"written at width {size[1]} ({size[1]}x{size[0]}; each mask was resized to it" in findings[0].message
-    with pytest.raises(SubmissionError, match="cannot be repaired exactly: car0_01.jpg: a mask resized to"):
+    with pytest.raises(SubmissionError, match=r"cannot be repaired exactly: car0_01\.jpg: a mask resized to"):
         repair(file, tmp_path / "repaired.csv", NAMES, SIZE, findings)
     assert not (tmp_path / "repaired.csv").exists()
 
@@ -132,7 +133,7 @@ def test_photos_in_place_of_the_truth(write, tmp_path, dark):
     for name, mask in zip(NAMES, MASKS, strict=True):
         photos[Path(name).stem] = tmp_path / f"{Path(name).stem}.png"
         write_picture(photos[Path(name).stem], car_photo(mask, (20, 20, 30)))
-    seen = SeenMasks(dark, photos)
+    seen = SeenMasks(type(dark)(*SIZE), photos)  # a model that sees every pixel
     assert seen.names == Known.names
     file = write(lambda m: text(m, WIDTH + 2))
     findings = diagnose(file, NAMES, SIZE, truth=seen)
@@ -177,12 +178,12 @@ def test_rows_that_cannot_be_read_are_named_by_line(tmp_path):
 
 
 def test_bad_input(tmp_path, write):
+    file = tmp_path / "broken.csv"
+    file.write_text("img,rle_mask\na.jpg,1 2\nb.jpg\n")
     with pytest.raises(SubmissionError, match="line 3: 1 fields where img and rle_mask are two"):
-        file = tmp_path / "broken.csv"
-        file.write_text("img,rle_mask\na.jpg,1 2\nb.jpg\n")
         diagnose(file, NAMES, SIZE)
+    file.write_text("img,rle_mask\n")
     with pytest.raises(SubmissionError, match="holds no rows"):
-        file.write_text("img,rle_mask\n")
         diagnose(file, NAMES, SIZE)
     with pytest.raises(SubmissionError, match="shares no image with --truth or --photos"):
         diagnose(write(rle_encode, [f"other{i}.jpg" for i in range(8)]), None, SIZE, truth=Known())
