@@ -128,18 +128,19 @@ def explore(
     [dim]carmask explore carvana/ --out explored/ --table explored/photos.csv[/dim]
     """
     from carmask.evaluation import explore as exploration
+    from carmask.evaluation import phototable
     from carmask.evaluation.report import write_page
     from carmask.evaluation.survey import survey
 
     if table is not None:
-        exploration.check_table(table)
+        phototable.check_table(table)
     with _progress("looking", "photos") as step:
         found = survey(data, sheets=sheets, progress=step)
     page = write_page(out / exploration.PAGE, exploration.explore_page(found, data.name))
     for kind, count in exploration.count_problems(found):
         print(f"{kind}: {count}")
     if table is not None:
-        print(f"{exploration.write_table(table, found)} rows in {table}")
+        print(f"{phototable.write_table(table, found)} rows in {table}")
     print(f"{len(found.facts)} of {found.photos} photos of {len(found.cars)} cars; page in {page}")
 
 
@@ -193,7 +194,8 @@ def evaluate(
         if one.info is not None:
             _warn_of_training_cars(examples, one.info)
     if out is not None:
-        from carmask.evaluation.scorepage import Subject, write_results
+        from carmask.evaluation.results import write_results
+        from carmask.evaluation.scorepage import Subject
 
         file = data / "metadata.csv"
         subject = Subject(examples, table.read_metadata(file) if file.is_file() else {}, data.name)
@@ -272,7 +274,9 @@ def check(
     for finding in findings:
         print(f"{finding.severity}: {finding.kind}: {finding.message}")
     if fix is not None:
-        print(f"{doctor.repair(file, fix, names, frame, findings)} rows repaired in {fix}")
+        from carmask.evaluation.repair import repair
+
+        print(f"{repair(file, fix, names, frame, findings)} rows repaired in {fix}")
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
     shifts = "" if known is not None else " (a shift by a pixel shows only with --truth or --photos)"

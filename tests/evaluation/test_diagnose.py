@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from carmask.errors import SubmissionError
-from carmask.evaluation.diagnose import SeenMasks, diagnose, repair
+from carmask.evaluation.diagnose import SeenMasks, diagnose
+from carmask.evaluation.repair import repair
 from carmask.evaluation.submission import Truth, write_submission
 from carmask.images import read_mask, write_picture
 from carmask.rle import mask_to_runs, rle_encode

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from carmask.errors import DataError, UsageError
-from carmask.evaluation.explore import contact_sheet, count_problems, explore_page, write_table
+from carmask.evaluation.explore import contact_sheet, count_problems, explore_page
+from carmask.evaluation.phototable import write_table
 from carmask.evaluation.survey import SMALL, outlined, survey, to_lab
 from carmask.rle import rle_decode, rle_encode
 
@@ -186,7 +187,7 @@ def test_a_table_that_cannot_be_written(data, tmp_path, monkeypatch):
     found = survey(data, sheets=0)
     with pytest.raises(UsageError, match=r"written as \.csv or \.parquet"):
         write_table(tmp_path / "photos.xlsx", found)
-    monkeypatch.setattr("carmask.evaluation.explore.find_spec", lambda _: None)
+    monkeypatch.setattr("carmask.evaluation.phototable.find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"pip install 'carmask\[table\]'"):
         write_table(tmp_path / "photos.parquet", found)
 

@@ -14,7 +14,8 @@ from carmask.evaluation.compare import compare
 from carmask.evaluation.evaluate import FilePredictor, NetworkPredictor, evaluate, examine, open_predictor
 from carmask.evaluation.pictures import EXTRA, MISSED, around, difference
 from carmask.evaluation.report import MAX_PAGE_BYTES, Cell, Column, Html, page, table, text
-from carmask.evaluation.scorepage import Subject, scores_page, worst_cases, write_results
+from carmask.evaluation.results import write_results
+from carmask.evaluation.scorepage import Subject, scores_page, worst_cases
 from carmask.rle import rle_encode, runs_to_mask
 
 from .cars import SIZE, car_mask, car_photo

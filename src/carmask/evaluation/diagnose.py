@@ -1,9 +1,9 @@
-"""Find out what is wrong with a submission, say it in words, and repair what can be repaired exactly."""
+"""Find out what is wrong with a submission, and say it in words."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -12,12 +12,12 @@ import numpy as np
 from carmask.arrays import Size
 from carmask.data.table import read_rle_csv
 from carmask.errors import DataError, PhotoError, RLEError, SubmissionError
-from carmask.evaluation.reading import Reading, Trial, find_reading, likely_heights, read, row_length
-from carmask.evaluation.submission import Runs, overlap_of_runs, write_submission
+from carmask.evaluation.reading import Reading, Trial, find_reading, likely_heights, row_length
+from carmask.evaluation.submission import Runs, overlap_of_runs
 from carmask.images import read_photo
 from carmask.inference.model import Network
 from carmask.inference.predict import predict
-from carmask.rle import check_runs, mask_to_runs, parse_runs, rle_encode
+from carmask.rle import check_runs, mask_to_runs, parse_runs
 
 #: Masks looked at to find the frame, and images compared with their truth.
 SAMPLE = 24
@@ -109,7 +109,7 @@ def diagnose(
     Raises:
         SubmissionError: if the file cannot be read as ``img,rle_mask`` rows at all, or shares no image with ``truth``.
     """
-    rows = _read(file)
+    rows = read_rows(file)
     findings = _check_names([name for name, _ in rows], names) if names is not None else _check_double(rows)
     parsed: dict[str, Runs] = {}
     broken: dict[str, list[tuple[int, str, str]]] = {}
@@ -132,62 +132,12 @@ def diagnose(
     return sorted(findings, key=lambda finding: finding.severity == "warning")
 
 
-def repair(file: Path, out: Path, names: Sequence[str] | None, size: Size, findings: Sequence[Finding]) -> int:
-    """Write a submission anew, as it was meant, if that can be done without losing or inventing a pixel.
-
-    Rows are put in the order of the sample and named as it names them, runs are sorted and merged, and masks read
-    as the findings say.
-
-    Args:
-        file: the submission.
-        out: where the repaired one goes.
-        names: image names, in the order of the sample; None to keep the file's.
-        size: (height, width) of the photos.
-        findings: from ``diagnose``.
-
-    Returns:
-        The number of rows written.
+def read_rows(file: Path) -> list[tuple[str, str]]:
+    """Read the rows of a submission.
 
     Raises:
-        SubmissionError: if it cannot be repaired exactly; nothing is written. The message says why.
-        OutputError: if it cannot be written.
+        SubmissionError: if it cannot be read as ``img,rle_mask`` rows, or holds none.
     """
-    rows = _read(file)
-    unsure = [finding for finding in findings if finding.kind == "frame" and finding.reading is None]
-    if unsure:
-        raise SubmissionError(
-            f"{file}: cannot be repaired yet: give --truth or --photos to find out how its frame lies in the photo"
-        )
-    reading = next((finding.reading for finding in findings if finding.reading is not None), Reading(size))
-    rotation = next((finding.rows for finding in findings if finding.rows), 0)
-    texts: dict[str, str] = {}
-    for index, (_, text) in enumerate(rows):
-        stem = Path(rows[(index + rotation) % len(rows)][0]).stem
-        if texts.setdefault(stem, text) != text:
-            raise SubmissionError(f"{file}: cannot be repaired: line {index + 2}: {stem} has another mask before")
-    wanted = list(names) if names is not None else list(dict.fromkeys(name for name, _ in rows))
-    missing = [name for name in wanted if Path(name).stem not in texts]
-    if missing:
-        raise SubmissionError(
-            f"{file}: cannot be repaired: {len(missing)} images have no row, the first is {missing[0]}"
-        )
-
-    def repaired() -> Iterator[tuple[str, str]]:
-        for name in wanted:
-            try:
-                found = read(parse_runs(texts[Path(name).stem]), reading, size)
-            except RLEError as error:
-                raise SubmissionError(f"{file}: cannot be repaired: {name}: {error}") from error
-            if found.lost:
-                raise SubmissionError(
-                    f"{file}: cannot be repaired exactly: {name}: {found.lost}; predict and encode again"
-                )
-            yield name, rle_encode(found.mask)
-
-    return write_submission(out, repaired())
-
-
-def _read(file: Path) -> list[tuple[str, str]]:
     try:
         rows = read_rle_csv(file)
     except DataError as error:

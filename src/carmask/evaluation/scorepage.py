@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from carmask.arrays import Mask, Photo
 from carmask.data.table import CarInfo, Example
 from carmask.evaluation import charts
-from carmask.evaluation.evaluate import Examined, Score, load_pair, summarise, write_scores
+from carmask.evaluation.evaluate import Examined, Score, load_pair, summarise
 from carmask.evaluation.losses import FAR, MARGIN, Losses, distance_names, region_names, total
 from carmask.evaluation.pictures import as_picture, difference, outlines, smaller, window
 from carmask.evaluation.report import (
@@ -32,7 +31,6 @@ from carmask.evaluation.report import (
     table,
     text,
     tiles,
-    write_page,
 )
 from carmask.evaluation.worst import RULES, Explanation, Tag, explain
 from carmask.inference.frame import resize
@@ -64,45 +62,6 @@ class Subject(NamedTuple):
     examples: Sequence[Example]
     metadata: Mapping[str, CarInfo]
     source: str
-
-
-def write_results(
-    out: Path,
-    names: Sequence[str],
-    subject: Subject,
-    results: Sequence[Sequence[Examined]],
-    *,
-    worst: int = 20,
-    progress: Callable[[int, int], None] | None = None,
-) -> Path:
-    """Write the scores as CSV and as a page: of one model, or of two side by side.
-
-    Args:
-        out: folder to write to; made if it is missing.
-        names: of the models.
-        subject: the photos.
-        results: for each model, one result for each example.
-        worst: how many of the worst images to show; of two models, those on which they differ most.
-        progress: called with the number of these done and of all.
-
-    Returns:
-        The page.
-
-    Raises:
-        PhotoError: if a photo cannot be read any more.
-        OutputError: if something cannot be written.
-    """
-    from carmask.evaluation.compare import compare_page
-
-    if len(results) == 1:
-        write_scores(out, [one.score for one in results[0]], subject.metadata)
-        cases = worst_cases(subject, results[0], worst, progress=progress)
-        return write_page(out / "scores.html", scores_page(names[0], subject, results[0], cases))
-    for letter, result in zip("AB", results, strict=True):
-        write_scores(out / letter, [one.score for one in result], subject.metadata)
-    pair = results[0], results[1]
-    document = compare_page((names[0], names[1]), subject, pair, count=worst, progress=progress)
-    return write_page(out / "compare.html", document)
 
 
 def worst_cases(
