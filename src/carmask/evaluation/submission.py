@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.arrays import Size
+from carmask.arrays import Mask, Size
 from carmask.data.table import find_masks, read_rle_csv
 from carmask.errors import DataError, IncompleteError, RLEError, SubmissionError
 from carmask.evaluation.metrics import Overlap
@@ -21,7 +21,7 @@ from carmask.images import make_folder, read_mask, remove_leftovers, replacing, 
 from carmask.inference.batch import Engine, cut, recording
 from carmask.inference.manifest import Manifest
 from carmask.inference.photo import Job, PhotoTask, Result
-from carmask.rle import check_runs, mask_to_runs, parse_runs, rle_decode
+from carmask.rle import check_runs, mask_to_runs, parse_runs, rle_decode, runs_to_mask
 
 #: (height, width) of every photo of the challenge.
 CARVANA_SIZE: Size = (1280, 1918)
@@ -225,14 +225,13 @@ class Truth:
         """
         self._files: Mapping[str, Path] = {}
         self._texts: Mapping[str, str] = {}
-        if source.is_file():
-            self._texts = {Path(name).stem: text for name, text in read_rle_csv(source)}
-        elif (source / "train_masks").is_dir():
-            self._files = find_masks(source / "train_masks")
-        elif (source / "train_masks.csv").is_file():
-            self._texts = {Path(name).stem: text for name, text in read_rle_csv(source / "train_masks.csv")}
+        self._source = source
+        if source.is_dir() and not (source / "train_masks").is_dir() and (source / "train_masks.csv").is_file():
+            self._source = source / "train_masks.csv"
+        if self._source.is_file():
+            self._texts = {Path(name).stem: text for name, text in read_rle_csv(self._source)}
         else:
-            self._files = find_masks(source)
+            self._files = find_masks(source / "train_masks" if (source / "train_masks").is_dir() else source)
 
     @property
     def names(self) -> list[str]:
@@ -243,13 +242,40 @@ class Truth:
         """The runs of a photo's true mask, and the frame they are in: the mask file's, or Carvana's for a CSV.
 
         Raises:
+            DataError: if there is no mask of this photo.
             PhotoError: if the mask file cannot be read.
-            RLEError: if the text is malformed.
+            RLEError: if the text is malformed; the message names the line.
         """
         if name in self._files:
             mask = read_mask(self._files[name])
             return mask_to_runs(mask), (mask.shape[0], mask.shape[1])
-        return check_runs(parse_runs(self._texts[name]), *CARVANA_SIZE), CARVANA_SIZE
+        return self._decoded(name, CARVANA_SIZE), CARVANA_SIZE
+
+    def mask(self, name: str, size: Size) -> Mask:
+        """The true mask of a photo.
+
+        Args:
+            name: the photo's stem.
+            size: (height, width) of the frame that a CSV is written in; a mask file has its own.
+
+        Returns:
+            bool (height, width).
+
+        Raises:
+            DataError: if there is no mask of this photo.
+            PhotoError: if the mask file cannot be read.
+            RLEError: if the text is malformed; the message names the line.
+        """
+        return read_mask(self._files[name]) if name in self._files else runs_to_mask(self._decoded(name, size), *size)
+
+    def _decoded(self, name: str, size: Size) -> Runs:
+        if name not in self._texts:
+            raise DataError(f"{self._source}: has no mask of {name}")
+        try:
+            return check_runs(parse_runs(self._texts[name]), *size)
+        except RLEError as error:
+            line = list(self._texts).index(name) + 2
+            raise RLEError(f"{self._source}: line {line}: {name}: {error}") from error
 
 
 def score_submission(file: Path, truth: Truth) -> list[ImageScore]:

@@ -1,0 +1,68 @@
+"""The commands that look at data, scores and submissions, as a user types them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from carmask.data.table import find_masks
+from carmask.images import read_mask
+from carmask.rle import mask_to_runs
+
+from .test_cli import run
+
+
+@pytest.mark.parametrize("command", ["explore", "view"])
+def test_every_command_teaches(command):
+    assert "carmask" in run(command, "--help").stdout
+    assert command in run("--help").stdout
+
+
+def test_explore(examples, tmp_path):
+    result = run("explore", examples, "--out", tmp_path / "page", "--table", tmp_path / "photos.csv")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "page" / "explore.html").read_text().startswith("<!doctype html>")
+    assert (tmp_path / "photos.csv").is_file()
+    refused = run("explore", examples, "--out", tmp_path / "other", "--table", tmp_path / "photos.txt")
+    assert refused.returncode == 2
+    assert "carmask: " in refused.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_evaluate_masks_that_are_there_alone_and_in_pairs(examples, tmp_path):
+    masks = examples / "train_masks"
+    one = run("evaluate", masks, examples, "--out", tmp_path / "one")
+    assert one.returncode == 0, one.stderr
+    assert "mean            1.000000" in one.stdout
+    assert (tmp_path / "one" / "scores.html").is_file()
+    two = run("evaluate", masks, masks, examples, "--out", tmp_path / "two")
+    assert two.returncode == 0, two.stderr
+    assert (tmp_path / "two" / "compare.html").is_file()
+    assert (tmp_path / "two" / "B" / "scores.csv").is_file()
+    assert run("evaluate", examples).returncode == 2
+    assert run("evaluate", masks, examples, "--val").returncode == 2
+
+
+def test_view(examples, tmp_path):
+    result = run("view", examples, "--truth", examples / "train_masks", "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "sheet-001.png").is_file()
+    assert run("view", examples, "--out", tmp_path).returncode == 2
+
+
+def test_check_repairs(examples, tmp_path):
+    rows, right, size = [], [], (0, 0)
+    for name, file in find_masks(examples / "train_masks").items():
+        mask = read_mask(file)
+        size = mask.shape
+        for lines, shift in ((right, 0), (rows, -1)):
+            runs = mask_to_runs(mask) + np.array([shift, 0])
+            lines.append(f"{name}.jpg,{' '.join(map(str, runs.ravel().tolist()))}")
+    wrong, repaired = tmp_path / "wrong.csv", tmp_path / "repaired.csv"
+    wrong.write_text("img,rle_mask\n" + "\n".join(rows) + "\n")
+    frame = f"{size[1]}x{size[0]}"
+    result = run("check", wrong, "--truth", examples / "train_masks", "--size", frame, "--fix", repaired)
+    assert result.returncode == 1
+    assert "error: off-by-one" in result.stdout
+    assert repaired.read_text() == "img,rle_mask\n" + "\n".join(right) + "\n"
+    assert run("check", repaired, "--truth", examples / "train_masks", "--size", frame).returncode == 0
