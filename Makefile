@@ -34,7 +34,7 @@ check: $(STAMPS)/all  ## lint, types, direction of imports
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timing
+	$(BIN)/lint-imports
 
 test: check  ## check, then all tests with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term

@@ -276,6 +276,19 @@ def encode_picture(
     return buffer.getvalue()
 
 
+def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write a picture as PNG.
+
+    Args:
+        path: where to; its folder must exist.
+        pixels: uint8 (height, width, 3), RGB, or (height, width, 4), RGBA.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    write_atomically(path, encode_picture(pixels))
+
+
 def write_cutout(path: Path, photo: Photo, mask: Mask, icc_profile: bytes | None = None) -> None:
     """Write the car on transparency as an RGBA PNG; see ``encode_cutout``.
 

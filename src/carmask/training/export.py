@@ -88,7 +88,7 @@ def export(
 
     Args:
         run: the folder that ``train`` wrote.
-        out: the ONNX file to write.
+        out: the ONNX file to write; its card is written beside it, as Markdown.
         changes: texts of the description to set: ``name``, ``version``, ``licence``.
         data: the data set trained on; the file is scored on its validation cars and says so.
         progress: called with the number of photos scored and of all.
@@ -120,7 +120,9 @@ def export(
             examples = of_cars(read_data(data)[0], info.validation_cars)
             score = summarise(evaluate(exported, examples, progress=progress)).mean
             info = info.model_copy(update={"score": round(score, 6)})
-        write_atomically(out, _to_onnx(model, info))
+        content = _to_onnx(model, info)
+        write_atomically(out, content)
+        write_atomically(card_path(out), model_card(info, content).encode())
     finally:
         trial.unlink(missing_ok=True)
     return Exported(info, difference)
