@@ -23,6 +23,7 @@ from carmask.images import read_photo, write_atomically
 from carmask.inference import frame
 from carmask.inference.model import METADATA_KEY, ModelInfo, load_model
 from carmask.networks import build
+from carmask.training.card import card_path, model_card
 from carmask.training.predictor import Normalised, TorchNetwork
 from carmask.training.train import INFO_FILE, WEIGHTS_FILE
 
