@@ -173,7 +173,7 @@ def table(out: Path) -> None:
                 f"{found['accuracy']:.4f} | {experiment.reported} |"
             )
     if missing:
-        print(f"\nnot measured yet ({len(missing)}): {', '.join(missing)}")
+        print(f"\nnot measured yet ({len(missing)}): {'; '.join(missing)}")
 
 
 def main() -> None:

@@ -328,3 +328,9 @@ def test_no_space_at_a_checkpoint_leaves_the_one_before(tmp_path):
     assert "\n" not in str(caught.value)
     assert file.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_time_limit_ends_a_run_with_its_weights(cars, cache, tmp_path):
+    train(small(2000), cars, tmp_path / "run", cache=cache, machines=Machines("cpu", minutes=0.03))
+    assert 1 <= len(read_history(tmp_path / "run")) < 2000
+    read_run(tmp_path / "run")
