@@ -26,7 +26,11 @@ def rate(commands: dict[int, list[str]]) -> tuple[float, float, float]:
     few, many = sorted(commands)
     small, large = measure(commands[few]), measure(commands[many])
     count = many - few
-    wall = max(large.wall - small.wall, 1e-9)
+    wall = large.wall - small.wall
+    if wall <= 0:
+        raise SystemExit(
+            f"{count} photos more took no longer: measure with more of them, on a machine with no other work"
+        )
     return count / wall, (large.processor - small.processor) / count * 1e3, large.peak / 1e6
 
 

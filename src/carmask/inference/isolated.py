@@ -194,15 +194,16 @@ def serve() -> None:
     lock = threading.Lock()
 
     def say(message: _Message) -> None:
-        with lock:
-            pickle.dump(message, outgoing)
-            outgoing.flush()
+        try:
+            with lock:
+                pickle.dump(message, outgoing)
+                outgoing.flush()
+        except BrokenPipeError:
+            os._exit(1)  # nobody is left to say it to
 
     def work(function: Callable[[object], object], number: int, item: object) -> None:
         try:
             say(_Message(number, function(item)))
-        except BrokenPipeError:
-            os._exit(1)
         except BaseException:  # noqa: BLE001  # the other side raises it
             say(_Message(number, bug=traceback.format_exc()))
 
