@@ -349,7 +349,7 @@ def check(
         print(f"{repair(file, fix, names, frame, findings)} rows repaired in {fix}")
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
-    shifts = "" if known is not None else " (a shift by a pixel shows only with --truth or --photos)"
+    shifts = "" if truth is not None else " (a shift by a pixel shows only with --truth)"
     print(f"{file}: good{shifts}")
 
 
