@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -372,6 +373,8 @@ def render(
 
 def main() -> None:
     """Run the command line; exit 0 if all is done, 1 if something failed, 2 if the request was wrong."""
+    # Pillow warns of odd metadata in photos that it reads without fault; what it cannot read is an error anyway.
+    warnings.filterwarnings("ignore", module="PIL")
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()

@@ -290,7 +290,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return image
     profile = image.info.get("icc_profile")
     if image.mode == "CMYK" and profile:
-        with contextlib.suppress(ImageCms.PyCMSError):
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):  # a damaged profile: convert without it
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
             if converted is not None:

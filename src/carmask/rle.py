@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from carmask.arrays import Mask, check_mask
 from carmask.errors import RLEError
 
+#: Eight pixels of car.
+_ALL_CAR = np.uint64(0x0101010101010101)
 _WELL_FORMED = re.compile(r"\s*(?:[0-9]+(?:\s+[0-9]+)*\s*)?", re.ASCII)
 
 
@@ -55,8 +57,9 @@ def rle_decode(text: str, height: int, width: int) -> Mask:
 def mask_to_runs(mask: Mask) -> NDArray[np.int64]:
     """Find the runs of a mask.
 
-    Neighbouring pixels are compared eight at a time: a 64-bit word that equals the word one pixel earlier holds no
-    change. On a photo's mask one word in a hundred does, and only those are looked at pixel by pixel.
+    The mask is read as 64-bit words of eight pixels. Only words that differ from the one before can hold a change,
+    unless a word of mixed pixels repeats, which stripes do and cars do not. On a photo's mask these are one word in
+    two hundred, and only they are looked at pixel by pixel.
 
     Args:
         mask: bool (height, width).
@@ -65,26 +68,35 @@ def mask_to_runs(mask: Mask) -> NDArray[np.int64]:
         int64 (runs, 2): start, numbered from 1, and length.
     """
     flat = np.ascontiguousarray(mask).ravel().view(np.uint8)
-    words = (flat.size - 1) // 8
-    if words < 1:
-        changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    else:
-        here = flat[1 : 1 + 8 * words].view(np.uint64)
-        before = flat[: 8 * words].view(np.uint64)
-        # flat[1:] is not aligned to words. numpy handles that, at little cost on the processors of today.
-        offsets = np.flatnonzero(here != before)[:, None] * 8 + np.arange(1, 9)
-        candidates = offsets.ravel()
-        head = candidates[flat[candidates] != flat[candidates - 1]]
-        tail = np.flatnonzero(flat[1 + 8 * words :] != flat[8 * words : -1]) + 1 + 8 * words
-        changes = np.concatenate([head, tail])
-    if flat.size and flat[0]:
-        changes = np.concatenate([[0], changes])
+    changes = _changes(flat)
     if flat.size and flat[-1]:
-        changes = np.concatenate([changes, [flat.size]])
-    runs = changes.reshape(-1, 2).astype(np.int64)
+        changes = np.append(changes, flat.size)
+    runs = changes.reshape(-1, 2)
     runs[:, 1] -= runs[:, 0]
     runs[:, 0] += 1
     return runs
+
+
+def _changes(flat: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Positions, from 0, of pixels that differ from the one before; the pixel before the first is background."""
+    count = flat.size // 8
+    # Little-endian on every machine: the first pixel is the lowest byte.
+    words = flat[: 8 * count].view("<u8")
+    where = np.flatnonzero(words[1:] != words[:-1]) + 1
+    where = np.concatenate([np.zeros(min(1, count), np.int64), where])
+    mixed = (words[where] != 0) & (words[where] != _ALL_CAR)
+    if (mixed & (np.diff(where, append=count) > 1)).any():
+        where = np.arange(count)  # a mixed word repeats somewhere: look at all
+    here = words[where]
+    before = words[where - 1] >> np.uint64(56)
+    if count:
+        before[0] = 0
+    # Each byte against the one before it, which the shift brings to its place.
+    differs = (here ^ (here << np.uint64(8) | before)).astype("<u8").view(np.uint8)
+    at = np.flatnonzero(differs)
+    changes = where[at >> 3] * 8 + (at & 7)
+    rest = np.diff(flat[8 * count :], prepend=flat[8 * count - 1 : 8 * count] if count else np.zeros(1, np.uint8))
+    return np.concatenate([changes, np.flatnonzero(rest) + 8 * count])
 
 
 def parse_runs(text: str) -> NDArray[np.int64]:

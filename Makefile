@@ -1,0 +1,50 @@
+# Every target sets up what it needs, on a fresh machine with python 3.11+, make and a network.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+DEMO := demo-out
+
+.PHONY: setup demo test check format bench clean
+
+# The base install: all that cutting needs, free of torch.
+$(STAMPS)/base: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c "import sys; sys.exit('carmask needs Python 3.11 or newer' if sys.version_info < (3, 11) else 0)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	mkdir -p $(STAMPS) && touch $@
+
+# Everything: training and the tools of development too (about 5 GB, most of it PyTorch with CUDA).
+$(STAMPS)/all: $(STAMPS)/base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	touch $@
+
+setup: $(STAMPS)/all  ## install all extras into .venv
+
+demo: $(STAMPS)/base  ## cut the example cars out
+	$(BIN)/carmask cut examples/train --out $(DEMO)/cutouts
+	$(BIN)/carmask cut examples/train --out $(DEMO)/masks --mask
+	$(BIN)/carmask cut examples/train --out $(DEMO)/composites --background '#7a9e87'
+	$(BIN)/carmask evaluate default examples --out $(DEMO)
+	@echo
+	@echo "Look at $(DEMO)/cutouts, $(DEMO)/masks and $(DEMO)/composites; confidences are in $(DEMO)/cutouts/report.csv."
+
+check: $(STAMPS)/all  ## lint, types, direction of imports
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-timing
+
+test: check  ## check, then all tests with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+format: $(STAMPS)/all  ## put the code in order
+	$(BIN)/ruff check --fix src tests benchmarks examples
+	$(BIN)/ruff format src tests benchmarks examples
+
+bench: $(STAMPS)/all  ## every claim of speed, measured side by side
+	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:  ## remove what make made
+	rm -rf $(VENV) $(DEMO)

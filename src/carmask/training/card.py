@@ -1,0 +1,50 @@
+"""The card of a model: what a reader must know before using it, from what the file says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+from pathlib import Path
+
+from carmask.inference.model import ModelInfo
+
+
+def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
+    """Write the card of a model file.
+
+    Args:
+        info: the file's description of itself.
+        content: the file.
+        notes: what only people know: intended use, limits; Markdown, put after the table.
+
+    Returns:
+        Markdown.
+    """
+    score = "not measured" if info.score is None else f"{info.score:.6f}"
+    rows = [
+        ("Network", f"`{info.network}`, {info.width}x{info.height} (width x height)"),
+        ("Classes", ", ".join(info.classes)),
+        ("Input", "uint8 (1, height, width, 3) RGB; " + info.normalisation),
+        ("Output", f"float32 (1, height, width) probabilities; car from {info.threshold:g} upwards"),
+        ("Trained on", info.training_data),
+        ("Mean Dice at native size", f"{score}, on {len(info.validation_cars)} cars that it has not seen"),
+        ("Licence", info.licence),
+        ("File", f"{len(content):,} bytes, SHA-256 `{hashlib.sha256(content).hexdigest()}`"),
+    ]
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    parts = [f"# {info.name}, version {info.version}", f"| | |\n|---|---|\n{table}"]
+    if notes:
+        parts.append(notes.strip())
+    parts += [_cars("Validated on", info.validation_cars), _cars("Trained on", info.training_cars)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def card_path(model: Path) -> Path:
+    """Where the card of a model file is: beside it."""
+    return model.with_suffix(".md")
+
+
+def _cars(title: str, cars: tuple[str, ...]) -> str:
+    if not cars:
+        return ""
+    return f"## {title} ({len(cars)} cars)\n\n" + textwrap.fill(" ".join(cars), 118)

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carmask.data.table import (
+    CarInfo,
+    car_and_view,
+    find_masks,
+    of_cars,
+    read_cars,
+    read_examples,
+    read_metadata,
+    read_rle_csv,
+)
+from carmask.errors import DataError
+from carmask.rle import rle_encode
+
+MASK = np.zeros((20, 30), np.bool_)
+MASK[4:12, 6:25] = True
+
+
+@pytest.fixture
+def data(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train_masks").mkdir()
+    for name in ("b_01", "a_02", "a_01"):
+        Image.new("RGB", (30, 20)).save(tmp_path / "train" / f"{name}.jpg")
+        Image.fromarray(MASK).save(tmp_path / "train_masks" / f"{name}_mask.gif")
+    return tmp_path
+
+
+def test_photos_and_masks_are_paired_by_name(data):
+    examples = read_examples(data)
+    assert [(one.name, one.car, one.view) for one in examples] == [("a_01", "a", 1), ("a_02", "a", 2), ("b_01", "b", 1)]
+    assert all(np.array_equal(one.read_mask(), MASK) for one in examples)
+    assert [one.name for one in of_cars(examples, ["b"])] == ["b_01"]
+
+
+def test_a_csv_stands_in_for_the_folder_of_masks(data):
+    for file in (data / "train_masks").iterdir():
+        file.unlink()
+    (data / "train_masks").rmdir()
+    rows = "".join(f"{name}.jpg,{rle_encode(MASK)}\n" for name in ("a_01", "a_02", "b_01"))
+    (data / "train_masks.csv").write_text("img,rle_mask\n" + rows)
+    assert all(np.array_equal(one.read_mask(), MASK) for one in read_examples(data))
+
+
+def test_names_of_another_form_are_cars_of_their_own():
+    assert car_and_view("00087a6bd4dc_16") == ("00087a6bd4dc", 16)
+    assert car_and_view("IMG_20201123_132905") == ("IMG_20201123_132905", 0)
+    assert car_and_view("_01") == ("_01", 0)
+
+
+def test_what_is_missing_is_named(data, tmp_path):
+    with pytest.raises(DataError, match="there is no such folder"):
+        read_examples(tmp_path / "nowhere")
+    (data / "train_masks" / "b_01_mask.gif").unlink()
+    with pytest.raises(DataError, match="1 of 3 photos have no mask, the first is b_01"):
+        read_examples(data)
+    (data / "train" / "a_01.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a_01\.jpg and a_01\.png are both a_01"):
+        read_examples(data)
+
+
+def test_cars_without_photos_are_named(data):
+    with pytest.raises(DataError, match="1 of 2 cars have no photo in the data, the first is c"):
+        of_cars(read_examples(data), ["a", "c"])
+
+
+def test_an_empty_folder_says_what_was_looked_for(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(DataError, match=r"no pictures in it \(looked for \.bmp, \.gif, \.png"):
+        find_masks(tmp_path)
+
+
+def test_csv_errors_name_the_line(tmp_path):
+    file = tmp_path / "masks.csv"
+    for content, message in (
+        ("image,mask\n", "line 1: the header must be 'img,rle_mask'"),
+        ("", "line 1: the header"),
+        ("img,rle_mask\na.jpg,1 2\nb.jpg\n", "line 3: 1 fields"),
+        ("img,rle_mask\na.jpg,1 2,3\n", "line 2: 3 fields"),
+    ):
+        file.write_text(content)
+        with pytest.raises(DataError, match=message):
+            read_rle_csv(file)
+    file.write_bytes(b"img,rle_mask\n\xff\xfe\n")
+    with pytest.raises(DataError, match="not a CSV text file"):
+        read_rle_csv(file)
+    with pytest.raises(DataError, match="No such file"):
+        read_rle_csv(tmp_path / "missing.csv")
+
+
+def test_masks_longer_than_the_csv_module_s_own_limit(tmp_path):
+    text = " ".join(f"{start} 1" for start in range(1, 100_000, 2))
+    (tmp_path / "long.csv").write_text(f"img,rle_mask\na.jpg,{text}\n")
+    assert read_rle_csv(tmp_path / "long.csv") == [("a.jpg", text)]
+
+
+def test_metadata_and_lists_of_cars(tmp_path):
+    (tmp_path / "metadata.csv").write_text(
+        '"id","year","make","model","trim1","trim2"\n"0004d4463b50","2014","Acura","TL","TL","w/SE"\n'
+    )
+    assert read_metadata(tmp_path / "metadata.csv") == {"0004d4463b50": CarInfo("2014", "Acura", "TL", "TL", "w/SE")}
+    (tmp_path / "metadata.csv").write_text("id,year\n1,2\n")
+    with pytest.raises(DataError, match="not a table with id,year"):
+        read_metadata(tmp_path / "metadata.csv")
+    (tmp_path / "cars.txt").write_text("# the worst\n\na\n b \n")
+    assert read_cars(tmp_path / "cars.txt") == ("a", "b")
+    (tmp_path / "cars.txt").write_text("# none\n")
+    with pytest.raises(DataError, match="names no car"):
+        read_cars(tmp_path / "cars.txt")

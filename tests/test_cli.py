@@ -1,0 +1,233 @@
+"""The commands as a user types them: in a process of their own where exit codes and streams matter."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import carmask
+from carmask.images import read_mask
+from carmask.rle import rle_decode
+
+SIZE = (640, 960)
+
+
+def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb"}
+    command = [sys.executable, "-m", "carmask.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd, timeout=300, check=False)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_version_and_help():
+    assert run("--version").stdout == f"carmask {carmask.__version__}\n"
+    text = run("--help").stdout
+    for command in ("cut", "evaluate", "submit", "check", "score", "rle", "train", "export"):
+        assert re.search(rf"\b{command}\b", text)
+
+
+@pytest.mark.parametrize("command", ["cut", "evaluate", "submit", "check", "score", "train", "export"])
+def test_every_command_teaches(command):
+    result = run(command, "--help")
+    assert result.returncode == 0
+    assert "Usage" in result.stdout
+
+
+def test_starting_up_loads_nothing_heavy():
+    code = (
+        "import sys, carmask.cli; "
+        "print([m for m in ('numpy', 'cv2', 'openvino', 'torch', 'PIL', 'pydantic') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_cutting_never_loads_torch(examples, tmp_path):
+    code = (
+        "import sys; sys.argv = ['carmask', 'cut', sys.argv[1], '--out', sys.argv[2]]\n"
+        "import carmask.cli\n"
+        "try: carmask.cli.main()\n"
+        "except SystemExit as end: print(end.code, 'torch' in sys.modules)\n"
+    )
+    photo = next((examples / "train").glob("*.jpg"))
+    command = [sys.executable, "-c", code, str(photo), str(tmp_path / "out")]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.endswith("0 False\n")
+
+
+def test_cut_writes_what_was_asked_for(examples, tmp_path):
+    photos = sorted((examples / "train").glob("*.jpg"))
+    assert run("cut", examples / "train", "--out", tmp_path / "cut").returncode == 0
+    assert run("cut", *photos, "--out", tmp_path / "mask", "--mask").returncode == 0
+    assert run("cut", examples / "train", "-o", tmp_path / "both", "--mask", "--background", "teal").returncode == 0
+    assert len(photos) >= 6
+    for photo in photos:
+        mask = read_mask(tmp_path / "mask" / f"{photo.stem}_mask.png")
+        with Image.open(photo) as original:
+            pixels = np.asarray(original)
+        assert mask.shape == pixels.shape[:2]
+        assert mask.any()
+        rgba = np.asarray(Image.open(tmp_path / "cut" / f"{photo.stem}.png"))
+        assert np.array_equal(rgba[..., 3] > 0, mask)
+        composed = np.asarray(Image.open(tmp_path / "both" / f"{photo.stem}.png"))
+        assert np.array_equal(composed[mask], pixels[mask])
+        assert (composed[~mask] == (0, 128, 128)).all()
+    assert not list((tmp_path / "mask").glob("*[!k].png"))
+    rows = table(tmp_path / "cut" / "report.csv")
+    assert list(rows[0]) == ["photo", "status", "reason", "confidence", "area", "seconds"]
+    assert [row["photo"] for row in rows] == [str(photo) for photo in photos]
+    assert all(row["status"] == "done" and 0 < float(row["confidence"]) <= 1 for row in rows)
+
+
+def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
+    photos = tmp_path / "photos"
+    (photos / "sub").mkdir(parents=True)
+    good = next((examples / "train").glob("*.jpg"))
+    (photos / "a good one.jpg").symlink_to(good)
+    (photos / "sub" / "a good one.jpg").symlink_to(good)
+    (photos / "truncated.jpg").write_bytes(good.read_bytes()[:20000])
+    (photos / "empty.png").touch()
+    (photos / "notes.txt").write_text("not a photo, and not looked at")
+    result = run("cut", photos, "--out", tmp_path / "out", "--recursive")
+    assert result.returncode == 1
+    assert "2 of 4 photos done" in result.stdout
+    errors = result.stderr.splitlines()
+    assert len(errors) == 2
+    assert "empty.png: the file is empty" in errors[0]
+    assert "truncated.jpg: damaged: image file is truncated" in errors[1]
+    assert (tmp_path / "out" / "a good one.png").exists()
+    assert (tmp_path / "out" / "sub" / "a good one.png").exists()
+    assert not (tmp_path / "out" / "truncated.png").exists()
+    assert {row["status"] for row in table(tmp_path / "out" / "report.csv")} == {"done", "failed"}
+    # The output folder inside the input folder is not taken for photos on the next run.
+    again = run("cut", ".", "--out", "out", "--recursive", cwd=photos)
+    assert "of 4 photos done" in again.stdout
+    assert "of 4 photos done" in run("cut", ".", "--out", "out", "--recursive", cwd=photos).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cut"], "Missing argument 'PATH...'"),
+        (["cut", "x.jpg"], "Missing option '--out'"),
+        (["cut", "missing.jpg", "--out", "o"], "missing.jpg: there is no such photo or folder"),
+        (["cut", "empty", "--out", "o"], "empty: no photos in this folder"),
+        (["cut", "outer", "--out", "o"], "outer: no photos in this folder .* --recursive"),
+        (["cut", "twins", "--out", "o"], r"twins/a\.jpg and twins/a\.png would both be written to o/a\.png"),
+        (["cut", "twins/a.png", "--out", "twins"], r"twins/a\.png: this photo would be overwritten"),
+        (["cut", "twins/a.png", "--out", "o", "--background", "nocolour"], "no such picture, and not a colour"),
+        (["cut", "twins/a.png", "--out", "o", "--model", "twins/a.png"], r"a\.png: not an ONNX model file"),
+        (["cut", "twins/a.png", "--out", "o", "--model", "bset"], r"bset: neither .* \(.*default"),
+        (["cut", "twins/a.png", "--out", "o", "--device", "cuda"], "--device cuda"),
+        (["cut", "twins/a.png", "--out", "o", "--device", "tpu"], "'tpu' is not one of"),
+        (["evaluate", "default", "empty"], r"empty/train: there is no such folder"),
+        (["evaluate", "default", "empty", "--val", "--cars", "x"], "exclude each other"),
+        (["submit", "empty", "--out", "s.csv"], "no pictures in it"),
+        (["check", "none.csv", "--sample", "none.csv"], r"none\.csv: cannot be read"),
+        (["score", "none.csv", "--truth", "none.csv"], "none.csv: there is no such folder"),
+        (["rle", "decode", "none.csv", "--size", "12", "--out", "o"], "'12' is not a size; write WIDTHxHEIGHT"),
+        (["rle", "decode", "none.csv", "--size", "0x5", "--out", "o"], "is not a size"),
+        (["train", "nothing", "--data", "empty", "--out", "o"], r"nothing: neither a recipe file"),
+        (["export", "empty", "--out", "m.onnx"], "empty: not a finished training"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_wrong_requests_get_one_line_and_exit_2(tmp_path, arguments, message):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    (tmp_path / "twins").mkdir()
+    for name in ("outer/inner/a.png", "twins/a.png", "twins/a.jpg"):
+        Image.new("RGB", (64, 48)).save(tmp_path / name)
+    result = run(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("carmask: ")
+    assert re.search(message, result.stderr)
+    assert not (tmp_path / "o").exists()
+
+
+def test_an_output_folder_that_cannot_be_one(examples, tmp_path):
+    (tmp_path / "file").touch()
+    result = run("cut", examples / "train", "--out", tmp_path / "file")
+    assert result.returncode == 1
+    assert result.stderr == f"carmask: {tmp_path / 'file'}: the folder cannot be made: a file has this name\n"
+
+
+def test_a_full_disk_loses_nothing(examples, tmp_path):
+    # A limit on the size of files stands in for a disk that fills up while a cut-out is written.
+    out = tmp_path / "out"
+    code = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))\n"
+        "import carmask.cli\n"
+        "carmask.cli.main()\n"
+    )
+    command = [sys.executable, "-c", code, "cut", str(examples / "train"), "--out", str(out)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "0 of" in result.stdout
+    assert "cannot be written: File too large" in result.stderr
+    assert [path.name for path in out.iterdir()] == ["report.csv"]
+    assert all(row["status"] == "failed" for row in table(out / "report.csv"))
+
+
+def test_from_photos_to_a_checked_and_scored_submission(examples, tmp_path):
+    submission, sample, truth = tmp_path / "s.csv", tmp_path / "sample.csv", tmp_path / "truth.csv"
+    assert run("rle", "encode", examples / "train_masks", "--out", truth).returncode == 0
+    names = [row["img"] for row in table(truth)]
+    sample.write_text("img,rle_mask\n" + "".join(f"{name},1 1\n" for name in reversed(names)))
+    assert run("submit", examples / "train", "--out", submission, "--sample", sample).returncode == 0
+    assert [row["img"] for row in table(submission)] == names[::-1]
+    size = f"{SIZE[1]}x{SIZE[0]}"
+    assert "good" in run("check", submission, "--sample", sample, "--size", size).stdout
+    scored = run("score", submission, "--truth", examples / "train_masks").stdout
+    evaluated = run("evaluate", "default", examples, "--out", tmp_path / "scores")
+    mean = np.mean([float(row["dice"]) for row in table(tmp_path / "scores" / "scores.csv")])
+    assert float(scored.split()[2]) == pytest.approx(mean, abs=1e-9)
+    assert f"{mean:.6f}" in evaluated.stdout
+    perfect = run("score", truth, "--truth", examples / "train_masks").stdout
+    assert perfect.startswith("mean Dice 1.000000000 over ")
+
+
+def test_rle_both_ways(examples, tmp_path):
+    printed = run("rle", "encode", *sorted((examples / "train_masks").iterdir()))
+    (tmp_path / "masks.csv").write_text(printed.stdout)
+    rows = table(tmp_path / "masks.csv")
+    size = f"{SIZE[1]}x{SIZE[0]}"
+    assert run("rle", "decode", tmp_path / "masks.csv", "--size", size, "--out", tmp_path / "masks").returncode == 0
+    for row, file in zip(rows, sorted((examples / "train_masks").iterdir()), strict=True):
+        truth = read_mask(file)
+        assert np.array_equal(rle_decode(row["rle_mask"], *SIZE), truth)
+        assert np.array_equal(read_mask(tmp_path / "masks" / file.name), truth)
+
+
+def test_a_bad_photo_leaves_no_submission(examples, tmp_path):
+    (tmp_path / "photos").mkdir()
+    good = next((examples / "train").glob("*.jpg"))
+    (tmp_path / "photos" / "good.jpg").symlink_to(good)
+    (tmp_path / "photos" / "bad.jpg").write_bytes(b"no")
+    result = run("submit", tmp_path / "photos", "--out", tmp_path / "s.csv")
+    assert result.returncode == 1
+    assert "bad.jpg: not an image" in result.stderr
+    assert "1 of 2 photos failed" in result.stderr
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_a_reader_that_stops_early_is_no_error(examples):
+    command = f"{sys.executable} -m carmask.cli rle encode {examples / 'train_masks'} | head -c 20"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert result.stdout.startswith("img,rle_mask")
+    assert result.stderr == ""
