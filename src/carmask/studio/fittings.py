@@ -25,7 +25,10 @@ def land(shape: Shape, start: Points, ray: tuple[float, float, float]) -> Points
     direction = np.asarray(ray, np.float64) / np.linalg.norm(ray)
     distance = np.zeros(len(start))
     for _ in range(400):
-        distance += np.clip(shape.surface(start + distance[:, None] * direction) * 0.6, -0.02, 0.05)
+        value = shape.surface(start + distance[:, None] * direction)
+        if np.abs(value).max() < 1e-5:
+            break
+        distance += np.clip(value * 0.8, -0.03, 0.10)
     return np.asarray(start + distance[:, None] * direction)
 
 
@@ -149,7 +152,7 @@ def _wipers(shape: Shape) -> list[Piece]:
         y = np.linspace(y0, y1, 12)
         z = car.cowl_z + 0.03 + 0.03 * np.linspace(0, 1, 12)
         line = land(shape, np.stack([np.full(12, shape.cowl + 0.9), y, z], 1), (-1, 0, 0))
-        arms.append(tube([*line, 0.012, 0, 0.008], 0.008))
+        arms.append(tube(line + np.array([0.012, 0, 0.008]), 0.008))
     return [Piece("front_glass", "trim", merge(arms))]
 
 

@@ -37,8 +37,8 @@ def tube(path: Sequence[Sequence[float]], radius: float | Sequence[float]) -> Me
     vertices = np.concatenate([points.reshape(-1, 3), line[:1], line[-1:]])
     i = np.arange(16)
     last = (len(line) - 1) * 16
-    first_cap = np.stack([np.full(16, len(vertices) - 2), (i + 1) % 16, i], 1)
-    last_cap = np.stack([np.full(16, len(vertices) - 1), last + i, last + (i + 1) % 16], 1)
+    first_cap = np.stack([np.full(16, len(vertices) - 2), i, (i + 1) % 16], 1)
+    last_cap = np.stack([np.full(16, len(vertices) - 1), last + (i + 1) % 16, last + i], 1)
     return _outwards(
         with_normals(vertices, np.concatenate([grid_faces(len(line), 16, closed=True), first_cap, last_cap]))
     )
