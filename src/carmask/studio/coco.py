@@ -70,7 +70,8 @@ def coco_of(pictures: Iterable[tuple[str, NDArray[np.uint8]]]) -> dict[str, Any]
     Returns:
         The content of a COCO file: images, annotations, categories.
     """
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, (name, labels) in enumerate(pictures, start=1):
         height, width = labels.shape
         images.append({"id": number, "file_name": name, "height": height, "width": width})

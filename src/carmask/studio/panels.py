@@ -105,10 +105,12 @@ def _windows(shape: Shape, cutter: Cutter) -> None:
     edges = pillars(shape)
     for index, at in enumerate(edges):
         half = 0.028 if index == 0 else 0.022
-        post, glass = split(
-            glass, lambda p, at=at, half=half: np.abs(p[:, 0] - at - 0.05 * (p[:, 2] - car.cowl_z)) - half
-        )  # type: ignore[misc]
-        cutter.add("side_glass", "gloss-black", post.offset(-0.002))
+
+        def post(p: Points, at: float = at, half: float = half) -> Values:
+            return np.abs(p[:, 0] - at - 0.05 * (p[:, 2] - car.cowl_z)) - half
+
+        bar, glass = split(glass, post)
+        cutter.add("side_glass", "gloss-black", bar.offset(-0.002))
     if car.panel_van:
         front, back = split(glass, lambda p: edges[0] - p[:, 0])
         cutter.add("side_glass", "front-glass", front.offset(-0.006))

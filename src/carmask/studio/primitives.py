@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from carmask.studio.mesh import Mesh, flat, grid_faces, with_normals
+from carmask.studio.mesh import Mesh, Points, flat, grid_faces, with_normals
 
 
 def box(size: Sequence[float], centre: Sequence[float] = (0.0, 0.0, 0.0), *, power: float = 8.0) -> Mesh:
@@ -22,7 +22,7 @@ def box(size: Sequence[float], centre: Sequence[float] = (0.0, 0.0, 0.0), *, pow
     return Mesh(ray * half + np.asarray(centre, np.float64), normals, faces)
 
 
-def tube(path: Sequence[Sequence[float]], radius: float | Sequence[float]) -> Mesh:
+def tube(path: Sequence[Sequence[float]] | Sequence[Points] | Points, radius: float | Sequence[float]) -> Mesh:
     """A round tube along a line of points, closed at both ends; ``radius`` may differ from point to point."""
     line = np.asarray(path, np.float64)
     radii = np.broadcast_to(np.asarray(radius, np.float64), len(line))
