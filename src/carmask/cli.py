@@ -603,6 +603,39 @@ def augment(
     print(f"sheet in {out}")
 
 
+@app.command()
+def render(
+    cars: Annotated[int, typer.Option(help="How many cars; 16 photos of each.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the data set goes.")],
+    size: Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Size of the photos.")] = "1918x1280",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same cars.")] = 0,
+    hard: Annotated[
+        str,
+        typer.Option(
+            metavar="CASE,...",
+            help="Hard cases that the cars take in turn: white, black, mirror, antenna, rack, glass-roof, clear-glass.",
+        ),
+    ] = "",
+    parts: Annotated[bool, typer.Option("--parts", help="Also label the parts: parts/*.png and parts.json.")] = False,
+) -> None:
+    """Render cars on a turntable, with exact masks: a data set in the challenge's own form.
+
+    Given again after an interruption, it goes on where it was.
+
+    [dim]carmask render --cars 4 --out rendered/ --size 960x640[/dim]
+    [dim]carmask render --cars 14 --out hard/ --hard white,antenna --parts[/dim]
+    """
+    from carmask.studio.renderset import Request, render_set
+
+    cases = tuple(name.strip() for name in hard.split(",") if name.strip())
+    request = Request(cars, size=_parse_size(size), seed=seed, hard=cases, parts=parts)
+    with _progress("rendering", "photos") as step:
+        sittings = render_set(request, out, progress=step)
+    print(
+        f"{len(sittings)} cars, {16 * len(sittings)} photos in {out}; to score a model: carmask evaluate default {out}"
+    )
+
+
 def main() -> None:
     """Run the command line; exit 0 if all is done, 1 if something failed, 2 if the request was wrong."""
     # Pillow warns of odd metadata in photos that it reads without fault; what it cannot read is an error anyway.

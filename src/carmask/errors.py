@@ -15,7 +15,8 @@
     ├── SubmissionError          a submission or truth CSV cannot be read
     ├── RecipeError              a training recipe has a wrong key or value
     ├── WeightsError             encoder weights or a checkpoint do not fit
-    └── ModelError               a model file is not one, or is damaged
+    ├── ModelError               a model file is not one, or is damaged
+    └── StudioError              a car cannot be built, or not rendered, as asked
 
 Anything else that escapes is a bug and keeps its traceback.
 """
@@ -77,3 +78,7 @@ class WeightsError(CarmaskError):
 
 class ModelError(CarmaskError):
     """A model file is not one, or is damaged."""
+
+
+class StudioError(CarmaskError):
+    """A car cannot be built or rendered as asked."""

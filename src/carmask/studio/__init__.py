@@ -1,0 +1,1 @@
+"""A studio of our own: procedural cars on a turntable, rendered with exact masks and part labels."""
