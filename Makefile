@@ -17,7 +17,7 @@ $(STAMPS)/base: pyproject.toml
 
 # Everything: training and the tools of development too (about 5 GB, most of it PyTorch with CUDA).
 $(STAMPS)/all: $(STAMPS)/base
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,studio,dev]'
 	touch $@
 
 setup: $(STAMPS)/all  ## install all extras into .venv

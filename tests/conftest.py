@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
 from carmask.inference.model import ModelInfo
+
+# Examples take longer on a busy machine, and no test asserts a time.
+hypothesis.settings.register_profile("carmask", deadline=None)
+hypothesis.settings.load_profile("carmask")
 
 REPOSITORY = Path(__file__).parents[1]
 EXAMPLES = REPOSITORY / "examples"
