@@ -85,8 +85,11 @@ def _changes(flat: NDArray[np.uint8]) -> NDArray[np.int64]:
     where = np.flatnonzero(words[1:] != words[:-1]) + 1
     where = np.concatenate([np.zeros(min(1, count), np.int64), where])
     mixed = (words[where] != 0) & (words[where] != _ALL_CAR)
-    if (mixed & (np.diff(where, append=count) > 1)).any():
-        where = np.arange(count)  # a mixed word repeats somewhere: look at all
+    same = np.diff(where, append=count)  # how often each word stands there in a row
+    repeats = mixed & (same > 1)
+    if repeats.any():
+        again = [np.arange(at + 1, at + times) for at, times in zip(where[repeats], same[repeats], strict=True)]
+        where = np.sort(np.concatenate([where, *again]))
     here = words[where]
     before = words[where - 1] >> np.uint64(56)
     if count:
