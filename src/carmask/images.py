@@ -35,7 +35,7 @@ MIN_SIDE = 16
 _TEMPORARY_NAME = 50
 #: Measured on masks of 1918x1280 (benchmarks/png.py): 0.4 ms and 5.0 kB; level 6 takes 1.2 ms and 2.9 kB.
 MASK_COMPRESSION = 1
-#: Measured on cut-outs of 1918x1280 (benchmarks/png.py): level 1 writes 2.4 times faster than 6, 8 % larger.
+#: The fastest level that compresses; benchmarks/png.py compares it with others, not yet run on an idle machine.
 CUTOUT_COMPRESSION = 1
 WEBP_QUALITY, WEBP_METHOD = 90, 0
 MAX_WEBP_SIDE = 16383
