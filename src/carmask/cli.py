@@ -458,6 +458,9 @@ def train(
     nodes: Annotated[int, typer.Option(min=1, help="How many machines.")] = 1,
     strategy: Annotated[str, typer.Option(help="How they share the work, as Lightning names it.")] = "auto",
     minutes: Annotated[float | None, typer.Option(min=0, help="Stop after so long, and keep what was reached.")] = None,
+    processor_minutes: Annotated[
+        float | None, typer.Option(min=0, help="The same in processor time: fair where other work runs beside it.")
+    ] = None,
 ) -> None:
     """Train a network. An interrupted run goes on where it was if the command is given again.
 
@@ -480,7 +483,7 @@ def train(
             out,
             encoder_weights=encoder_weights,
             cache=cache,
-            machines=Machines(device.value, devices, nodes, strategy, minutes),
+            machines=Machines(device.value, devices, nodes, strategy, minutes, processor_minutes),
             report=lambda _, done, total: step(done, total),
         )
     # Lightning runs this command once for each further device.

@@ -12,12 +12,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from carmask.arrays import Photo, Size
@@ -25,7 +27,7 @@ from carmask.data.parts import PartsExample
 from carmask.data.table import Example
 from carmask.data.warp import SoftMask
 from carmask.errors import DataError, OutputError
-from carmask.images import make_folder, read_photo, write_atomically
+from carmask.images import make_folder, open_reduced, write_atomically
 from carmask.inference.frame import resize
 
 #: So few photos are decoded sooner than a process starts.
@@ -83,18 +85,34 @@ def build_cache(
     height, width = size
     home = folder / f"{_fingerprint(examples)}-{width}x{height}"
     photo_file, mask_file, done_file = home / "photos.npy", home / "masks.npy", home / "done.json"
-    if not done_file.exists():
-        make_folder(home)
-        need = len(examples) * height * width * 4
-        if shutil.disk_usage(home).free < need * 1.05:
-            raise OutputError(f"{home}: decoding {len(examples)} photos needs {need / 1e9:.1f} GB of disk")
-        try:
-            _fill(examples, size, home, progress)
-        except BaseException:
-            shutil.rmtree(home, ignore_errors=True)
-            raise
-        write_atomically(done_file, json.dumps([example.name for example in examples]).encode())
+    make_folder(folder)
+    # Another training that needs the same photos waits for the one that decodes them.
+    with _locked(folder / f"{home.name}.lock"):
+        if not done_file.exists():
+            make_folder(home)
+            need = len(examples) * height * width * 4
+            if shutil.disk_usage(home).free < need * 1.05:
+                raise OutputError(f"{home}: decoding {len(examples)} photos needs {need / 1e9:.1f} GB of disk")
+            try:
+                _fill(examples, size, home, progress)
+            except BaseException:
+                shutil.rmtree(home, ignore_errors=True)
+                raise
+            write_atomically(done_file, json.dumps([example.name for example in examples]).encode())
     return PhotoCache(np.load(photo_file, mmap_mode="r"), np.load(mask_file, mmap_mode="r"), labels=labels)
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    lock = FileLock(file)
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be written ({error.strerror})") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _fill(examples: Sequence[Example], size: Size, home: Path, progress: Callable[[int, int], None] | None) -> None:
@@ -120,13 +138,13 @@ def _decode_all(examples: Sequence[Example], size: Size) -> Iterator[tuple[Photo
 
 
 def _decode(example: Example, size: Size) -> tuple[Photo, SoftMask]:
-    photo = read_photo(example.photo)
+    photo, (height, width) = open_reduced(example.photo, lambda _: size)
     labels = example.read_labels() if isinstance(example, PartsExample) else None
     mask = example.read_mask() if labels is None else labels
-    if mask.shape != photo.shape[:2]:
+    if mask.shape != (height, width):
         raise DataError(
             f"{example.mask or example.name}: the mask is {mask.shape[1]}x{mask.shape[0]}, but its photo is "
-            f"{photo.shape[1]}x{photo.shape[0]}"
+            f"{width}x{height}"
         )
     if labels is not None:
         return resize(photo, size), _resize_labels(labels, size)

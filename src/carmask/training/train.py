@@ -30,6 +30,7 @@ from carmask.images import make_folder, picture_size, write_atomically
 from carmask.inference import frame
 from carmask.inference.model import ModelInfo
 from carmask.networks import find_network
+from carmask.training.budget import ProcessorBudget
 from carmask.training.cache import build_cache
 from carmask.training.checkpoint import WholeCheckpointIO, check_checkpoint
 from carmask.training.history import Row, read_history
@@ -63,6 +64,7 @@ class Machines:
         nodes: machines.
         strategy: how they work together, a name that Lightning knows; ``auto`` is plain or DDP.
         minutes: stop after so much training and keep what was reached; None for no limit.
+        processor_minutes: the same in processor time (``ProcessorBudget``).
     """
 
     device: str = "auto"
@@ -70,6 +72,7 @@ class Machines:
     nodes: int = 1
     strategy: str = "auto"
     minutes: float | None = None
+    processor_minutes: float | None = None
 
 
 def train(
@@ -237,6 +240,8 @@ def _trainer(recipe: Recipe, out: Path, machines: Machines) -> lightning.Trainer
                 monitor, stop.min_delta, stop.patience, mode=mode, check_on_train_epoch_end=True, verbose=False
             )
         )
+    if machines.processor_minutes is not None:
+        callbacks.append(ProcessorBudget(60 * machines.processor_minutes))
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")
     return lightning.Trainer(
