@@ -1,0 +1,194 @@
+"""Commands that cut cars out: one photo, a folder, the challenge."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carmask.cli.common import (
+    AddressOption,
+    DeviceChoice,
+    DeviceOption,
+    EngineChoice,
+    EngineOption,
+    FormatChoice,
+    ModelOption,
+    ProgressChoice,
+    ProgressOption,
+    RestartOption,
+    SampleOption,
+    TimeoutOption,
+    app,
+    complain,
+    need,
+    progress_bar,
+)
+from carmask.errors import UsageError
+
+if TYPE_CHECKING:
+    from carmask.inference.batch import Engine
+    from carmask.inference.photo import PhotoTask, Result
+
+
+@app.command()
+def cut(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Photos, or folders of photos.")],
+    out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Where the results go.")],
+    mask: Annotated[bool, typer.Option("--mask", help="Write NAME_mask.png (0/255, one bit), no cut-out.")] = False,
+    background: Annotated[
+        str | None,
+        typer.Option(metavar="COLOUR|IMAGE", help="Put the car in front of this: white, '#d0d4d8', showroom.jpg."),
+    ] = None,
+    picture: Annotated[
+        FormatChoice,
+        typer.Option("--format", help="Of cut-outs and pictures. webp: a quarter of the size, not lossless."),
+    ] = FormatChoice.png,
+    model: ModelOption = "default",
+    device: DeviceOption = DeviceChoice.cpu,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search sub-folders too; keep them.")] = False,
+    restart: RestartOption = False,
+    timeout: TimeoutOption = 120.0,
+    progress: ProgressOption = ProgressChoice.bar,
+    engine: EngineOption = EngineChoice.local,
+    address: AddressOption = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where manifest and report.csv go if --out is an object store.")
+    ] = None,
+) -> None:
+    """Cut cars out of photos.
+
+    Writes DIR/NAME.png for each photo, the car on transparency at the photo's own size, and DIR/report.csv with a
+    confidence for each: look at the lowest ones first. A photo that cannot be read is reported; the others go on.
+    If it was interrupted, the same command goes on where it was; photos that have changed since are done again.
+
+    [dim]carmask cut photos/ --out out/[/dim]
+    [dim]carmask cut photos/ --out out/ --mask --recursive[/dim]
+    [dim]carmask cut car.jpg --out out/ --background showroom.jpg[/dim]
+    [dim]carmask cut s3://bucket/photos --out s3://bucket/cut --engine ray --address auto --state runs/monday[/dim]
+    """
+    from carmask.compositing.background import Background
+    from carmask.inference import batch, stores
+    from carmask.inference.photo import PhotoTask
+
+    behind = None if background is None else Background.parse(background)
+    wanted = batch.Wanted(mask=mask, background=behind, format=picture.value)
+    places, target = [stores.location(path) for path in paths], stores.location(out)
+    if engine is EngineChoice.local:
+        stores.local_only([*places, target])
+    folder = stores.need_state(target, state)
+    jobs = batch.plan(places, target, wanted, recursive=recursive)
+    task = PhotoTask(model, wanted, device.value, storage=stores.Stores())
+    worker = _start_engine(task, timeout, engine, address)
+    with worker, batch.opened(folder, jobs, task, restart=restart) as manifest:
+        try:
+            failed = _follow(batch.cut(jobs, manifest, worker), len(jobs), "cutting", progress)
+        finally:
+            worker.close()  # nothing is written any more when the folder is tidied
+            report = batch.write_report(folder, jobs, manifest)
+    if progress is not ProgressChoice.json:
+        print(f"{len(jobs) - failed} of {len(jobs)} photos done; results in {out}, table in {report}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def submit(
+    photos: Annotated[str, typer.Argument(metavar="PHOTOS", help="A folder of photos.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The CSV to write.")],
+    model: ModelOption = "default",
+    sample: SampleOption = None,
+    device: DeviceOption = DeviceChoice.cpu,
+    restart: RestartOption = False,
+    timeout: TimeoutOption = 120.0,
+    progress: ProgressOption = ProgressChoice.bar,
+    engine: EngineOption = EngineChoice.local,
+    address: AddressOption = None,
+) -> None:
+    """Write a submission for the Carvana challenge: img,rle_mask.
+
+    With --sample the rows are those of the sample, in its order; without, all photos sorted by name. The file is
+    complete or absent. If it was interrupted, the same command goes on from FILE.partial.
+
+    [dim]carmask submit test/ --sample sample_submission.csv --out submission.csv[/dim]
+    """
+    from carmask.data.table import find_photos
+    from carmask.evaluation import submission
+    from carmask.inference import stores
+    from carmask.inference.photo import PhotoTask, Wanted
+
+    folder = stores.location(photos)
+    if engine is EngineChoice.local:
+        stores.local_only([folder])
+    found: Mapping[str, Path | str]
+    found = find_photos(folder) if isinstance(folder, Path) else stores.Stores().by_stem(folder)
+    names = submission.read_sample(sample) if sample is not None else [Path(photo).name for photo in found.values()]
+    jobs = submission.jobs_for(submission.match_photos(names, found))
+    task = PhotoTask(model, Wanted(runs=True), device.value, storage=stores.Stores())
+    worker = _start_engine(task, timeout, engine, address)
+    with worker, submission.unfinished(out, task, len(jobs), restart=restart) as manifest:
+
+        def follow(results: Iterator[Result]) -> None:
+            _follow(results, len(jobs), "predicting", progress)
+
+        rows = submission.predict_rows(jobs, manifest, worker, follow=follow)
+        count = submission.write_submission(out, rows)
+    if progress is not ProgressChoice.json:
+        print(f"{count} rows in {out}")
+
+
+def _start_engine(task: PhotoTask, timeout: float, engine: EngineChoice, address: str | None) -> Engine:
+    """Load the network, here or on a cluster."""
+    if engine is EngineChoice.ray:
+        need("ray", "cluster")
+        from carmask.inference.cluster import RayEngine
+
+        return RayEngine(task, address=address, patience=timeout)
+    if address is not None:
+        raise UsageError("--address is the cluster's: it needs --engine ray")
+    from carmask.inference.batch import LocalEngine
+
+    return LocalEngine(task, patience=timeout)
+
+
+def _follow(results: Iterator[Result], total: int, what: str, mode: ProgressChoice) -> int:
+    """Draw results, show how it goes, and at the end what failed; the number of failures."""
+    failures: list[tuple[str, str]] = []
+    started, done, kept = time.monotonic(), 0, 0
+    try:
+        with progress_bar(what, "photos", shown=mode is ProgressChoice.bar) as step:
+            for done, result in enumerate(results, 1):
+                kept += result.kept
+                if result.status == "failed":
+                    failures.append((result.photo, result.reason))
+                if mode is ProgressChoice.json:
+                    seconds = time.monotonic() - started
+                    rate = (done - kept) / seconds if seconds > 0 else 0.0
+                    _print_event(result, done, total, rate)
+                step(done, total)
+    finally:
+        for _, reason in sorted(failures):
+            complain(reason)
+    return len(failures)
+
+
+def _print_event(result: Result, done: int, total: int, rate: float) -> None:
+    """A line of JSON for a photo: for logs, and for programs that wait for results."""
+    event = {
+        "photo": result.photo,
+        "status": result.status,
+        "reason": result.reason,
+        "confidence": result.confidence,
+        "area": result.area,
+        "seconds": round(result.seconds, 4),
+        "kept": result.kept,
+        "done": done,
+        "total": total,
+        "photos_per_second": round(rate, 2),
+        "seconds_left": round((total - done) / rate) if rate else None,
+    }
+    print(json.dumps(event), flush=True)

@@ -1,0 +1,211 @@
+"""Commands that train networks and make data for them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from carmask.cli.common import TrainDeviceChoice, app, complain, need, parse_size, progress_bar
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe ('default') or a TOML file.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="A folder with train/ and train_masks/ (or .csv).")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The run: settings, log, weights.")],
+    encoder_weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="safetensors with ImageNet weights, in place of a download.")
+    ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe; repeatable.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Decoded photos; 'cache' beside the run by default.")
+    ] = None,
+    device: Annotated[TrainDeviceChoice, typer.Option(help="Where to train.")] = TrainDeviceChoice.auto,
+    devices: Annotated[int, typer.Option(min=1, help="How many of them on each machine.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="How many machines.")] = 1,
+    strategy: Annotated[str, typer.Option(help="How they share the work, as Lightning names it.")] = "auto",
+    minutes: Annotated[float | None, typer.Option(min=0, help="Stop after so long, and keep what was reached.")] = None,
+    processor_minutes: Annotated[
+        float | None, typer.Option(min=0, help="The same in processor time: fair where other work runs beside it.")
+    ] = None,
+) -> None:
+    """Train a network. An interrupted run goes on where it was if the command is given again.
+
+    The run's folder holds settings, versions, data list, history.csv, curves.png, TensorBoard's log, checkpoints,
+    and at the end the weights and a sheet of validation photos.
+
+    [dim]carmask train default --data carvana/ --out runs/default[/dim]
+    [dim]carmask train unet-320 --data carvana/ --out runs/unet --set loss=bce+dice --minutes 10[/dim]
+    """
+    need("torch", "train")
+    from carmask.training.recipe import load_recipe
+    from carmask.training.train import Machines
+    from carmask.training.train import train as run
+
+    settings = load_recipe(recipe, change or [])
+    with progress_bar("decoding photos", "photos") as step:
+        weights = run(
+            settings,
+            data,
+            out,
+            encoder_weights=encoder_weights,
+            cache=cache,
+            machines=Machines(device.value, devices, nodes, strategy, minutes, processor_minutes),
+            report=lambda _, done, total: step(done, total),
+        )
+    # Lightning runs this command once for each further device.
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"trained: {weights}; make a model of it with: carmask export {out} --data {data} --out model.onnx")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that 'carmask train' wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The model file to write.")],
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Measure the score on its validation cars, to state in the file.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name; the recipe's by default.")] = None,
+    version: Annotated[str, typer.Option(help="The model's version.")] = "1",
+    licence: Annotated[str | None, typer.Option(help="Terms that come with the model.")] = None,
+) -> None:
+    """Make a model file of a finished training, and check that it predicts as the trained network does.
+
+    [dim]carmask export runs/default --data carvana/ --out model.onnx[/dim]
+    """
+    need("torch", "train")
+    from carmask.training.export import export as write
+
+    given = {"name": name, "version": version, "licence": licence}
+    with progress_bar("scoring", "photos") as step:
+        made = write(run, out, changes={k: v for k, v in given.items() if v is not None}, data=data, progress=step)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB; differs from the trained network by {made.difference:.5f} (mean)")
+    if made.info.score is not None:
+        print(f"mean Dice {made.info.score:.6f} on its {len(made.info.validation_cars)} validation cars")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders that 'carmask train' wrote.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write compare.png here.")] = None,
+) -> None:
+    """Compare trainings: a line for each run at its best epoch, and a picture of all curves.
+
+    [dim]carmask compare runs/unet-320 runs/unet-320-augmented --out compared/[/dim]
+    """
+    need("torch", "train")
+    from carmask.training.compare import PICTURE_FILE
+    from carmask.training.compare import compare as run
+
+    lines = run(runs, out)
+    print(
+        f"{'run':28} {'network':28} {'input':>9} {'loss':18} {'parameters':>11} {'trainable':>11} {'epoch':>7} "
+        f"{'Dice':>8} {'accuracy':>8} {'loss':>8} {'F1':>6}"
+    )
+    for one in lines:
+        figures = [
+            "-".rjust(width) if value is None else f"{value:{width}.{digits}f}"
+            for value, width, digits in ((one.dice, 8, 6), (one.accuracy, 8, 6), (one.loss, 8, 5), (one.f1, 6, 4))
+        ]
+        print(
+            f"{one.run:28} {one.network:28} {one.size:>9} {one.loss_name:18} {one.parameters:11,} {one.trainable:11,} "
+            f"{f'{one.best_epoch}/{one.epochs}':>7} {' '.join(figures)}"
+        )
+    if len({one.validation_cars for one in lines}) > 1:
+        complain("these runs were validated on different cars: their figures cannot be compared")
+    if out is not None:
+        print(f"curves in {out / PICTURE_FILE}")
+
+
+@app.command()
+def networks(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Print this one's layers.")] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WIDTHxHEIGHT", help="Input to show the layers at; its own by default.")
+    ] = None,
+    every_layer: Annotated[bool, typer.Option("--every-layer", help="Single layers, not stages.")] = False,
+) -> None:
+    """List the networks, or the layers of one: shapes and parameters, as the sources print them.
+
+    Counts are Keras-style: parameters and BatchNorm's moving statistics. Trainable is as the source trains it.
+
+    [dim]carmask networks mobilenetv2-pix2pix[/dim]
+    [dim]carmask networks smp:unetplusplus:efficientnet-b0[/dim]
+    """
+    need("torch", "train")
+    from carmask.networks import summary
+
+    if name is None:
+        print(f"{'name':28} {'input':>9} {'total':>11} {'trainable':>11}  source")
+        for one in summary.overview():
+            print(
+                f"{one.name:28} {f'{one.size[1]}x{one.size[0]}':>9} {one.counts.total:11,} {one.counts.trainable:11,}  "
+                f"{one.source}"
+            )
+        print("smp:<architecture>:<encoder>  any network of segmentation_models_pytorch")
+        return
+    counts, rows = summary.describe(name, None if size is None else parse_size(size), every_layer=every_layer)
+    print(f"{'layer':36} {'type':20} {'input':>16} {'output':>16} {'parameters':>11} {'trainable':>11}")
+    for row in rows:
+        shapes = ["x".join(map(str, (*shape[1:], shape[0]))) for shape in (row.input, row.output)]
+        print(
+            f"{row.name:36} {row.kind:20} {shapes[0]:>16} {shapes[1]:>16} {row.counts.total:11,} "
+            f"{row.counts.trainable:11,}"
+        )
+    print(f"total {counts.total:,}; trainable {counts.trainable:,}; not trainable {counts.frozen:,}")
+
+
+@app.command()
+def augment(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.")],
+    mask: Annotated[Path, typer.Argument(metavar="MASK", help="Its mask.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The PNG to write.")],
+    seed: Annotated[int, typer.Option(min=0, help="Of the random combinations.")] = 0,
+) -> None:
+    """Show every change that training can make to a photo and its mask, and 2, 4, 8, 16 colours, on one sheet.
+
+    [dim]carmask augment car_01.jpg car_01_mask.gif --out sheet.png[/dim]
+    """
+    from carmask.data.sheet import augmentation_sheet
+    from carmask.images import read_mask, read_photo, write_picture
+
+    write_picture(out, augmentation_sheet(read_photo(photo), read_mask(mask), seed=seed))
+    print(f"sheet in {out}")
+
+
+@app.command()
+def render(
+    cars: Annotated[int, typer.Option(help="How many cars; 16 photos of each.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the data set goes.")],
+    size: Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Size of the photos.")] = "1918x1280",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same cars.")] = 0,
+    hard: Annotated[
+        str,
+        typer.Option(
+            metavar="CASE,...",
+            help="Hard cases that the cars take in turn: white, black, mirror, antenna, rack, glass-roof, clear-glass.",
+        ),
+    ] = "",
+    parts: Annotated[bool, typer.Option("--parts", help="Also label the parts: parts/*.png and parts.json.")] = False,
+) -> None:
+    """Render cars on a turntable, with exact masks: a data set in the challenge's own form.
+
+    Given again after an interruption, it goes on where it was.
+
+    [dim]carmask render --cars 4 --out rendered/ --size 960x640[/dim]
+    [dim]carmask render --cars 14 --out hard/ --hard white,antenna --parts[/dim]
+    """
+    from carmask.studio.renderset import Request, render_set
+
+    cases = tuple(name.strip() for name in hard.split(",") if name.strip())
+    request = Request(cars, size=parse_size(size), seed=seed, hard=cases, parts=parts)
+    with progress_bar("rendering", "photos") as step:
+        sittings = render_set(request, out, progress=step)
+    print(
+        f"{len(sittings)} cars, {16 * len(sittings)} photos in {out}; to score a model: carmask evaluate default {out}"
+    )
