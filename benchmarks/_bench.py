@@ -81,13 +81,20 @@ def carmask(*words: str | Path) -> list[str]:
     return [sys.executable, "-m", "carmask.cli", *map(str, words)]
 
 
-def measure(command: Sequence[str], *, watch: Callable[[float, int], None] | None = None, expect: int = 0) -> Usage:
+def measure(
+    command: Sequence[str],
+    *,
+    watch: Callable[[float, int], None] | None = None,
+    expect: int = 0,
+    memory: str = "VmRSS",
+) -> Usage:
     """Run a program to its end.
 
     Args:
         command: its words.
         watch: called with seconds and bytes resident, a few times a second.
         expect: the exit code that is no failure.
+        memory: what is counted: VmRSS, all resident pages, or RssAnon, without those of mapped files.
 
     Returns:
         What it took.
@@ -101,7 +108,7 @@ def measure(command: Sequence[str], *, watch: Callable[[float, int], None] | Non
         reader = threading.Thread(target=lambda: output.append(process.stdout.read()))
         reader.start()
         while process.poll() is None:
-            now = resident(process.pid)
+            now = resident(process.pid, memory)
             peak = max(peak, now)
             if watch is not None:
                 watch(time.perf_counter() - started, now)
@@ -115,17 +122,17 @@ def measure(command: Sequence[str], *, watch: Callable[[float, int], None] | Non
     return Usage(wall, processor, peak, output[0])
 
 
-def resident(pid: int) -> int:
+def resident(pid: int, memory: str = "VmRSS") -> int:
     """Bytes resident of a process and its children, pages that they share counted once for each (Linux)."""
     total = 0
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{memory}:"):
                 total += int(line.split()[1]) * 1024
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return total
-    return total + sum(resident(int(child)) for child in children)
+    return total + sum(resident(int(child), memory) for child in children)
 
 
 def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[float | str]]) -> None:
