@@ -99,10 +99,18 @@ class Renderer:
         Raises:
             StudioError: if Mitsuba is not installed.
         """
-        self._mi = _mitsuba()
-        self._bsdfs = {name: self._load(bsdfs[name]) for name in sorted({name for name, _ in pieces})}
-        self._pieces = pieces
-        self._room = {f"room{i}": self._room_part(i, part) for i, part in enumerate(surroundings)}
+        self._mi = mi = _mitsuba()
+        materials = {name: self._load(bsdfs[name]) for name in sorted({name for name, _ in pieces})}
+        car: dict[str, Any] = {"type": "shapegroup"}
+        for i, (name, mesh) in enumerate(pieces):
+            car[f"piece{i}"] = self._shape(f"piece{i}", mesh, materials[name])
+        scene: dict[str, Any] = {"type": "scene", "car": car, "turned": {"type": "instance"}}
+        scene["turned"]["group"] = {"type": "ref", "id": "car"}
+        scene |= {f"room{i}": self._room_part(i, part) for i, part in enumerate(surroundings)}
+        # An instance of the car can be turned without building its search tree anew.
+        self._scene = mi.load_dict(scene, optimize=False)
+        self._light = mi.load_dict({"type": "path", "max_depth": 10, "rr_depth": 6})
+        self._guide = mi.load_dict({"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"})
 
     def photo(self, camera: Camera, degrees: float, size: Size, *, samples: int, seed: int) -> NDArray[np.float32]:
         """Render with the car turned by ``degrees``.
@@ -118,22 +126,17 @@ class Renderer:
             float32 (height, width, 3), linear light in [0, 1], denoised; 1 is white.
         """
         mi = self._mi
-        scene: dict[str, Any] = {"type": "scene", "sensor": self._sensor(camera, size, samples), **self._room}
-        scene["integrator"] = {
-            "type": "aov",
-            "aovs": "albedo:albedo,normal:sh_normal",
-            "image": {"type": "path", "max_depth": 10, "rr_depth": 6},
-        }
-        for i, (name, mesh) in enumerate(self._pieces):
-            scene[f"piece{i}"] = self._shape(f"piece{i}", mesh.turned(degrees), self._bsdfs[name])
-        loaded = mi.load_dict(scene, optimize=False)
-        layers = np.array(mi.render(loaded, spp=samples, seed=seed), np.float32)
-        colour, rest = np.ascontiguousarray(layers[..., :3]), layers[..., -6:]
-        return denoise(
-            np.nan_to_num(colour),
-            np.ascontiguousarray(np.nan_to_num(rest[..., :3]).clip(0, 1)),
-            np.ascontiguousarray(np.nan_to_num(rest[..., 3:])),
+        parameters = mi.traverse(self._scene)
+        parameters["turned.to_world"] = mi.Transform4f().rotate([0, 0, 1], degrees)
+        parameters.update()
+        sensor = mi.load_dict(self._sensor(camera, size, samples))
+        # One after the other takes half the time of both at once. The same seed: through the same points of each pixel.
+        light, guide = (
+            np.nan_to_num(np.array(mi.render(self._scene, sensor=sensor, integrator=work, spp=samples, seed=seed)))
+            for work in (self._light, self._guide)
         )
+        albedo, normal = (np.ascontiguousarray(guide[..., i : i + 3], np.float32) for i in (0, 3))
+        return denoise(np.ascontiguousarray(light, np.float32), albedo.clip(0, 1), normal)
 
     def _load(self, value: Mapping[str, Any]) -> Any:
         return self._mi.load_dict(self._with_bitmaps(value))
