@@ -2,19 +2,24 @@
 
     pip install 'carmask[studio]'
     python examples/render.py
+    python examples/render.py --bodies docs/studio.jpg
 
 Eight cars, each from another side; some of them hard to cut: white before a white wall, antenna, roof rack, glass roof.
+With --bodies, instead, a sheet of the seven body types side by side, and the part labels of the last.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from carmask.data.sheet import Tile, make_sheet
 from carmask.images import write_mask
-from carmask.studio.car import draw_car
+from carmask.studio.car import BODIES, draw_car
+from carmask.studio.coco import PALETTE
 from carmask.studio.renderset import Photographer, Sitting, write_jpeg
 from carmask.studio.scene import draw_studio
 
@@ -30,10 +35,29 @@ CARS: tuple[tuple[str, str, tuple[str, ...], int, int], ...] = (
     ("van-white", "van", ("white", "clear-glass"), 14, 7),
     ("saloon-black", "saloon", ("black", "glass-roof"), 16, 8),
 )
+#: On the sheet of bodies.
+PAINTS = ("red", "silver", "blue", "white", "black", "grey", "navy")
+
+
+def body_sheet(file: Path, view: int = 4, width: int = 480) -> None:
+    """Write a sheet of all body types, the typical car of each, and part labels in colour."""
+    size = (width * 2 // 3, width)
+    tiles = []
+    for (body, car), paint in zip(BODIES.items(), PAINTS, strict=True):
+        photographer = Photographer(
+            Sitting(body, replace(car, paint=paint), draw_studio(np.random.default_rng(0)), "", (0, 0))
+        )
+        tiles.append(Tile(body, photographer.photo(view, size)))
+    tiles.append(Tile(f"parts of the {body}", PALETTE[photographer.labels(view, size)]))
+    write_jpeg(file, make_sheet([tiles[:4], tiles[4:]], width=width), 82)
+    print(f"{len(BODIES)} body types in {file}")
 
 
 def main() -> None:
     """Write all of them beside this file; names on the command line choose some."""
+    if sys.argv[1:2] == ["--bodies"] and len(sys.argv) == 3:
+        body_sheet(Path(sys.argv[2]))
+        return
     home = Path(__file__).parent
     for folder in ("train", "train_masks"):
         (home / folder).mkdir(exist_ok=True)

@@ -1,5 +1,6 @@
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
@@ -7,13 +8,14 @@ from carmask.errors import StudioError
 from carmask.studio import renderer
 from carmask.studio.mesh import merge
 from carmask.studio.primitives import box
-from carmask.studio.renderer import Labeller, check_installed, rays
-from carmask.studio.scene import Camera
+from carmask.studio.renderer import Labeller, Renderer, check_installed, rays
+from carmask.studio.scene import Camera, Studio, room
 
 needs_mitsuba = pytest.mark.skipif(
     renderer.find_spec("mitsuba") is None or renderer.find_spec("oidn") is None, reason="needs carmask[studio]"
 )
 CAMERA = Camera()
+EIGHT = np.ones((3, 3), np.uint8)
 
 
 def fine_ball(centre, radius):
@@ -60,6 +62,26 @@ def test_the_car_turns_and_the_nearer_part_hides_the_other():
     # Counter-clockwise seen from above: what stood in front comes to the camera's right.
     quarter = labeller.label(CAMERA, 90.0, size)
     assert np.nonzero(quarter == 1)[1].mean() > np.nonzero(quarter == 2)[1].mean()
+
+
+@needs_mitsuba
+def test_photos_show_the_car_where_its_labels_are():
+    size = (128, 192)
+    pieces = [box((1.2, 0.6, 0.6), (1.0, 0.4, 0.9)), box((0.5, 0.5, 1.2), (-1.2, -0.6, 0.8))]
+    black = {"type": "twosided", "inner": {"type": "diffuse", "reflectance": {"type": "rgb", "value": [0.0] * 3}}}
+    whole = merge(pieces)
+    labeller = Labeller(whole, np.ones(len(whole.faces), np.uint8))
+    surroundings = room(Studio())
+    del surroundings[4:6]  # the writing and the screen are dark too
+    renderer_ = Renderer([("paint", piece) for piece in pieces], {"paint": black}, surroundings)
+    for degrees in (0.0, -67.5, -200.0):
+        dark = renderer_.photo(CAMERA, degrees, size, samples=8, seed=1).mean(axis=-1) < 0.1
+        truth = (labeller.label(CAMERA, degrees, size) > 0).astype(np.uint8)
+        # Pixels on the edge are partly dark.
+        assert not (dark & (cv2.dilate(truth, EIGHT) == 0)).any()
+        assert dark[cv2.erode(truth, EIGHT) > 0].all()
+    again = renderer_.photo(CAMERA, 0.0, size, samples=8, seed=1)
+    assert np.allclose(again, renderer_.photo(CAMERA, 0.0, size, samples=8, seed=1), atol=2e-3)
 
 
 @needs_mitsuba

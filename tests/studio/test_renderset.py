@@ -93,6 +93,17 @@ def test_more_cars_can_be_asked_for_later(tmp_path):
     assert {name[:12] for name in Draft.drawn} == {s.name for s in sittings[1:]}
 
 
+def test_some_views_of_each_car_are_evenly_spaced_and_all_sides_are_seen(tmp_path):
+    sittings = render_set(Request(5, SIZE, views=4), tmp_path)
+    views = {s.name: [one.view for one in read_examples(tmp_path) if one.car == s.name] for s in sittings}
+    first, second, *_, fifth = (views[s.name] for s in sittings)
+    assert first == fifth == [1, 5, 9, 13]
+    assert second == [2, 6, 10, 14]
+    assert sorted(view for s in sittings[:4] for view in views[s.name]) == list(range(1, 17))
+    with pytest.raises(UsageError, match="was rendered with another number of views"):
+        render_set(Request(5, SIZE), tmp_path)
+
+
 def test_a_car_depends_on_seed_and_number_alone():
     assert draw_sitting(5, 2) == draw_sitting(5, 2)
     assert len({draw_sitting(seed, index).name for seed in range(3) for index in range(10)}) == 30
@@ -117,6 +128,8 @@ def test_hard_cases_take_turns_over_all_bodies():
         (Request(1, SIZE, seed=-1), UsageError, "the seed -1 is negative"),
         (Request(1, (10, 60)), UsageError, "60x10 cannot be rendered; both sides must be 32 to 8192 pixels"),
         (Request(1, (64, 9000)), UsageError, "9000x64"),
+        (Request(1, SIZE, views=5), UsageError, "5 views cannot be spaced evenly .* ask for 1, 2, 4, 8 or 16"),
+        (Request(1, SIZE, views=0), UsageError, "0 views"),
         (Request(1, SIZE, hard=("fog",)), UnknownNameError, "no hard case is named 'fog'; there are white, black"),
     ],
 )

@@ -180,7 +180,7 @@ def augment(
 
 @app.command()
 def render(
-    cars: Annotated[int, typer.Option(help="How many cars; 16 photos of each.")],
+    cars: Annotated[int, typer.Option(help="How many cars.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the data set goes.")],
     size: Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Size of the photos.")] = "1918x1280",
     seed: Annotated[int, typer.Option(help="The same seed gives the same cars.")] = 0,
@@ -192,6 +192,7 @@ def render(
         ),
     ] = "",
     parts: Annotated[bool, typer.Option("--parts", help="Also label the parts: parts/*.png and parts.json.")] = False,
+    views: Annotated[int, typer.Option(help="Photos of each car, evenly spaced: 1, 2, 4, 8 or 16.")] = 16,
 ) -> None:
     """Render cars on a turntable, with exact masks: a data set in the challenge's own form.
 
@@ -199,13 +200,15 @@ def render(
 
     [dim]carmask render --cars 4 --out rendered/ --size 960x640[/dim]
     [dim]carmask render --cars 14 --out hard/ --hard white,antenna --parts[/dim]
+    [dim]carmask render --cars 100 --views 4 --out many/ --size 480x320[/dim]
     """
     from carmask.studio.renderset import Request, render_set
 
     cases = tuple(name.strip() for name in hard.split(",") if name.strip())
-    request = Request(cars, size=parse_size(size), seed=seed, hard=cases, parts=parts)
+    request = Request(cars, size=parse_size(size), seed=seed, hard=cases, parts=parts, views=views)
     with progress_bar("rendering", "photos") as step:
         sittings = render_set(request, out, progress=step)
     print(
-        f"{len(sittings)} cars, {16 * len(sittings)} photos in {out}; to score a model: carmask evaluate default {out}"
+        f"{len(sittings)} cars, {views * len(sittings)} photos in {out}; "
+        f"to score a model: carmask evaluate default {out}"
     )

@@ -20,6 +20,11 @@ from carmask.errors import PhotoError
 from carmask.images import write_atomically
 from carmask.studio.parts import PARTS
 
+# Neighbouring labels get hues that are far apart.
+_COLOURS = [colorsys.hsv_to_rgb(i * 0.381966 % 1, 0.75, 0.6 + 0.4 * (i % 2)) for i in range(len(PARTS))]
+#: A colour for each label, uint8 (labels, 3), RGB; the background is black.
+PALETTE: NDArray[np.uint8] = (np.array([(0, 0, 0), *_COLOURS]) * 255).round().astype(np.uint8)
+
 
 def write_labels(path: Path, labels: NDArray[np.uint8]) -> None:
     """Write part labels as a palette PNG whose indices are the labels.
@@ -32,12 +37,7 @@ def write_labels(path: Path, labels: NDArray[np.uint8]) -> None:
         OutputError: if it cannot be written.
     """
     image = Image.fromarray(labels)
-    palette = [0, 0, 0]
-    for index in range(len(PARTS)):
-        # Neighbouring labels get hues that are far apart.
-        colour = colorsys.hsv_to_rgb(index * 0.381966 % 1, 0.75, 0.6 + 0.4 * (index % 2))
-        palette += [round(255 * value) for value in colour]
-    image.putpalette(palette)
+    image.putpalette(PALETTE.tobytes())
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     write_atomically(path, buffer.getvalue())

@@ -50,6 +50,7 @@ class Request:
         seed: of everything.
         hard: hard cases, names from ``HARD``; the cars take them in turn.
         parts: whether to write part labels too.
+        views: how many photos of each car, evenly spaced; a divisor of ``VIEWS``.
     """
 
     cars: int
@@ -57,12 +58,13 @@ class Request:
     seed: int = 0
     hard: tuple[str, ...] = ()
     parts: bool = False
+    views: int = VIEWS
 
     def check(self) -> None:
         """Refuse what cannot be rendered.
 
         Raises:
-            UsageError: if the number of cars, the seed or the size is out of range.
+            UsageError: if the number of cars or views, the seed or the size is out of range.
             UnknownNameError: if there is no such hard case.
         """
         if self.cars < 1:
@@ -72,6 +74,12 @@ class Request:
         if not all(SIDES[0] <= side <= SIDES[1] for side in self.size):
             raise UsageError(
                 f"{self.size[1]}x{self.size[0]} cannot be rendered; both sides must be {SIDES[0]} to {SIDES[1]} pixels"
+            )
+        divisors = [number for number in range(1, VIEWS + 1) if VIEWS % number == 0]
+        if self.views not in divisors:
+            raise UsageError(
+                f"{self.views} views cannot be spaced evenly on a turntable of {VIEWS} steps; ask for "
+                f"{', '.join(map(str, divisors[:-1]))} or {VIEWS}"
             )
         for name in self.hard:
             if name not in HARD:
@@ -149,6 +157,15 @@ class Photographer:
         return photograph(light, np.random.default_rng([*self.sitting.key, view]))
 
 
+def views_of(index: int, count: int) -> range:
+    """The views that car ``index`` is seen from where there are ``count`` of each: evenly spaced.
+
+    The first is another one from car to car, so that many cars are seen from all sides.
+    """
+    step = VIEWS // count
+    return range(1 + index % step, VIEWS + 1, step)
+
+
 def turn_of(view: int) -> float:
     """By how many degrees the turntable stands at a view, from 1."""
     return -360.0 / VIEWS * (view - 1)
@@ -175,7 +192,11 @@ def render_set(request: Request, out: Path, *, progress: Callable[[int, int], No
     check_installed()
     _claim(out, request)
     sittings = [draw_sitting(request.seed, index, request.hard) for index in range(request.cars)]
-    names = [(sitting, view, f"{sitting.name}_{view:02d}") for sitting in sittings for view in range(1, VIEWS + 1)]
+    names = [
+        (sitting, view, f"{sitting.name}_{view:02d}")
+        for index, sitting in enumerate(sittings)
+        for view in views_of(index, request.views)
+    ]
     lacking = [name for _, _, name in names if not _is_done(out, name, parts=request.parts)]
     _check_space(out, len(lacking) * request.size[0] * request.size[1] * _BYTES_PER_PIXEL)
     for folder in ("train", "train_masks", *(["parts"] if request.parts else [])):
@@ -234,8 +255,9 @@ def _claim(out: Path, request: Request) -> None:
         if any((out / name).exists() for name in ("train", "train_masks", "train_masks.csv", "metadata.csv")):
             raise UsageError(f"{out}: holds a data set that was not rendered; choose another folder")
     else:
-        fields = ("size", "seed", "hard")
-        other = [name for name in fields if not isinstance(before, dict) or before.get(name) != asked[name]]
+        fields = {"size": "size", "seed": "seed", "hard": "hard", "views": "number of views"}
+        same = before if isinstance(before, dict) else {}
+        other = [words for name, words in fields.items() if same.get(name) != asked[name]]
         if other:
             raise UsageError(
                 f"{out}: was rendered with another {' and '.join(other)} (see {file.name}); ask for that, or take "
