@@ -109,7 +109,8 @@ def _positions(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
     eights = flags.view(np.uint64)
     at = np.flatnonzero(eights != 0)
     inner = np.flatnonzero(eights[at].view(np.bool_))
-    return at[inner >> 3] * 8 + (inner & 7)
+    positions: NDArray[np.int64] = at[inner >> 3] * 8 + (inner & 7)
+    return positions
 
 
 def _differences(words: NDArray[np.uint64], where: NDArray[np.int64]) -> NDArray[np.uint64]:
