@@ -57,7 +57,7 @@ def main() -> None:
         )
         print()
 
-    ours = "* carmask, one bit, level 1"
+    ours = "* carmask, one bit, level 1, runs"
     report(
         "masks",
         {
