@@ -4,6 +4,7 @@ Every reader either returns the whole picture as its contract says or raises ``P
 wrong. Every writer puts the file in place whole or not at all.
 """
 
+from carmask.images.png import encode_mask, encode_png
 from carmask.images.reading import (
     MASK_SUFFIXES,
     MAX_PIXELS,
@@ -18,14 +19,11 @@ from carmask.images.reading import (
     read_photo,
 )
 from carmask.images.writing import (
-    CUTOUT_COMPRESSION,
-    MASK_COMPRESSION,
     MAX_WEBP_SIDE,
     WEBP_METHOD,
     WEBP_QUALITY,
     Format,
     encode_cutout,
-    encode_mask,
     encode_picture,
     make_folder,
     remove_leftovers,
@@ -37,8 +35,6 @@ from carmask.images.writing import (
 )
 
 __all__ = [
-    "CUTOUT_COMPRESSION",
-    "MASK_COMPRESSION",
     "MASK_SUFFIXES",
     "MAX_PIXELS",
     "MAX_WEBP_SIDE",
@@ -52,6 +48,7 @@ __all__ = [
     "encode_cutout",
     "encode_mask",
     "encode_picture",
+    "encode_png",
     "make_folder",
     "open_photo",
     "open_reduced",

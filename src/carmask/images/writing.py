@@ -6,26 +6,22 @@ import contextlib
 import io
 import os
 import re
-import struct
 import tempfile
-import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from carmask.arrays import Mask, Photo
 from carmask.errors import OutputError
+from carmask.images.png import encode_mask, encode_png
 
 #: How much of a file's name its temporary name repeats: the rest of 255 bytes is for what is put around it.
 _TEMPORARY_NAME = 50
-#: Measured on masks of 1918x1280 (benchmarks/png.py): 0.4 ms and 5.0 kB; level 6 takes 1.2 ms and 2.9 kB.
-MASK_COMPRESSION = 1
-#: The fastest level that compresses; benchmarks/png.py compares it with others, not yet run on an idle machine.
-CUTOUT_COMPRESSION = 1
 WEBP_QUALITY, WEBP_METHOD = 90, 0
 MAX_WEBP_SIDE = 16383
 
@@ -47,29 +43,6 @@ def write_mask(path: Path, mask: Mask) -> None:
     write_atomically(path, encode_mask(mask))
 
 
-def encode_mask(mask: Mask) -> bytes:
-    """Make a one-bit PNG of a mask (0 background, 255 car when read as grey).
-
-    The file is put together here, from the few chunks that it takes, in a sixth of the time that Pillow needs.
-    https://www.w3.org/TR/png-3/
-
-    Args:
-        mask: bool (height, width).
-
-    Returns:
-        The file's content.
-    """
-    height, width = mask.shape
-    # Each row begins with the number of its filter; 0 leaves it as it is, which is best for one-bit pictures.
-    rows = np.zeros((height, 1 + (width + 7) // 8), np.uint8)
-    rows[:, 1:] = np.packbits(mask, axis=1)
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.data, MASK_COMPRESSION)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
-    )
-
-
 def encode_cutout(photo: Photo, mask: Mask, icc_profile: bytes | None = None, *, format: Format = "png") -> bytes:  # noqa: A002  # the user's word for it
     """Make an RGBA picture of the car on transparency.
 
@@ -84,10 +57,10 @@ def encode_cutout(photo: Photo, mask: Mask, icc_profile: bytes | None = None, *,
     Returns:
         The file's content.
     """
-    rgba = np.zeros((*mask.shape, 4), np.uint8)
-    rgba[..., :3] = photo
-    rgba[..., 3] = 255
-    rgba[~mask] = 0
+    rgba = cv2.cvtColor(photo, cv2.COLOR_RGB2RGBA).astype(np.uint8, copy=False)
+    # Four bytes at once, times 0 or 1: thirty times as fast as numpy's indexing by a mask.
+    whole = rgba.view(np.uint32)[..., 0]
+    np.multiply(whole, mask, out=whole)
     return encode_picture(rgba, icc_profile, format=format)
 
 
@@ -110,15 +83,14 @@ def encode_picture(
     Raises:
         OutputError: if the picture is larger than the format allows: 16383 pixels a side for ``webp``.
     """
-    buffer = io.BytesIO()
-    image = Image.fromarray(pixels)
     if format == "webp":
+        buffer = io.BytesIO()
+        image = Image.fromarray(pixels)
         if max(image.size) > MAX_WEBP_SIDE:
             raise OutputError(f"{image.width}x{image.height} is too large for WebP ({MAX_WEBP_SIDE} a side); use PNG")
         image.save(buffer, "WEBP", quality=WEBP_QUALITY, method=WEBP_METHOD, icc_profile=icc_profile or b"")
-    else:
-        image.save(buffer, "PNG", compress_level=CUTOUT_COMPRESSION, icc_profile=icc_profile)
-    return buffer.getvalue()
+        return buffer.getvalue()
+    return encode_png(pixels, icc_profile)
 
 
 def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
