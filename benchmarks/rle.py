@@ -2,7 +2,7 @@
 
     python benchmarks/rle.py [--data DIR]
 
-DIR has ``train_masks/``; without it, masks are drawn: an ellipse with a ragged edge, as large as a car. Compared are
+DIR has ``train_masks/``; if it is not given, and not where the benchmarks look for it, masks are drawn: an ellipse with a ragged edge, as large as a car. Compared are
 
 * carmask: ``rle_encode``, from a bool mask in row-major order to the challenge's text;
 * pycocotools: ``encode`` of the same masks, row-major, its column-major copy included, to COCO's compressed bytes;
@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from _bench import DATA
 from carmask.data.table import find_masks
 from carmask.images import read_mask
 from carmask.rle import rle_decode, rle_encode
@@ -94,7 +95,8 @@ def best_time(function: Callable[[Mask], object], masks: Sequence[Mask], rounds:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="a folder with train_masks/")
+    known = DATA if (DATA / "train_masks").is_dir() else None
+    parser.add_argument("--data", type=Path, default=known, help="a folder with train_masks/")
     parser.add_argument("--masks", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=20)
     arguments = parser.parse_args()
