@@ -2,7 +2,7 @@
 
     python benchmarks/rle.py [--data DIR]
 
-DIR has ``train_masks/``; if it is not given, and not where the benchmarks look for it, masks are drawn: an ellipse with a ragged edge, as large as a car. Compared are
+DIR has ``train_masks/``; without it, masks are drawn: an ellipse with a ragged edge, as large as a car. Compared are
 
 * carmask: ``rle_encode``, from a bool mask in row-major order to the challenge's text;
 * pycocotools: ``encode`` of the same masks, row-major, its column-major copy included, to COCO's compressed bytes;
