@@ -46,7 +46,8 @@ format: $(STAMPS)/all  ## put the code in order
 	$(BIN)/ruff format src tests benchmarks examples
 
 bench: $(STAMPS)/all  ## every claim of speed, measured side by side
-	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	failed=; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(DEMO)

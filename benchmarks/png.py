@@ -16,7 +16,7 @@ from PIL import Image
 
 from _bench import arguments, photos, processor_ms, table
 from carmask import Cutter
-from carmask.images import encode_cutout, encode_mask, read_photo
+from carmask.images import encode_cutout, encode_mask, encode_png, read_photo
 
 
 def by_pillow(image: Image.Image, kind: str, **options: int | bool) -> bytes:
@@ -57,7 +57,7 @@ def main() -> None:
         )
         print()
 
-    ours = "* carmask, one bit, level 1"
+    ours = "* carmask, one bit, level 1, runs"
     report(
         "masks",
         {
@@ -71,24 +71,38 @@ def main() -> None:
         },
         ours,
     )
-    ours = "* carmask PNG (Pillow, level 1)"
+    ours = "* carmask PNG (filter up, level 1)"
     quick = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
+    up = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
     report(
         "cut-outs",
         {
-            ours: lambda path: encode_cutout(pixels[path], masks[path]),
+            ours: lambda path: encode_png(cut[path]),
+            "* the same, the cut-out made first": lambda path: encode_cutout(pixels[path], masks[path]),
             "* carmask --format webp": lambda path: encode_cutout(pixels[path], masks[path], format="webp"),
             "Pillow PNG, level 0": lambda p: by_pillow(Image.fromarray(cut[p]), "PNG", compress_level=0),
+            "Pillow PNG, level 1": lambda p: by_pillow(Image.fromarray(cut[p]), "PNG", compress_level=1),
             "Pillow PNG, level 3": lambda p: by_pillow(Image.fromarray(cut[p]), "PNG", compress_level=3),
             "Pillow PNG, level 6 (its default)": lambda p: by_pillow(Image.fromarray(cut[p]), "PNG", compress_level=6),
             "OpenCV PNG, level 1": lambda p: by_opencv(bgra[p], cv2.IMWRITE_PNG_COMPRESSION, 1),
             "OpenCV PNG, level 1, runs": lambda p: by_opencv(bgra[p], *quick),
+            "OpenCV PNG, level 1, filter up": lambda p: by_opencv(bgra[p], *up),
             "Pillow WebP, quality 90, method 4": lambda p: by_pillow(
                 Image.fromarray(cut[p]), "WEBP", quality=90, method=4
             ),
             "Pillow WebP, lossless, method 0": lambda p: by_pillow(
                 Image.fromarray(cut[p]), "WEBP", lossless=True, quality=0, method=0
             ),
+        },
+        ours,
+    )
+    ours = "* carmask PNG (filter up, level 1)"
+    report(
+        "whole photos, as on another background",
+        {
+            ours: lambda path: encode_png(pixels[path]),
+            "Pillow PNG, level 1": lambda p: by_pillow(Image.fromarray(pixels[p]), "PNG", compress_level=1),
+            "Pillow PNG, level 6 (its default)": lambda p: by_pillow(Image.fromarray(pixels[p]), "PNG"),
         },
         ours,
     )

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from carmask.arrays import Mask, check_mask
 from carmask.errors import RLEError
 
-#: Eight pixels of car.
-_ALL_CAR = np.uint64(0x0101010101010101)
+#: Decimal text is written four digits at a time.
+_QUAD = 10_000
 _WELL_FORMED = re.compile(r"\s*(?:[0-9]+(?:\s+[0-9]+)*\s*)?", re.ASCII)
 
 
@@ -31,9 +31,7 @@ def rle_encode(mask: Mask) -> str:
     Raises:
         ArrayError: if ``mask`` is not a bool array with two dimensions.
     """
-    runs = mask_to_runs(check_mask(mask))
-    # The repr of a list is the fastest way from numbers to decimal text that numpy and Python offer.
-    return repr(runs.ravel().tolist())[1:-1].replace(",", "")
+    return _decimal(mask_to_runs(check_mask(mask)).ravel())
 
 
 def rle_decode(text: str, height: int, width: int) -> Mask:
@@ -57,9 +55,9 @@ def rle_decode(text: str, height: int, width: int) -> Mask:
 def mask_to_runs(mask: Mask) -> NDArray[np.int64]:
     """Find the runs of a mask.
 
-    The mask is read as 64-bit words of eight pixels. Only words that differ from the one before can hold a change,
-    unless a word of mixed pixels repeats, which stripes do and cars do not. On a photo's mask these are one word in
-    two hundred, and only they are looked at pixel by pixel.
+    The mask is read once, as 64-bit words of eight pixels. Only words that differ from the one before can hold a
+    change, unless a word of mixed pixels repeats, which stripes do and cars hardly ever. On a photo's mask these are
+    one word in a hundred, and only they are looked at pixel by pixel.
 
     Args:
         mask: bool (height, width).
@@ -80,26 +78,69 @@ def mask_to_runs(mask: Mask) -> NDArray[np.int64]:
 def _changes(flat: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Positions, from 0, of pixels that differ from the one before; the pixel before the first is background."""
     count = flat.size // 8
-    # Little-endian on every machine: the first pixel is the lowest byte.
-    words = flat[: 8 * count].view("<u8")
-    where = np.flatnonzero(words[1:] != words[:-1]) + 1
-    where = np.concatenate([np.zeros(min(1, count), np.int64), where])
-    mixed = (words[where] != 0) & (words[where] != _ALL_CAR)
-    same = np.diff(where, append=count)  # how often each word stands there in a row
-    repeats = mixed & (same > 1)
-    if repeats.any():
-        again = [np.arange(at + 1, at + times) for at, times in zip(where[repeats], same[repeats], strict=True)]
-        where = np.sort(np.concatenate([where, *again]))
+    found = []
+    if count:
+        # Little-endian on every machine: the first pixel is the lowest byte.
+        words = flat[: 8 * count].view("<u8")
+        flags = np.zeros(-(-count // 8) * 8, np.bool_)
+        flags[0] = True
+        np.not_equal(words[1:], words[:-1], out=flags[1:count])
+        where = _positions(flags)
+        differs = _differences(words, where)
+        # Changes beyond a word's first pixel: the word is mixed, and if it repeats, its changes do.
+        mixed = np.flatnonzero(differs > 0xFF)
+        ends = np.append(where, count)[mixed + 1]
+        repeats = ends - where[mixed] > 1
+        if repeats.any():
+            for start, end in zip(where[mixed[repeats]].tolist(), ends[repeats].tolist(), strict=True):
+                flags[start:end] = True
+            where = _positions(flags)
+            differs = _differences(words, where)
+        at = np.flatnonzero(differs.astype("<u8", copy=False).view(np.bool_))
+        found.append(where[at >> 3] * 8 + (at & 7))
+    if flat.size % 8:
+        rest = np.diff(flat[8 * count :], prepend=flat[8 * count - 1 : 8 * count] if count else np.zeros(1, np.uint8))
+        found.append(np.flatnonzero(rest) + 8 * count)
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+def _positions(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Where flags are set, few of them and eight times n in all: eight that are not are passed over as one number."""
+    eights = flags.view(np.uint64)
+    at = np.flatnonzero(eights != 0)
+    inner = np.flatnonzero(eights[at].view(np.bool_))
+    positions: NDArray[np.int64] = at[inner >> 3] * 8 + (inner & 7)
+    return positions
+
+
+def _differences(words: NDArray[np.uint64], where: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """The words at ``where``, the first word among them: bytes of 1 for pixels unlike the one before, else 0."""
     here = words[where]
     before = words[where - 1] >> np.uint64(56)
-    if count:
-        before[0] = 0
+    before[0] = 0
     # Each byte against the one before it, which the shift brings to its place.
-    differs = (here ^ (here << np.uint64(8) | before)).astype("<u8").view(np.uint8)
-    at = np.flatnonzero(differs)
-    changes = where[at >> 3] * 8 + (at & 7)
-    rest = np.diff(flat[8 * count :], prepend=flat[8 * count - 1 : 8 * count] if count else np.zeros(1, np.uint8))
-    return np.concatenate([changes, np.flatnonzero(rest) + 8 * count])
+    return here ^ (here << np.uint64(8) | before)
+
+
+def _quads() -> NDArray[np.uint32]:
+    """Four characters for 0 to 9999 at the front of a number, NUL for leading zeros; then for 0 to 9999 within it."""
+    digits = np.arange(_QUAD)[:, None] // [1000, 100, 10, 1] % 10
+    within = (digits + ord("0")).astype(np.uint8)
+    front = np.where(np.cumsum(digits, axis=1) > 0, within, np.uint8(0))
+    return np.concatenate([front, within]).view(np.uint32).ravel()
+
+
+_QUADS = _quads()
+
+
+def _decimal(numbers: NDArray[np.int64]) -> str:
+    """Numbers above 0 as decimal text with a space between: four digits at a time, from a table."""
+    columns = [np.full(len(numbers), ord(" "), np.uint32)]
+    while numbers.any():
+        higher = numbers // _QUAD
+        columns.append(_QUADS[numbers - higher * _QUAD + _QUAD * (higher > 0)])
+        numbers = higher
+    return np.stack(columns[::-1], axis=1).tobytes().translate(None, b"\0").decode("ascii")[:-1]
 
 
 def parse_runs(text: str) -> NDArray[np.int64]:

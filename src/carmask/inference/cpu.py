@@ -11,6 +11,7 @@ import openvino
 from carmask.arrays import Photo, Probability
 from carmask.errors import ModelError
 from carmask.inference.model import ModelInfo
+from carmask.inference.upsampling import merge_upsampling
 
 
 class CpuNetwork:
@@ -35,7 +36,9 @@ class CpuNetwork:
             settings = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams, "ENABLE_CPU_PINNING": False}
         try:
             core = openvino.Core()
-            compiled = core.compile_model(str(path), "CPU", settings)
+            model = core.read_model(str(path))
+            merge_upsampling(model)
+            compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise ModelError(f"{path}: OpenVINO cannot load it: {str(error).strip().splitlines()[-1]}") from error
         shape = [1, info.height, info.width, 3]

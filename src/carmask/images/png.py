@@ -1,0 +1,84 @@
+"""PNG files, put together from the few chunks that they take: https://www.w3.org/TR/png-3/ says how.
+
+Pillow and OpenCV try five filters on each row of a picture, which takes longer than to compress it, and take their time
+with masks. Here one filter is used for all rows (benchmarks/png.py, docs/decisions/0013-png.md).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carmask.arrays import Mask
+
+#: zlib's fastest level.
+_LEVEL = 1
+#: Filters of a row: as it is; less the row above.
+_PLAIN, _UP = 0, 2
+#: Rows compressed at a time.
+_BAND = 32
+#: Colour types, by channels.
+_COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
+
+
+def encode_mask(mask: Mask) -> bytes:
+    """Make a one-bit PNG of a mask (0 background, 255 car when read as grey).
+
+    Args:
+        mask: bool (height, width).
+
+    Returns:
+        The file's content.
+    """
+    height, width = mask.shape
+    rows = np.full((height, 1 + (width + 7) // 8), _PLAIN, np.uint8)
+    rows[:, 1:] = np.packbits(mask, axis=1)
+    # Long runs of equal bytes are all there is to find; to look for nothing else makes smaller files in the same time.
+    return _file(struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0), [rows], strategy=zlib.Z_RLE)
+
+
+def encode_png(pixels: NDArray[np.uint8], icc_profile: bytes | None = None) -> bytes:
+    """Make an 8-bit PNG of a picture.
+
+    Args:
+        pixels: uint8 (height, width), grey, or (height, width, channels): grey and opacity, RGB, or RGBA.
+        icc_profile: its profile.
+
+    Returns:
+        The file's content.
+    """
+    height, width = pixels.shape[:2]
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    flat = pixels.reshape(height, width * channels)
+    header = struct.pack(">IIBBBBB", width, height, 8, _COLOURS[channels], 0, 0, 0)
+    profile = b"ICC profile\0\0" + zlib.compress(icc_profile) if icc_profile else b""
+    return _file(header, _filtered(flat), profile=profile)
+
+
+def _filtered(flat: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Rows less the rows above them, a band at a time: it stays in the processor's cache."""
+    height, width = flat.shape
+    for top in range(0, height, _BAND):
+        band = flat[top : top + _BAND]
+        rows = np.empty((len(band), 1 + width), np.uint8)
+        rows[:, 0] = _UP
+        rows[0, 1:] = band[0] - flat[top - 1] if top else band[0]  # modulo 256, as the filter is defined
+        np.subtract(band[1:], band[:-1], out=rows[1:, 1:])
+        yield rows
+
+
+def _file(
+    header: bytes, bands: Iterable[NDArray[np.uint8]], *, strategy: int = zlib.Z_DEFAULT_STRATEGY, profile: bytes = b""
+) -> bytes:
+    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
+    compressed = b"".join([*(compressor.compress(rows.data) for rows in bands), compressor.flush()])
+    chunks = [(b"IHDR", header), (b"iCCP", profile), (b"IDAT", compressed), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+        for kind, data in chunks
+        if data or kind == b"IEND"
+    )
