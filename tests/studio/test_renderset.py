@@ -11,7 +11,7 @@ from carmask.errors import DataError, OutputError, StudioError, UnknownNameError
 from carmask.images import read_mask, read_photo
 from carmask.rle import rle_decode
 from carmask.studio import renderset
-from carmask.studio.coco import read_labels
+from carmask.data.labels import read_labels
 from carmask.studio.renderset import Request, draw_sitting, render_set
 
 SIZE = (40, 60)
