@@ -21,7 +21,7 @@ from carmask.images import write_atomically
 CLASSES = "classes.txt"
 #: Classes of this name are what no part covers.
 BACKGROUND = frozenset({"_background_", "background"})
-_SIDE = re.compile(r"(?<![a-z])(left|right)(?![a-z])")
+_SIDE = re.compile(r"(?<![A-Za-z])(left|right)(?![A-Za-z])")
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,8 @@ def read_classes(file: Path) -> Classes:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}; it has a line 'VALUE NAME' a class") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: not a text file") from error
     names: dict[int, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):

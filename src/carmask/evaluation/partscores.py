@@ -2,8 +2,8 @@
 
 The pixels of all photos are counted together, each photo at the truth's own size. A part's precision, recall, F1 and
 IoU follow from its counts; where a score would be 0 / 0 it is 0, as in scikit-learn. The mean ("macro") is over the
-parts that occur in the truth or in the prediction of any of these photos; a part that is nowhere does not count, nor does
-background.
+parts that occur in the truth or in the prediction of any of these photos; a part that is nowhere does not count, nor
+does background.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from carmask.data.labels import Labels, encode_labels, read_labels
-from carmask.data.parts import PartsExample
+from carmask.data.parts import PartsExample, is_parts
 from carmask.data.table import Example, find_masks
 from carmask.errors import DataError
 from carmask.evaluation.metrics import Confusion, confusion
 from carmask.images import make_folder, write_atomically
 from carmask.inference.ahead import ahead
-from carmask.inference.model import ModelInfo, Network
+from carmask.inference.model import Device, ModelInfo, Network, find_model, load_model, read_info
 from carmask.inference.parts import predict_parts
 from carmask.inference.predict import open_for
 
@@ -173,6 +173,47 @@ class FileLabels:
                 f"{self._files[example.name]}: the value {labels.max()}, but there are {len(self._names)} parts"
             )
         return labels
+
+
+def of_parts(models: Sequence[str], data: Path) -> bool:
+    """Whether labels are to be scored, not masks: the data has parts, and so have the models.
+
+    Args:
+        models: files or names of models, or folders of labels.
+        data: the data set.
+
+    Raises:
+        ModelError: if there is no such model.
+        DataError: if one of two models knows parts and the other does not.
+    """
+    if not is_parts(data):
+        return False
+    known = [Path(model).is_dir() or (not _is_csv(model) and read_info(find_model(model)).parts) for model in models]
+    if len(set(known)) > 1:
+        raise DataError(f"{models[known.index(False)]}: knows no parts, the other one does; score them one by one")
+    return known[0]
+
+
+def _is_csv(model: str) -> bool:
+    return Path(model).suffix.lower() == ".csv"
+
+
+def open_labels(what: str, names: Sequence[str], device: Device) -> LabelSource:
+    """Open a model of parts, or a folder of labels.
+
+    Args:
+        what: a model file, or a folder.
+        names: of the data's parts.
+        device: where a model runs.
+
+    Raises:
+        ModelError: if there is no such model, or its file is damaged.
+        DeviceError: if the device is not available.
+        DataError: if its parts are not the data's, or the folder holds no labels.
+    """
+    if Path(what).is_dir():
+        return FileLabels(Path(what), names)
+    return NetworkLabels(load_model(what, device=device), names)
 
 
 def evaluate_parts(
