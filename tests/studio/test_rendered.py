@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from carmask.data.coco import coco_of
+from carmask.data.labels import read_labels
 from carmask.data.table import read_examples
 from carmask.images import read_photo
 from carmask.rle import rle_decode
-from carmask.data.coco import coco_of
-from carmask.data.labels import read_labels
 from carmask.studio.parts import PARTS
 from carmask.studio.renderset import draw_sitting
 

@@ -244,7 +244,7 @@ def evaluate_parts(
         raise DataError("nothing was scored")
     result = PartsResult(tuple(names), Confusion(np.zeros((len(names) + 1,) * 2, np.int64)))
     for place, (example, truth) in enumerate(zip(examples, ahead(_truth, examples), strict=True)):
-        found, true = source.labels(example), truth.result()
+        true, found = truth.result(), source.labels(example)
         if found.shape != true.shape:
             raise DataError(
                 f"{example.name}: the labels are {found.shape[1]}x{found.shape[0]}, the truth "
