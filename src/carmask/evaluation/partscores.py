@@ -170,7 +170,7 @@ class FileLabels:
         labels = read_labels(self._files[example.name])
         if labels.max(initial=0) > len(self._names):
             raise DataError(
-                f"{self._files[example.name]}: the value {labels.max()}, but there are {len(self._names)} parts"
+                f"{self._files[example.name]}: holds the value {labels.max()}, but there are {len(self._names)} parts"
             )
         return labels
 
