@@ -148,7 +148,7 @@ def _parts(result: PartsResult) -> Html:
         )
         for one in sorted(result.parts(background=True), key=lambda one: one.f1)
     ]
-    return table(columns, rows)
+    return box("whole", table(columns, rows))
 
 
 def _confusion(result: PartsResult) -> Html:
