@@ -19,7 +19,7 @@ import numpy as np
 from carmask.data.sheet import Tile, make_sheet
 from carmask.images import write_mask
 from carmask.studio.car import BODIES, draw_car
-from carmask.studio.coco import PALETTE
+from carmask.data.labels import palette
 from carmask.studio.renderset import Photographer, Sitting, write_jpeg
 from carmask.studio.scene import draw_studio
 
@@ -48,7 +48,7 @@ def body_sheet(file: Path, view: int = 4, width: int = 480) -> None:
             Sitting(body, replace(car, paint=paint), draw_studio(np.random.default_rng(0)), "", (0, 0))
         )
         tiles.append(Tile(body, photographer.photo(view, size)))
-    tiles.append(Tile(f"parts of the {body}", PALETTE[photographer.labels(view, size)]))
+    tiles.append(Tile(f"parts of the {body}", palette()[photographer.labels(view, size)]))
     write_jpeg(file, make_sheet([tiles[:4], tiles[4:]], width=width), 82)
     print(f"{len(BODIES)} body types in {file}")
 

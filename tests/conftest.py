@@ -28,6 +28,15 @@ def carvana() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def carparts() -> Path:
+    """The real photos of parts: CARMASK_PARTS, or ../shared/carparts beside the repository."""
+    path = Path(os.environ.get("CARMASK_PARTS", REPOSITORY.parent / "shared" / "carparts"))
+    if not (path / "annotations.json").is_file():
+        pytest.skip(f"no photos of car parts at {path}; set CARMASK_PARTS to a folder with annotations.json")
+    return path
+
+
 @pytest.fixture
 def examples() -> Path:
     return EXAMPLES

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from carmask.data import augment as changes
+from carmask.data import warp
 from carmask.data.augment import (
     AugmentSettings,
     affine,
@@ -18,6 +20,7 @@ from carmask.data.augment import (
     relight,
     turn_hue,
 )
+from carmask.data.classes import mirrored
 
 SIZE = (48, 72)
 
@@ -127,7 +130,7 @@ def test_labels_stay_labels(example):
     labels[10:30, 10:30], labels[20:40, 40:60] = 3, 18
     settings = AugmentSettings(shift=0.1, scale=0.2, rotate=15, binary=True)
     for seed in range(10):
-        _, moved = augment(photo, labels, settings, rng=rng(seed), labels=True)
+        _, moved = augment(photo, labels, settings, rng=rng(seed), swap=np.arange(256, dtype=np.uint8))
         assert set(np.unique(moved)) <= {0, 3, 18}
 
 
@@ -179,3 +182,51 @@ def test_what_the_default_recipe_does_to_a_photo_stays():
 def test_wrong_settings_are_refused(wrong):
     with pytest.raises(ValidationError):
         AugmentSettings(**wrong)
+
+
+@pytest.mark.parametrize("setting", ["flip", "flip_up_down"])
+def test_labels_of_the_left_become_those_of_the_right_in_a_mirror(example, setting):
+    photo, _ = example
+    labels = np.zeros(SIZE, np.uint8)
+    labels[10:30, 10:30], labels[20:40, 40:60] = 1, 3
+    swap = mirrored(("front_left_door", "hood", "front_right_door"))
+    settings = AugmentSettings(**{setting: 1.0})
+    seen, moved = augment(photo, labels, settings, rng=rng(), swap=swap)
+    axis = 1 if setting == "flip" else 0
+    assert np.array_equal(seen, np.flip(photo, axis))
+    assert np.array_equal(moved, np.flip(np.array([0, 3, 0, 1], np.uint8)[labels], axis))
+
+
+def test_the_flip_of_the_five_swaps_sides_as_well(example):
+    photo, _ = example
+    labels = np.ones(SIZE, np.uint8)
+    swap = mirrored(("left", "right"))
+    found = {int(augment(photo, labels, AugmentSettings(five=0.5), rng=rng(s), swap=swap)[1].max()) for s in range(20)}
+    assert found == {1, 2}
+
+
+def test_grey_car_with_labels_is_grey_all_over_the_car(example):
+    photo, mask = example
+    labels = (mask > 0).astype(np.uint8)
+    seen, _ = augment(photo, labels, AugmentSettings(grey=1.0), rng=rng(), swap=np.arange(256, dtype=np.uint8))
+    car = seen[labels > 0].astype(int)
+    assert np.abs(car - car.mean(axis=1, keepdims=True)).max() <= 2
+    assert np.array_equal(seen[labels == 0], photo[labels == 0])
+
+
+def test_stretch_agrees_with_the_warp(example):
+    photo, mask = example
+    ours = changes.affine(photo, mask, shift=(0, 0), scale=1, degrees=0, stretch=1.25)
+    theirs = warp.warp(photo, mask, warp.zoom(1.25, 1 / 1.25))
+    assert np.abs(ours[0].astype(int) - theirs[0]).max() <= 2
+    assert np.abs(ours[1].astype(int) - theirs[1]).max() <= 2
+
+
+def test_blur_and_noise_change_the_photo_alone(example):
+    photo, mask = example
+    blurred, same = augment(photo, mask, AugmentSettings(blur=1.0), rng=rng(1))
+    assert np.array_equal(same, mask)
+    assert np.square(np.diff(blurred.astype(int), axis=1)).sum() < np.square(np.diff(photo.astype(int), axis=1)).sum()
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    assert changes.add_noise(grey, 5.0, rng=rng()).std() == pytest.approx(5.0, rel=0.05)
+    assert changes.add_noise(grey, 5.0, rng=rng()).mean() == pytest.approx(128, abs=0.2)

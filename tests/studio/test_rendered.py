@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from carmask.data.coco import coco_of
+from carmask.data.labels import read_labels
 from carmask.data.table import read_examples
 from carmask.images import read_photo
 from carmask.rle import rle_decode
-from carmask.studio.coco import coco_of, read_labels
 from carmask.studio.parts import PARTS
 from carmask.studio.renderset import draw_sitting
 
@@ -43,7 +44,7 @@ def test_left_and_right_are_the_drivers():
 def test_the_coco_file_says_what_the_pictures_say():
     names = [one.name for one in read_examples(HOME)]
     pictures = ((f"{name}.jpg", read_labels(HOME / "parts" / f"{name}.png")) for name in names)
-    assert json.loads((HOME / "parts.json").read_text()) == json.loads(json.dumps(coco_of(pictures)))
+    assert json.loads((HOME / "parts.json").read_text()) == json.loads(json.dumps(coco_of(pictures, PARTS)))
 
 
 def test_the_seed_still_gives_this_car():

@@ -28,3 +28,17 @@ def test_every_experiment_is_a_valid_recipe(script, with_weights):
             assert recipe.early_stopping.patience == 1000
             assert bool(extra) == (recipe.encoder.weights == "imagenet")
             assert not (recipe.encoder.frozen and recipe.encoder.weights == "none")
+
+
+@pytest.mark.parametrize("with_weights", [False, True])
+def test_every_training_of_the_parts_benchmark_is_a_valid_recipe(with_weights):
+    script = runpy.run_path(str(SCRIPT.with_name("parts.py")))
+    weights = {kind: Path("w.safetensors") if with_weights else None for kind in ("mobilenet", "resnet")}
+    for training in script["TRAININGS"]:
+        changes, extra = script["settings"](training, weights)
+        recipe = load_recipe(training.recipe, changes)
+        assert {(stage.height, stage.width) for stage in recipe.stages} == {(256, 256)}
+        assert recipe.network == training.name.partition(",")[0]
+        assert recipe.early_stopping.monitor == "f1"
+        assert (recipe.validation, recipe.seed, recipe.schedule) == (0.1, 0, "constant")
+        assert bool(extra) == (recipe.encoder.weights == "imagenet")

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import segmentation_models_pytorch as smp
 import torch
 
 from carmask.errors import UnknownNameError
 from carmask.training.losses import (
+    LABEL_LOSSES,
     LOSSES,
+    LabelLoss,
     bce,
     bce_dice,
     bce_log_dice,
+    class_dice_loss,
     compute_loss,
     dice_loss,
     find_loss,
+    median_frequency,
     sparse_categorical,
 )
 
@@ -67,7 +72,41 @@ def test_sparse_categorical_by_its_formula():
     assert sparse_categorical(scores, labels).item() == pytest.approx(-p.log().mean().item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", [*LOSSES, "sparse-categorical"])
+def test_class_dice_agrees_with_segmentation_models_pytorch():
+    generator = torch.Generator().manual_seed(2)
+    scores = 2 * torch.randn(3, 5, 12, 10, generator=generator)
+    labels = torch.randint(0, 4, (3, 12, 10), generator=generator)  # class 4 is nowhere, and does not count
+    theirs = smp.losses.DiceLoss("multiclass", classes=[0, 1, 2, 3], smooth=0.5)  # as above
+    assert class_dice_loss(scores, labels).item() == pytest.approx(theirs(scores, labels).item(), abs=1e-5)
+
+
+def test_class_dice_by_hand():
+    labels = torch.tensor([[[0, 0], [1, 1]]])
+    right = 100.0 * torch.nn.functional.one_hot(labels, 3).permute(0, 3, 1, 2)
+    assert class_dice_loss(right, labels).item() == pytest.approx(0.0, abs=1e-6)
+    none = 100.0 * torch.nn.functional.one_hot(torch.full_like(labels, 2), 3).permute(0, 3, 1, 2)
+    assert class_dice_loss(none, labels).item() == pytest.approx(1 - 1 / 3, abs=1e-6)  # (0 + 1) / (0 + 2 + 1) each
+
+
+def test_the_label_loss_adds_and_weighs():
+    generator = torch.Generator().manual_seed(3)
+    scores = torch.randn(2, 3, 6, 6, generator=generator)
+    labels = torch.randint(0, 3, (2, 6, 6), generator=generator)
+    plain, dice = sparse_categorical(scores, labels), class_dice_loss(scores, labels)
+    assert LabelLoss()(scores, labels).item() == plain.item()
+    assert LabelLoss(dice=True)(scores, labels).item() == pytest.approx((plain + dice).item())
+    p, weights = scores.softmax(1).gather(1, labels[:, None])[:, 0], torch.tensor([0.5, 2.0, 0.0])[labels]
+    weighted = LabelLoss(weights=(0.5, 2.0, 0.0))(scores, labels).item()
+    assert weighted == pytest.approx((-(weights * p.log()).sum() / weights.sum()).item(), rel=1e-5)
+
+
+def test_median_frequency_by_hand():
+    one, other = np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.uint8)
+    one[0], other[:2, 0] = 1, 2  # 15 + 18 of 40 pixels, 5 of 20, 2 of 20
+    assert median_frequency([one, other], 4) == pytest.approx((0.25 / (33 / 40), 1.0, 0.25 / 0.1, 0.0))
+
+
+@pytest.mark.parametrize("name", [*LOSSES, *LABEL_LOSSES])
 @pytest.mark.parametrize("labels", [False, True])
 def test_every_loss_falls_when_followed(name, labels):
     loss = find_loss(name)

@@ -100,6 +100,11 @@ def test_every_recipe_trains_two_steps_and_exports(name, cars, parts, cache, tmp
     assert exported.info == made.info == info
     probe = np.random.default_rng(0).integers(0, 256, (*info.size, 3), np.uint8)
     assert np.abs(exported.run(probe) - TorchNetwork(model, info).run(probe)).mean() < 0.02
+    if info.parts:
+        shares = exported.run_parts(probe)
+        assert shares.shape == (3, *info.size)
+        assert np.abs(shares.sum(axis=0) - 1).max() < 0.02
+        assert np.abs(shares - TorchNetwork(model, info).run_parts(probe)).mean() < 0.02
     shutil.rmtree(out)
 
 
@@ -283,10 +288,35 @@ def test_recipes_that_cannot_run_are_refused_and_nothing_is_left(cars, cache, tm
     assert not (tmp_path / "run").exists()
 
 
-def test_parts_are_not_mirrored(parts, cache, tmp_path):
-    recipe = load_recipe("parts-unet", [*FAST, stages(), "augment.flip=0.5"])
-    with pytest.raises(RecipeError, match="left parts right"):
-        train(recipe, parts, tmp_path / "run", cache=cache, machines=CPU)
+def test_parts_of_one_side_alone_are_not_mirrored(parts, cache, tmp_path):
+    shutil.copytree(parts, tmp_path / "data")
+    file = tmp_path / "data" / "annotations.json"
+    file.write_text(file.read_text().replace('"front"', '"left_side"'))
+    with pytest.raises(RecipeError, match="left_side has no partner right_side"):
+        train(
+            load_recipe("parts-unet", [*FAST, stages()]), tmp_path / "data", tmp_path / "run", cache=cache, machines=CPU
+        )
+
+
+def test_class_weights_are_for_parts(cars, parts, cache, tmp_path):
+    with pytest.raises(RecipeError, match="class_weights: they are for parts"):
+        train(small(1, "class_weights=median-frequency"), cars, tmp_path / "run", cache=cache, machines=CPU)
+    changes = ["network=cnn-small", "encoder.weights=none", "class_weights=median-frequency"]
+    recipe = load_recipe("parts-deeplabv3plus", [*FAST, stages(), *changes])
+    train(recipe, parts, tmp_path / "run", cache=cache, machines=CPU)
+    assert np.isfinite(read_history(tmp_path / "run")[0]["train/loss"])
+
+
+def test_near_duplicates_are_on_one_side_of_the_split(parts, cache, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(parts, data)
+    for name in range(1, 5):
+        shutil.copy(data / "images" / "0.png", data / "images" / f"{name}.png")
+    recipe = load_recipe("parts-unet", [*FAST, stages(), "network=cnn-small", "validation=3"])
+    train(recipe, data, tmp_path / "run", cache=cache, machines=CPU)
+    info = json.loads((tmp_path / "run" / "model.json").read_text())
+    sides = [set(info[f"{side}_cars"]) & set("01234") for side in ("training", "validation")]
+    assert sorted(map(len, sides)) == [0, 5]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -9,11 +9,11 @@ import warnings
 import typer
 
 # In the order in which the help lists their commands.
-from carmask.cli import cutting, scoring, training
+from carmask.cli import cutting, parts, scoring, training
 from carmask.cli.common import app, complain
 from carmask.errors import CarmaskError, OutputError
 
-__all__ = ["app", "cutting", "main", "scoring", "training"]
+__all__ = ["app", "cutting", "main", "parts", "scoring", "training"]
 
 
 def main() -> None:

@@ -40,6 +40,10 @@ def cut(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Photos, or folders of photos.")],
     out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Where the results go.")],
     mask: Annotated[bool, typer.Option("--mask", help="Write NAME_mask.png (0/255, one bit), no cut-out.")] = False,
+    parts: Annotated[
+        bool,
+        typer.Option("--parts", help="Write NAME_parts.png (a label each pixel) and NAME_overlay.png."),
+    ] = False,
     background: Annotated[
         str | None,
         typer.Option(metavar="COLOUR|IMAGE", help="Put the car in front of this: white, '#d0d4d8', showroom.jpg."),
@@ -69,6 +73,7 @@ def cut(
     [dim]carmask cut photos/ --out out/[/dim]
     [dim]carmask cut photos/ --out out/ --mask --recursive[/dim]
     [dim]carmask cut car.jpg --out out/ --background showroom.jpg[/dim]
+    [dim]carmask cut photos/ --out out/ --parts --model parts.onnx[/dim]
     [dim]carmask cut s3://bucket/photos --out s3://bucket/cut --engine ray --address auto --state runs/monday[/dim]
     """
     from carmask.compositing.background import Background
@@ -76,7 +81,7 @@ def cut(
     from carmask.inference.photo import PhotoTask
 
     behind = None if background is None else Background.parse(background)
-    wanted = batch.Wanted(mask=mask, background=behind, format=picture.value)
+    wanted = batch.Wanted(mask=mask, background=behind, format=picture.value, parts=parts)
     places, target = [stores.location(path) for path in paths], stores.location(out)
     if engine is EngineChoice.local:
         stores.local_only([*places, target])

@@ -66,7 +66,7 @@ def evaluate(
         typer.Argument(
             metavar="MODEL [MODEL] DATA",
             help="A model file, the name of a shipped model, or masks (a folder, or a CSV); a second one to compare it "
-            "with; and a folder with train/ and train_masks/ (or .csv).",
+            "with; and a folder with train/ and train_masks/ (or .csv), or of car parts.",
         ),
     ],
     cars: Annotated[Path | None, typer.Option(metavar="FILE", help="Only these cars, one name a line.")] = None,
@@ -79,20 +79,26 @@ def evaluate(
 ) -> None:
     """Score a model, or two side by side: each image at its native size, as the Carvana challenge does.
 
-    With --out it writes a page: where Dice is lost, by view and car, and what went wrong in the worst images.
+    With --out it writes a page: where Dice is lost, by view and car, and what went wrong in the worst images. A model
+    of car parts, or a folder of labels, on data with parts is scored by part.
 
     [dim]carmask evaluate default carvana/ --val --out scores/[/dim]
     [dim]carmask evaluate default other.onnx carvana/ --val --out compared/[/dim]
+    [dim]carmask evaluate parts.onnx carparts/ --val --out scores/[/dim]
     """
     from carmask.data import table
     from carmask.data.dataset import read_data
     from carmask.evaluation import evaluate as evaluation
+    from carmask.evaluation.partscores import of_parts
 
     if len(what) not in {2, 3}:
         raise UsageError(f"evaluate takes one or two models and then the data; got {' '.join(what)}")
     if cars is not None and val:
         raise UsageError("--cars and --val exclude each other")
     models, data = what[:-1], Path(what[-1])
+    if of_parts(models, data):
+        _evaluate_parts(models, data, cars, val=val, out=out, worst=worst, device=device)
+        return
     predictors = [evaluation.open_predictor(model, device.value) for model in models]
     examples = read_data(data)[0]
     if cars is not None:
@@ -254,6 +260,54 @@ def rle_decode(
     print(f"{written} masks in {out}")
     if failures:
         raise typer.Exit(1)
+
+
+def _evaluate_parts(
+    models: list[str],
+    data: Path,
+    cars: Path | None,
+    *,
+    val: bool,
+    out: Path | None,
+    worst: int,
+    device: DeviceChoice,
+) -> None:
+    """Score labels of parts; of two models one after the other, each with its own page."""
+    from carmask.data import table
+    from carmask.data.parts import read_parts
+    from carmask.evaluation.partscores import evaluate_parts, open_labels
+    from carmask.evaluation.partspage import write_parts_results
+
+    everything, names = read_parts(data)
+    sources = [open_labels(model, names, device.value) for model in models]
+    examples: list[Example] = list(everything)
+    if cars is not None:
+        examples = table.of_cars(examples, table.read_cars(cars))
+    if val:
+        chosen = next((one.info.validation_cars for one in sources if one.info and one.info.validation_cars), ())
+        if not chosen:
+            raise UsageError(f"{models[0]}: names no validation cars; choose some with --cars FILE")
+        examples = table.of_cars(examples, chosen)
+    for letter, model, source in zip("AB", models, sources, strict=False):
+        with progress_bar("scoring", "photos") as step:
+            keep = worst if out is not None else 0
+            result = evaluate_parts(source, examples, names, keep=keep, progress=step)
+        print(f"{model}: {len(examples)} photos, pixels of all together, at native size")
+        width = max(len(one.name) for one in result.parts(background=True))
+        print(f"  {'part':{width}}      F1     IoU  precision  recall")
+        for one in result.parts(background=True):
+            print(f"  {one.name:{width}}  {one.f1:.4f}  {one.iou:.4f}     {one.precision:.4f}  {one.recall:.4f}")
+        mean = [result.macro(score) for score in ("f1", "iou", "precision", "recall")]
+        label = "mean of parts"
+        print(f"  {label:{width}}  {mean[0]:.4f}  {mean[1]:.4f}     {mean[2]:.4f}  {mean[3]:.4f}")
+        print(f"  {100 * result.confusion.accuracy:.2f} % of pixels right")
+        if source.info is not None:
+            _warn_of_training_cars(examples, source.info)
+        if out is not None:
+            folder = out if len(models) == 1 else out / letter
+            with progress_bar("looking at the worst", "photos") as step:
+                page = write_parts_results(folder, source.title, data.name, examples, result, progress=step)
+            print(f"scores in {folder}, page in {page}")
 
 
 def _print_summary(name: str, scores: list[Score]) -> None:

@@ -86,7 +86,7 @@ def export(
         made = write(run, out, changes={k: v for k, v in given.items() if v is not None}, data=data, progress=step)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB; differs from the trained network by {made.difference:.5f} (mean)")
     if made.info.score is not None:
-        print(f"mean Dice {made.info.score:.6f} on its {len(made.info.validation_cars)} validation cars")
+        print(f"{made.info.measure} {made.info.score:.6f} on its {len(made.info.validation_cars)} validation cars")
 
 
 @app.command()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from carmask.arrays import Photo
@@ -29,21 +30,29 @@ class AugmentSettings(BaseModel):
     shift: float = Field(0.0, ge=0, le=0.5, description="shift by up to this fraction of each side")
     scale: float = Field(0.0, ge=0, lt=1, description="enlarge or shrink by a factor in [1 - scale, 1 + scale]")
     rotate: float = Field(0.0, ge=0, le=180, description="rotate by up to this many degrees")
+    stretch: float = Field(0.0, ge=0, lt=1, description="widen and flatten by a factor in [1 - x, 1 + x]")
     brightness: float = Field(0.0, ge=0, le=1, description="multiply values by a factor in [1 - x, 1 + x]")
     contrast: float = Field(0.0, ge=0, le=1, description="stretch around the mean by a factor in [1 - x, 1 + x]")
     hue: float = Field(0.0, ge=0, le=180, description="turn the hue by up to this many degrees")
     grey: float = Field(0.0, ge=0, le=1, description="probability of making the car alone grey")
+    blur: float = Field(0.0, ge=0, le=1, description="probability of blurring by up to 1.5 pixels")
+    noise: float = Field(0.0, ge=0, le=128, description="add noise with up to this standard deviation")
     colours: int = Field(0, ge=0, le=256, description="reduce to this many colours by k-means; 0 for none")
     binary: bool = Field(False, description="cut the mask at one half, after all else: no soft contour")
 
     @property
     def mirrors(self) -> bool:
         """Whether left and right may change places."""
-        return bool(self.flip or self.five)
+        return bool(self.flip or self.flip_up_down or self.five)
 
 
 def augment(
-    photo: Photo, mask: SoftMask, settings: AugmentSettings, *, rng: np.random.Generator, labels: bool = False
+    photo: Photo,
+    mask: SoftMask,
+    settings: AugmentSettings,
+    *,
+    rng: np.random.Generator,
+    swap: NDArray[np.uint8] | None = None,
 ) -> tuple[Photo, SoftMask]:
     """Apply the settings once, at random.
 
@@ -52,26 +61,32 @@ def augment(
         mask: uint8 (height, width), 0 to 255.
         settings: which changes, how strong.
         rng: source of all randomness: the same state gives the same result.
-        labels: the mask holds labels, 0 for background, not fractions.
+        swap: the mask holds labels, 0 for background, not fractions; this is uint8 (256,), what each of them becomes in
+            a mirror (``carmask.data.classes.mirrored``).
 
     Returns:
         New contiguous arrays of the same shapes, moved together; colours change in the photo alone.
     """
+    labels = swap is not None
     # What is off draws no random number: switching one change on leaves the others of a seed as they were.
     if rng.random() < settings.flip:
-        photo, mask = photo[:, ::-1], mask[:, ::-1]
+        photo, mask = photo[:, ::-1], _mirror(mask[:, ::-1], swap)
     if settings.flip_up_down and rng.random() < settings.flip_up_down:
-        photo, mask = photo[::-1], mask[::-1]
+        photo, mask = photo[::-1], _mirror(mask[::-1], swap)
     if settings.five:
-        photo, mask = _five(photo, mask, settings.five, rng, labels=labels)
-    if settings.shift or settings.scale or settings.rotate:
+        photo, mask = _five(photo, mask, settings.five, rng, swap=swap)
+    if settings.shift or settings.scale or settings.rotate or settings.stretch:
         photo, mask = _move(photo, mask, settings, rng, labels=labels)
     if rng.random() < settings.grey:
-        photo = grey_car(photo, mask)
+        photo = grey_car(photo, (mask > 0).astype(np.uint8) * np.uint8(255) if labels else mask)
     if settings.brightness or settings.contrast:
         photo = _relight(photo, settings, rng)
     if settings.hue:
         photo = turn_hue(photo, rng.uniform(-settings.hue, settings.hue))
+    if settings.blur and rng.random() < settings.blur:
+        photo = blur(photo, rng.uniform(0.3, 1.5))
+    if settings.noise:
+        photo = add_noise(photo, rng.uniform(0, settings.noise), rng=rng)
     if settings.colours:
         photo = quantize(np.ascontiguousarray(photo), settings.colours, rng=rng)
     if settings.binary and not labels:
@@ -91,9 +106,10 @@ def affine(
     shift: tuple[float, float],
     scale: float,
     degrees: float,
+    stretch: float = 1.0,
     labels: bool = False,
 ) -> tuple[Photo, SoftMask]:
-    """Shift, scale and rotate about the centre, with one bilinear resampling.
+    """Shift, scale, rotate and stretch about the centre, with one bilinear resampling.
 
     What comes in at the border is the photo's own edge, repeated, and background in the mask: the studio goes on, the
     car does not.
@@ -104,6 +120,7 @@ def affine(
         shift: (down, right) as fractions of height and width.
         scale: factor above 0; more than 1 enlarges.
         degrees: counter-clockwise.
+        stretch: factor above 0 for the width, after all else; the height is divided by it.
         labels: the mask holds labels, between which nothing can be interpolated: take the nearest.
 
     Returns:
@@ -111,6 +128,11 @@ def affine(
     """
     height, width = mask.shape
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, scale)
+    if stretch != 1.0:
+        middle = np.array([(width - 1) / 2, (height - 1) / 2])
+        factors = np.array([stretch, 1 / stretch])
+        matrix = factors[:, None] * matrix
+        matrix[:, 2] += middle * (1 - factors)
     matrix[:, 2] += (shift[1] * width, shift[0] * height)
     moved = cv2.warpAffine(photo, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     by = cv2.INTER_NEAREST if labels else cv2.INTER_LINEAR
@@ -167,8 +189,24 @@ def turn_hue(photo: Photo, degrees: float) -> Photo:
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.uint8, copy=False)
 
 
+def blur(photo: Photo, sigma: float) -> Photo:
+    """Blur with a Gaussian of so many pixels: uint8 (height, width, 3), RGB, as the photo."""
+    return cv2.GaussianBlur(photo, (0, 0), sigma).astype(np.uint8, copy=False)
+
+
+def add_noise(photo: Photo, deviation: float, *, rng: np.random.Generator) -> Photo:
+    """Add normal noise, each value its own: uint8 (height, width, 3), RGB, as the photo."""
+    noise = rng.standard_normal(photo.shape, np.float32) * np.float32(deviation)
+    return np.clip(photo + noise, 0, 255).round().astype(np.uint8)
+
+
+def _mirror(mask: SoftMask, swap: NDArray[np.uint8] | None) -> SoftMask:
+    """What a mirrored mask holds: labels of the left become those of the right."""
+    return mask if swap is None else swap[mask]
+
+
 def _five(
-    photo: Photo, mask: SoftMask, probability: float, rng: np.random.Generator, *, labels: bool
+    photo: Photo, mask: SoftMask, probability: float, rng: np.random.Generator, *, swap: NDArray[np.uint8] | None
 ) -> tuple[Photo, SoftMask]:
     """Flip, rotate, zoom, shear and shift, each with the same probability, in one resampling.
 
@@ -177,7 +215,7 @@ def _five(
     flip, rotate, zoom, shear, shift = rng.random(5) < probability
     matrix = np.eye(3)
     if flip:
-        photo, mask = photo[:, ::-1], mask[:, ::-1]
+        photo, mask = photo[:, ::-1], _mirror(mask[:, ::-1], swap)
     if rotate:
         matrix = matrix @ warp.rotation(rng.uniform(-FIVE_ROTATE, FIVE_ROTATE))
     if zoom:
@@ -189,7 +227,7 @@ def _five(
         matrix = matrix @ warp.shift(*rng.uniform(-FIVE_SHIFT, FIVE_SHIFT, 2), size=(mask.shape[0], mask.shape[1]))
     if not (rotate or zoom or shear or shift):
         return photo, mask
-    return warp.warp(np.ascontiguousarray(photo), np.ascontiguousarray(mask), matrix, labels=labels)
+    return warp.warp(np.ascontiguousarray(photo), np.ascontiguousarray(mask), matrix, labels=swap is not None)
 
 
 def _move(
@@ -198,8 +236,9 @@ def _move(
     down, right = rng.uniform(-settings.shift, settings.shift, 2)
     scale = rng.uniform(1 - settings.scale, 1 + settings.scale)
     degrees = rng.uniform(-settings.rotate, settings.rotate)
+    stretch = 1 + rng.uniform(-settings.stretch, settings.stretch) if settings.stretch else 1.0
     photo, mask = np.ascontiguousarray(photo), np.ascontiguousarray(mask)
-    return affine(photo, mask, shift=(down, right), scale=scale, degrees=degrees, labels=labels)
+    return affine(photo, mask, shift=(down, right), scale=scale, degrees=degrees, stretch=stretch, labels=labels)
 
 
 def _relight(photo: Photo, settings: AugmentSettings, rng: np.random.Generator) -> Photo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from carmask.errors import DataError
@@ -16,7 +16,9 @@ class Split(NamedTuple):
     validation: tuple[str, ...]
 
 
-def split_cars(cars: Iterable[str], validation: int | float, *, seed: int = 0) -> Split:
+def split_cars(
+    cars: Iterable[str], validation: int | float, *, seed: int = 0, groups: Mapping[str, str] | None = None
+) -> Split:
     """Choose validation cars at random.
 
     The order of cars is that of a hash of seed and name. So the split does not depend on the order of the input, on a
@@ -26,6 +28,7 @@ def split_cars(cars: Iterable[str], validation: int | float, *, seed: int = 0) -
         cars: names of cars; duplicates count once.
         validation: how many cars to validate on, or which fraction of all (between 0 and 1, rounded to cars).
         seed: another seed gives another split.
+        groups: the group of each car, where some must stay together; ``validation`` then counts groups.
 
     Returns:
         The split.
@@ -34,6 +37,9 @@ def split_cars(cars: Iterable[str], validation: int | float, *, seed: int = 0) -
         DataError: if no car would be left to train on, or ``validation`` is negative.
     """
     names = set(cars)
+    if groups is not None:
+        split = split_cars({groups[name] for name in names}, validation, seed=seed)
+        return Split(*(tuple(sorted(name for name in names if groups[name] in side)) for side in map(set, split)))
     count = round(len(names) * validation) if isinstance(validation, float) else validation
     if not 0 <= count < len(names):
         raise DataError(f"cannot validate on {count} of {len(names)} cars: at least one must be left to train on")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import openvino
+from numpy.typing import NDArray
 
 from carmask.arrays import Photo, Probability
 from carmask.errors import ModelError
-from carmask.inference.model import ModelInfo
+from carmask.inference.model import ModelInfo, car_of_parts
 from carmask.inference.upsampling import merge_upsampling
 
 
@@ -50,13 +51,20 @@ class CpuNetwork:
 
     def run(self, pixels: Photo) -> Probability:
         """Predict: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]. Threads wait for a stream."""
+        return car_of_parts(self._run(pixels)) if self.info.parts else self._run(pixels)
+
+    def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
+        """Predict the parts: float32 (1 + parts, ``*info.size``); see ``Network``."""
+        return self._run(pixels)
+
+    def _run(self, pixels: Photo) -> NDArray[np.float32]:
         request = self._idle.get()
         try:
             # OpenVINO shares only memory that it may write to, which it does not do with an input.
             shared = np.require(pixels, requirements=["C", "W"])[None]
             request.infer([openvino.Tensor(shared, shared_memory=True)])
             # Copied: the request's own memory is overwritten by the next photo.
-            probability: Probability = request.get_output_tensor().data[0].astype(np.float32, copy=True)
+            found: NDArray[np.float32] = request.get_output_tensor().data[0].astype(np.float32, copy=True)
         finally:
             self._idle.put(request)
-        return probability
+        return found

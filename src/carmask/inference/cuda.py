@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from carmask.arrays import Photo, Probability
 from carmask.errors import DeviceError, ModelError
-from carmask.inference.model import Device, ModelInfo
+from carmask.inference.model import Device, ModelInfo, car_of_parts
 
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
@@ -53,5 +54,9 @@ class CudaNetwork:
 
     def run(self, pixels: Photo) -> Probability:
         """Predict: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]."""
-        (probability,) = self._session.run(None, {"photo": np.ascontiguousarray(pixels)[None]})
-        return np.asarray(probability[0], np.float32)
+        return car_of_parts(self.run_parts(pixels)) if self.info.parts else self.run_parts(pixels)
+
+    def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
+        """Predict the parts: float32 (1 + parts, ``*info.size``); see ``Network``."""
+        (found,) = self._session.run(None, {"photo": np.ascontiguousarray(pixels)[None]})
+        return np.asarray(found[0], np.float32)

@@ -1,7 +1,8 @@
 """Model files: ONNX that describes itself.
 
-The graph takes uint8 (1, height, width, 3) RGB and returns float32 (1, height, width) probabilities; normalisation is
-inside it. All else that is known of a model stands in the file's metadata under the key ``carmask``, as JSON.
+The graph takes uint8 (1, height, width, 3) RGB and returns float32 (1, height, width) probabilities, or, of a model
+that tells parts apart, float32 (1, 1 + parts, height, width): background first, adding up to 1. Normalisation is inside
+it. All else that is known of a model stands in the file's metadata under the key ``carmask``, as JSON.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from carmask.arrays import Photo, Probability, Size
@@ -31,7 +34,7 @@ class ModelInfo(BaseModel):
         name: the model's name.
         version: the model's own version.
         network: name in the table of networks.
-        classes: what the network tells from background.
+        classes: what the network tells from background: the car, or its parts.
         height: of the input, in pixels.
         width: of the input, in pixels.
         stretch: photos of any shape are stretched to fill the input, as in training; else those of another shape are
@@ -42,7 +45,7 @@ class ModelInfo(BaseModel):
         training_data: what it was trained on.
         training_cars: the cars it has seen.
         validation_cars: the cars it was measured on, none of which it has seen.
-        score: mean Dice at native size on the validation cars, or None before it was measured.
+        score: ``measure`` at native size on the validation cars, or None before it was measured.
         licence: terms that come with the model.
     """
 
@@ -70,6 +73,16 @@ class ModelInfo(BaseModel):
         """(height, width) of the input."""
         return self.height, self.width
 
+    @property
+    def parts(self) -> bool:
+        """Whether it tells parts of the car apart."""
+        return len(self.classes) > 1
+
+    @property
+    def measure(self) -> str:
+        """What ``score`` is."""
+        return "mean F1 over the parts" if self.parts else "mean Dice"
+
     def place(self, photo: Size) -> frame.Frame:
         """Where a photo of (height, width) lies in the input."""
         return frame.Frame(self.size, 0, 0, self.size) if self.stretch else frame.fit(photo, self.size)
@@ -89,8 +102,23 @@ class Network(Protocol):
             pixels: uint8 (``*info.size``, 3), RGB.
 
         Returns:
-            float32 (``*info.size``) in [0, 1].
+            float32 (``*info.size``) in [0, 1]: the probability of car, of any part.
         """
+
+    def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
+        """Predict the parts; only models whose ``info.parts`` is true can.
+
+        Args:
+            pixels: as ``run``.
+
+        Returns:
+            float32 (1 + parts, ``*info.size``) in [0, 1], background first; they add up to 1 for each pixel.
+        """
+
+
+def car_of_parts(classes: NDArray[np.float32]) -> Probability:
+    """The probability of car, any part of it, where background has the first of several probabilities."""
+    return np.asarray(np.clip(1 - classes[0], 0, 1), np.float32)
 
 
 def find_model(model: str | Path) -> Path:

@@ -16,7 +16,8 @@ from typing import Literal, Protocol
 
 from carmask.arrays import Mask
 from carmask.compositing.background import Background, compose
-from carmask.errors import CarmaskError, OutputError, PhotoError
+from carmask.data.labels import Labels, encode_labels, paint
+from carmask.errors import CarmaskError, OutputError, PhotoError, UsageError
 from carmask.images import (
     Format,
     encode_cutout,
@@ -28,6 +29,7 @@ from carmask.images import (
     write_atomically,
 )
 from carmask.inference.model import Device, Network, load_model
+from carmask.inference.parts import predict_parts
 from carmask.inference.predict import open_for, predict_reduced
 from carmask.rle import rle_encode
 
@@ -48,26 +50,36 @@ class Wanted:
         background: write the car in front of this.
         format: of cut-outs and pictures; masks are PNG.
         runs: keep the mask's run-length text in the result.
+        parts: write the parts' labels, and the photo with them in colour.
     """
 
     mask: bool = False
     background: Background | None = None
     format: Format = "png"
     runs: bool = False
+    parts: bool = False
 
     @property
     def picture(self) -> bool:
         """Whether more than a mask is wanted: a cut-out, or a picture with a background."""
-        return self.background is not None or not (self.mask or self.runs)
+        return self.background is not None or not (self.mask or self.runs or self.parts)
 
     def outputs(self, name: str) -> list[str]:
         """The files, relative to the output folder, of the photo with this relative name (without suffix)."""
-        return [f"{name}_mask.png"] * self.mask + [f"{name}.{self.format}"] * self.picture
+        parts = [f"{name}_parts.png", f"{name}_overlay.{self.format}"] * self.parts
+        return [f"{name}_mask.png"] * self.mask + parts + [f"{name}.{self.format}"] * self.picture
 
     def settings(self) -> dict[str, object]:
         """All that decides what the files hold, besides model and photo, as JSON can hold it."""
         background = None if self.background is None else self.background.digest()
-        return {"mask": self.mask, "background": background, "format": self.format, "runs": self.runs}
+        settings: dict[str, object] = {
+            "mask": self.mask,
+            "background": background,
+            "format": self.format,
+            "runs": self.runs,
+        }
+        # Named only where wanted: what was done before there were parts is not done again.
+        return settings | ({"parts": True} if self.parts else {})
 
 
 @dataclass(frozen=True)
@@ -197,6 +209,7 @@ class PhotoTask:
         Raises:
             ModelError: if there is no such model, or its file is damaged.
             DeviceError: if the device is not available.
+            UsageError: if parts are wanted of a model that does not tell them apart.
         """
         import cv2
 
@@ -205,6 +218,8 @@ class PhotoTask:
         # Photos are worked on side by side; threads within one would only get in each other's way.
         cv2.setNumThreads(1)
         network = load_model(self.model, device=self.device, streams=self.threads)
+        if self.wanted.parts and not network.info.parts:
+            raise UsageError(f"--parts: {self.model} knows no parts; name a model of parts with --model FILE")
         return PhotoCutter(network, self.wanted, self.storage)
 
 
@@ -250,8 +265,12 @@ class PhotoCutter:
     def _cut(self, job: Job, content: bytes, result: Result) -> Result:
         height, width = picture_size(job.photo, content)
         with _LARGE_PHOTO if height * width > LARGE else nullcontext():
-            found = predict_reduced(self._network, open_for(self._network, job.photo, content))
-            files = self._files(job, content, found.mask)
+            reduced, labels = open_for(self._network, job.photo, content), None
+            if self._wanted.parts:
+                found, labels = predict_parts(self._network, reduced)
+            else:
+                found = predict_reduced(self._network, reduced)
+            files = self._files(job, content, found.mask, labels)
             for output, file in zip(job.outputs, files, strict=True):
                 self._storage.write(output, file)
         return replace(
@@ -264,8 +283,12 @@ class PhotoCutter:
             runs=rle_encode(found.mask) if self._wanted.runs else None,
         )
 
-    def _files(self, job: Job, content: bytes, mask: Mask) -> list[bytes]:
+    def _files(self, job: Job, content: bytes, mask: Mask, labels: Labels | None) -> list[bytes]:
         files = [encode_mask(mask)] if self._wanted.mask else []
+        if labels is not None:
+            photo = open_photo(job.photo, content)
+            overlay = encode_picture(paint(photo.pixels, labels), photo.icc_profile, format=self._wanted.format)
+            files += [encode_labels(labels), overlay]
         if self._wanted.picture:
             photo = open_photo(job.photo, content)
             if self._wanted.background is None:

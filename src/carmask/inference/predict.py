@@ -76,11 +76,24 @@ def predict_reduced(network: Network, photo: ReducedPhoto) -> Prediction:
         The mask, at the photo's own size, and its confidence.
     """
     place = network.info.place(photo.size)
-    small = frame.inside(network.run(frame.enter(photo.pixels, place)), place)
-    mask = frame.resize(small, photo.size) >= network.info.threshold
-    raw = expected_dice(small, network.info.threshold)
+    return decide(frame.inside(network.run(frame.enter(photo.pixels, place)), place), network.info, photo.size)
+
+
+def decide(small: Probability, info: ModelInfo, size: Size) -> Prediction:
+    """Cut a mask from a network's answer, and say how far it can be trusted.
+
+    Args:
+        small: the part of the answer that lies on the photo, at the network's size.
+        info: the model's threshold and calibration.
+        size: (height, width) of the photo.
+
+    Returns:
+        The mask, at the photo's own size, and its confidence.
+    """
+    mask = frame.resize(small, size) >= info.threshold
+    raw = expected_dice(small, info.threshold)
     # Counting is ten times faster than the mean of a bool array.
-    return Prediction(mask, calibrated(raw, network.info.calibration), int(np.count_nonzero(mask)) / mask.size)
+    return Prediction(mask, calibrated(raw, info.calibration), int(np.count_nonzero(mask)) / mask.size)
 
 
 class Cutter:

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from carmask.arrays import Mask, Photo, Size
+from carmask.data.coco import coco_of
+from carmask.data.labels import read_labels, write_labels
 from carmask.errors import DataError, OutputError, UnknownNameError, UsageError
 from carmask.evaluation.submission import write_submission
 from carmask.images import make_folder, read_mask, write_atomically, write_mask
 from carmask.rle import rle_encode
 from carmask.studio.build import build_car, by_material, with_labels
 from carmask.studio.car import BODIES, HARD, Car, draw_car
-from carmask.studio.coco import coco_of, read_labels, write_labels
+from carmask.studio.parts import PARTS
 from carmask.studio.photograph import photograph
 from carmask.studio.renderer import Labeller, Renderer, check_installed
 from carmask.studio.scene import VIEWS, Studio, draw_studio, materials, room
@@ -285,7 +287,7 @@ def _write_tables(out: Path, sittings: Sequence[Sitting], names: Sequence[str], 
     write_atomically(out / "metadata.csv", ("\n".join(lines) + "\n").encode())
     if parts:
         pictures = ((f"{name}.jpg", read_labels(out / "parts" / f"{name}.png")) for name in names)
-        write_atomically(out / "parts.json", json.dumps(coco_of(pictures)).encode())
+        write_atomically(out / "parts.json", json.dumps(coco_of(pictures, PARTS)).encode())
 
 
 def _mask(out: Path, name: str) -> Mask:

@@ -46,6 +46,10 @@ class PhotoCache:
     def __len__(self) -> int:
         return len(self._photos)
 
+    def masks(self) -> Iterator[SoftMask]:
+        """All masks or labels, at the cache's size."""
+        return (np.array(mask) for mask in self._masks)
+
     def read(self, index: int, size: Size) -> tuple[Photo, SoftMask]:
         """Read one example, made smaller by area averaging if ``size`` is not the cache's.
 
@@ -163,6 +167,6 @@ def _fingerprint(examples: Sequence[Example]) -> str:
         stat = example.photo.stat()
         truth = example.rle or (f"{example.mask}:{example.mask.stat().st_mtime_ns}" if example.mask else "")
         if isinstance(example, PartsExample):
-            truth = repr(example.polygons)
+            truth += repr((example.shapes, example.size, example.classes))
         digest.update(f"{example.photo.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{truth}\n".encode())
     return digest.hexdigest()[:16]

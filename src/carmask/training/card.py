@@ -21,13 +21,14 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
         Markdown.
     """
     score = "not measured" if info.score is None else f"{info.score:.6f}"
+    measure = f"{info.measure[0].upper()}{info.measure[1:]} at native size"
     rows = [
         ("Network", f"`{info.network}`, {info.width}x{info.height} (width x height)"),
         ("Classes", ", ".join(info.classes)),
         ("Input", "uint8 (1, height, width, 3) RGB; " + info.normalisation),
-        ("Output", f"float32 (1, height, width) probabilities; car from {info.threshold:g} upwards"),
+        ("Output", _output(info)),
         ("Trained on", info.training_data),
-        ("Mean Dice at native size", f"{score}, on {len(info.validation_cars)} cars that it has not seen"),
+        (measure, f"{score}, on {len(info.validation_cars)} cars that it has not seen"),
         ("Licence", info.licence),
         ("File", f"{len(content):,} bytes, SHA-256 `{hashlib.sha256(content).hexdigest()}`"),
     ]
@@ -37,6 +38,12 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
         parts.append(notes.strip())
     parts += [_cars("Validated on", info.validation_cars), _cars("Trained on", info.training_cars)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _output(info: ModelInfo) -> str:
+    if info.parts:
+        return f"float32 (1, {1 + len(info.classes)}, height, width) probabilities: background, then the classes"
+    return f"float32 (1, height, width) probabilities; car from {info.threshold:g} upwards"
 
 
 def card_path(model: Path) -> Path:

@@ -12,13 +12,15 @@ import numpy as np
 import onnx
 import openvino
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carmask.arrays import Photo, Probability
+from carmask.arrays import Photo
 from carmask.data.dataset import read_data
 from carmask.data.table import of_cars
 from carmask.errors import ModelError, WeightsError
 from carmask.evaluation.evaluate import evaluate, summarise
+from carmask.evaluation.partscores import NetworkLabels, evaluate_parts
 from carmask.images import read_photo, write_atomically
 from carmask.inference import frame
 from carmask.inference.model import METADATA_KEY, ModelInfo, load_model
@@ -110,16 +112,23 @@ def export(
     try:
         exported, trained, probes = load_model(trial), TorchNetwork(model, info), _probes(info, data)
         exact = _in_full_precision(trial)
-        for run_file, tolerance in ((exact, STORAGE_TOLERANCE), (exported.run, TOLERANCE)):
-            difference = max(float(np.abs(run_file(probe) - trained.run(probe)).mean()) for probe in probes)
+        run_network, run_exported = trained.run, exported.run
+        if info.parts:
+            run_network, run_exported = trained.run_parts, exported.run_parts
+        for run_file, tolerance in ((exact, STORAGE_TOLERANCE), (run_exported, TOLERANCE)):
+            difference = max(float(np.abs(run_file(probe) - run_network(probe)).mean()) for probe in probes)
             # Written so that NaN fails.
             if not difference <= tolerance:
                 raise ModelError(
                     f"{out}: not written: its probabilities differ from the trained network's by {difference:.4f}"
                 )
         if data is not None:
-            examples = of_cars(read_data(data)[0], info.validation_cars)
-            score = summarise(evaluate(exported, examples, progress=progress)).mean
+            examples, names = read_data(data)
+            examples = of_cars(examples, info.validation_cars)
+            if info.parts:
+                score = evaluate_parts(NetworkLabels(exported, names), examples, names, progress=progress).macro("f1")
+            else:
+                score = summarise(evaluate(exported, examples, progress=progress)).mean
             info = info.model_copy(update={"score": round(score, 6)})
         content = _to_onnx(model, info)
         write_atomically(out, content)
@@ -129,13 +138,13 @@ def export(
     return Exported(info, difference)
 
 
-def _in_full_precision(file: Path) -> Callable[[Photo], Probability]:
+def _in_full_precision(file: Path) -> Callable[[Photo], NDArray[np.float32]]:
     """The file in 32-bit floats, whatever the processor is fastest in."""
     compiled = openvino.Core().compile_model(str(file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
-    def run(pixels: Photo) -> Probability:
-        probability: Probability = compiled([pixels[None]])[0][0].astype(np.float32)
-        return probability
+    def run(pixels: Photo) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = compiled([pixels[None]])[0][0].astype(np.float32)
+        return found
 
     return run
 
@@ -144,20 +153,20 @@ def _probes(info: ModelInfo, data: Path | None) -> list[Photo]:
     """Inputs to compare on: photos the network was made for, or else noise."""
     if data is None:
         return [np.random.default_rng(0).integers(0, 256, (*info.size, 3), np.uint8)]
-    examples = of_cars(read_data(data)[0], info.validation_cars)[:: max(1, 16 * len(info.validation_cars) // 8)]
-    photos = [read_photo(example.photo) for example in examples]
+    examples = of_cars(read_data(data)[0], info.validation_cars)
+    photos = [read_photo(example.photo) for example in examples[:: max(1, len(examples) // 8)]]
     return [frame.enter(photo, info.place((photo.shape[0], photo.shape[1]))) for photo in photos]
 
 
 class _Deployed(nn.Module):
-    """What the graph computes: uint8 (1, height, width, 3) to float32 (1, height, width) probabilities."""
+    """What the graph computes: uint8 (1, height, width, 3) to probabilities, as ``carmask.inference.model`` says."""
 
-    def __init__(self, model: Normalised) -> None:
+    def __init__(self, model: Normalised, *, parts: bool) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.parts = model, parts
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.model.car(pixels)
+        return self.model.classes(pixels) if self.parts else self.model.car(pixels)
 
 
 def _to_onnx(model: Normalised, info: ModelInfo) -> bytes:
@@ -166,7 +175,7 @@ def _to_onnx(model: Normalised, info: ModelInfo) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            _Deployed(model).eval(),
+            _Deployed(model, parts=info.parts).eval(),
             (example,),
             input_names=["photo"],
             output_names=["probability"],

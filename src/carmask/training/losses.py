@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
@@ -51,17 +55,80 @@ def bce_log_dice(logits: Tensor, targets: Tensor) -> Tensor:
     return bce(logits, targets) - _soft_dice(logits, targets).log().mean()
 
 
-def sparse_categorical(scores: Tensor, labels: Tensor) -> Tensor:
+def sparse_categorical(scores: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """Cross-entropy of class scores against labels, mean over pixels.
 
     Args:
         scores: float32 (batch, classes, height, width); softmax over the classes gives probabilities.
         labels: int64 (batch, height, width) in [0, classes).
+        weights: float32 (classes,), of each class's pixels in the mean; None for equal ones.
 
     Returns:
         A scalar.
     """
-    return cross_entropy(scores, labels)
+    return cross_entropy(scores, labels, weights)
+
+
+def class_dice_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """1 - soft Dice of each class over the batch, mean over the classes that the batch's labels hold.
+
+    Of the whole batch, not of each image: most parts are in few of the images, and small in those.
+
+    Args:
+        scores: float32 (batch, classes, height, width).
+        labels: int64 (batch, height, width) in [0, classes).
+
+    Returns:
+        A scalar in [0, 1].
+    """
+    p = scores.softmax(1)
+    both = p.new_zeros(p.shape[1]).index_add(0, labels.flatten(), p.gather(1, labels[:, None]).flatten())
+    true = labels.flatten().bincount(minlength=p.shape[1]).to(p.dtype)
+    dice = (2.0 * both + 1.0) / (p.sum((0, 2, 3)) + true + 1.0)
+    return 1.0 - dice[true > 0].mean()
+
+
+@dataclass(frozen=True)
+class LabelLoss:
+    """A loss on class scores and labels; the others are on the logit of car and the fraction of car.
+
+    Attributes:
+        dice: add ``class_dice_loss`` to the cross-entropy.
+        weights: of the classes in the cross-entropy, background first; empty for equal ones.
+    """
+
+    dice: bool = False
+    weights: tuple[float, ...] = ()
+
+    def __call__(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Arguments and result as ``sparse_categorical``."""
+        weights = torch.tensor(self.weights, device=scores.device) if self.weights else None
+        loss = sparse_categorical(scores, labels, weights)
+        return loss + class_dice_loss(scores, labels) if self.dice else loss
+
+
+def median_frequency(masks: Iterable[NDArray[np.uint8]], classes: int) -> tuple[float, ...]:
+    """Weights that let rare classes count as much as common ones.
+
+    The median of all classes' frequencies divided by the class's own; its frequency is taken over the pictures that
+    hold it (Eigen & Fergus 2015, https://arxiv.org/abs/1411.4734, section 6.3.2).
+
+    Args:
+        masks: uint8 (height, width) labels of each picture.
+        classes: how many labels there are, background included.
+
+    Returns:
+        A weight for each label; 0 for one that no picture holds.
+    """
+    pixels, room = np.zeros(classes), np.zeros(classes)
+    for mask in masks:
+        counts = np.bincount(mask.ravel(), minlength=classes)
+        pixels += counts
+        room += np.where(counts > 0, mask.size, 0)
+    frequency = np.divide(pixels, room, out=np.zeros(classes), where=room > 0)
+    there = frequency > 0
+    weights = np.divide(float(np.median(frequency[there])), frequency, out=np.zeros(classes), where=there)
+    return tuple(weights.tolist())
 
 
 LOSSES: dict[str, Loss] = {
@@ -70,25 +137,29 @@ LOSSES: dict[str, Loss] = {
     "bce+dice": bce_dice,
     "bce-log-dice": bce_log_dice,
 }
-#: The one loss on class scores and labels; the others are on the logit of car and the fraction of car.
-SPARSE_CATEGORICAL = "sparse-categorical"
+LABEL_LOSSES: dict[str, LabelLoss] = {
+    "sparse-categorical": LabelLoss(),
+    "sparse-categorical+dice": LabelLoss(dice=True),
+}
 
 
-def find_loss(name: str) -> Loss:
+def find_loss(name: str) -> Loss | LabelLoss:
     """Look a loss up.
 
     Raises:
         UnknownNameError: if there is none of this name; the message lists those there are.
     """
-    if name == SPARSE_CATEGORICAL:
-        return sparse_categorical
+    if name in LABEL_LOSSES:
+        return LABEL_LOSSES[name]
     if name not in LOSSES:
-        names = sorted([*LOSSES, SPARSE_CATEGORICAL])
+        names = sorted([*LOSSES, *LABEL_LOSSES])
         raise UnknownNameError(f"there is no loss {name!r}; choose one of: {', '.join(names)}")
     return LOSSES[name]
 
 
-def compute_loss(loss: Loss, scores: Tensor, masks: Tensor, car_channels: tuple[int, ...], *, labels: bool) -> Tensor:
+def compute_loss(
+    loss: Loss | LabelLoss, scores: Tensor, masks: Tensor, car_channels: tuple[int, ...], *, labels: bool
+) -> Tensor:
     """Apply a loss to what a head gives.
 
     Args:
@@ -101,7 +172,7 @@ def compute_loss(loss: Loss, scores: Tensor, masks: Tensor, car_channels: tuple[
     Returns:
         A scalar.
     """
-    if loss is sparse_categorical:
+    if isinstance(loss, LabelLoss):
         return loss(scores, masks.long() if labels else (masks >= 128).long())
     targets = (masks > 0).float() if labels else masks.float() / 255.0
     return loss(car_logits(scores, car_channels), targets[:, None])

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
+from carmask.data.classes import mirrored
 from carmask.data.table import Example
 from carmask.inference.model import ModelInfo
 from carmask.networks import build
@@ -21,7 +24,7 @@ from carmask.networks.network import car_logits
 from carmask.training.cache import PhotoCache
 from carmask.training.history import CURVES_FILE, draw_curves, write_history
 from carmask.training.initialise import initialise
-from carmask.training.losses import compute_loss, find_loss
+from carmask.training.losses import LabelLoss, compute_loss, find_loss, median_frequency
 from carmask.training.photos import EpochPhotos, epoch_order
 from carmask.training.predictor import IMAGENET_MEAN, IMAGENET_STD, Normalised, TorchNetwork
 from carmask.training.recipe import Recipe
@@ -68,6 +71,13 @@ class Training(lightning.LightningModule):
             # It follows and is not trained: with several devices nothing must wait for its gradients.
             self.average.requires_grad_(False)
         self._loss = find_loss(recipe.loss)
+        if isinstance(self._loss, LabelLoss) and recipe.class_weights != "none":
+            weights = median_frequency(cache.masks(), len(info.classes) + 1)
+            self._loss = replace(self._loss, weights=weights)
+        #: What labels become in a mirror; None where masks hold no labels.
+        self._swap = None
+        if cache.labels:
+            self._swap = mirrored(info.classes) if recipe.augment.mirrors else np.arange(256, dtype=np.uint8)
         #: What each finished epoch measured.
         self.history: list[dict[str, float]] = []
 
@@ -77,7 +87,7 @@ class Training(lightning.LightningModule):
         stage = recipe.stage(epoch)
         order = epoch_order(len(self._cache), epoch, recipe.epoch_photos, seed=recipe.seed)
         size = (stage.height, stage.width)
-        photos = EpochPhotos(self._cache, order, size, recipe.augment, seed=(recipe.seed, epoch))
+        photos = EpochPhotos(self._cache, order, size, recipe.augment, seed=(recipe.seed, epoch), swap=self._swap)
         # A share of the cores: loading costs less than a tenth of a step (benchmarks/loader.py).
         workers = max(1, min(8, (os.cpu_count() or 2) // 2))
         return DataLoader(photos, batch_size=stage.batch, drop_last=True, num_workers=workers, prefetch_factor=4)

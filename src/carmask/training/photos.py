@@ -24,6 +24,7 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
         settings: AugmentSettings,
         *,
         seed: tuple[int, ...],
+        swap: NDArray[np.uint8] | None = None,
     ) -> None:
         """Make the epoch.
 
@@ -33,8 +34,10 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
             size: (height, width) to train at.
             settings: what is changed at random.
             seed: numbers that the random changes follow from.
+            swap: what labels become in a mirror, where the masks hold labels; see ``augment``.
         """
         self._cache, self._order, self._size, self._settings, self._seed = cache, order, size, settings, seed
+        self._swap = swap
 
     def __len__(self) -> int:
         return len(self._order)
@@ -43,7 +46,7 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
         """One example: uint8 (height, width, 3) RGB; uint8 (height, width), 255 times the part of car, or labels."""
         photo, mask = self._cache.read(int(self._order[index]), self._size)
         rng = np.random.default_rng((*self._seed, index))
-        photo, mask = augment(photo, mask, self._settings, rng=rng, labels=self._cache.labels)
+        photo, mask = augment(photo, mask, self._settings, rng=rng, swap=self._swap)
         return torch.from_numpy(photo), torch.from_numpy(mask)
 
 

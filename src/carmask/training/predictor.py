@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carmask.arrays import Photo, Probability
@@ -39,6 +40,11 @@ class Normalised(nn.Module):
         """The probability of car: uint8 (batch, height, width, 3) RGB to float32 (batch, height, width)."""
         return car_logits(self(pixels), self.network.car_channels)[:, 0].sigmoid()
 
+    def classes(self, pixels: Tensor) -> Tensor:
+        """The probabilities of all channels: uint8 (batch, height, width, 3) to float32 (batch, channels, h, w)."""
+        scores: Tensor = self(pixels)
+        return scores.softmax(1)
+
 
 class TorchNetwork:
     """A network in training, seen as ``inference`` sees a model file.
@@ -71,3 +77,9 @@ class TorchNetwork:
         probability: Probability = logits[0, 0].sigmoid().cpu().numpy()
         self.model.train(training)
         return probability
+
+    def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
+        """Predict the parts: float32 (1 + parts, ``*info.size``); see ``carmask.inference.model.Network``."""
+        self.run(pixels)
+        shares: NDArray[np.float32] = self.scores[0].softmax(0).cpu().numpy()
+        return shares

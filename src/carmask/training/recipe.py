@@ -51,6 +51,9 @@ class Recipe(_Settings):
     epoch_photos: int = Field(512, ge=0, description="photos that make an epoch, at whose end checkpoints come; 0: all")
     stages: tuple[StageSettings, ...] = Field(min_length=1)
     loss: str = "bce+dice"
+    class_weights: Literal["none", "median-frequency"] = Field(
+        "none", description="of parts in the cross-entropy; median-frequency: rare parts count as much as common ones"
+    )
     optimizer: Literal["adamw", "adam"] = "adamw"
     schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate, after the warm-up")
     initialisation: Literal["own", "he", "glorot", "orthogonal"] = Field(

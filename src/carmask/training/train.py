@@ -22,10 +22,12 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from pydantic import ValidationError
 
 from carmask import __version__
+from carmask.data.classes import mirrored
 from carmask.data.dataset import read_data
+from carmask.data.duplicates import group_cars
 from carmask.data.split import Split, split_cars
 from carmask.data.table import Example, of_cars
-from carmask.errors import DeviceError, RecipeError
+from carmask.errors import DataError, DeviceError, RecipeError
 from carmask.images import make_folder, picture_size, write_atomically
 from carmask.inference import frame
 from carmask.inference.model import ModelInfo
@@ -34,7 +36,7 @@ from carmask.training.budget import ProcessorBudget
 from carmask.training.cache import build_cache
 from carmask.training.checkpoint import WholeCheckpointIO, check_checkpoint
 from carmask.training.history import Row, read_history
-from carmask.training.losses import SPARSE_CATEGORICAL, find_loss
+from carmask.training.losses import LabelLoss, find_loss
 from carmask.training.memory import keep_memory
 from carmask.training.module import Training
 from carmask.training.pictures import write_pictures
@@ -115,7 +117,9 @@ def train(
     examples, classes = read_data(data)
     _check(recipe, classes, machines)
     _check_same(recipe, out)
-    split = split_cars({example.car for example in examples}, recipe.validation, seed=recipe.seed)
+    # Photos of the challenge are by car; parts come from anywhere, and the same photo may be there twice.
+    groups = group_cars(examples) if len(classes) > 1 else None
+    split = split_cars({example.car for example in examples}, recipe.validation, seed=recipe.seed, groups=groups)
     trained_on = of_cars(examples, split.train)
     if recipe.epoch_photos == 0 and len(trained_on) < max(stage.batch for stage in recipe.stages):
         raise RecipeError(f"{data}: {len(trained_on)} photos to train on do not fill a batch")
@@ -164,10 +168,15 @@ def _check(recipe: Recipe, classes: tuple[str, ...], machines: Machines) -> None
             )
         if 0 < recipe.epoch_photos < stage.batch:
             raise RecipeError(f"epoch_photos: {recipe.epoch_photos} do not fill a batch of {stage.batch}")
-    if loss is find_loss(SPARSE_CATEGORICAL) and network.channels == 1:
+    if isinstance(loss, LabelLoss) and network.channels == 1:
         raise RecipeError(f"loss: {recipe.loss} needs several channels, {recipe.network} has one; use bce")
+    if recipe.class_weights != "none" and not (isinstance(loss, LabelLoss) and len(classes) > 1):
+        raise RecipeError("class_weights: they are for parts, and a sparse-categorical loss; set class_weights=none")
     if len(classes) > 1 and recipe.augment.mirrors:
-        raise RecipeError("augment: flip would make left parts right ones; set augment.flip and augment.five to 0")
+        try:
+            mirrored(classes)
+        except DataError as error:
+            raise RecipeError(f"augment: {error}; set flip, flip_up_down and five to 0") from error
     if (recipe.encoder.weights == "imagenet" or recipe.encoder.frozen) and network.encoder_module() is None:
         raise RecipeError(
             f"encoder: {recipe.network} has none; use --set encoder.weights=none --set encoder.frozen=false"

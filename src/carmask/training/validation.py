@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
+from carmask.data.parts import PartsExample
 from carmask.data.table import Example
 from carmask.evaluation.evaluate import evaluate, summarise
+from carmask.evaluation.metrics import Confusion, confusion
+from carmask.evaluation.partscores import added
+from carmask.inference import frame
+from carmask.inference.parts import most_probable
 from carmask.training.cache import PhotoCache
-from carmask.training.losses import Loss, compute_loss
+from carmask.training.losses import LabelLoss, Loss, compute_loss
 from carmask.training.predictor import TorchNetwork
 
 
 def validate(
-    network: TorchNetwork, examples: Sequence[Example], cache: PhotoCache | None, loss: Loss
+    network: TorchNetwork, examples: Sequence[Example], cache: PhotoCache | None, loss: Loss | LabelLoss
 ) -> dict[str, float]:
     """Score as ``carmask evaluate`` does, and compute the loss on the way.
 
@@ -26,12 +32,12 @@ def validate(
 
     Returns:
         ``dice``: mean over images at native size; ``accuracy``: fraction of right pixels at native size, of car against
-        background; ``loss`` at the network's size; for parts ``f1``, the mean over classes, background included, at the
-        network's size.
+        background; ``loss`` at the network's size; for parts ``f1``, the mean over the parts at native size, as
+        ``carmask.evaluation.partscores`` has it.
     """
     losses: list[float] = []
-    classes = network.model.network.channels
-    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    names = network.info.classes
+    confusions: list[Confusion] = []
 
     # ``evaluate`` reports each photo right after its prediction, whose scores the network still holds.
     def note(done: int, _: int) -> None:
@@ -40,9 +46,13 @@ def validate(
         masks = torch.from_numpy(cache.read(done - 1, network.info.size)[1])[None].to(network.scores.device)
         car_channels = network.model.network.car_channels
         losses.append(float(compute_loss(loss, network.scores, masks, car_channels, labels=cache.labels)))
-        if cache.labels:
-            pairs = masks[0].long().cpu() * classes + network.scores[0].argmax(0).cpu()
-            confusion.add_(torch.bincount(pairs.flatten(), minlength=classes**2).view(classes, classes))
+        example = examples[done - 1]
+        if network.info.parts and isinstance(example, PartsExample):
+            truth = example.read_labels()
+            shape = (truth.shape[0], truth.shape[1])
+            place = network.info.place(shape)
+            shares = [frame.inside(one, place) for one in network.scores[0].softmax(0).cpu().numpy()]
+            confusions.append(confusion(most_probable(np.stack(shares), shape), truth, len(names) + 1))
 
     scores = evaluate(network, examples, progress=note)
     # Wrong pixels are those in one mask and not in the other: (true + predicted) (1 - Dice).
@@ -50,20 +60,6 @@ def validate(
     measured = {"dice": summarise(scores).mean, "accuracy": sum(right) / len(right)}
     if losses:
         measured["loss"] = sum(losses) / len(losses)
-    if cache is not None and cache.labels:
-        measured["f1"] = macro_f1(confusion)
+    if confusions:
+        measured["f1"] = added(confusions).mean("f1", background=False)
     return measured
-
-
-def macro_f1(confusion: torch.Tensor) -> float:
-    """Mean F1 over classes that occur in truth or prediction.
-
-    Args:
-        confusion: int64 (classes, classes): pixels by true class (row) and predicted class (column).
-
-    Returns:
-        0 to 1; 1 if there are no pixels.
-    """
-    total = (confusion.sum(0) + confusion.sum(1)).double()
-    f1 = 2.0 * confusion.diagonal().double()[total > 0] / total[total > 0]
-    return float(f1.mean()) if len(f1) else 1.0

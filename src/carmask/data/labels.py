@@ -1,0 +1,97 @@
+"""Pictures of labels: a number for each pixel, 0 for background. As index PNG, and painted over their photo."""
+
+from __future__ import annotations
+
+import colorsys
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from carmask.arrays import Photo
+from carmask.errors import PhotoError
+from carmask.images import write_atomically
+
+#: uint8 (height, width): 0 background, others count classes from 1.
+Labels = NDArray[np.uint8]
+
+
+def palette() -> NDArray[np.uint8]:
+    """A colour for each label: uint8 (256, 3), RGB; black for background, neighbouring labels far apart."""
+    colours = [(0, 0, 0)]
+    for index in range(255):
+        # The golden angle between hues, and brightness in turns.
+        red, green, blue = colorsys.hsv_to_rgb(index * 0.381966 % 1, 0.75, 0.6 + 0.4 * (index % 2))
+        colours.append((round(255 * red), round(255 * green), round(255 * blue)))
+    return np.array(colours, np.uint8)
+
+
+def encode_labels(labels: Labels) -> bytes:
+    """Make a palette PNG whose indices are the labels.
+
+    Args:
+        labels: uint8 (height, width).
+
+    Returns:
+        The content of the file.
+    """
+    image = Image.fromarray(labels)
+    image.putpalette(palette()[: int(labels.max(initial=0)) + 1].tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_labels(path: Path, labels: Labels) -> None:
+    """Write labels as a palette PNG; see ``encode_labels``.
+
+    Args:
+        path: where to; its folder must exist.
+        labels: uint8 (height, width).
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    write_atomically(path, encode_labels(labels))
+
+
+def read_labels(path: Path) -> Labels:
+    """Read an index PNG, with a palette or in grey: the values are the labels.
+
+    Returns:
+        uint8 (height, width).
+
+    Raises:
+        PhotoError: if it cannot be read, or its pixels are not one byte each.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode not in {"P", "L"}:
+                raise PhotoError(f"{path}: not an index PNG (its mode is {image.mode}); save it with one byte a pixel")
+            return np.asarray(image, np.uint8)
+    except UnidentifiedImageError as error:
+        raise PhotoError(f"{path}: not an image that can be read") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PhotoError(f"{path}: cannot be read: {error}") from error
+
+
+def paint(photo: Photo, labels: Labels, *, strength: float = 0.5) -> Photo:
+    """Lay each label's colour over a photo, with lines between labels.
+
+    Args:
+        photo: uint8 (height, width, 3), RGB.
+        labels: uint8 (height, width).
+        strength: of the colours, 0 to 1.
+
+    Returns:
+        uint8 (height, width, 3), RGB; background stays as it is.
+    """
+    colours = np.ascontiguousarray(palette()[labels])
+    painted = cv2.addWeighted(photo, 1 - strength, colours, strength, 0)
+    kernel = np.ones((3, 3), np.uint8)
+    painted[cv2.dilate(labels, kernel) != cv2.erode(labels, kernel)] = 255
+    painted[labels == 0] = photo[labels == 0]
+    return painted.astype(np.uint8, copy=False)

@@ -1,0 +1,68 @@
+"""From a photo to the parts of its car."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carmask.arrays import Size
+from carmask.data.labels import Labels
+from carmask.images import ReducedPhoto
+from carmask.inference import frame
+from carmask.inference.model import Network, car_of_parts
+from carmask.inference.predict import Prediction, decide
+
+
+class PartsPrediction(NamedTuple):
+    """What a network of parts says of one photo.
+
+    Attributes:
+        car: all parts together, and how far that can be trusted.
+        labels: uint8 (height, width) at the photo's size: 0 background, else the number of the part, from 1.
+    """
+
+    car: Prediction
+    labels: Labels
+
+
+def predict_parts(network: Network, photo: ReducedPhoto) -> PartsPrediction:
+    """Find the parts of the car in a photo.
+
+    Args:
+        network: a loaded model whose ``info.parts`` is true.
+        photo: from ``open_for``.
+
+    Returns:
+        Mask and labels, at the photo's own size. They need not agree at every pixel: the mask is cut at the model's
+        threshold, the labels are what is most probable.
+    """
+    place = network.info.place(photo.size)
+    found = network.run_parts(frame.enter(photo.pixels, place))
+    inner = np.stack([frame.inside(one, place) for one in found])
+    return PartsPrediction(decide(car_of_parts(inner), network.info, photo.size), most_probable(inner, photo.size))
+
+
+def most_probable(probabilities: NDArray[np.float32], size: Size) -> Labels:
+    """Enlarge the probability of each class softly, then take the largest: contours keep sub-pixel precision.
+
+    One class at a time, so that no more than two of them are held at full size.
+
+    Args:
+        probabilities: float32 (classes, height, width), adding up to 1 for each pixel.
+        size: (height, width) wanted.
+
+    Returns:
+        uint8 ``size``; of equal classes the first.
+    """
+    labels = np.zeros(size, np.uint8)
+    best = frame.resize(probabilities[0], size)
+    for label, one in enumerate(probabilities[1:], 1):
+        # Of n classes the most probable has 1/n at least; half of that leaves room for 16-bit arithmetic.
+        if one.max() < 0.5 / len(probabilities):
+            continue
+        large = frame.resize(one, size)
+        labels[large > best] = label
+        np.maximum(best, large, out=best)
+    return labels

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from carmask.data.coco import coco_of, polygon_mask, run_lengths, runs_mask
+from carmask.data.labels import read_labels, write_labels
+from carmask.errors import DataError, PhotoError
+
+PARTS = tuple(f"part {number}" for number in range(24))
+
+coco_mask = pytest.importorskip("pycocotools.mask")
+
+
+@given(arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9))))
+@settings(max_examples=60, deadline=None)
+def test_run_lengths_are_read_alike_by_pycocotools(mask):
+    height, width = mask.shape
+    packed = coco_mask.frPyObjects({"size": [height, width], "counts": run_lengths(mask)}, height, width)
+    assert np.array_equal(coco_mask.decode(packed).astype(bool), mask)
+    assert coco_mask.area(packed) == mask.sum()
+
+
+@given(arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9))))
+def test_run_lengths_are_their_own_inverse(mask):
+    assert np.array_equal(runs_mask(run_lengths(mask), mask.shape), mask)
+
+
+@pytest.mark.parametrize("counts", [[3, 4], [10, -4, 6, 1], []])
+def test_run_lengths_that_do_not_fill_the_picture_are_refused(counts):
+    with pytest.raises(DataError, match="in a picture of 4x3"):
+        runs_mask(counts, (3, 4))
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=40)
+def test_polygons_cover_what_coco_s_tools_cover(seed):
+    """Stars, so with edges of every direction and hollows; pycocotools rounds corners to a fifth of a pixel."""
+    rng = np.random.default_rng(seed)
+    angles = np.sort(rng.uniform(0, 2 * np.pi, 24))
+    radius = rng.uniform(40, 110, 24)
+    corners = np.stack([160 + radius * np.cos(angles), 120 + radius * np.sin(angles)], axis=1).ravel().round(1)
+    ours = polygon_mask(corners.tolist(), (240, 320))
+    theirs = coco_mask.decode(coco_mask.frPyObjects([corners.tolist()], 240, 320))[..., 0] > 0
+    length = np.hypot(*np.diff(corners.reshape(-1, 2), axis=0, append=corners[None, :2]).T).sum()
+    assert (ours ^ theirs).sum() <= 0.1 * length  # a tenth of a pixel along the contour
+
+
+def test_polygons_by_hand():
+    square = polygon_mask([1, 1, 4, 1, 4, 3, 1, 3], (5, 6))
+    assert square.sum() == 6
+    assert square[1:3, 1:4].all()
+    assert not polygon_mask([1.2, 1.2, 1.4, 1.2, 1.3, 1.4], (5, 6)).any()  # no pixel's centre lies in it
+    assert polygon_mask([-9, -9, 99, -9, 99, 99, -9, 99], (5, 6)).all()  # cut off at the border
+
+
+def test_annotations_partition_the_mask():
+    labels = np.random.default_rng(1).integers(0, len(PARTS) + 1, (30, 40)).astype(np.uint8)
+    labels[:, :3] = 0
+    content = coco_of([("a_01.jpg", labels), ("a_02.jpg", np.zeros((5, 6), np.uint8))], PARTS)
+    assert [image["file_name"] for image in content["images"]] == ["a_01.jpg", "a_02.jpg"]
+    assert [category["name"] for category in content["categories"]] == list(PARTS)
+    total = np.zeros((30, 40), int)
+    for one in content["annotations"]:
+        assert one["image_id"] == 1
+        packed = coco_mask.frPyObjects(one["segmentation"], 30, 40)
+        part = coco_mask.decode(packed).astype(bool)
+        assert np.array_equal(part, labels == one["category_id"])
+        assert one["bbox"] == coco_mask.toBbox(packed).tolist()
+        assert one["area"] == part.sum()
+        total += part
+    assert np.array_equal(total, (labels > 0).astype(int))
+
+
+def test_labels_come_back_from_their_file(tmp_path):
+    labels = np.arange(25, dtype=np.uint8).reshape(5, 5)
+    write_labels(tmp_path / "a.png", labels)
+    assert np.array_equal(read_labels(tmp_path / "a.png"), labels)
+
+
+def test_what_is_no_label_file_is_refused(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"nothing")
+    with pytest.raises(PhotoError, match=r"a\.png: not an image that can be read"):
+        read_labels(tmp_path / "a.png")

@@ -1,0 +1,57 @@
+"""The commands about car parts, as a user gives them."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from carmask.cli import main
+from carmask.data.parts import read_parts
+from tests.conftest import REPOSITORY
+
+RENDERED = REPOSITORY / "tests" / "rendered"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Give a command; its exit code, output and complaints."""
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["carmask", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+def test_convert_check_and_score(run, tmp_path):
+    code, out, _ = run("parts", "convert", RENDERED, tmp_path / "png", "--to", "png")
+    assert (code, out) == (0, f"16 photos with 24 parts in {tmp_path / 'png'}\n")
+    code, out, _ = run("parts", "check", tmp_path / "png")
+    assert code == 0
+    assert "16 photos with 24 parts" in out
+    labels = [one.read_labels() for one in read_parts(tmp_path / "png")[0]]
+    wheel = read_parts(tmp_path / "png")[1].index("wheel") + 1
+    share = np.mean([(one == wheel).mean() for one in labels])
+    (line,) = [line for line in out.splitlines() if line.startswith("wheel ")]
+    assert line.split()[1:] == [str(sum((one == wheel).any() for one in labels)), f"{100 * share:.3f}"]
+    code, out, _ = run("evaluate", tmp_path / "png" / "labels", tmp_path / "png", "--out", tmp_path / "scores")
+    assert code == 0
+    assert [line.split()[-4:] for line in out.splitlines() if "mean of parts" in line] == [["1.0000"] * 4]
+    assert (tmp_path / "scores" / "parts.html").is_file()
+
+
+def test_wrong_use_is_one_line(run, tmp_path):
+    for words, message in (
+        (("parts", "check", tmp_path), "not a data set of parts"),
+        (("parts", "convert", RENDERED, RENDERED, "--to", "coco"), "not an empty folder"),
+        (("cut", RENDERED / "train", "--out", tmp_path / "out", "--parts"), "default knows no parts"),
+    ):
+        code, _, err = run(*words)
+        assert code in {1, 2}
+        assert message in err
+        assert len(err.splitlines()) == 1
