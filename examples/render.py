@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from carmask.data.labels import palette
 from carmask.data.sheet import Tile, make_sheet
 from carmask.images import write_mask
 from carmask.studio.car import BODIES, draw_car
-from carmask.data.labels import palette
 from carmask.studio.renderset import Photographer, Sitting, write_jpeg
 from carmask.studio.scene import draw_studio
 
