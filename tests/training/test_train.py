@@ -39,6 +39,7 @@ from carmask.training.export import export, read_run
 from carmask.training.history import read_history
 from carmask.training.predictor import TorchNetwork
 from carmask.training.recipe import Recipe, load_recipe, recipe_names
+from carmask.training.sources import Sources
 from carmask.training.train import Machines, train
 
 CPU = Machines("cpu")
@@ -77,7 +78,7 @@ def test_every_recipe_trains_two_steps_and_exports(name, cars, parts, cache, tmp
     recipe = load_recipe(name, [*FAST, stages(1, side)])
     data = parts if name.startswith("parts") else cars
     out = tmp_path / "run"
-    train(recipe, data, out, encoder_weights=weights, cache=cache, machines=CPU)
+    train(recipe, data, out, sources=Sources(encoder_weights=weights), cache=cache, machines=CPU)
 
     model, info = read_run(out)
     assert torch.load(out / "last.ckpt", weights_only=True)["global_step"] == 2

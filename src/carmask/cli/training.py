@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from carmask.cli.common import TrainDeviceChoice, app, complain, need, parse_size, progress_bar
+from carmask.errors import UsageError
 
 
 @app.command()
@@ -18,6 +19,16 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The run: settings, log, weights.")],
     encoder_weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="safetensors with ImageNet weights, in place of a download.")
+    ] = None,
+    init: Annotated[
+        Path | None, typer.Option(metavar="FILE|NAME", help="Begin with this model, or a run's weights.safetensors.")
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR=SHARE", help="Take this share of the photos from another data set; repeatable."),
+    ] = None,
+    backgrounds: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Pictures without cars, for recipes that change backgrounds.")
     ] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe; repeatable.")
@@ -41,9 +52,11 @@ def train(
 
     [dim]carmask train default --data carvana/ --out runs/default[/dim]
     [dim]carmask train unet-320 --data carvana/ --out runs/unet --set loss=bce+dice --minutes 10[/dim]
+    [dim]carmask train default-wide --init default.onnx --data carvana/ --also street/=0.15 --out runs/wide[/dim]
     """
     need("torch", "train")
     from carmask.training.recipe import load_recipe
+    from carmask.training.sources import Sources
     from carmask.training.train import Machines
     from carmask.training.train import train as run
 
@@ -53,7 +66,7 @@ def train(
             settings,
             data,
             out,
-            encoder_weights=encoder_weights,
+            sources=Sources(_parse_shares(also or []), backgrounds, init, encoder_weights),
             cache=cache,
             machines=Machines(device.value, devices, nodes, strategy, minutes, processor_minutes),
             report=lambda _, done, total: step(done, total),
@@ -61,6 +74,17 @@ def train(
     # Lightning runs this command once for each further device.
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(f"trained: {weights}; make a model of it with: carmask export {out} --data {data} --out model.onnx")
+
+
+def _parse_shares(texts: list[str]) -> tuple[tuple[Path, float], ...]:
+    found = []
+    for text in texts:
+        folder, _, share = text.rpartition("=")
+        try:
+            found.append((Path(folder), float(share)))
+        except ValueError as error:
+            raise UsageError(f"--also {text}: write DIR=SHARE, such as street/=0.1") from error
+    return tuple(found)
 
 
 @app.command()

@@ -33,6 +33,9 @@ class AugmentSettings(BaseModel):
     contrast: float = Field(0.0, ge=0, le=1, description="stretch around the mean by a factor in [1 - x, 1 + x]")
     hue: float = Field(0.0, ge=0, le=180, description="turn the hue by up to this many degrees")
     grey: float = Field(0.0, ge=0, le=1, description="probability of making the car alone grey")
+    background: float = Field(0.0, ge=0, le=1, description="probability of putting the car before another background")
+    negative: float = Field(0.0, ge=0, le=1, description="probability of a background without any car, empty mask")
+    crop: float = Field(0.0, ge=0, le=1, description="probability of showing a random part, half to all of each side")
     colours: int = Field(0, ge=0, le=256, description="reduce to this many colours by k-means; 0 for none")
     binary: bool = Field(False, description="cut the mask at one half, after all else: no soft contour")
 
@@ -41,11 +44,16 @@ class AugmentSettings(BaseModel):
         """Whether left and right may change places."""
         return bool(self.flip or self.five)
 
+    @property
+    def changes_scenes(self) -> bool:
+        """Whether it changes what is in a photo (``training.scenes`` does), not only how it looks."""
+        return bool(self.background or self.negative or self.crop)
+
 
 def augment(
     photo: Photo, mask: SoftMask, settings: AugmentSettings, *, rng: np.random.Generator, labels: bool = False
 ) -> tuple[Photo, SoftMask]:
-    """Apply the settings once, at random.
+    """Apply the settings once, at random; all but those that change what is in the photo.
 
     Args:
         photo: uint8 (height, width, 3), RGB, 0 to 255.

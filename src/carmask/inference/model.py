@@ -6,6 +6,7 @@ inside it. All else that is known of a model stands in the file's metadata under
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Protocol
@@ -21,6 +22,24 @@ METADATA_KEY = "carmask"
 DEFAULT_MODEL = "default"
 
 Device = Literal["cpu", "cuda", "tensorrt"]
+
+
+class FurtherData(BaseModel):
+    """A data set that was trained on beside the main one.
+
+    Attributes:
+        name: of its folder.
+        share: of the photos trained on, 0 to 1.
+        training_cars: the cars, or photos where each is a car of its own, that the model has seen.
+        validation_cars: those it has not seen.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    share: float
+    training_cars: tuple[str, ...]
+    validation_cars: tuple[str, ...]
 
 
 class ModelInfo(BaseModel):
@@ -42,6 +61,7 @@ class ModelInfo(BaseModel):
         training_data: what it was trained on.
         training_cars: the cars it has seen.
         validation_cars: the cars it was measured on, none of which it has seen.
+        further_data: what else it was trained on, with its own split.
         score: mean Dice at native size on the validation cars, or None before it was measured.
         licence: terms that come with the model.
     """
@@ -62,6 +82,7 @@ class ModelInfo(BaseModel):
     training_data: str
     training_cars: tuple[str, ...] = ()
     validation_cars: tuple[str, ...] = ()
+    further_data: tuple[FurtherData, ...] = ()
     score: float | None = None
     licence: str
 
@@ -69,6 +90,24 @@ class ModelInfo(BaseModel):
     def size(self) -> Size:
         """(height, width) of the input."""
         return self.height, self.width
+
+    def held_out(self, cars: Collection[str]) -> tuple[str, ...]:
+        """The validation cars that this data set has: those of the model's main data, or of the further data it is.
+
+        Args:
+            cars: all cars of a data set.
+
+        Returns:
+            Their names; empty if the model names none for this data set.
+        """
+        for names in (self.validation_cars, *(one.validation_cars for one in self.further_data)):
+            if names and set(names) <= set(cars):
+                return names
+        return ()
+
+    def seen(self) -> frozenset[str]:
+        """All cars that were trained on."""
+        return frozenset(self.training_cars).union(*(one.training_cars for one in self.further_data))
 
     def place(self, photo: Size) -> frame.Frame:
         """Where a photo of (height, width) lies in the input."""
