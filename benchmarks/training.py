@@ -103,8 +103,8 @@ def ours(data: Path, network: str, size: tuple[int, int], batch: int, photos: in
     from carmask.data.table import read_examples
     from carmask.inference.model import ModelInfo
     from carmask.training.cache import build_cache
-    from carmask.training.mixture import Mixture
     from carmask.training.memory import keep_memory
+    from carmask.training.mixture import Mixture
     from carmask.training.module import Training
     from carmask.training.recipe import load_recipe
 

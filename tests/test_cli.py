@@ -86,7 +86,16 @@ def test_cut_writes_what_was_asked_for(examples, tmp_path):
         assert (composed[~mask] == (0, 128, 128)).all()
     assert not list((tmp_path / "mask").glob("*[!k].png"))
     rows = table(tmp_path / "cut" / "report.csv")
-    assert list(rows[0]) == ["photo", "status", "reason", "confidence", "area", "seconds"]
+    assert list(rows[0]) == [
+        "photo",
+        "status",
+        "reason",
+        "confidence",
+        "area",
+        "seconds",
+        "expected_error_px",
+        "review",
+    ]
     assert [row["photo"] for row in rows] == [str(photo) for photo in photos]
     assert all(row["status"] == "done" and 0 < float(row["confidence"]) <= 1 for row in rows)
 

@@ -24,6 +24,7 @@ results = st.builds(
     reason=names | st.just(""),
     confidence=fractions,
     area=fractions,
+    error=st.none() | st.floats(0, 1e4),
     seconds=st.floats(0, 1e6),
     digest=st.text("0123456789abcdef", max_size=64),
     stamp=st.just("1 2 3"),

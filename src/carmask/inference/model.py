@@ -11,11 +11,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from carmask.arrays import Photo, Probability, Size
 from carmask.errors import ModelError
 from carmask.inference import frame, onnxfile
+from carmask.inference.confidence import Calibration
 
 #: The metadata key of an ONNX file under which a model's description stands.
 METADATA_KEY = "carmask"
@@ -57,7 +58,8 @@ class ModelInfo(BaseModel):
             placed in it whole.
         normalisation: what the graph does to values of 0 to 255 first, for the reader.
         threshold: probabilities at or above it are car.
-        calibration: pairs of raw and corrected confidence, rising, interpolated linearly; empty for none.
+        calibration: what signs of trouble mean for this network (``carmask calibrate``), or None.
+        flip: the photo is predicted mirrored too, and both answers averaged: better, in twice the time.
         training_data: what it was trained on.
         training_cars: the cars it has seen.
         validation_cars: the cars it was measured on, none of which it has seen.
@@ -78,13 +80,20 @@ class ModelInfo(BaseModel):
     stretch: bool = False
     normalisation: str
     threshold: float = Field(gt=0, lt=1)
-    calibration: tuple[tuple[float, float], ...] = ()
+    calibration: Calibration | None = None
+    flip: bool = False
     training_data: str
     training_cars: tuple[str, ...] = ()
     validation_cars: tuple[str, ...] = ()
     further_data: tuple[FurtherData, ...] = ()
     score: float | None = None
     licence: str
+
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        # Files of the first version hold an empty list.
+        return value or None
 
     @property
     def size(self) -> Size:
