@@ -123,7 +123,7 @@ def test_files_that_are_no_manifests(tmp_path):
     with pytest.raises(OutputError, match="unable to open"):
         Manifest(tmp_path / "missing" / "m", "{}")
     base = sqlite3.connect(tmp_path / "newer")
-    base.execute("PRAGMA user_version = 2")
+    base.execute("PRAGMA user_version = 99")
     base.close()
     with pytest.raises(UsageError, match="another version of carmask"):
         Manifest(tmp_path / "newer", "{}")

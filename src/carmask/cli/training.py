@@ -114,6 +114,53 @@ def export(
 
 
 @app.command()
+def calibrate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or the name of a shipped model.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Its validation cars are used, none it was trained on.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The model file to write.")],
+    also: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Photos from elsewhere, with masks; repeatable.")
+    ] = None,
+    page: Annotated[Path | None, typer.Option(metavar="DIR", help="Write confidence.html here.")] = None,
+    tune: Annotated[bool, typer.Option("--tune", help="Choose the threshold too.")] = False,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Let the model average with the photo's mirror image: better, half as fast.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="The model's name; as it is by default.")] = None,
+) -> None:
+    """Teach a model what its doubts mean: fit confidence and expected error to photos it has not seen.
+
+    Half of the cars decide, the other half tests what came out; hard scenes are made of the same photos.
+
+    [dim]carmask calibrate model.onnx carvana/ --also street/ --out default.onnx --page calibration/[/dim]
+    [dim]carmask calibrate model.onnx carvana/ --flip --tune --name best --out best.onnx[/dim]
+    """
+    need("torch", "train")
+    from carmask.training.calibrate import calibrate as run
+
+    changes: dict[str, object] = {"flip": True} if flip else {}
+    if name is not None:
+        changes["name"] = name
+    with progress_bar("predicting", "photos") as step:
+        made = run(model, data, out, further=also or [], changes=changes, tune=tune, progress=step)
+    trust, calibration = made.trust, made.info.calibration
+    assert calibration is not None
+    print(f"{out}: {made.info.name}, threshold {made.info.threshold:g}, review below {calibration.review_below:g}")
+    if made.gain is not None:
+        print(f"the threshold brings {made.gain:+.6f} mean Dice on cars it was not chosen on")
+    print(f"on {trust.photos} photos of cars it was not fitted to:")
+    print(f"  {trust.captured:.0%} of the worst tenth by Dice are among the fifth of lowest confidence")
+    print(f"  {trust.within_two:.0%} of contour errors are within a factor of two of the expected one")
+    print(f"  {'scene':16} {'photos':>6} {'Dice':>7} {'confidence':>10} {'marked':>7}")
+    for kind, (count, dice, confidence, marked) in trust.kinds.items():
+        print(f"  {kind:16} {count:6} {dice:7.4f} {confidence:10.4f} {marked:7.0%}")
+    if page is not None:
+        from carmask.evaluation.confidencepage import write_confidence
+
+        print(f"pictures in {write_confidence(page, made.info.name, made.tested, made.cases)}")
+
+
+@app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders that 'carmask train' wrote.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write compare.png here.")] = None,

@@ -64,7 +64,7 @@ def remove_car(photo: Photo, mask: SoftMask, *, rng: np.random.Generator) -> Pho
     level = photo * known[..., None]
     # From small to large: each level fills what the one before could not reach.
     pyramid = [(level, known)]
-    while min(pyramid[-1][1].shape) > 4:
+    while pyramid[-1][1].min() < 0.05 and max(pyramid[-1][1].shape) > 1:
         last, weights = pyramid[-1]
         half = (max(1, weights.shape[1] // 2), max(1, weights.shape[0] // 2))
         pyramid.append(
@@ -75,7 +75,7 @@ def remove_car(photo: Photo, mask: SoftMask, *, rng: np.random.Generator) -> Pho
         )
     colours, weights = pyramid.pop()
     filled = colours / np.maximum(weights, 1e-3)[..., None]
-    for colours, weights in reversed(pyramid[1:]):
+    for colours, weights in reversed(pyramid):
         above = cv2.resize(filled, weights.shape[::-1], interpolation=cv2.INTER_LINEAR)
         part = np.minimum(1.0, weights * 4)[..., None]
         filled = part * colours / np.maximum(weights, 1e-3)[..., None] + (1 - part) * above
