@@ -87,8 +87,8 @@ def test_what_is_no_model(photos, tmp_path):
 
 def test_frozen_statistics_stay_as_they_are(photos):
     network = build("mobilenetv2-unet")
-    network.norm_frozen = True
-    model = Normalised(network).train()
+    network.freeze_norm()
+    model = Normalised(network)
     before = {name: value.clone() for name, value in model.named_buffers()}
     model(photos).sum().backward()
     assert all(torch.equal(value, before[name]) for name, value in model.named_buffers())

@@ -274,6 +274,7 @@ def test_faulty_data_is_refused_and_nothing_is_left(cars, tmp_path, harm, error,
         (["network=unet-small", "loss=bce", "encoder.frozen=true"], RecipeError, "has none"),
         (["early_stopping.patience=2", "validation=0"], RecipeError, "needs cars to validate on"),
         (["early_stopping.monitor=f1"], RecipeError, "measured on parts only"),
+        (["loss=dice", "border=2.0"], RecipeError, "dice has no BCE to weigh; use one of: bce, bce"),
         (["initialisation=glorot", "encoder.weights=imagenet"], WeightsError, "no encoder that ImageNet weights"),
     ],
 )
@@ -287,6 +288,9 @@ def test_recipes_that_cannot_run_are_refused_and_nothing_is_left(cars, cache, tm
 def test_parts_are_not_mirrored(parts, cache, tmp_path):
     recipe = load_recipe("parts-unet", [*FAST, stages(), "augment.flip=0.5"])
     with pytest.raises(RecipeError, match="left parts right"):
+        train(recipe, parts, tmp_path / "run", cache=cache, machines=CPU)
+    recipe = load_recipe("parts-unet", [*FAST, stages(), "augment.background=0.5"])
+    with pytest.raises(RecipeError, match="for masks of whole cars"):
         train(recipe, parts, tmp_path / "run", cache=cache, machines=CPU)
 
 
@@ -335,3 +339,35 @@ def test_a_time_limit_ends_a_run_with_its_weights(cars, cache, tmp_path):
     train(small(2000), cars, tmp_path / "run", cache=cache, machines=Machines("cpu", minutes=0.03))
     assert 1 <= len(read_history(tmp_path / "run")) < 2000
     read_run(tmp_path / "run")
+
+
+def test_further_data_and_a_start(run, cars, cache, tmp_path):
+    """A second set with its share and its own split; the first run's weights to begin with."""
+    other = copy(cars, tmp_path / "other")
+    for folder in ("train", "train_masks"):
+        for file in (other / folder).iterdir():
+            file.rename(file.with_name(f"new{file.name}"))
+    sources = Sources(further=((other, 0.5),), start=run / "weights.safetensors")
+    recipe = small(1, "learning_rate=1e-9", "freeze_norm=true", "border=2.0", "augment.background=1.0", "loss=bce")
+    out = tmp_path / "run"
+    train(recipe, cars, out, sources=sources, cache=cache, machines=CPU)
+
+    before, after = (read_run(folder)[0].state_dict() for folder in (run, out))
+    assert all(torch.allclose(before[key].float(), after[key].float(), atol=1e-5) for key in before)
+    info = read_run(out)[1]
+    (further,) = info.further_data
+    assert (further.name, further.share, len(further.validation_cars)) == ("other", 0.5, 3)
+    assert info.held_out({f"newcar{n}" for n in range(5)}) == further.validation_cars
+    assert info.held_out({f"car{n}" for n in range(5)}) == info.validation_cars
+    assert info.held_out({"car0"}) == ()
+    assert set(further.training_cars) < info.seen()
+    with (out / "data.csv").open(newline="") as stream:
+        uses = {(row["car"], row["use"]) for row in csv.DictReader(stream)}
+    assert {(car, "validation") for car in further.validation_cars} < uses
+    assert "validation/dice other" in read_history(out)[0]
+    with pytest.raises(RecipeError, match="holds a run with other further data"):
+        train(recipe, cars, out, cache=cache, machines=CPU)
+    wrong = Sources(start=tmp_path / "wrong.safetensors")
+    save_file({"x": torch.zeros(1)}, wrong.start)
+    with pytest.raises(WeightsError, match="not weights of this recipe's network"):
+        train(small(2), cars, tmp_path / "second", sources=wrong, cache=cache, machines=CPU)

@@ -63,6 +63,11 @@ class SegmentationNetwork(nn.Module):
         self.encoder_frozen = frozen
         self.train(self.training)
 
+    def freeze_norm(self) -> None:
+        """Let BatchNorm keep its statistics from now on; its scale and shift are still trained."""
+        self.norm_frozen = True
+        self.train(self.training)
+
     def train(self, mode: bool = True) -> SegmentationNetwork:
         """Switch between training and evaluation; what is frozen stays in evaluation."""
         super().train(mode)

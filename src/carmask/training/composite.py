@@ -60,8 +60,10 @@ def remove_car(photo: Photo, mask: SoftMask, *, rng: np.random.Generator) -> Pho
     """
     height, width = mask.shape
     away = cv2.dilate(mask, np.ones((9, 9), np.uint8)) == 0
-    known = away.astype(np.float32)
-    level = photo * known[..., None]
+    # The filling is smooth: half the size does.
+    half = (width // 2, height // 2)
+    known = cv2.resize(away.astype(np.float32), half, interpolation=cv2.INTER_AREA)
+    level = cv2.resize(photo * away.astype(np.uint8)[..., None], half, interpolation=cv2.INTER_AREA).astype(np.float32)
     # From small to large: each level fills what the one before could not reach.
     pyramid = [(level, known)]
     while pyramid[-1][1].min() < 0.05 and max(pyramid[-1][1].shape) > 1:
@@ -79,11 +81,10 @@ def remove_car(photo: Photo, mask: SoftMask, *, rng: np.random.Generator) -> Pho
         above = cv2.resize(filled, weights.shape[::-1], interpolation=cv2.INTER_LINEAR)
         part = np.minimum(1.0, weights * 4)[..., None]
         filled = part * colours / np.maximum(weights, 1e-3)[..., None] + (1 - part) * above
-    fill = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR).clip(0, 255).astype(np.uint8)
-    fill = add_grain(fill, 4.0, rng=rng)
-    result = fill
-    result[away] = photo[away]
-    return result
+    fill = cv2.resize(filled.clip(0, 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
+    fill = add_grain(fill.astype(np.uint8, copy=False), 4.0, rng=rng)
+    cv2.copyTo(photo, away.astype(np.uint8), fill)
+    return fill
 
 
 def composite(photo: Photo, mask: SoftMask, background: Photo, *, rng: np.random.Generator) -> tuple[Photo, SoftMask]:
@@ -116,11 +117,8 @@ def composite(photo: Photo, mask: SoftMask, background: Photo, *, rng: np.random
 
 def blend(car: Photo, behind: Photo, alpha: SoftMask) -> Photo:
     """``car`` where ``alpha`` is 255, ``behind`` where it is 0, in proportion between: all uint8, of one size."""
-    joined = behind.copy()
-    inside = alpha > 0
-    weight = alpha[inside].astype(np.int32)[:, None]
-    joined[inside] = (car[inside] * weight + behind[inside] * (255 - weight) + 127) // 255
-    return joined
+    weight = alpha.astype(np.float32) * np.float32(1 / 255)
+    return cv2.blendLinear(car, behind, weight, np.float32(1) - weight).astype(np.uint8, copy=False)
 
 
 def _place(car: Photo, mask: SoftMask, rng: np.random.Generator) -> tuple[Photo, SoftMask]:

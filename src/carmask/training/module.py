@@ -61,7 +61,8 @@ class Training(lightning.LightningModule):
         initialise(self.model, recipe.initialisation)
         if recipe.encoder.frozen:
             self.model.network.freeze_encoder()
-        self.model.network.norm_frozen = recipe.freeze_norm
+        if recipe.freeze_norm:
+            self.model.network.freeze_norm()
         #: The moving average of the weights, if the recipe has one: it doubles the memory that weights take.
         self.average: AveragedModel | None = None
         if recipe.average:

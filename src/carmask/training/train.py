@@ -34,7 +34,7 @@ from carmask.training.budget import ProcessorBudget
 from carmask.training.cache import build_cache
 from carmask.training.checkpoint import WholeCheckpointIO, check_checkpoint
 from carmask.training.history import Row, read_history
-from carmask.training.losses import SPARSE_CATEGORICAL, find_loss
+from carmask.training.losses import SPARSE_CATEGORICAL, WITH_BCE, find_loss
 from carmask.training.memory import keep_memory
 from carmask.training.module import Training
 from carmask.training.pictures import write_pictures
@@ -176,6 +176,10 @@ def _check(recipe: Recipe, classes: tuple[str, ...], machines: Machines) -> None
             raise RecipeError(f"epoch_photos: {recipe.epoch_photos} do not fill a batch of {stage.batch}")
     if loss is find_loss(SPARSE_CATEGORICAL) and network.channels == 1:
         raise RecipeError(f"loss: {recipe.loss} needs several channels, {recipe.network} has one; use bce")
+    if recipe.border and recipe.loss not in WITH_BCE:
+        raise RecipeError(f"border: {recipe.loss} has no BCE to weigh; use one of: {', '.join(sorted(WITH_BCE))}")
+    if len(classes) > 1 and any(recipe.changes(epoch).changes_scenes for epoch in range(recipe.epochs)):
+        raise RecipeError("augment: background, negative and crop are for masks of whole cars; set them to 0")
     if len(classes) > 1 and recipe.augment.mirrors:
         raise RecipeError("augment: flip would make left parts right ones; set augment.flip and augment.five to 0")
     if (recipe.encoder.weights == "imagenet" or recipe.encoder.frozen) and network.encoder_module() is None:
