@@ -359,7 +359,7 @@ def test_further_data_and_a_start(run, cars, cache, tmp_path):
     assert (further.name, further.share, len(further.validation_cars)) == ("other", 0.5, 3)
     assert info.held_out({f"newcar{n}" for n in range(5)}) == further.validation_cars
     assert info.held_out({f"car{n}" for n in range(5)}) == info.validation_cars
-    assert info.held_out({"car0"}) == ()
+    assert info.held_out({"of another set"}) == ()
     assert set(further.training_cars) < info.seen()
     with (out / "data.csv").open(newline="") as stream:
         uses = {(row["car"], row["use"]) for row in csv.DictReader(stream)}

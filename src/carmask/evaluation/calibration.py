@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.errors import DataError
-from carmask.inference.confidence import Calibration, Judgement, Linear, Signs
+from carmask.inference.confidence import Calibration, Judgement, Linear, Signs, compress
 
 #: Kinds of scene that are not one whole car.
 STRANGE = frozenset({"no car", "no car, drawn", "close-up", "cut off", "two cars"})
@@ -84,7 +84,7 @@ def fit_calibration(cases: Sequence[Case], *, data: str) -> Calibration:
     signs = np.array([case.signs for case in found], np.float64)
     # Standardised by what is usual: a sign that never shows there has no scale of its own.
     centre, scale = signs[usual].mean(0), np.maximum(signs[usual].std(0), 0.25 * signs.std(0) + 1e-3)
-    values = np.clip((signs - centre) / scale, -4, 4)
+    values = np.vectorize(compress)((signs - centre) / scale)
     strange = np.array([case.kind in STRANGE for case in found])
     error = np.log(np.array([case.error for case in found])[~strange] + 0.02)
     loss = np.log(1 - np.array([case.dice for case in found])[~strange] + 1e-5)

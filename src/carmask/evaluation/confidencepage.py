@@ -38,10 +38,8 @@ def write_confidence(out: Path, name: str, calibration: Calibration, cases: Sequ
             "sure",
             "Confidence and Dice",
             "Each point is a photo: how sure the model was, and how good its mask is. On the line both are the same; "
-            "right of it the model was too sure.",
-            join(
-                [_points(calibration, usual, "photos like those it was made for"), _points(calibration, cases, "all")]
-            ),
+            "right of it, in the first picture, the model was too sure.",
+            join([_points(calibration, cases), _losses(calibration, usual)]),
         ),
         Section(
             "look",
@@ -68,9 +66,18 @@ def write_confidence(out: Path, name: str, calibration: Calibration, cases: Sequ
     return write_page(out / PAGE, page(f"Confidence of {name}", lead, [first, *sections]))
 
 
-def _points(calibration: Calibration, cases: Sequence[Case], title: str) -> Html:
+def _points(calibration: Calibration, cases: Sequence[Case]) -> Html:
     points = [(judge_case(calibration, case).confidence, case.dice, f"{case.kind}: {case.name}") for case in cases]
-    return join([say(title), scatter(points, across="confidence", up="Dice", diagonal=True)])
+    return join([say("All photos and scenes."), scatter(points, across="confidence", up="Dice", diagonal=True)])
+
+
+def _losses(calibration: Calibration, cases: Sequence[Case]) -> Html:
+    points = []
+    for case in cases:
+        sure = judge_case(calibration, case).confidence
+        points.append((float(np.log2(1.0001 - case.dice)), float(np.log2(1.0001 - sure)), case.name))
+    title = "Photos like those it was made for, as powers of two of 1 - Dice: 1 to the right is twice as much lost."
+    return join([say(title), scatter(points, across="true", up="expected", diagonal=True)])
 
 
 def _coverage(calibration: Calibration, cases: Sequence[Case]) -> Html:

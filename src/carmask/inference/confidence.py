@@ -110,11 +110,18 @@ class Calibration(BaseModel):
     def judge(self, signs: Signs) -> Judgement:
         """What signs mean."""
         place = zip(signs, self.centre, self.scale, strict=True)
-        # What lies further out than anything it was fitted to is not extrapolated to.
-        values = tuple(max(-4.0, min(4.0, (sign - centre) / scale)) for sign, centre, scale in place)
+        values = tuple(compress((sign - centre) / scale) for sign, centre, scale in place)
         dice = 1.0 - min(1.0, math.exp(self.loss(values)))
         strange = 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, self.strange(values)))))
         return Judgement(dice * (1.0 - strange), math.exp(min(7.0, self.error(values))))
+
+
+def compress(value: float) -> float:
+    """Leave a standardised sign as it is up to 3, and let it grow with the logarithm from there.
+
+    Out of its place a network's signs lie many deviations out: they must count, and not be extrapolated from.
+    """
+    return value if abs(value) <= 3 else math.copysign(3 + math.log(abs(value) - 2), value)
 
 
 @dataclass(frozen=True)
