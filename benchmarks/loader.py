@@ -29,6 +29,7 @@ from carmask.networks import build
 from carmask.training.cache import PhotoCache, build_cache
 from carmask.training.losses import compute_loss, find_loss
 from carmask.training.memory import keep_memory
+from carmask.training.mixture import Mixture
 from carmask.training.photos import EpochPhotos
 from carmask.training.predictor import Normalised
 from carmask.training.recipe import Recipe, load_recipe
@@ -57,7 +58,7 @@ def loading(recipe: Recipe, cache: PhotoCache, seconds: float) -> float:
     """Photos a second of the loader alone."""
     stage = recipe.stages[0]
     order = np.resize(np.arange(len(cache)), 100_000).astype(np.int64)
-    photos = EpochPhotos(cache, order, (stage.height, stage.width), recipe.augment, seed=(0,))
+    photos = EpochPhotos(Mixture(cache), order, (stage.height, stage.width), recipe.augment, seed=(0,))
     workers = max(1, min(8, (os.cpu_count() or 2) // 2))
     batches = iter(DataLoader(photos, batch_size=stage.batch, num_workers=workers, prefetch_factor=4))
     for _ in islice(batches, 8):

@@ -104,6 +104,7 @@ def ours(data: Path, network: str, size: tuple[int, int], batch: int, photos: in
     from carmask.inference.model import ModelInfo
     from carmask.training.cache import build_cache
     from carmask.training.memory import keep_memory
+    from carmask.training.mixture import Mixture
     from carmask.training.module import Training
     from carmask.training.recipe import load_recipe
 
@@ -144,7 +145,7 @@ def ours(data: Path, network: str, size: tuple[int, int], batch: int, photos: in
             enable_model_summary=False,
             callbacks=[Clock()],
         )
-        trainer.fit(Training(recipe, cache, [], info))
+        trainer.fit(Training(recipe, Mixture(cache), [], info))
     used = (len(examples) // batch) * batch * (epochs - 1)
     return {"rate": used / (times[-1] - times[0]), "cache": filled}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import re
 import subprocess
@@ -86,7 +87,16 @@ def test_cut_writes_what_was_asked_for(examples, tmp_path):
         assert (composed[~mask] == (0, 128, 128)).all()
     assert not list((tmp_path / "mask").glob("*[!k].png"))
     rows = table(tmp_path / "cut" / "report.csv")
-    assert list(rows[0]) == ["photo", "status", "reason", "confidence", "area", "seconds"]
+    assert list(rows[0]) == [
+        "photo",
+        "status",
+        "reason",
+        "confidence",
+        "area",
+        "seconds",
+        "expected_error_px",
+        "review",
+    ]
     assert [row["photo"] for row in rows] == [str(photo) for photo in photos]
     assert all(row["status"] == "done" and 0 < float(row["confidence"]) <= 1 for row in rows)
 
@@ -103,6 +113,7 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
     result = run("cut", photos, "--out", tmp_path / "out", "--recursive")
     assert result.returncode == 1
     assert "2 of 4 photos done" in result.stdout
+    assert " to look at: those with review=yes in the table" in result.stdout
     errors = result.stderr.splitlines()
     assert len(errors) == 2
     assert "empty.png: the file is empty" in errors[0]
@@ -112,8 +123,11 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
     assert not (tmp_path / "out" / "truncated.png").exists()
     assert {row["status"] for row in table(tmp_path / "out" / "report.csv")} == {"done", "failed"}
     # The output folder inside the input folder is not taken for photos on the next run.
-    again = run("cut", ".", "--out", "out", "--recursive", cwd=photos)
+    again = run("cut", ".", "--out", "out", "--recursive", "--review-budget", "50%", cwd=photos)
     assert "of 4 photos done" in again.stdout
+    marked = [row for row in table(photos / "out" / "report.csv") if row["review"] == "yes"]
+    done = [row for row in table(photos / "out" / "report.csv") if row["status"] == "done"]
+    assert len(marked) == math.ceil(len(done) / 2)
     assert "of 4 photos done" in run("cut", ".", "--out", "out", "--recursive", cwd=photos).stdout
 
 
@@ -127,6 +141,9 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
         (["cut", "outer", "--out", "o"], "outer: no photos in this folder .* --recursive"),
         (["cut", "twins", "--out", "o"], r"twins/a\.jpg and twins/a\.png would both be written to o/a\.png"),
         (["cut", "twins/a.png", "--out", "twins"], r"twins/a\.png: this photo would be overwritten"),
+        (["cut", "twins/a.png", "--out", "o", "--review-budget", "5"], "write a share of the photos such as 5%"),
+        (["cut", "twins/a.png", "--out", "o", "--review-budget", "120%"], "write a share of the photos such as 5%"),
+        (["cut", "twins/a.png", "--out", "o", "--review-budget", "5%", "--review-below", "0.9"], "exclude each other"),
         (["cut", "twins/a.png", "--out", "o", "--background", "nocolour"], "no such picture, and not a colour"),
         (["cut", "twins/a.png", "--out", "o", "--model", "twins/a.png"], r"a\.png: not an ONNX model file"),
         (["cut", "twins/a.png", "--out", "o", "--model", "bset"], r"bset: neither .* \(.*default"),

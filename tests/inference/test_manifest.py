@@ -24,6 +24,7 @@ results = st.builds(
     reason=names | st.just(""),
     confidence=fractions,
     area=fractions,
+    error=st.none() | st.floats(0, 1e4),
     seconds=st.floats(0, 1e6),
     digest=st.text("0123456789abcdef", max_size=64),
     stamp=st.just("1 2 3"),
@@ -122,7 +123,7 @@ def test_files_that_are_no_manifests(tmp_path):
     with pytest.raises(OutputError, match="unable to open"):
         Manifest(tmp_path / "missing" / "m", "{}")
     base = sqlite3.connect(tmp_path / "newer")
-    base.execute("PRAGMA user_version = 2")
+    base.execute("PRAGMA user_version = 99")
     base.close()
     with pytest.raises(UsageError, match="another version of carmask"):
         Manifest(tmp_path / "newer", "{}")

@@ -17,6 +17,7 @@ from carmask.training.losses import (
     bce,
     bce_dice,
     bce_log_dice,
+    border_bce,
     class_dice_loss,
     compute_loss,
     dice_loss,
@@ -138,3 +139,25 @@ def test_binary_masks_and_soft_ones():
 def test_unknown_losses_list_the_choices():
     with pytest.raises(UnknownNameError, match=r"bce, bce\+dice, bce-log-dice, dice, sparse-categorical"):
         find_loss("focal")
+
+
+def test_the_contour_weighs_more():
+    """Against weights written out: within three pixels of the contour 1 + border, and a mean of 1."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 1, 20, 30, generator=generator)
+    targets = torch.zeros(2, 1, 20, 30)
+    targets[:, :, 6:20, 10:22] = 1.0
+    near = torch.zeros(20, 30)
+    for row in range(20):
+        for column in range(30):
+            part = targets[0, 0, max(0, row - 3) : row + 4, max(0, column - 3) : column + 4]
+            near[row, column] = float(part.min() < 0.5 <= part.max())
+    weights = 1 + 2.0 * near
+    each = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    assert border_bce(logits, targets, 2.0) == pytest.approx(
+        float((each * weights).sum() / (2 * weights.sum())), rel=1e-5
+    )
+    assert border_bce(logits, targets, 0.0) == pytest.approx(float(bce(logits, targets)), rel=1e-6)
+    masks = (255 * targets[:, 0]).to(torch.uint8)
+    found = compute_loss(find_loss("bce+dice"), logits, masks, (0,), labels=False, border=2.0)
+    assert found == pytest.approx(float(border_bce(logits, targets, 2.0) + dice_loss(logits, targets)), rel=1e-5)

@@ -39,6 +39,7 @@ from carmask.training.export import export, read_run
 from carmask.training.history import read_history
 from carmask.training.predictor import TorchNetwork
 from carmask.training.recipe import Recipe, load_recipe, recipe_names
+from carmask.training.sources import Sources
 from carmask.training.train import Machines, train
 
 CPU = Machines("cpu")
@@ -77,7 +78,7 @@ def test_every_recipe_trains_two_steps_and_exports(name, cars, parts, cache, tmp
     recipe = load_recipe(name, [*FAST, stages(1, side)])
     data = parts if name.startswith("parts") else cars
     out = tmp_path / "run"
-    train(recipe, data, out, encoder_weights=weights, cache=cache, machines=CPU)
+    train(recipe, data, out, sources=Sources(encoder_weights=weights), cache=cache, machines=CPU)
 
     model, info = read_run(out)
     assert torch.load(out / "last.ckpt", weights_only=True)["global_step"] == 2
@@ -278,6 +279,7 @@ def test_faulty_data_is_refused_and_nothing_is_left(cars, tmp_path, harm, error,
         (["network=unet-small", "loss=bce", "encoder.frozen=true"], RecipeError, "has none"),
         (["early_stopping.patience=2", "validation=0"], RecipeError, "needs cars to validate on"),
         (["early_stopping.monitor=f1"], RecipeError, "measured on parts only"),
+        (["loss=dice", "border=2.0"], RecipeError, "dice has no BCE to weigh; use one of: bce, bce"),
         (["initialisation=glorot", "encoder.weights=imagenet"], WeightsError, "no encoder that ImageNet weights"),
     ],
 )
@@ -317,6 +319,12 @@ def test_near_duplicates_are_on_one_side_of_the_split(parts, cache, tmp_path):
     info = json.loads((tmp_path / "run" / "model.json").read_text())
     sides = [set(info[f"{side}_cars"]) & set("01234") for side in ("training", "validation")]
     assert sorted(map(len, sides)) == [0, 5]
+
+
+def test_scenes_of_parts_are_not_changed(parts, cache, tmp_path):
+    recipe = load_recipe("parts-unet", [*FAST, stages(), "augment.background=0.5"])
+    with pytest.raises(RecipeError, match="for masks of whole cars"):
+        train(recipe, parts, tmp_path / "run", cache=cache, machines=CPU)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -364,3 +372,35 @@ def test_a_time_limit_ends_a_run_with_its_weights(cars, cache, tmp_path):
     train(small(2000), cars, tmp_path / "run", cache=cache, machines=Machines("cpu", minutes=0.03))
     assert 1 <= len(read_history(tmp_path / "run")) < 2000
     read_run(tmp_path / "run")
+
+
+def test_further_data_and_a_start(run, cars, cache, tmp_path):
+    """A second set with its share and its own split; the first run's weights to begin with."""
+    other = copy(cars, tmp_path / "other")
+    for folder in ("train", "train_masks"):
+        for file in (other / folder).iterdir():
+            file.rename(file.with_name(f"new{file.name}"))
+    sources = Sources(further=((other, 0.5),), start=run / "weights.safetensors")
+    recipe = small(1, "learning_rate=1e-9", "freeze_norm=true", "border=2.0", "augment.background=1.0", "loss=bce")
+    out = tmp_path / "run"
+    train(recipe, cars, out, sources=sources, cache=cache, machines=CPU)
+
+    before, after = (read_run(folder)[0].state_dict() for folder in (run, out))
+    assert all(torch.allclose(before[key].float(), after[key].float(), atol=1e-5) for key in before)
+    info = read_run(out)[1]
+    (further,) = info.further_data
+    assert (further.name, further.share, len(further.validation_cars)) == ("other", 0.5, 3)
+    assert info.held_out({f"newcar{n}" for n in range(5)}) == further.validation_cars
+    assert info.held_out({f"car{n}" for n in range(5)}) == info.validation_cars
+    assert info.held_out({"of another set"}) == ()
+    assert set(further.training_cars) < info.seen()
+    with (out / "data.csv").open(newline="") as stream:
+        uses = {(row["car"], row["use"]) for row in csv.DictReader(stream)}
+    assert {(car, "validation") for car in further.validation_cars} < uses
+    assert "validation/dice other" in read_history(out)[0]
+    with pytest.raises(RecipeError, match="holds a run with other further data"):
+        train(recipe, cars, out, cache=cache, machines=CPU)
+    wrong = Sources(start=tmp_path / "wrong.safetensors")
+    save_file({"x": torch.zeros(1)}, wrong.start)
+    with pytest.raises(WeightsError, match="not weights of this recipe's network"):
+        train(small(2), cars, tmp_path / "second", sources=wrong, cache=cache, machines=CPU)

@@ -32,6 +32,7 @@ from carmask.errors import UsageError
 
 if TYPE_CHECKING:
     from carmask.inference.batch import Engine
+    from carmask.inference.confidence import Review
     from carmask.inference.photo import PhotoTask, Result
 
 
@@ -55,6 +56,14 @@ def cut(
     model: ModelOption = "default",
     device: DeviceOption = DeviceChoice.cpu,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search sub-folders too; keep them.")] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option("--review-budget", metavar="PERCENT", help="Mark this share, the least certain: 5%."),
+    ] = None,
+    below: Annotated[
+        float | None,
+        typer.Option("--review-below", min=0, max=1, help="Mark all of lower confidence; the model's own by default."),
+    ] = None,
     restart: RestartOption = False,
     timeout: TimeoutOption = 120.0,
     progress: ProgressOption = ProgressChoice.bar,
@@ -67,11 +76,13 @@ def cut(
     """Cut cars out of photos.
 
     Writes DIR/NAME.png for each photo, the car on transparency at the photo's own size, and DIR/report.csv with a
-    confidence for each: look at the lowest ones first. A photo that cannot be read is reported; the others go on.
-    If it was interrupted, the same command goes on where it was; photos that have changed since are done again.
+    confidence for each, how far its contour may be off, and a mark on those that a person should look at. A photo that
+    cannot be read is reported; the others go on. If it was interrupted, the same command goes on where it was; photos
+    that have changed since are done again.
 
     [dim]carmask cut photos/ --out out/[/dim]
     [dim]carmask cut photos/ --out out/ --mask --recursive[/dim]
+    [dim]carmask cut photos/ --out out/ --review-budget 5%[/dim]
     [dim]carmask cut car.jpg --out out/ --background showroom.jpg[/dim]
     [dim]carmask cut photos/ --out out/ --parts --model parts.onnx[/dim]
     [dim]carmask cut s3://bucket/photos --out s3://bucket/cut --engine ray --address auto --state runs/monday[/dim]
@@ -88,15 +99,18 @@ def cut(
     folder = stores.need_state(target, state)
     jobs = batch.plan(places, target, wanted, recursive=recursive)
     task = PhotoTask(model, wanted, device.value, storage=stores.Stores())
+    review = _review(model, budget, below)
     worker = _start_engine(task, timeout, engine, address)
     with worker, batch.opened(folder, jobs, task, restart=restart) as manifest:
         try:
             failed = _follow(batch.cut(jobs, manifest, worker), len(jobs), "cutting", progress)
         finally:
             worker.close()  # nothing is written any more when the folder is tidied
-            report = batch.write_report(folder, jobs, manifest)
+            report = batch.write_report(folder, jobs, manifest, review=review)
+            doubtful = len(batch.to_review(jobs, manifest, review))
     if progress is not ProgressChoice.json:
         print(f"{len(jobs) - failed} of {len(jobs)} photos done; results in {out}, table in {report}")
+        print(f"{doubtful} to look at: those with review=yes in the table")
     if failed:
         raise typer.Exit(1)
 
@@ -146,6 +160,27 @@ def submit(
         print(f"{count} rows in {out}")
 
 
+def _review(model: str, budget: str | None, below: float | None) -> Review:
+    from carmask.inference.confidence import REVIEW_BELOW, Review
+    from carmask.inference.model import find_model, read_info
+
+    if budget is not None and below is not None:
+        raise UsageError("--review-budget and --review-below exclude each other")
+    share = None
+    if budget is not None:
+        number, percent, rest = budget.strip().partition("%")
+        try:
+            share = float(number) / 100 if percent and not rest else float("nan")
+        except ValueError:
+            share = float("nan")
+        if not 0 <= share <= 1:
+            raise UsageError(f"--review-budget {budget}: write a share of the photos such as 5%")
+    if below is None:
+        calibration = read_info(find_model(model)).calibration
+        below = REVIEW_BELOW if calibration is None else calibration.review_below
+    return Review(below, share)
+
+
 def _start_engine(task: PhotoTask, timeout: float, engine: EngineChoice, address: str | None) -> Engine:
     """Load the network, here or on a cluster."""
     if engine is EngineChoice.ray:
@@ -189,6 +224,7 @@ def _print_event(result: Result, done: int, total: int, rate: float) -> None:
         "reason": result.reason,
         "confidence": result.confidence,
         "area": result.area,
+        "expected_error_px": result.error,
         "seconds": round(result.seconds, 4),
         "kept": result.kept,
         "done": done,

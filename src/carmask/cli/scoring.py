@@ -104,9 +104,10 @@ def evaluate(
     if cars is not None:
         examples = table.of_cars(examples, table.read_cars(cars))
     if val:
-        chosen = next((one.info.validation_cars for one in predictors if one.info and one.info.validation_cars), ())
+        known = {example.car for example in examples}
+        chosen = next((found for one in predictors if one.info and (found := one.info.held_out(known))), ())
         if not chosen:
-            raise UsageError(f"{what[0]}: names no validation cars; choose some with --cars FILE")
+            raise UsageError(f"{what[0]}: names no validation cars of {data}; choose some with --cars FILE")
         examples = table.of_cars(examples, chosen)
     with progress_bar("scoring", "photos") as step:
         results = evaluation.examine(predictors, examples, progress=step)
@@ -323,7 +324,7 @@ def _print_summary(name: str, scores: list[Score]) -> None:
 
 
 def _warn_of_training_cars(examples: list[Example], info: ModelInfo) -> None:
-    seen = {example.car for example in examples} & set(info.training_cars)
+    seen = {example.car for example in examples} & info.seen()
     if seen:
         complain(
             f"{len(seen)} of these cars were used to train {info.name}: it scores better on them than on new ones; "

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from carmask.cli.common import TrainDeviceChoice, app, complain, need, parse_size, progress_bar
+from carmask.errors import UsageError
 
 
 @app.command()
@@ -18,6 +19,16 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The run: settings, log, weights.")],
     encoder_weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="safetensors with ImageNet weights, in place of a download.")
+    ] = None,
+    init: Annotated[
+        Path | None, typer.Option(metavar="FILE|NAME", help="Begin with this model, or a run's weights.safetensors.")
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR=SHARE", help="Take this share of the photos from another data set; repeatable."),
+    ] = None,
+    backgrounds: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Pictures without cars, for recipes that change backgrounds.")
     ] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe; repeatable.")
@@ -41,9 +52,11 @@ def train(
 
     [dim]carmask train default --data carvana/ --out runs/default[/dim]
     [dim]carmask train unet-320 --data carvana/ --out runs/unet --set loss=bce+dice --minutes 10[/dim]
+    [dim]carmask train default-wide --init default.onnx --data carvana/ --also street/=0.15 --out runs/wide[/dim]
     """
     need("torch", "train")
     from carmask.training.recipe import load_recipe
+    from carmask.training.sources import Sources
     from carmask.training.train import Machines
     from carmask.training.train import train as run
 
@@ -53,7 +66,7 @@ def train(
             settings,
             data,
             out,
-            encoder_weights=encoder_weights,
+            sources=Sources(_parse_shares(also or []), backgrounds, init, encoder_weights),
             cache=cache,
             machines=Machines(device.value, devices, nodes, strategy, minutes, processor_minutes),
             report=lambda _, done, total: step(done, total),
@@ -61,6 +74,17 @@ def train(
     # Lightning runs this command once for each further device.
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(f"trained: {weights}; make a model of it with: carmask export {out} --data {data} --out model.onnx")
+
+
+def _parse_shares(texts: list[str]) -> tuple[tuple[Path, float], ...]:
+    found = []
+    for text in texts:
+        folder, _, share = text.rpartition("=")
+        try:
+            found.append((Path(folder), float(share)))
+        except ValueError as error:
+            raise UsageError(f"--also {text}: write DIR=SHARE, such as street/=0.1") from error
+    return tuple(found)
 
 
 @app.command()
@@ -87,6 +111,53 @@ def export(
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB; differs from the trained network by {made.difference:.5f} (mean)")
     if made.info.score is not None:
         print(f"{made.info.measure} {made.info.score:.6f} on its {len(made.info.validation_cars)} validation cars")
+
+
+@app.command()
+def calibrate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or the name of a shipped model.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Its validation cars are used, none it was trained on.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The model file to write.")],
+    also: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Photos from elsewhere, with masks; repeatable.")
+    ] = None,
+    page: Annotated[Path | None, typer.Option(metavar="DIR", help="Write confidence.html here.")] = None,
+    tune: Annotated[bool, typer.Option("--tune", help="Choose the threshold too.")] = False,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Let the model average with the photo's mirror image: better, half as fast.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="The model's name; as it is by default.")] = None,
+) -> None:
+    """Teach a model what its doubts mean: fit confidence and expected error to photos it has not seen.
+
+    Half of the cars decide, the other half tests what came out; hard scenes are made of the same photos.
+
+    [dim]carmask calibrate model.onnx carvana/ --also street/ --out default.onnx --page calibration/[/dim]
+    [dim]carmask calibrate model.onnx carvana/ --flip --tune --name best --out best.onnx[/dim]
+    """
+    need("torch", "train")
+    from carmask.training.calibrate import calibrate as run
+
+    changes: dict[str, object] = {"flip": True} if flip else {}
+    if name is not None:
+        changes["name"] = name
+    with progress_bar("predicting", "photos") as step:
+        made = run(model, data, out, further=also or [], changes=changes, tune=tune, progress=step)
+    trust, calibration = made.trust, made.info.calibration
+    assert calibration is not None
+    print(f"{out}: {made.info.name}, threshold {made.info.threshold:g}, review below {calibration.review_below:g}")
+    if made.gain is not None:
+        print(f"the threshold brings {made.gain:+.6f} mean Dice on cars it was not chosen on")
+    print(f"on {trust.photos} photos of cars it was not fitted to:")
+    print(f"  {trust.captured:.0%} of the worst tenth by Dice are among the fifth of lowest confidence")
+    print(f"  {trust.within_two:.0%} of contour errors are within a factor of two of the expected one")
+    print(f"  {'scene':16} {'photos':>6} {'Dice':>7} {'confidence':>10} {'marked':>7}")
+    for kind, (count, dice, confidence, marked) in trust.kinds.items():
+        print(f"  {kind:16} {count:6} {dice:7.4f} {confidence:10.4f} {marked:7.0%}")
+    if page is not None:
+        from carmask.evaluation.confidencepage import write_confidence
+
+        print(f"pictures in {write_confidence(page, made.info.name, made.tested, made.cases)}")
 
 
 @app.command()

@@ -37,6 +37,9 @@ class AugmentSettings(BaseModel):
     grey: float = Field(0.0, ge=0, le=1, description="probability of making the car alone grey")
     blur: float = Field(0.0, ge=0, le=1, description="probability of blurring by up to 1.5 pixels")
     noise: float = Field(0.0, ge=0, le=128, description="add noise with up to this standard deviation")
+    background: float = Field(0.0, ge=0, le=1, description="probability of putting the car before another background")
+    negative: float = Field(0.0, ge=0, le=1, description="probability of a background without any car, empty mask")
+    crop: float = Field(0.0, ge=0, le=1, description="probability of showing a random part, half to all of each side")
     colours: int = Field(0, ge=0, le=256, description="reduce to this many colours by k-means; 0 for none")
     binary: bool = Field(False, description="cut the mask at one half, after all else: no soft contour")
 
@@ -44,6 +47,11 @@ class AugmentSettings(BaseModel):
     def mirrors(self) -> bool:
         """Whether left and right may change places."""
         return bool(self.flip or self.flip_up_down or self.five)
+
+    @property
+    def changes_scenes(self) -> bool:
+        """Whether it changes what is in a photo (``training.scenes`` does), not only how it looks."""
+        return bool(self.background or self.negative or self.crop)
 
 
 def augment(
@@ -54,7 +62,7 @@ def augment(
     rng: np.random.Generator,
     swap: NDArray[np.uint8] | None = None,
 ) -> tuple[Photo, SoftMask]:
-    """Apply the settings once, at random.
+    """Apply the settings once, at random; all but those that change what is in the photo.
 
     Args:
         photo: uint8 (height, width, 3), RGB, 0 to 255.

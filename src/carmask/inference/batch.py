@@ -13,6 +13,7 @@ from typing import Protocol
 
 from carmask.errors import OutputError, UsageError
 from carmask.images import PHOTO_SUFFIXES, make_folder, remove_leftovers, write_atomically
+from carmask.inference.confidence import Review
 from carmask.inference.isolated import Isolated, Lost
 from carmask.inference.machine import available_cores
 from carmask.inference.manifest import Manifest, describe
@@ -22,7 +23,7 @@ from carmask.inference.stores import Stores, join
 __all__ = ["Engine", "Job", "LocalEngine", "Result", "Wanted", "cut", "opened", "plan", "write_report"]
 
 REPORT = "report.csv"
-REPORT_COLUMNS = ("photo", "status", "reason", "confidence", "area", "seconds")
+REPORT_COLUMNS = ("photo", "status", "reason", "confidence", "area", "seconds", "expected_error_px", "review")
 #: The folder in the output folder that holds the manifest.
 STATE = ".carmask"
 #: Seconds that a photo may take. The largest that is read takes 20 s on one core of 2024, as a PNG cut-out.
@@ -236,13 +237,14 @@ def cut(jobs: Iterable[Job], manifest: Manifest, engine: Engine) -> Iterator[Res
             )
 
 
-def write_report(out: Path, jobs: Iterable[Job], manifest: Manifest) -> Path:
+def write_report(out: Path, jobs: Sequence[Job], manifest: Manifest, *, review: Review | None = None) -> Path:
     """Write ``report.csv``: a row for each photo that was tried, in the order of the jobs.
 
     Args:
         out: the output folder.
         jobs: from ``plan``.
         manifest: has their results.
+        review: which photos are marked for a person to look at; without it the column says so of none.
 
     Returns:
         Its path.
@@ -253,14 +255,34 @@ def write_report(out: Path, jobs: Iterable[Job], manifest: Manifest) -> Path:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(REPORT_COLUMNS)
-    for result in (manifest.result(job.name) for job in jobs):
+    marked = set() if review is None else to_review(jobs, manifest, review)
+    for job in jobs:
+        result = manifest.result(job.name)
         if result is None:
             continue
         confidence = "" if result.confidence is None else f"{result.confidence:.4f}"
         area = "" if result.area is None else f"{result.area:.4f}"
-        writer.writerow([result.photo, result.status, result.reason, confidence, area, f"{result.seconds:.3f}"])
+        error = "" if result.error is None else f"{result.error:.2f}"
+        mark = "yes" if job.name in marked else ""
+        known = [result.photo, result.status, result.reason, confidence, area, f"{result.seconds:.3f}"]
+        writer.writerow([*known, error, mark])
     write_atomically(out / REPORT, buffer.getvalue().encode("utf-8", "surrogateescape"))
     return out / REPORT
+
+
+def to_review(jobs: Iterable[Job], manifest: Manifest, review: Review) -> set[str]:
+    """Which photos a person should look at, those that failed aside.
+
+    Args:
+        jobs: from ``plan``.
+        manifest: has their results.
+        review: by what.
+
+    Returns:
+        Names of jobs.
+    """
+    results = ((job.name, manifest.result(job.name)) for job in jobs)
+    return review.choose({n: r.confidence for n, r in results if r is not None and r.confidence is not None})
 
 
 def _reserve(manifest: Manifest) -> Path:

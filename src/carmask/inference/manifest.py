@@ -12,7 +12,6 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from carmask.inference.model import find_model, read_info
 from carmask.inference.photo import PhotoTask, Result
 
 #: Of the tables below; a file of another version is refused.
-FORMAT = 1
+FORMAT = 2
 
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS settings (
@@ -37,6 +36,7 @@ CREATE TABLE IF NOT EXISTS photos (
     reason TEXT NOT NULL,
     confidence REAL,
     area REAL,
+    error REAL,                    -- of the contour, expected, in pixels
     seconds REAL NOT NULL,
     digest TEXT NOT NULL,          -- SHA-256 of the photo's file
     stamp TEXT NOT NULL,           -- size and times of the photo's file
@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS photos (
 );
 PRAGMA user_version = {FORMAT};
 """
-_COLUMNS = "photo, status, reason, confidence, area, seconds, digest, stamp, written, runs"
+_COLUMNS = "photo, status, reason, confidence, area, error, seconds, digest, stamp, written, runs"
 
 
 def describe(task: PhotoTask) -> str:
@@ -139,12 +139,20 @@ class Manifest:
         """
         values = [
             *(_encode(text) for text in (name, result.photo, result.status, result.reason)),
-            *(result.confidence, result.area, result.seconds, result.digest, result.stamp, result.written),
+            *(
+                result.confidence,
+                result.area,
+                result.error,
+                result.seconds,
+                result.digest,
+                result.stamp,
+                result.written,
+            ),
             *(result.runs, self._settings, datetime.now(UTC).isoformat(timespec="seconds")),
         ]
         texts = ", ".join(["CAST(? AS TEXT)"] * 4)
         with self._errors():
-            self._base.execute(f"INSERT OR REPLACE INTO photos VALUES ({texts}, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  # no text from outside
+            self._base.execute(f"INSERT OR REPLACE INTO photos VALUES ({texts}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  # no text from outside
 
     def restamp(self, name: str, photo: str, stamp: str) -> None:
         """Record that a photo's file was looked at again, or elsewhere, and holds what it held.
@@ -186,7 +194,7 @@ class Manifest:
                 f"SELECT {_COLUMNS} FROM photos WHERE name = CAST(? AS TEXT) AND settings = ? {condition}",  # noqa: S608
                 (_encode(name), self._settings),
             ).fetchone()
-        return None if row is None else replace(Result(*row), kept=True)
+        return None if row is None else Result(**dict(zip(_COLUMNS.split(", "), row, strict=True)), kept=True)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

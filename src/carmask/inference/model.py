@@ -7,23 +7,43 @@ it. All else that is known of a model stands in the file's metadata under the ke
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from carmask.arrays import Photo, Probability, Size
 from carmask.errors import ModelError
 from carmask.inference import frame, onnxfile
+from carmask.inference.confidence import Calibration
 
 #: The metadata key of an ONNX file under which a model's description stands.
 METADATA_KEY = "carmask"
 DEFAULT_MODEL = "default"
 
 Device = Literal["cpu", "cuda", "tensorrt"]
+
+
+class FurtherData(BaseModel):
+    """A data set that was trained on beside the main one.
+
+    Attributes:
+        name: of its folder.
+        share: of the photos trained on, 0 to 1.
+        training_cars: the cars, or photos where each is a car of its own, that the model has seen.
+        validation_cars: those it has not seen.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    share: float
+    training_cars: tuple[str, ...]
+    validation_cars: tuple[str, ...]
 
 
 class ModelInfo(BaseModel):
@@ -41,10 +61,12 @@ class ModelInfo(BaseModel):
             placed in it whole.
         normalisation: what the graph does to values of 0 to 255 first, for the reader.
         threshold: probabilities at or above it are car.
-        calibration: pairs of raw and corrected confidence, rising, interpolated linearly; empty for none.
+        calibration: what signs of trouble mean for this network (``carmask calibrate``), or None.
+        flip: the photo is predicted mirrored too, and both answers averaged: better, in twice the time.
         training_data: what it was trained on.
         training_cars: the cars it has seen.
         validation_cars: the cars it was measured on, none of which it has seen.
+        further_data: what else it was trained on, with its own split.
         score: ``measure`` at native size on the validation cars, or None before it was measured.
         licence: terms that come with the model.
     """
@@ -61,12 +83,20 @@ class ModelInfo(BaseModel):
     stretch: bool = False
     normalisation: str
     threshold: float = Field(gt=0, lt=1)
-    calibration: tuple[tuple[float, float], ...] = ()
+    calibration: Calibration | None = None
+    flip: bool = False
     training_data: str
     training_cars: tuple[str, ...] = ()
     validation_cars: tuple[str, ...] = ()
+    further_data: tuple[FurtherData, ...] = ()
     score: float | None = None
     licence: str
+
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        # Files of the first version hold an empty list.
+        return value or None
 
     @property
     def size(self) -> Size:
@@ -82,6 +112,24 @@ class ModelInfo(BaseModel):
     def measure(self) -> str:
         """What ``score`` is."""
         return "mean F1 over the parts" if self.parts else "mean Dice"
+
+    def held_out(self, cars: Collection[str]) -> tuple[str, ...]:
+        """The validation cars that this data set has: those of the model's main data, or of the further data it is.
+
+        Args:
+            cars: all cars of a data set.
+
+        Returns:
+            Their names; empty if the model names none for this data set.
+        """
+        for names in (self.validation_cars, *(one.validation_cars for one in self.further_data)):
+            if names and set(names) <= set(cars):
+                return names
+        return ()
+
+    def seen(self) -> frozenset[str]:
+        """All cars that were trained on."""
+        return frozenset(self.training_cars).union(*(one.training_cars for one in self.further_data))
 
     def place(self, photo: Size) -> frame.Frame:
         """Where a photo of (height, width) lies in the input."""

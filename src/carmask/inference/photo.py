@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 import threading
 import time
@@ -107,7 +108,7 @@ class Result:
         photo: the photo's path as it was given or found.
         status: ``done`` or ``failed``.
         reason: why it failed, or what is remarkable.
-        confidence: 0 to 1, the Dice score to expect; None if it failed.
+        confidence: 0 to 1, how far the mask can be trusted; None if it failed.
         area: fraction of the photo that is car; None if it failed.
         seconds: spent on it, waiting for other photos not counted.
         digest: SHA-256 of the photo's file; empty if it could not be read.
@@ -116,6 +117,7 @@ class Result:
         runs: run-length text, if it was wanted.
         unchanged: the photo's content was that of the job's ``known``; nothing was done, only ``stamp`` is new.
         kept: from an earlier run.
+        error: expected distance of the contour from the true one, in pixels; None if it is not known.
         full: it failed because nothing more can be written there, this photo or another.
     """
 
@@ -131,6 +133,7 @@ class Result:
     runs: str | None = field(default=None, repr=False)
     unchanged: bool = False
     kept: bool = False
+    error: float | None = None
     full: bool = False
 
 
@@ -279,6 +282,7 @@ class PhotoCutter:
             reason="" if found.area else "no car found",
             confidence=found.confidence,
             area=found.area,
+            error=None if math.isnan(found.error) else found.error,
             written=sum(len(file) for file in files),
             runs=rle_encode(found.mask) if self._wanted.runs else None,
         )

@@ -22,12 +22,14 @@ class SegmentationNetwork(nn.Module):
         channels: output channels.
         car_channels: those that are car, where there is more than one channel; the others are not.
         encoder_frozen: the encoder is left as it was loaded, its BatchNorm statistics included.
+        norm_frozen: BatchNorm keeps its statistics everywhere, whatever the batches are; scale and shift are trained.
     """
 
     multiple: int = 1
     channels: int = 1
     car_channels: tuple[int, ...] = (0,)
     encoder_frozen: bool = False
+    norm_frozen: bool = False
 
     def encoder_module(self) -> nn.Module | None:
         """The part that ImageNet weights are for, or None if the network has none."""
@@ -61,12 +63,21 @@ class SegmentationNetwork(nn.Module):
         self.encoder_frozen = frozen
         self.train(self.training)
 
+    def freeze_norm(self) -> None:
+        """Let BatchNorm keep its statistics from now on; its scale and shift are still trained."""
+        self.norm_frozen = True
+        self.train(self.training)
+
     def train(self, mode: bool = True) -> SegmentationNetwork:
-        """Switch between training and evaluation; a frozen encoder stays in evaluation."""
+        """Switch between training and evaluation; what is frozen stays in evaluation."""
         super().train(mode)
         encoder = self.encoder_module()
         if self.encoder_frozen and encoder is not None:
             encoder.eval()
+        if self.norm_frozen:
+            for layer in self.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()
         return self
 
 

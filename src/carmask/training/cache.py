@@ -28,7 +28,9 @@ from carmask.data.table import Example
 from carmask.data.warp import SoftMask
 from carmask.errors import DataError, OutputError
 from carmask.images import make_folder, open_reduced, write_atomically
-from carmask.inference.frame import resize
+from carmask.inference.frame import Frame, enter, fit, resize
+
+_Decode = partial[tuple[Photo, SoftMask]]
 
 #: So few photos are decoded sooner than a process starts.
 _FEW = 16
@@ -67,13 +69,19 @@ class PhotoCache:
 
 
 def build_cache(
-    examples: Sequence[Example], size: Size, folder: Path, *, progress: Callable[[int, int], None] | None = None
+    examples: Sequence[Example],
+    size: Size,
+    folder: Path,
+    *,
+    whole: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> PhotoCache:
     """Decode all examples, or open what an earlier call has decoded.
 
     Args:
         examples: what to decode, in this order.
         size: (height, width) to bring photos and masks to, by area averaging.
+        whole: place photos of another shape in ``size`` whole, beside bars, as prediction does; else stretch them.
         folder: where caches are kept; each data set and size has its own folder in it.
         progress: called with the number done and the number of all.
 
@@ -87,7 +95,7 @@ def build_cache(
     """
     labels = isinstance(examples[0], PartsExample)
     height, width = size
-    home = folder / f"{_fingerprint(examples)}-{width}x{height}"
+    home = folder / f"{_fingerprint(examples)}-{width}x{height}{'-whole' * whole}"
     photo_file, mask_file, done_file = home / "photos.npy", home / "masks.npy", home / "done.json"
     make_folder(folder)
     # Another training that needs the same photos waits for the one that decodes them.
@@ -98,7 +106,7 @@ def build_cache(
             if shutil.disk_usage(home).free < need * 1.05:
                 raise OutputError(f"{home}: decoding {len(examples)} photos needs {need / 1e9:.1f} GB of disk")
             try:
-                _fill(examples, size, home, progress)
+                _fill(examples, partial(_decode, size=size, whole=whole), home, progress)
             except BaseException:
                 shutil.rmtree(home, ignore_errors=True)
                 raise
@@ -119,10 +127,13 @@ def _locked(file: Path) -> Iterator[None]:
         lock.release()
 
 
-def _fill(examples: Sequence[Example], size: Size, home: Path, progress: Callable[[int, int], None] | None) -> None:
+def _fill(
+    examples: Sequence[Example], decode: _Decode, home: Path, progress: Callable[[int, int], None] | None
+) -> None:
+    size: Size = decode.keywords["size"]
     photos = np.lib.format.open_memmap(home / "photos.npy", "w+", np.uint8, (len(examples), *size, 3))
     masks = np.lib.format.open_memmap(home / "masks.npy", "w+", np.uint8, (len(examples), *size))
-    for index, (photo, mask) in enumerate(_decode_all(examples, size)):
+    for index, (photo, mask) in enumerate(_decode_all(examples, decode)):
         photos[index], masks[index] = photo, mask
         if progress is not None:
             progress(index + 1, len(examples))
@@ -130,8 +141,7 @@ def _fill(examples: Sequence[Example], size: Size, home: Path, progress: Callabl
     masks.flush()
 
 
-def _decode_all(examples: Sequence[Example], size: Size) -> Iterator[tuple[Photo, SoftMask]]:
-    decode = partial(_decode, size=size)
+def _decode_all(examples: Sequence[Example], decode: _Decode) -> Iterator[tuple[Photo, SoftMask]]:
     if len(examples) <= _FEW:
         yield from map(decode, examples)
         return
@@ -141,8 +151,11 @@ def _decode_all(examples: Sequence[Example], size: Size) -> Iterator[tuple[Photo
         yield from pool.map(decode, examples, chunksize=8)
 
 
-def _decode(example: Example, size: Size) -> tuple[Photo, SoftMask]:
-    photo, (height, width) = open_reduced(example.photo, lambda _: size)
+def _decode(example: Example, size: Size, *, whole: bool) -> tuple[Photo, SoftMask]:
+    def place(photo: Size) -> Frame:
+        return fit(photo, size) if whole else Frame(size, 0, 0, size)
+
+    photo, (height, width) = open_reduced(example.photo, lambda photo: place(photo).inner)
     labels = example.read_labels() if isinstance(example, PartsExample) else None
     mask = example.read_mask() if labels is None else labels
     if mask.shape != (height, width):
@@ -152,7 +165,12 @@ def _decode(example: Example, size: Size) -> tuple[Photo, SoftMask]:
         )
     if labels is not None:
         return resize(photo, size), _resize_labels(labels, size)
-    return resize(photo, size), resize(mask.view(np.uint8) * np.uint8(255), size)
+    frame = place((height, width))
+    framed = np.zeros(size, np.uint8)
+    # What lies beside the photo is not car.
+    rows, columns = slice(frame.top, frame.top + frame.inner[0]), slice(frame.left, frame.left + frame.inner[1])
+    framed[rows, columns] = resize(mask.view(np.uint8) * np.uint8(255), frame.inner)
+    return enter(photo, frame) if whole else resize(photo, size), framed
 
 
 def _resize_labels(labels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:

@@ -22,13 +22,19 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
     """
     score = "not measured" if info.score is None else f"{info.score:.6f}"
     measure = f"{info.measure[0].upper()}{info.measure[1:]} at native size"
+    elsewhere = "; ".join(
+        f"{one.share:.0%} {one.name}: {len(one.training_cars)} seen, {len(one.validation_cars)} not"
+        for one in info.further_data
+    )
     rows = [
         ("Network", f"`{info.network}`, {info.width}x{info.height} (width x height)"),
         ("Classes", ", ".join(info.classes)),
         ("Input", "uint8 (1, height, width, 3) RGB; " + info.normalisation),
         ("Output", _output(info)),
-        ("Trained on", info.training_data),
+        ("Prediction", "the mean of the photo's and its mirror image's" if info.flip else "of the photo alone"),
+        ("Trained on", info.training_data + (f"; of the photos {elsewhere}" if elsewhere else "")),
         (measure, f"{score}, on {len(info.validation_cars)} cars that it has not seen"),
+        ("Confidence", "not calibrated" if info.calibration is None else f"calibrated on {info.calibration.data}"),
         ("Licence", info.licence),
         ("File", f"{len(content):,} bytes, SHA-256 `{hashlib.sha256(content).hexdigest()}`"),
     ]
@@ -37,6 +43,8 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
     if notes:
         parts.append(notes.strip())
     parts += [_cars("Validated on", info.validation_cars), _cars("Trained on", info.training_cars)]
+    for one in info.further_data:
+        parts += [_cars(f"{one.name}: not seen", one.validation_cars), _cars(f"{one.name}: seen", one.training_cars)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

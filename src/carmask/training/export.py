@@ -198,6 +198,28 @@ def _to_onnx(model: Normalised, info: ModelInfo) -> bytes:
     return content
 
 
+def with_info(model: Path, info: ModelInfo) -> bytes:
+    """A model file with another description of itself; its graph stays as it is.
+
+    Args:
+        model: the file.
+        info: what it is to say.
+
+    Returns:
+        The new file's content.
+
+    Raises:
+        ModelError: if the file cannot be read.
+    """
+    try:
+        proto = onnx.load(str(model))
+    except Exception as error:  # whatever protobuf makes of other files
+        raise ModelError(f"{model}: not a readable model file") from error
+    onnx.helper.set_model_props(proto, {METADATA_KEY: info.model_dump_json()})
+    content: bytes = proto.SerializeToString()
+    return content
+
+
 def _store_as_half(proto: onnx.ModelProto) -> None:
     """Keep large weights as float16, each behind a Cast to float32 that runtimes fold when they load the file."""
     graph = proto.graph

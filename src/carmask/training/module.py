@@ -25,7 +25,8 @@ from carmask.training.cache import PhotoCache
 from carmask.training.history import CURVES_FILE, draw_curves, write_history
 from carmask.training.initialise import initialise
 from carmask.training.losses import LabelLoss, compute_loss, find_loss, median_frequency
-from carmask.training.photos import EpochPhotos, epoch_order
+from carmask.training.mixture import Mixture
+from carmask.training.photos import EpochPhotos
 from carmask.training.predictor import IMAGENET_MEAN, IMAGENET_STD, Normalised, TorchNetwork
 from carmask.training.recipe import Recipe
 from carmask.training.validation import validate
@@ -39,7 +40,7 @@ class Training(lightning.LightningModule):
     def __init__(
         self,
         recipe: Recipe,
-        cache: PhotoCache,
+        photos: Mixture,
         checks: Sequence[Example],
         info: ModelInfo,
         *,
@@ -50,19 +51,21 @@ class Training(lightning.LightningModule):
 
         Args:
             recipe: its settings.
-            cache: training photos.
+            photos: training photos.
             checks: validation examples to score after every epoch.
             info: description of the model being trained.
             check_cache: the same examples decoded at the model's input size, to compute the validation loss on.
             out: the run's folder, which the history is written to after every epoch.
         """
         super().__init__()
-        self.recipe = recipe if recipe.epoch_photos else recipe.model_copy(update={"epoch_photos": len(cache)})
-        self._cache, self._checks, self._info, self._check_cache, self._out = cache, checks, info, check_cache, out
+        self.recipe = recipe if recipe.epoch_photos else recipe.model_copy(update={"epoch_photos": len(photos)})
+        self._photos, self._checks, self._info, self._check_cache, self._out = photos, checks, info, check_cache, out
         self.model = Normalised(build(recipe.network, len(info.classes))).to(memory_format=torch.channels_last)
         initialise(self.model, recipe.initialisation)
         if recipe.encoder.frozen:
             self.model.network.freeze_encoder()
+        if recipe.freeze_norm:
+            self.model.network.freeze_norm()
         #: The moving average of the weights, if the recipe has one: it doubles the memory that weights take.
         self.average: AveragedModel | None = None
         if recipe.average:
@@ -72,25 +75,34 @@ class Training(lightning.LightningModule):
             self.average.requires_grad_(False)
         self._loss = find_loss(recipe.loss)
         if isinstance(self._loss, LabelLoss) and recipe.class_weights != "none":
-            weights = median_frequency(cache.masks(), len(info.classes) + 1)
+            weights = median_frequency(photos.main.masks(), len(info.classes) + 1)
             self._loss = replace(self._loss, weights=weights)
         #: What labels become in a mirror; None where masks hold no labels.
         self._swap = None
-        if cache.labels:
+        if photos.labels:
             self._swap = mirrored(info.classes) if recipe.augment.mirrors else np.arange(256, dtype=np.uint8)
+        #: Validation photos of further data sets, by its name: their Dice is measured too.
+        self.further_checks: dict[str, Sequence[Example]] = {}
         #: What each finished epoch measured.
         self.history: list[dict[str, float]] = []
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """The photos of the current epoch."""
-        recipe, epoch = self.recipe, self.current_epoch
-        stage = recipe.stage(epoch)
-        order = epoch_order(len(self._cache), epoch, recipe.epoch_photos, seed=recipe.seed)
-        size = (stage.height, stage.width)
-        photos = EpochPhotos(self._cache, order, size, recipe.augment, seed=(recipe.seed, epoch), swap=self._swap)
+        photos, stage = self._epoch(self.current_epoch), self.recipe.stage(self.current_epoch)
         # A share of the cores: loading costs less than a tenth of a step (benchmarks/loader.py).
         workers = max(1, min(8, (os.cpu_count() or 2) // 2))
         return DataLoader(photos, batch_size=stage.batch, drop_last=True, num_workers=workers, prefetch_factor=4)
+
+    def first_photos(self, count: int) -> Tensor:
+        """The first photos of the first epoch: uint8 (at most ``count``, height, width, 3), RGB."""
+        photos = self._epoch(0)
+        return torch.stack([photos[index][0] for index in range(min(count, len(photos)))])
+
+    def _epoch(self, epoch: int) -> EpochPhotos:
+        recipe, stage = self.recipe, self.recipe.stage(epoch)
+        order = self._photos.order(epoch, recipe.epoch_photos, seed=recipe.seed)
+        size = (stage.height, stage.width)
+        return EpochPhotos(self._photos, order, size, recipe.changes(epoch), seed=(recipe.seed, epoch), swap=self._swap)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Loss of a batch."""
@@ -98,9 +110,10 @@ class Training(lightning.LightningModule):
         scores = self.model(pixels)
         # Averages over half a million pixels need more than bf16's eight bits.
         with torch.autocast(scores.device.type, enabled=False):
-            loss = compute_loss(self._loss, scores, masks, self.model.network.car_channels, labels=self._cache.labels)
+            car, labels = self.model.network.car_channels, self._photos.labels
+            loss = compute_loss(self._loss, scores, masks, car, labels=labels, border=self.recipe.border)
             with torch.no_grad():
-                accuracy, dice = _agreement(scores, masks, self.model.network.car_channels, labels=self._cache.labels)
+                accuracy, dice = _agreement(scores, masks, car, labels=labels)
         for name, value in (("loss", loss), ("accuracy", accuracy), ("dice", dice)):
             self.log(
                 f"train/{name}",
@@ -128,6 +141,8 @@ class Training(lightning.LightningModule):
             mixed = self.recipe.precision != "32-true"
             network = TorchNetwork(self.best_model(), self._info, mixed=mixed)
             measured = validate(network, self._checks, self._check_cache, self._loss)
+            for name, examples in self.further_checks.items():
+                measured[f"dice {name}"] = validate(network, examples, None, self._loss)["dice"]
         # One process scores; all must agree on when to stop.
         measured = self.trainer.strategy.broadcast(measured)
         for name, value in measured.items():

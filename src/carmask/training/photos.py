@@ -10,7 +10,8 @@ from torch.utils.data import Dataset
 
 from carmask.arrays import Size
 from carmask.data.augment import AugmentSettings, augment
-from carmask.training.cache import PhotoCache
+from carmask.training.mixture import Mixture
+from carmask.training.scenes import change_scene
 
 
 class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
@@ -18,7 +19,7 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(
         self,
-        cache: PhotoCache,
+        photos: Mixture,
         order: NDArray[np.int64],
         size: Size,
         settings: AugmentSettings,
@@ -29,14 +30,14 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
         """Make the epoch.
 
         Args:
-            cache: decoded photos.
+            photos: decoded photos.
             order: which of them, in this order.
             size: (height, width) to train at.
             settings: what is changed at random.
             seed: numbers that the random changes follow from.
             swap: what labels become in a mirror, where the masks hold labels; see ``augment``.
         """
-        self._cache, self._order, self._size, self._settings, self._seed = cache, order, size, settings, seed
+        self._photos, self._order, self._size, self._settings, self._seed = photos, order, size, settings, seed
         self._swap = swap
 
     def __len__(self) -> int:
@@ -44,26 +45,20 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """One example: uint8 (height, width, 3) RGB; uint8 (height, width), 255 times the part of car, or labels."""
-        photo, mask = self._cache.read(int(self._order[index]), self._size)
+        number = int(self._order[index])
+        photo, mask = self._photos.read(number, self._size)
         rng = np.random.default_rng((*self._seed, index))
-        photo, mask = augment(photo, mask, self._settings, rng=rng, swap=self._swap)
+        settings = self._settings
+        if settings.changes_scenes:
+            paste = self._photos.is_main(number)
+            photo, mask = change_scene(photo, mask, settings, rng=rng, mixture=self._photos, paste=paste)
+            if _cut_off(mask):
+                # Moved, it would go on as stripes that the mask calls background.
+                settings = settings.model_copy(update={"shift": 0.0, "scale": 0.0, "rotate": 0.0})
+        photo, mask = augment(photo, mask, settings, rng=rng, swap=self._swap)
         return torch.from_numpy(photo), torch.from_numpy(mask)
 
 
-def epoch_order(photos: int, epoch: int, length: int, *, seed: int) -> NDArray[np.int64]:
-    """Which photos an epoch sees: the epoch's part of an endless row of shuffles of the whole set.
-
-    Args:
-        photos: size of the set.
-        epoch: counted from 0.
-        length: photos in an epoch.
-        seed: of the shuffles.
-
-    Returns:
-        int64 (length,), each in [0, photos). No photo comes a third time before all have come twice.
-    """
-    first, last = epoch * length, (epoch + 1) * length
-    rounds = range(first // photos, (last - 1) // photos + 1)
-    row = np.concatenate([np.random.default_rng((seed, number)).permutation(photos) for number in rounds])
-    start = first - rounds[0] * photos
-    return row[start : start + length]
+def _cut_off(mask: NDArray[np.uint8]) -> bool:
+    """Whether the car reaches the frame."""
+    return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())

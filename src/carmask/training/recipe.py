@@ -32,6 +32,7 @@ class StageSettings(_Settings):
     width: int = Field(gt=0)
     batch: int = Field(gt=0)
     epochs: int = Field(gt=0)
+    background: float | None = Field(None, ge=0, le=1, description="in place of augment.background")
 
 
 class EarlyStoppingSettings(_Settings):
@@ -56,6 +57,7 @@ class Recipe(_Settings):
     )
     optimizer: Literal["adamw", "adam"] = "adamw"
     schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate, after the warm-up")
+    border: float = Field(0.0, ge=0, description="how much more pixels at the contour weigh in BCE; 0 for no more")
     initialisation: Literal["own", "he", "glorot", "orthogonal"] = Field(
         "own", description="of all convolutions that no ImageNet weights are loaded into; own: as each network has it"
     )
@@ -64,6 +66,7 @@ class Recipe(_Settings):
     weight_decay: float = Field(1e-4, ge=0)
     warmup: float = Field(0.05, ge=0, lt=1, description="fraction of all steps in which the rate rises")
     average: float = Field(0.0, ge=0, lt=1, description="decay of the moving average of weights; 0 for none")
+    freeze_norm: bool = Field(False, description="leave BatchNorm's statistics as the start had them")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = 0
     validation: int | float = Field(0.2, description="cars kept from training: how many, or which fraction")
@@ -95,6 +98,11 @@ class Recipe(_Settings):
                 return stage
             epoch -= stage.epochs
         return self.stages[-1]
+
+    def changes(self, epoch: int) -> AugmentSettings:
+        """What is changed at random in an epoch."""
+        background = self.stage(epoch).background
+        return self.augment if background is None else self.augment.model_copy(update={"background": background})
 
 
 def recipe_names() -> list[str]:

@@ -36,12 +36,14 @@ from carmask.training.budget import ProcessorBudget
 from carmask.training.cache import build_cache
 from carmask.training.checkpoint import WholeCheckpointIO, check_checkpoint
 from carmask.training.history import Row, read_history
-from carmask.training.losses import LabelLoss, find_loss
+from carmask.training.losses import WITH_BCE, LabelLoss, find_loss
 from carmask.training.memory import keep_memory
 from carmask.training.module import Training
 from carmask.training.pictures import write_pictures
 from carmask.training.predictor import IMAGENET_MEAN, IMAGENET_STD, TorchNetwork
 from carmask.training.recipe import EarlyStoppingSettings, Recipe
+from carmask.training.sources import FurtherSet, Sources, build_mixture, read_further
+from carmask.training.start import load_start
 
 RECIPE_FILE = "recipe.json"
 INFO_FILE = "model.json"
@@ -52,6 +54,8 @@ LAST_FILE = "last.ckpt"
 BEST_FILE = "best.ckpt"
 #: Photos on the sheet of a finished run.
 SHEET_PHOTOS = 6
+#: Photos that BatchNorm's statistics of a model file are measured on.
+START_PHOTOS = 32
 
 Report = Callable[[str, int, int], None]
 
@@ -82,7 +86,7 @@ def train(
     data: Path,
     out: Path,
     *,
-    encoder_weights: Path | None = None,
+    sources: Sources | None = None,
     cache: Path | None = None,
     machines: Machines | None = None,
     report: Report | None = None,
@@ -94,7 +98,7 @@ def train(
         data: a data set as ``read_data`` takes it.
         out: folder of the run: settings, versions, split, history, curves, checkpoint, and at the end the weights and
             sheets. If it holds a checkpoint of the same recipe, training goes on from there.
-        encoder_weights: a safetensors file in place of the library's download.
+        sources: further data, backgrounds, weights to begin with.
         cache: folder for decoded photos, shared by runs; ``cache`` beside ``out`` by default.
         machines: what to train on; one device, whatever there is, by default.
         report: called with what is being done, the number done and the number of all.
@@ -105,18 +109,21 @@ def train(
     Raises:
         DataError: if the data set is incomplete.
         PhotoError: if a photo or mask cannot be read.
-        RecipeError: if ``out`` holds a run of another recipe, or the recipe cannot be run.
+        RecipeError: if ``out`` holds a run of another recipe or with other further data, or the recipe cannot be run.
         UnknownNameError: if the recipe's network or loss does not exist.
-        WeightsError: if the encoder's weights cannot be had, or the checkpoint is damaged or of another network.
+        WeightsError: if the encoder's or the start's weights cannot be had, or the checkpoint is damaged or of another
+            network.
+        ModelError: if there is no such model to start from.
         DeviceError: if the device that was asked for is not there.
         OutputError: if the run's files cannot be written.
     """
     keep_memory()
-    machines = machines or Machines()
+    machines, sources = machines or Machines(), sources or Sources()
     # Everything that can be wrong with the request is found before anything is written.
     examples, classes = read_data(data)
     _check(recipe, classes, machines)
     _check_same(recipe, out)
+    further = read_further(sources, seed=recipe.seed)
     # Photos of the challenge are by car; parts come from anywhere, and the same photo may be there twice.
     groups = group_cars(examples) if len(classes) > 1 else None
     split = split_cars({example.car for example in examples}, recipe.validation, seed=recipe.seed, groups=groups)
@@ -127,19 +134,22 @@ def train(
     if recipe.early_stopping is not None and not checks:
         raise RecipeError("validation: early stopping needs cars to validate on; raise validation, or leave it out")
     info = _describe(recipe, data, split, classes, picture_size(trained_on[0].photo))
+    info = info.model_copy(update={"further_data": tuple(one.describe() for one in further)})
+    _check_further(info, out)
 
     note = None if report is None else lambda done, total: report("decoding photos", done, total)
     home = cache or out.resolve().parent / "cache"
     largest = max(((stage.height, stage.width) for stage in recipe.stages), key=lambda size: size[0] * size[1])
-    photos = build_cache(trained_on, largest, home, progress=note)
+    photos = build_mixture(trained_on, further, sources.backgrounds, largest, home, progress=note)
     check_photos = build_cache(checks, info.size, home, progress=note) if checks else None
     lightning.seed_everything(recipe.seed, verbose=False)
     module = Training(recipe, photos, checks, info, check_cache=check_photos, out=out)
+    module.further_checks = {one.name: _sample(one.validation(), recipe.check_photos // 2) for one in further}
     last = out / LAST_FILE
     if last.exists():
         check_checkpoint(last, module)
-    elif recipe.encoder.weights == "imagenet":
-        module.model.network.load_encoder(encoder_weights)
+    else:
+        _begin(module, recipe, sources)
         if module.average is not None:
             module.average.module.load_state_dict(module.model.state_dict())
 
@@ -147,7 +157,7 @@ def train(
     write_atomically(out / RECIPE_FILE, recipe.model_dump_json(indent=1).encode())
     write_atomically(out / INFO_FILE, info.model_dump_json(indent=1).encode())
     write_atomically(out / VERSIONS_FILE, json.dumps(_versions(), indent=1).encode())
-    write_atomically(out / DATA_FILE, _list_data(examples, split))
+    write_atomically(out / DATA_FILE, _list_data(examples, split, further))
     with warnings.catch_warnings():
         writes = _fit(module, recipe, out, machines)
     if writes:
@@ -172,6 +182,10 @@ def _check(recipe: Recipe, classes: tuple[str, ...], machines: Machines) -> None
         raise RecipeError(f"loss: {recipe.loss} needs several channels, {recipe.network} has one; use bce")
     if recipe.class_weights != "none" and not (isinstance(loss, LabelLoss) and len(classes) > 1):
         raise RecipeError("class_weights: they are for parts, and a sparse-categorical loss; set class_weights=none")
+    if recipe.border and recipe.loss not in WITH_BCE:
+        raise RecipeError(f"border: {recipe.loss} has no BCE to weigh; use one of: {', '.join(sorted(WITH_BCE))}")
+    if len(classes) > 1 and any(recipe.changes(epoch).changes_scenes for epoch in range(recipe.epochs)):
+        raise RecipeError("augment: background, negative and crop are for masks of whole cars; set them to 0")
     if len(classes) > 1 and recipe.augment.mirrors:
         try:
             mirrored(classes)
@@ -197,6 +211,28 @@ def _check_same(recipe: Recipe, out: Path) -> None:
         raise RecipeError(f"{file}: not settings of a run that this version can go on with") from error
     if before != recipe:
         raise RecipeError(f"{out}: holds a run with other settings; name another folder with --out")
+
+
+def _check_further(info: ModelInfo, out: Path) -> None:
+    file = out / INFO_FILE
+    if not file.exists():
+        return
+    try:
+        before = ModelInfo.model_validate_json(file.read_text())
+    except ValidationError as error:
+        raise RecipeError(f"{file}: not the description of a run that this version can go on with") from error
+    if before.further_data != info.further_data:
+        raise RecipeError(f"{out}: holds a run with other further data; name another folder with --out")
+
+
+def _begin(module: Training, recipe: Recipe, sources: Sources) -> None:
+    """Load what the training begins with."""
+    if sources.start is not None:
+        # As the first epoch shows them: BatchNorm's statistics may have to be measured on them.
+        first = module.first_photos(START_PHOTOS)
+        load_start(module.model, sources.start, first)
+    elif recipe.encoder.weights == "imagenet":
+        module.model.network.load_encoder(sources.encoder_weights)
 
 
 def _fit(module: Training, recipe: Recipe, out: Path, machines: Machines) -> bool:
@@ -313,10 +349,11 @@ def _versions() -> dict[str, str]:
     return {"carmask": __version__, "python": platform.python_version(), "machine": platform.machine(), **found}
 
 
-def _list_data(examples: list[Example], split: Split) -> bytes:
-    use = dict.fromkeys(split.train, "train") | dict.fromkeys(split.validation, "validation")
+def _list_data(examples: list[Example], split: Split, further: Sequence[FurtherSet]) -> bytes:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(("image", "car", "view", "use", "file"))
-    writer.writerows((e.name, e.car, e.view, use[e.car], e.photo) for e in examples)
+    for these, by in ((examples, split), *((one.examples, one.split) for one in further)):
+        use = dict.fromkeys(by.train, "train") | dict.fromkeys(by.validation, "validation")
+        writer.writerows((e.name, e.car, e.view, use[e.car], e.photo) for e in these)
     return buffer.getvalue().encode()

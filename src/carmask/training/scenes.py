@@ -1,0 +1,69 @@
+"""What training photos show, changed at random: another background, no car, a part only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from carmask.arrays import Photo, Size
+from carmask.data.augment import AugmentSettings
+from carmask.data.backdrop import draw_backdrop
+from carmask.data.warp import SoftMask
+from carmask.training.composite import composite, crop, remove_car
+from carmask.training.mixture import Mixture
+
+#: How often a background comes from the given pictures, and from scenes of further data sets with their car taken out,
+#: where there are such; else it is drawn.
+FROM_PICTURES, FROM_SCENES = 0.5, 0.3
+
+
+def change_scene(
+    photo: Photo,
+    mask: SoftMask,
+    settings: AugmentSettings,
+    *,
+    rng: np.random.Generator,
+    mixture: Mixture,
+    paste: bool,
+) -> tuple[Photo, SoftMask]:
+    """Apply those settings once, at random, that change what is in the photo.
+
+    Args:
+        photo: uint8 (height, width, 3), RGB.
+        mask: uint8 (height, width), 255 times the fraction that is car.
+        settings: ``background``, ``negative`` and ``crop`` are looked at.
+        rng: source of all randomness.
+        mixture: where backgrounds come from.
+        paste: the car may be put before another background; else only cropped.
+
+    Returns:
+        Photo and mask of the same shapes.
+    """
+    size = (mask.shape[0], mask.shape[1])
+    if paste and settings.negative and rng.random() < settings.negative:
+        # The same studio without its car is the hardest of them.
+        empty = remove_car(photo, mask, rng=rng) if rng.random() < 0.4 else find_background(size, mixture, rng=rng)
+        photo, mask = empty, np.zeros_like(mask)
+    elif paste and settings.background and rng.random() < settings.background:
+        photo, mask = composite(photo, mask, find_background(size, mixture, rng=rng), rng=rng)
+    if settings.crop and rng.random() < settings.crop:
+        photo, mask = crop(photo, mask, rng=rng)
+    return photo, mask
+
+
+def find_background(size: Size, mixture: Mixture, *, rng: np.random.Generator) -> Photo:
+    """Find or draw a background: uint8 (``*size``, 3), RGB."""
+    background = None
+    if mixture.pictures is not None and rng.random() < FROM_PICTURES:
+        background = mixture.pictures.read(int(rng.integers(len(mixture.pictures))), size)[0]
+    elif mixture.further and rng.random() < FROM_SCENES:
+        cache = mixture.further[int(rng.integers(len(mixture.further)))][0]
+        photo, mask = cache.read(int(rng.integers(len(cache))), size)
+        background = remove_car(photo, mask, rng=rng)
+    if background is None:
+        other, mask = mixture.main.read(int(rng.integers(len(mixture.main))), size)
+        return draw_backdrop(size, rng=rng, pieces=other)
+    if rng.random() < 0.5:
+        background = np.ascontiguousarray(background[:, ::-1])
+    if rng.random() < 0.5:
+        background = crop(background, np.zeros(size, np.uint8), rng=rng)[0]
+    return background

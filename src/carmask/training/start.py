@@ -1,0 +1,156 @@
+"""Begin a training with what another one has learnt: a run's weights, or a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from carmask.errors import WeightsError
+from carmask.inference.model import find_model
+from carmask.training.predictor import Normalised
+
+_Norm = nn.BatchNorm2d
+
+
+def load_start(model: Normalised, file: Path, photos: Tensor) -> None:
+    """Load weights into a network of the same kind.
+
+    A model file holds no BatchNorm: its statistics are folded into the convolutions. They are measured anew on
+    ``photos``, and the layer's scale and shift set such that it changes nothing: in evaluation the network computes
+    what the file does, and in training, with statistics of its batches, nearly so.
+
+    Args:
+        model: the network; changed in place.
+        file: ``weights.safetensors`` of a run, an ONNX file that ``carmask export`` wrote, or a shipped model's name.
+        photos: uint8 (batch, height, width, 3), RGB: photos as training sees them.
+
+    Raises:
+        WeightsError: if the file cannot be read, or is not of this network.
+        ModelError: if there is no such model.
+    """
+    if file.suffix.lower() != ".safetensors":
+        _load_onnx(model, find_model(file))
+        _measure_norms(model, photos)
+        return
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{file}: not a readable safetensors file ({error})") from error
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{file}: not weights of this recipe's network") from error
+
+
+def _load_onnx(model: Normalised, file: Path) -> None:
+    try:
+        graph = onnx.load(str(file)).graph
+    except Exception as error:  # whatever protobuf makes of other files
+        raise WeightsError(f"{file}: not a readable model file") from error
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    layers = dict(model.named_modules())
+    norms = dict(_norm_after(model))
+    left = {name for name, layer in layers.items() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)}
+    for node in graph.node:
+        if node.op_type not in {"Conv", "ConvTranspose"}:
+            continue
+        # Exported as a part of a module ``model``; 16-bit weights stand behind a Cast that adds nothing to the name.
+        name = node.input[1].removeprefix("model.").removesuffix(".weight")
+        layer = layers.get(name)
+        weight = values.get(node.input[1], values.get(f"{node.input[1]}.half"))
+        bias = values.get(node.input[2]) if len(node.input) > 2 else None
+        if name not in left or weight is None or weight.shape != tuple(layer.weight.shape):  # type: ignore[union-attr]
+            raise WeightsError(f"{file}: not a model of this recipe's network: {node.input[1]}")
+        assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+        left.remove(name)
+        _fill(layer, norms.get(name), weight, np.zeros(len(weight)) if bias is None else bias)
+    if left:
+        raise WeightsError(f"{file}: not a model of this recipe's network: it lacks {sorted(left)[0]}")
+
+
+@torch.no_grad()
+def _fill(layer: nn.Conv2d | nn.ConvTranspose2d, norm: _Norm | None, weight: np.ndarray, bias: np.ndarray) -> None:
+    layer.weight.copy_(torch.from_numpy(weight.astype(np.float32)))
+    shift = torch.from_numpy(np.array(bias, np.float32))
+    if layer.bias is not None:
+        layer.bias.copy_(torch.zeros_like(shift) if norm is not None else shift)
+    if norm is not None:
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1.0 - norm.eps)
+        norm.weight.fill_(1.0)
+        norm.bias.copy_(shift)
+
+
+def _norm_after(model: Normalised) -> Iterator[tuple[str, _Norm]]:
+    """The BatchNorm that takes each convolution's output, by the convolution's name."""
+    made: dict[int, str] = {}
+    kept: list[Tensor] = []
+    found: list[tuple[str, _Norm]] = []
+    handles = []
+
+    def conv(name: str) -> Callable[[nn.Module, object, Tensor], None]:
+        def note(_: nn.Module, __: object, output: Tensor) -> None:
+            made[id(output)] = name
+            kept.append(output)
+
+        return note
+
+    def norm(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(layer, _Norm)
+        if id(inputs[0]) in made:
+            found.append((made[id(inputs[0])], layer))
+
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            handles.append(layer.register_forward_hook(conv(name)))
+        elif isinstance(layer, _Norm):
+            handles.append(layer.register_forward_pre_hook(norm))
+    side = 2 * model.network.multiple
+    training = model.training
+    with torch.no_grad():
+        model.eval()(torch.zeros((1, side, side, 3), dtype=torch.uint8))
+    model.train(training)
+    for handle in handles:
+        handle.remove()
+    yield from found
+
+
+@torch.no_grad()
+def _measure_norms(model: Normalised, photos: Tensor) -> None:
+    """Give BatchNorm layers that change nothing the statistics of what passes through them."""
+    sums: dict[_Norm, list[Tensor]] = {}
+
+    def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(layer, _Norm)
+        variance, mean = torch.var_mean(inputs[0].float(), dim=(0, 2, 3), correction=0)
+        sums.setdefault(layer, []).append(torch.stack([mean, variance + mean**2]))
+
+    handles = [layer.register_forward_pre_hook(note) for layer in model.modules() if isinstance(layer, _Norm)]
+    training = model.training
+    model.eval()
+    for batch in torch.split(photos, 4):
+        model(batch)
+    model.train(training)
+    for handle in handles:
+        handle.remove()
+    for layer, values in sums.items():
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
+        mean, square = torch.stack(values).mean(0)
+        # A channel that is all but constant would be blown up by its own statistics as soon as they move.
+        variance = (square - mean**2).clamp(min=1e-4)
+        layer.bias.add_(mean)
+        layer.weight.copy_((variance + layer.eps).sqrt())
+        layer.running_mean.copy_(mean)
+        layer.running_var.copy_(variance)

@@ -1,0 +1,100 @@
+"""The fit against scikit-learn; what is tested and what is left to look at, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from carmask.errors import DataError
+from carmask.evaluation import calibration as module
+from carmask.evaluation.calibration import Case, check_calibration, coverage, fit_calibration, judge_case
+from carmask.evaluation.confidencepage import write_confidence
+from carmask.inference.confidence import Signs
+
+
+def drawn(count: int, *, seed: int, kind: str = "photo") -> list[Case]:
+    """Photos whose error and Dice follow from two of their signs, with noise."""
+    rng = np.random.default_rng(seed)
+    cases = []
+    for index in range(count):
+        signs = rng.normal(0, 1, len(Signs._fields))
+        signs[0] -= 0.7
+        signs[1] = 0.5 * signs[1] - 5.5
+        signs[-1] = 2.0 if kind == "cut off" else 0.0
+        error = np.exp(signs[0] + rng.normal(0, 0.2))
+        dice = 1 - np.exp(signs[1] + rng.normal(0, 0.2))
+        cases.append(Case(f"{kind}{index}", kind, f"car{index}", Signs(*signs), float(dice), float(error)))
+    return cases
+
+
+def test_the_fit_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    values, target, weights = rng.normal(0, 1, (80, 4)), rng.normal(0, 1, 80), rng.uniform(0.1, 1, 80)
+    found = module._ridge(values, target, weights)
+    ridge = Ridge(alpha=10.0).fit(values, target, sample_weight=weights)
+    assert found.weights == pytest.approx(ridge.coef_, abs=1e-4)
+    assert found.bias == pytest.approx(ridge.intercept_, abs=1e-4)
+    chosen = (values[:, 0] + rng.normal(0, 1, 80) > 0.5).astype(float)
+    odds = module._logistic(values, chosen, weights)
+    logistic = LogisticRegression(C=1.0, tol=1e-9, max_iter=1000).fit(values, chosen, sample_weight=weights)
+    assert odds.weights == pytest.approx(logistic.coef_[0], abs=2e-3)
+    assert odds.bias == pytest.approx(logistic.intercept_[0], abs=2e-3)
+
+
+def test_what_follows_from_signs_is_found():
+    cases = [*drawn(200, seed=0), *drawn(30, seed=1, kind="cut off")]
+    calibration = fit_calibration(cases, data="drawn")
+    trust = check_calibration(calibration, [*drawn(300, seed=2), *drawn(30, seed=3, kind="cut off")])
+    assert trust.photos == 300
+    assert trust.captured > 0.8
+    assert trust.within_two > 0.95
+    count, _, confidence, marked = trust.kinds["cut off"]
+    assert count == 30
+    assert confidence < 0.5
+    assert marked == 1
+    assert 0.01 < trust.kinds["photo"][3] < 0.12  # about the 5 % that the default mark is set for
+
+
+def test_no_car_found_is_no_confidence():
+    calibration = fit_calibration(drawn(60, seed=0), data="drawn")
+    assert judge_case(calibration, Case("a", "no car", "a", None, 1.0, 0.0)).confidence == 0
+
+
+def test_confidence_stays_within_its_range_however_odd_the_signs():
+    calibration = fit_calibration([*drawn(60, seed=0), *drawn(9, seed=1, kind="cut off")], data="drawn")
+    rng = np.random.default_rng(0)
+    for scale in (1, 100, 1e9):
+        for _ in range(20):
+            found = calibration.judge(Signs(*rng.normal(0, scale, len(Signs._fields))))
+            assert 0 <= found.confidence <= 1
+            assert 0 < found.error < 1e4
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.randoms())
+def test_coverage(dice, random):
+    sure = [random.random() for _ in dice]
+    points = coverage(sure, dice)
+    assert points[0] == pytest.approx((0, 1 - np.mean(dice)))
+    assert points[-1] == (1, 0)
+    best = coverage(dice, dice)
+    assert all(low <= found + 1e-9 for (_, low), (_, found) in zip(best, points, strict=True))
+
+
+def test_too_few_photos():
+    with pytest.raises(DataError, match="29 photos with a car found; a calibration needs at least 30"):
+        fit_calibration(drawn(29, seed=0), data="drawn")
+    with pytest.raises(DataError, match="no photos to test"):
+        check_calibration(fit_calibration(drawn(30, seed=0), data="drawn"), [])
+
+
+def test_the_page(tmp_path):
+    calibration = fit_calibration(drawn(60, seed=0), data="drawn <photos>")
+    text = write_confidence(
+        tmp_path, "m", calibration, [*drawn(30, seed=1), *drawn(5, seed=2, kind="cut off")]
+    ).read_text()
+    assert "drawn &lt;photos&gt;" in text
+    assert text.count("<svg") == 4
+    assert "cut off: cut off3" in text

@@ -1,0 +1,86 @@
+"""A model file gets its calibration, its threshold and its other settings; its graph stays as it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from typer.testing import CliRunner
+
+from carmask.cli import app
+from carmask.errors import UsageError
+from carmask.inference.model import METADATA_KEY, ModelInfo, load_model, read_info
+from carmask.inference.predict import predict
+from carmask.training.calibrate import THRESHOLDS, calibrate
+from tests.inference.conftest import tiny_model  # noqa: F401  # a fixture
+from tests.training.conftest import draw, write_cars
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Twenty cars of four views."""
+    return write_cars(tmp_path_factory.mktemp("calibration") / "drawn", 20, 4)
+
+
+def test_a_model_is_calibrated(drawn, tiny_model, tmp_path):  # noqa: F811
+    steps = []
+    out = tmp_path / "new.onnx"
+    made = calibrate(
+        tiny_model,
+        drawn,
+        out,
+        changes={"name": "best", "flip": True},
+        tune=True,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert steps[-1] == (80 + 6 * 3, 80 + 6 * 3)
+    info = read_info(out)
+    assert info == made.info
+    assert (info.name, info.flip) == ("best", True)
+    assert info.threshold in THRESHOLDS
+    assert info.score > 0.9
+    assert info.calibration.data == "20 unseen cars of drawn"
+    assert made.trust.photos == 40
+    assert {"no car", "close-up", "two cars"} <= set(made.trust.kinds)
+    old, new = onnx.load(tiny_model), onnx.load(out)
+    assert old.graph == new.graph
+    assert "calibrated on 20 unseen cars of drawn" in out.with_suffix(".md").read_text()
+    found = predict(load_model(out), draw(5)[0])
+    assert 0 < found.confidence <= 1
+    assert 0 < found.error < 50
+
+
+def test_mirrored_prediction_is_the_mean_of_both(tiny_model):  # noqa: F811
+    class Leaning:
+        """Sees more car on the left."""
+
+        info = read_info(tiny_model).model_copy(update={"flip": True})
+
+        def run(self, pixels):
+            return np.tile(np.linspace(1, 0.5, pixels.shape[1], dtype=np.float32), (pixels.shape[0], 1))
+
+    from carmask.images import ReducedPhoto
+    from carmask.inference.predict import probabilities
+
+    pixels = np.zeros((64, 96, 3), np.uint8)
+    answer = probabilities(Leaning(), ReducedPhoto(pixels, (64, 96)))
+    assert answer.dtype == np.float32
+    assert answer == pytest.approx(0.75)
+
+
+def test_cars_that_were_trained_on_are_not_calibrated_on(drawn, tiny_model, tmp_path):  # noqa: F811
+    seen = onnx.load(tiny_model)
+    info = ModelInfo.model_validate_json(seen.metadata_props[0].value)
+    info = info.model_copy(update={"training_cars": tuple(f"car{n}" for n in range(20))})
+    onnx.helper.set_model_props(seen, {METADATA_KEY: info.model_dump_json()})
+    onnx.save(seen, tmp_path / "seen.onnx")
+    with pytest.raises(UsageError, match="was trained on all of its cars"):
+        calibrate(tmp_path / "seen.onnx", drawn, tmp_path / "new.onnx")
+
+
+def test_the_command(drawn, tiny_model, tmp_path):  # noqa: F811
+    command = ["calibrate", str(tiny_model), str(drawn), "--out", str(tmp_path / "m.onnx"), "--page", str(tmp_path)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert "of the worst tenth by Dice" in done.output
+    assert (tmp_path / "confidence.html").exists()

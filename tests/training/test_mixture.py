@@ -1,0 +1,81 @@
+"""Several data sets in one training: shares, order, what is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carmask.data.augment import AugmentSettings
+from carmask.errors import RecipeError
+from carmask.training.cache import PhotoCache
+from carmask.training.mixture import Mixture, epoch_order
+from carmask.training.photos import EpochPhotos
+from carmask.training.sources import Sources, read_further
+
+
+def cache(count: int, value: int, car: int = 255) -> PhotoCache:
+    masks = np.zeros((count, 32, 48), np.uint8)
+    masks[:, 8:24, 10:38] = car
+    return PhotoCache(np.full((count, 32, 48, 3), value, np.uint8), masks)
+
+
+def test_every_set_has_its_share_and_its_own_photos():
+    mixture = Mixture(cache(10, 1), [(cache(4, 2), 0.25), (cache(3, 3), 0.1)])
+    order = mixture.order(0, 40, seed=0)
+    values = Counter(int(mixture.read(int(index), (32, 48))[0][0, 0, 0]) for index in order)
+    assert values == {1: 26, 2: 10, 3: 4}
+    assert [mixture.is_main(index) for index in (0, 9, 10, 16)] == [True, True, False, False]
+    assert not np.array_equal(order, np.sort(order))
+    assert np.array_equal(order, mixture.order(0, 40, seed=0))
+
+
+def test_one_set_alone_is_in_the_order_it_always_was():
+    assert np.array_equal(Mixture(cache(7, 1)).order(3, 5, seed=2), epoch_order(7, 3, 5, seed=2))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 20), st.integers(1, 30), st.integers(0, 5))
+def test_no_photo_comes_a_third_time_before_all_have_come_twice(photos, length, seed):
+    row = np.concatenate([epoch_order(photos, epoch, length, seed=seed) for epoch in range(6)])
+    for end in range(1, len(row)):
+        counts = np.bincount(row[:end], minlength=photos)
+        assert counts.max() - counts.min() <= 2
+        if counts.max() > 2:
+            assert counts.min() >= counts.max() - 2
+
+
+@pytest.mark.parametrize("pictures", [None, cache(2, 77, car=0)])
+def test_scenes_change_in_the_main_set_alone(pictures):
+    mixture = Mixture(cache(4, 200), [(cache(4, 90), 0.5)], pictures=pictures)
+    settings_ = AugmentSettings(background=1.0)
+    photos = EpochPhotos(mixture, np.arange(8), (32, 48), settings_, seed=(0, 0))
+    for index in range(8):
+        photo, mask = photos[index]
+        background = photo.numpy()[mask.numpy() == 0]
+        if index < 4:
+            assert not (background == 200).all()
+        else:
+            assert (photo.numpy() == 90).all()
+            assert (mask.numpy() == cache(1, 0).read(0, (32, 48))[1]).all()
+
+
+def test_negatives_have_empty_masks():
+    photos = EpochPhotos(Mixture(cache(4, 200)), np.arange(4), (32, 48), AugmentSettings(negative=1.0), seed=(0, 0))
+    assert all(not photos[index][1].any() for index in range(4))
+
+
+def test_what_further_sets_are_refused(cars, parts):
+    with pytest.raises(RecipeError, match="parts cannot be mixed in"):
+        read_further(Sources(((parts, 0.1),)), seed=0)
+    with pytest.raises(RecipeError, match="same name"):
+        read_further(Sources(((cars, 0.1), (cars, 0.1))), seed=0)
+    for share in (0.0, 1.0, -0.5):
+        with pytest.raises(RecipeError, match="add up to less than 1"):
+            read_further(Sources(((cars, share),)), seed=0)
+    (one,) = read_further(Sources(((cars, 0.1),)), seed=0)
+    assert len(one.split.validation) == 3  # of five cars: half, rounded up
+    assert not set(one.split.train) & set(one.split.validation)

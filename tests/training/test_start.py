@@ -1,0 +1,95 @@
+"""Begin with a model file: the network computes what the file does, in training nearly so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from carmask.errors import ModelError, WeightsError
+from carmask.inference.model import ModelInfo
+from carmask.networks import build
+from carmask.training.export import _to_onnx
+from carmask.training.predictor import Normalised
+from carmask.training.start import load_start
+
+INFO = ModelInfo(
+    name="m",
+    version="1",
+    network="mobilenetv2-unet",
+    height=64,
+    width=96,
+    normalisation="",
+    threshold=0.5,
+    training_data="",
+    licence="",
+)
+
+
+@pytest.fixture(scope="module")
+def trained() -> Normalised:
+    """A network whose BatchNorm layers do something."""
+    torch.manual_seed(0)
+    model = Normalised(build("mobilenetv2-unet"))
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)
+            layer.running_var.uniform_(0.5, 2)
+            layer.weight.data.uniform_(0.7, 1.4)
+            layer.bias.data.normal_(0, 0.2)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def photos() -> torch.Tensor:
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (6, 8, 12, 3), np.uint8)
+    return torch.from_numpy(small.repeat(8, 1).repeat(8, 2))
+
+
+def test_a_model_file(trained, photos, tmp_path):
+    file = tmp_path / "m.onnx"
+    file.write_bytes(_to_onnx(trained, INFO))
+    model = Normalised(build("mobilenetv2-unet"))
+    load_start(model, file, photos)
+    with torch.no_grad():
+        wanted, got = trained(photos), model.eval()(photos)
+        in_training = model.train()(photos)
+    spread = float(wanted.std())
+    # Weights are stored in 16 bits.
+    assert float((wanted - got).abs().max()) < 0.02 * spread
+    # Measured on the same photos, the batch's statistics are those that were measured.
+    assert float((wanted - in_training).abs().mean()) < 0.2 * spread
+    with pytest.raises(WeightsError, match="not a model of this recipe's network"):
+        load_start(Normalised(build("unet-small")), file, photos)
+
+
+def test_weights_of_a_run(trained, photos, tmp_path):
+    file = tmp_path / "weights.safetensors"
+    save_file(trained.state_dict(), file)
+    model = Normalised(build("mobilenetv2-unet"))
+    load_start(model, file, photos)
+    assert all(torch.equal(value, model.state_dict()[key]) for key, value in trained.state_dict().items())
+    with pytest.raises(WeightsError, match="not weights of this recipe's network"):
+        load_start(Normalised(build("unet-small")), file, photos)
+
+
+def test_what_is_no_model(photos, tmp_path):
+    model = Normalised(build("unet-small"))
+    with pytest.raises(ModelError, match="neither a model file nor the name"):
+        load_start(model, tmp_path / "absent.onnx", photos)
+    for name in ("bad.onnx", "bad.safetensors"):
+        (tmp_path / name).write_bytes(b"not a model at all")
+        with pytest.raises(WeightsError, match="not a readable"):
+            load_start(model, tmp_path / name, photos)
+
+
+def test_frozen_statistics_stay_as_they_are(photos):
+    network = build("mobilenetv2-unet")
+    network.freeze_norm()
+    model = Normalised(network)
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    model(photos).sum().backward()
+    assert all(torch.equal(value, before[name]) for name, value in model.named_buffers())
+    assert all(p.grad is not None for name, p in model.named_parameters() if "decoder" in name)
