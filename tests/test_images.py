@@ -11,9 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from carmask import images
 from carmask.errors import OutputError, PhotoError
-from carmask.images import open_photo, picture_size, read_mask, read_photo, write_atomically, write_cutout, write_mask
+from carmask.images import (
+    make_folder,
+    open_photo,
+    picture_size,
+    read_mask,
+    read_photo,
+    reading,
+    write_atomically,
+    write_cutout,
+    write_mask,
+)
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -122,7 +131,7 @@ def test_unusable_files_are_refused_with_path_and_reason(tmp_path, photo):
 
 def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch, photo):
     (tmp_path / "large.png").write_bytes(encoded(Image.fromarray(photo), "PNG"))
-    monkeypatch.setattr(images, "MAX_PIXELS", photo.shape[0] * photo.shape[1] - 1)
+    monkeypatch.setattr(reading, "MAX_PIXELS", photo.shape[0] * photo.shape[1] - 1)
     with pytest.raises(PhotoError, match="64x48 is 0 megapixels"):
         read_photo(tmp_path / "large.png")
 
@@ -204,4 +213,4 @@ def test_a_folder_that_is_missing_or_in_the_way(tmp_path):
         write_atomically(tmp_path / "missing" / "x", b"")
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="a file has this name"):
-        images.make_folder(tmp_path / "file")
+        make_folder(tmp_path / "file")

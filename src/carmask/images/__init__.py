@@ -1,0 +1,67 @@
+"""Read and write photos and masks.
+
+Every reader either returns the whole picture as its contract says or raises ``PhotoError`` with the path and what is
+wrong. Every writer puts the file in place whole or not at all.
+"""
+
+from carmask.images.reading import (
+    MASK_SUFFIXES,
+    MAX_PIXELS,
+    MIN_SIDE,
+    PHOTO_SUFFIXES,
+    PhotoFile,
+    ReducedPhoto,
+    open_photo,
+    open_reduced,
+    picture_size,
+    read_mask,
+    read_photo,
+)
+from carmask.images.writing import (
+    CUTOUT_COMPRESSION,
+    MASK_COMPRESSION,
+    MAX_WEBP_SIDE,
+    WEBP_METHOD,
+    WEBP_QUALITY,
+    Format,
+    encode_cutout,
+    encode_mask,
+    encode_picture,
+    make_folder,
+    remove_leftovers,
+    replacing,
+    write_atomically,
+    write_cutout,
+    write_mask,
+    write_picture,
+)
+
+__all__ = [
+    "CUTOUT_COMPRESSION",
+    "MASK_COMPRESSION",
+    "MASK_SUFFIXES",
+    "MAX_PIXELS",
+    "MAX_WEBP_SIDE",
+    "MIN_SIDE",
+    "PHOTO_SUFFIXES",
+    "WEBP_METHOD",
+    "WEBP_QUALITY",
+    "Format",
+    "PhotoFile",
+    "ReducedPhoto",
+    "encode_cutout",
+    "encode_mask",
+    "encode_picture",
+    "make_folder",
+    "open_photo",
+    "open_reduced",
+    "picture_size",
+    "read_mask",
+    "read_photo",
+    "remove_leftovers",
+    "replacing",
+    "write_atomically",
+    "write_cutout",
+    "write_mask",
+    "write_picture",
+]
