@@ -222,7 +222,7 @@ def test_an_output_that_cannot_be_written_is_refused_at_once(tiny_model, photos,
         raise OSError(number, os.strerror(number))
 
     jobs = plan([photos], tmp_path / "out", MASKS)
-    monkeypatch.setattr("carmask.images.tempfile.NamedTemporaryFile", refuse)
+    monkeypatch.setattr("carmask.images.writing.tempfile.NamedTemporaryFile", refuse)
     with (
         pytest.raises(OutputError, match=os.strerror(number)),
         opened(tmp_path / "out", jobs, PhotoTask(str(tiny_model), MASKS)),

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from carmask.arrays import Mask
-from carmask.compositing.background import Background, compose
-from carmask.errors import CarmaskError, OutputError, PhotoError
+import numpy as np
+
+from carmask.compositing.background import Background
+from carmask.compositing.look import Layers, Look, put_together, take_apart
+from carmask.errors import CarmaskError, OutputError, PhotoError, UsageError
 from carmask.images import (
     Format,
-    encode_cutout,
+    PhotoFile,
     encode_mask,
     encode_picture,
     make_folder,
@@ -27,8 +29,9 @@ from carmask.images import (
     picture_size,
     write_atomically,
 )
-from carmask.inference.model import Device, Network, load_model
-from carmask.inference.predict import open_for, predict_reduced
+from carmask.inference.model import Device, ModelInfo, Network, load_model
+from carmask.inference.predict import Prediction, open_for, predict_reduced
+from carmask.inference.series import SeriesBox
 from carmask.rle import rle_encode
 
 #: Photos of more pixels are worked on one at a time, so that memory stays bounded whatever the photos are.
@@ -46,28 +49,65 @@ class Wanted:
     Attributes:
         mask: write the mask.
         background: write the car in front of this.
-        format: of cut-outs and pictures; masks are PNG.
+        format: of cut-outs and pictures; masks and layers are PNG.
         runs: keep the mask's run-length text in the result.
+        quality: 1 to 100, of ``webp`` and ``jpg``; None for what serves well.
+        layers: write the layers of the picture, too: mask, alpha, foreground, and the shadow if there is one.
+        look: how the car stands in the picture.
     """
 
     mask: bool = False
     background: Background | None = None
     format: Format = "png"
     runs: bool = False
+    quality: int | None = None
+    layers: bool = False
+    look: Look = field(default_factory=Look)
 
     @property
     def picture(self) -> bool:
         """Whether more than a mask is wanted: a cut-out, or a picture with a background."""
-        return self.background is not None or not (self.mask or self.runs)
+        return self.background is not None or self.layers or not (self.mask or self.runs)
+
+    def check(self) -> None:
+        """Refuse wishes that exclude each other.
+
+        Raises:
+            UsageError: if they do, or a number is out of range.
+        """
+        self.look.check()
+        if not self.picture and self.look != Look():
+            raise UsageError("--mask alone writes no picture that these options could change; add --background")
+        if self.picture and self.background is None:
+            if self.format == "jpg":
+                raise UsageError("--format jpg: JPEG has no transparency; give a --background, or take png or webp")
+            if self.look.match:
+                raise UsageError("--match takes on the light of a background; give --background")
+        if self.look.match and self.background is not None and self.background.own:
+            raise UsageError("--match: the photo's own surroundings have its light already")
+        if self.quality is not None and self.format == "png":
+            raise UsageError("--quality is for webp and jpg; png keeps every value")
 
     def outputs(self, name: str) -> list[str]:
         """The files, relative to the output folder, of the photo with this relative name (without suffix)."""
-        return [f"{name}_mask.png"] * self.mask + [f"{name}.{self.format}"] * self.picture
+        files = [f"{name}_mask.png"] * (self.mask or self.layers)
+        if self.layers:
+            files += [f"{name}_alpha.png", f"{name}_foreground.png"]
+            files += [f"{name}_shadow.png"] * (self.look.shadow != "none")
+        return files + [f"{name}.{self.format}"] * self.picture
 
     def settings(self) -> dict[str, object]:
         """All that decides what the files hold, besides model and photo, as JSON can hold it."""
         background = None if self.background is None else self.background.digest()
-        return {"mask": self.mask, "background": background, "format": self.format, "runs": self.runs}
+        settings: dict[str, object] = {
+            "mask": self.mask,
+            "background": background,
+            "format": self.format,
+            "runs": self.runs,
+        }
+        if self.picture:  # masks are what they always were
+            settings |= {"quality": self.quality, "layers": self.layers, "look": self.look.settings()}
+        return settings
 
 
 @dataclass(frozen=True)
@@ -79,12 +119,14 @@ class Job:
         name: its path relative to the folder it was found in, without suffix, with ``/``.
         outputs: files to write.
         known: the SHA-256 of the content that the outputs on disk were made of; empty to make them in any case.
+        series: all views of the car, this one too, where they are to be placed alike.
     """
 
     photo: Path | str
     name: str
     outputs: tuple[Path | str, ...]
     known: str = ""
+    series: tuple[Path | str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -197,6 +239,7 @@ class PhotoTask:
         Raises:
             ModelError: if there is no such model, or its file is damaged.
             DeviceError: if the device is not available.
+            UsageError: if windows are wanted clear, and the model does not tell them.
         """
         import cv2
 
@@ -205,7 +248,20 @@ class PhotoTask:
         # Photos are worked on side by side; threads within one would only get in each other's way.
         cv2.setNumThreads(1)
         network = load_model(self.model, device=self.device, streams=self.threads)
+        refuse_glass(network.info, self.wanted)
         return PhotoCutter(network, self.wanted, self.storage)
+
+
+def refuse_glass(info: ModelInfo, wanted: Wanted) -> None:
+    """Refuse to make windows clear without a model that tells where they are.
+
+    Raises:
+        UsageError: if that is wanted.
+    """
+    if wanted.look.glass is not None:
+        raise UsageError(
+            f"--glass needs a model that labels windows; {info.name} tells {', '.join(info.classes)} only: leave it out"
+        )
 
 
 class PhotoCutter:
@@ -220,6 +276,7 @@ class PhotoCutter:
             storage: where photos and results are.
         """
         self._network, self._wanted, self._storage = network, wanted, storage
+        self._series = SeriesBox(network, storage.read)
 
     def __call__(self, job: Job) -> Result:
         """Read a photo, find the car, and write what is wanted.
@@ -251,28 +308,50 @@ class PhotoCutter:
         height, width = picture_size(job.photo, content)
         with _LARGE_PHOTO if height * width > LARGE else nullcontext():
             found = predict_reduced(self._network, open_for(self._network, job.photo, content))
-            files = self._files(job, content, found.mask)
+            files, note = self._files(job, content, found)
             for output, file in zip(job.outputs, files, strict=True):
                 self._storage.write(output, file)
         return replace(
             result,
             status="done",
-            reason="" if found.area else "no car found",
+            reason=note if found.area else "no car found",
             confidence=found.confidence,
             area=found.area,
             written=sum(len(file) for file in files),
             runs=rle_encode(found.mask) if self._wanted.runs else None,
         )
 
-    def _files(self, job: Job, content: bytes, mask: Mask) -> list[bytes]:
-        files = [encode_mask(mask)] if self._wanted.mask else []
-        if self._wanted.picture:
-            photo = open_photo(job.photo, content)
-            if self._wanted.background is None:
-                file = encode_cutout(photo.pixels, mask, photo.icc_profile, format=self._wanted.format)
-            else:
-                background = self._wanted.background.fitted((mask.shape[0], mask.shape[1]))
-                composed = compose(photo.pixels, mask, background)
-                file = encode_picture(composed, photo.icc_profile, format=self._wanted.format)
-            files.append(file)
-        return files
+    def _files(self, job: Job, content: bytes, found: Prediction) -> tuple[list[bytes], str]:
+        """The files' contents, and what is remarkable."""
+        wanted, mask = self._wanted, found.mask
+        files = [encode_mask(mask)] if wanted.mask or wanted.layers else []
+        if not wanted.picture:
+            return files, ""
+        photo, threshold = open_photo(job.photo, content), self._network.info.threshold
+        layers = take_apart(photo.pixels, mask, found.probability, wanted.look, threshold=threshold)
+        if wanted.layers:
+            files += layer_files(layers, photo, with_shadow=wanted.look.shadow != "none")
+        picture = put_together(
+            layers,
+            photo.pixels,
+            mask,
+            wanted.look,
+            wanted.background,
+            icc_profile=photo.icc_profile,
+            series=self._series.find(job.series, (mask.shape[0], mask.shape[1])),
+        )
+        files.append(
+            encode_picture(picture, photo.icc_profile, format=wanted.format, quality=wanted.quality, exif=photo.exif)
+        )
+        return files, layers.note
+
+
+def layer_files(layers: Layers, photo: PhotoFile, *, with_shadow: bool) -> list[bytes]:
+    """The layers as PNG files, for an editor: alpha in grey, the car's colours, and the shadow, black on nothing."""
+    colours = layers.foreground.copy()
+    colours[layers.alpha == 0] = 0
+    files = [encode_picture(layers.alpha), encode_picture(colours, photo.icc_profile, exif=photo.exif)]
+    if with_shadow:
+        dark = np.zeros_like(layers.alpha) if layers.shadow is None else layers.shadow
+        files.append(encode_picture(np.dstack([np.zeros_like(dark), dark])))
+    return files

@@ -21,11 +21,13 @@ class Prediction(NamedTuple):
         mask: bool (height, width) at the photo's size.
         confidence: 0 to 1, the Dice score to expect; 0 where no car was found.
         area: fraction of the photo that is car.
+        probability: float32, of the whole photo, at the network's resolution, in [0, 1]: what the mask was cut from.
     """
 
     mask: Mask
     confidence: float
     area: float
+    probability: Probability
 
 
 def predict(network: Network, photo: Photo) -> Prediction:
@@ -80,7 +82,7 @@ def predict_reduced(network: Network, photo: ReducedPhoto) -> Prediction:
     mask = frame.resize(small, photo.size) >= network.info.threshold
     raw = expected_dice(small, network.info.threshold)
     # Counting is ten times faster than the mean of a bool array.
-    return Prediction(mask, calibrated(raw, network.info.calibration), int(np.count_nonzero(mask)) / mask.size)
+    return Prediction(mask, calibrated(raw, network.info.calibration), int(np.count_nonzero(mask)) / mask.size, small)
 
 
 class Cutter:
