@@ -16,7 +16,7 @@ from PIL import Image
 
 from _bench import arguments, photos, processor_ms, table
 from carmask import Cutter
-from carmask.images import encode_cutout, encode_mask, read_photo
+from carmask.images import encode_mask, encode_picture, read_photo
 
 
 def by_pillow(image: Image.Image, kind: str, **options: int | bool) -> bytes:
@@ -76,8 +76,8 @@ def main() -> None:
     report(
         "cut-outs",
         {
-            ours: lambda path: encode_cutout(pixels[path], masks[path]),
-            "* carmask --format webp": lambda path: encode_cutout(pixels[path], masks[path], format="webp"),
+            ours: lambda path: encode_picture(cut[path]),
+            "* carmask --format webp": lambda path: encode_picture(cut[path], format="webp"),
             "Pillow PNG, level 0": lambda p: by_pillow(Image.fromarray(cut[p]), "PNG", compress_level=0),
             "Pillow PNG, level 3": lambda p: by_pillow(Image.fromarray(cut[p]), "PNG", compress_level=3),
             "Pillow PNG, level 6 (its default)": lambda p: by_pillow(Image.fromarray(cut[p]), "PNG", compress_level=6),
