@@ -16,7 +16,7 @@ from PIL import Image
 
 from _bench import arguments, photos, processor_ms, table
 from carmask import Cutter
-from carmask.images import encode_cutout, encode_mask, encode_png, read_photo
+from carmask.images import encode_mask, encode_picture, encode_png, read_photo
 
 
 def by_pillow(image: Image.Image, kind: str, **options: int | bool) -> bytes:
@@ -78,8 +78,7 @@ def main() -> None:
         "cut-outs",
         {
             ours: lambda path: encode_png(cut[path]),
-            "* the same, the cut-out made first": lambda path: encode_cutout(pixels[path], masks[path]),
-            "* carmask --format webp": lambda path: encode_cutout(pixels[path], masks[path], format="webp"),
+            "* carmask --format webp": lambda path: encode_picture(cut[path], format="webp"),
             "Pillow PNG, level 0": lambda p: by_pillow(Image.fromarray(cut[p]), "PNG", compress_level=0),
             "Pillow PNG, level 1": lambda p: by_pillow(Image.fromarray(cut[p]), "PNG", compress_level=1),
             "Pillow PNG, level 3": lambda p: by_pillow(Image.fromarray(cut[p]), "PNG", compress_level=3),

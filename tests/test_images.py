@@ -13,6 +13,7 @@ from PIL import Image, ImageCms
 
 from carmask.errors import OutputError, PhotoError
 from carmask.images import (
+    encode_picture,
     make_folder,
     open_photo,
     picture_size,
@@ -20,7 +21,6 @@ from carmask.images import (
     read_photo,
     reading,
     write_atomically,
-    write_cutout,
     write_mask,
 )
 
@@ -95,11 +95,11 @@ def test_cmyk_with_and_without_a_profile(tmp_path, photo):
     assert file.icc_profile is None
 
 
-def test_colour_profile_reaches_the_cutout(tmp_path, photo):
+def test_colour_profile_reaches_the_picture(tmp_path, photo):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     (tmp_path / "wide.png").write_bytes(encoded(Image.fromarray(photo), "PNG", icc_profile=profile))
     file = open_photo(tmp_path / "wide.png")
-    write_cutout(tmp_path / "cut.png", file.pixels, np.ones(photo.shape[:2], np.bool_), file.icc_profile)
+    (tmp_path / "cut.png").write_bytes(encode_picture(file.pixels, file.icc_profile))
     with Image.open(tmp_path / "cut.png") as cut:
         assert cut.info["icc_profile"] == profile
 
@@ -177,14 +177,18 @@ def test_a_mask_with_grey_edges_is_refused(tmp_path):
         read_mask(tmp_path / "soft.png")
 
 
-def test_cutouts_hold_the_car_and_nothing_else(tmp_path, photo):
-    mask = np.zeros(photo.shape[:2], np.bool_)
-    mask[16:40, 12:50] = True
-    write_cutout(tmp_path / "cut.png", photo, mask)
-    rgba = np.asarray(Image.open(tmp_path / "cut.png"))
-    assert np.array_equal(rgba[..., 3], mask * np.uint8(255))
-    assert np.array_equal(rgba[mask][:, :3], photo[mask])
-    assert not rgba[~mask].any()
+@pytest.mark.parametrize("kind", ["png", "webp", "jpg"])
+def test_every_format_keeps_exif_and_says_what_it_cannot_hold(photo, kind):
+    exif = Image.Exif()
+    exif[0x010F] = "ACME"
+    with Image.open(io.BytesIO(encode_picture(photo, format=kind, exif=exif.tobytes(), quality=60))) as image:
+        assert image.getexif()[0x010F] == "ACME"
+        assert np.abs(np.asarray(image.convert("RGB")).astype(int) - photo).mean() < 8
+    too_long = bytes(70000)
+    if kind == "jpg":
+        assert len(encode_picture(photo, format=kind, exif=too_long)) < 70000
+        with pytest.raises(OutputError, match="65536x1 is too large for JPEG"):
+            encode_picture(np.zeros((1, 65536, 3), np.uint8), format=kind)
 
 
 def test_writing_is_all_or_nothing(tmp_path, monkeypatch):

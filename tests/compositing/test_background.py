@@ -2,17 +2,76 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
-from carmask.compositing.background import Background, compose, cover
+from carmask.compositing.background import Background, blurred, compose, contain, cover
 from carmask.errors import PhotoError, UsageError
 
 
 def test_colours_by_name_and_number():
     for text, rgb in (("white", (255, 255, 255)), ("#8a5", (136, 170, 85)), ("#102030", (16, 32, 48))):
         assert (Background.parse(text).fitted((3, 5)) == rgb).all()
-    with pytest.raises(UsageError, match="--background wite: no such picture, and not a colour"):
-        Background.parse("wite")
+    for nonsense in ("wite", "#12345", "white:", "red:green:blue", "", "missing.jpg"):
+        with pytest.raises(UsageError, match="no such picture, and not a colour"):
+            Background.parse(nonsense)
+
+
+def test_a_gradient_goes_from_top_to_bottom():
+    made = Background.parse("black:#ffffff").fitted((256, 40)).mean(axis=(1, 2))
+    assert np.abs(made - np.arange(256)).max() < 1
+    assert Background.parse("black:white").digest() != Background.parse("white:black").digest()
+
+
+def test_whatever_a_picture_is_stored_as(tmp_path):
+    upright = np.zeros((40, 60, 3), np.uint8)
+    upright[:, :20] = (250, 10, 10)
+    stored = Image.fromarray(upright)
+    clear = np.dstack([upright, np.full((40, 60), 255, np.uint8)])
+    clear[30:, :, 3] = 0
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored.convert("CMYK").save(tmp_path / "cmyk.tiff")
+    Image.fromarray(clear).save(tmp_path / "alpha.png")
+    Image.fromarray(np.ascontiguousarray(np.rot90(upright, 1))).save(tmp_path / "turned.png", exif=exif)
+    stored.convert("L").save(tmp_path / "grey.png")
+    for name in ("cmyk.tiff", "turned.png", "alpha.png", "grey.png"):
+        # Smaller than the photo, as backgrounds from the web are.
+        made = Background.parse(str(tmp_path / name)).fitted((400, 600))
+        assert made.shape == (400, 600, 3)
+        if name == "grey.png":
+            continue
+        assert np.abs(made[50:250, 20:150].astype(int) - (250, 10, 10)).mean() < 12, name
+        assert made[50:250, 320:].max() < 25, name
+        assert (made[330:] > 200).all() == (name == "alpha.png")
+
+
+def test_contain_shows_all_of_it():
+    picture = np.full((20, 60, 3), 90, np.uint8)
+    picture[:, 30:] = 130
+    made = contain(picture, (60, 60))
+    assert (made[20:40, :29] == 90).all()
+    assert (made[20:40, 31:] == 130).all()
+    assert np.ptp(made[:20]) == 0
+    assert 90 < made[0, 0, 0] < 130
+    assert Background(picture, fit="contain").digest() != Background(picture).digest()
+
+
+def test_blurred_surroundings_hold_nothing_of_the_car(photo):
+    large = np.full((240, 320, 3), 160, np.uint8)
+    mask = np.zeros((240, 320), np.bool_)
+    mask[80:200, 60:260] = True
+    large[mask] = (255, 0, 0)
+    assert np.abs(blurred(large, mask).astype(int) - 160).max() <= 2
+    assert blurred(photo, np.ones(photo.shape[:2], np.bool_)).shape == photo.shape
+
+
+def test_colours_get_the_photos_profile():
+    wide = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    background = Background.parse("#336699")
+    assert (background.fitted((4, 4)) == (0x33, 0x66, 0x99)).all()
+    # The same space under another name changes nothing; a damaged profile changes nothing either.
+    assert np.abs(background.fitted((4, 4), wide).astype(int) - (0x33, 0x66, 0x99)).max() <= 1
+    assert (background.fitted((4, 4), b"damaged") == (0x33, 0x66, 0x99)).all()
 
 
 def test_pictures_cover_and_keep_their_middle(tmp_path):

@@ -47,8 +47,8 @@ def test_labels_are_enlarged_softly():
 class Halves(DarkIsCar):
     """A network of parts: what DarkIsCar finds, its left half one part, its right half another."""
 
-    def __init__(self, **changes: object) -> None:
-        super().__init__(classes=("front", "back"), **changes)
+    def __init__(self, classes: tuple[str, str] = ("front", "back"), **changes: object) -> None:
+        super().__init__(classes=classes, **changes)
 
     def run_parts(self, pixels: np.ndarray) -> np.ndarray:
         car = super().run(pixels)
@@ -63,7 +63,8 @@ class Halves(DarkIsCar):
 def test_labels_lie_where_the_mask_lies(photo, size):
     network = Halves()
     photo = cv2.resize(photo, size[::-1])
-    car, labels = predict_parts(network, ReducedPhoto(photo, size))
+    car, labels, glass = predict_parts(network, ReducedPhoto(photo, size))
+    assert not glass.any()  # neither part's name says that it is a window
     assert labels.shape == size
     assert car.confidence == predict_reduced(network, ReducedPhoto(photo, size)).confidence
     assert np.array_equal(car.mask, predict_reduced(network, ReducedPhoto(photo, size)).mask)
@@ -78,7 +79,7 @@ def test_what_is_written():
     assert Wanted(parts=True, mask=True, format="webp").outputs("a") == ["a_mask.png", "a_parts.png", "a_overlay.webp"]
     assert not wanted.picture
     # Manifests from before there were parts stay valid.
-    assert set(Wanted().settings()) == {"mask", "background", "format", "runs"}
+    assert set(Wanted(mask=True).settings()) == {"mask", "background", "format", "runs"}
     assert json.dumps(wanted.settings()) != json.dumps(Wanted().settings())
 
 
@@ -96,3 +97,25 @@ def test_the_cutter_writes_labels_and_overlay(tmp_path, photo):
     assert np.array_equal(overlay[labels == 0], photo[labels == 0])
     assert (overlay[labels > 0] != photo[labels > 0]).any()
     assert result.written == sum(file.stat().st_size for file in tmp_path.glob("a_*"))
+
+
+def test_windows_let_the_new_background_through_as_far_as_is_wanted(tmp_path, photo):
+    from carmask.compositing.look import Look
+    from carmask.inference.photo import Job, LocalStorage, PhotoCutter
+
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    network = Halves(("body", "side_glass"))
+    found = predict_parts(network, ReducedPhoto(photo, photo.shape[:2]))
+    alpha = {}
+    for glass in (None, 0.0, 0.7):
+        wanted = Wanted(look=Look(glass=glass))
+        job = Job(tmp_path / "a.png", "a", (tmp_path / "cut.png",))
+        PhotoCutter(network, wanted, LocalStorage())(job)
+        alpha[glass] = np.asarray(Image.open(tmp_path / "cut.png"))[..., 3]
+    kernel = np.ones((9, 9), np.uint8)
+    body, window = (cv2.erode((found.labels == label).astype(np.uint8), kernel) > 0 for label in (1, 2))
+    assert body.any()
+    assert window.any()
+    assert np.array_equal(alpha[0.0], alpha[None])
+    assert (alpha[0.7][body] == 255).all()
+    assert np.abs(alpha[0.7][window] / 255 - 0.3).max() < 0.02

@@ -43,6 +43,30 @@ class FormatChoice(StrEnum):
 
     png = "png"
     webp = "webp"
+    jpg = "jpg"
+
+
+class FitChoice(StrEnum):
+    """How a background picture fills the frame."""
+
+    cover = "cover"
+    contain = "contain"
+
+
+class ShadowChoice(StrEnum):
+    """Which shadow the car gets."""
+
+    none = "none"
+    keep = "keep"
+    make = "make"
+
+
+class PlaceChoice(StrEnum):
+    """Where the car stands."""
+
+    photo = "photo"
+    centre = "centre"
+    turntable = "turntable"
 
 
 class ProgressChoice(StrEnum):

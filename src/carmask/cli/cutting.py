@@ -16,16 +16,20 @@ from carmask.cli.common import (
     DeviceOption,
     EngineChoice,
     EngineOption,
+    FitChoice,
     FormatChoice,
     ModelOption,
+    PlaceChoice,
     ProgressChoice,
     ProgressOption,
     RestartOption,
     SampleOption,
+    ShadowChoice,
     TimeoutOption,
     app,
     complain,
     need,
+    parse_size,
     progress_bar,
 )
 from carmask.errors import UsageError
@@ -36,23 +40,84 @@ if TYPE_CHECKING:
     from carmask.inference.photo import PhotoTask, Result
 
 
+#: Heading of the help on how pictures look.
+_SCENE = "Background, shadow, place"
+
+
 @app.command()
 def cut(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Photos, or folders of photos.")],
     out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Where the results go.")],
     mask: Annotated[bool, typer.Option("--mask", help="Write NAME_mask.png (0/255, one bit), no cut-out.")] = False,
+    layers: Annotated[
+        bool,
+        typer.Option("--layers", help="Write NAME_mask, _alpha, _foreground and, with a shadow, _shadow.png too."),
+    ] = False,
     parts: Annotated[
         bool,
         typer.Option("--parts", help="Write NAME_parts.png (a label each pixel) and NAME_overlay.png."),
     ] = False,
-    background: Annotated[
-        str | None,
-        typer.Option(metavar="COLOUR|IMAGE", help="Put the car in front of this: white, '#d0d4d8', showroom.jpg."),
-    ] = None,
     picture: Annotated[
         FormatChoice,
         typer.Option("--format", help="Of cut-outs and pictures. webp: a quarter of the size, not lossless."),
     ] = FormatChoice.png,
+    quality: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Of webp and jpg; 90 if nothing is said.", metavar="1-100")
+    ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLOUR|IMAGE|blur",
+            help="Put the car in front of this: white, '#d0d4d8', white:#8a8f98 (a gradient), showroom.jpg, or blur: "
+            "what the photo has, out of focus.",
+            rich_help_panel=_SCENE,
+        ),
+    ] = None,
+    fit: Annotated[
+        FitChoice, typer.Option(help="How a background picture fills the frame.", rich_help_panel=_SCENE)
+    ] = FitChoice.cover,
+    shadow: Annotated[
+        ShadowChoice,
+        typer.Option(help="keep the photo's own (an even floor is needed), make one, or none.", rich_help_panel=_SCENE),
+    ] = ShadowChoice.none,
+    strength: Annotated[
+        float, typer.Option("--shadow-strength", metavar="0-3", help="1 as it is.", rich_help_panel=_SCENE)
+    ] = 1.0,
+    glass: Annotated[
+        float | None,
+        typer.Option(
+            metavar="0-1",
+            help="How far windows let the background through; needs a model that labels windows.",
+            rich_help_panel=_SCENE,
+        ),
+    ] = None,
+    match: Annotated[
+        float,
+        typer.Option(metavar="0-1", help="How far the car takes on the background's light.", rich_help_panel=_SCENE),
+    ] = 0.0,
+    place: Annotated[
+        PlaceChoice,
+        typer.Option(
+            help="Leave the car where the photo has it; put it in the centre; or do that to all views of a car, named "
+            "CAR_01, CAR_02 …, at once: one scale, one horizon.",
+            rich_help_panel=_SCENE,
+        ),
+    ] = PlaceChoice.photo,
+    scale: Annotated[
+        float,
+        typer.Option(metavar="0-1", help="How much of the frame a placed car takes.", rich_help_panel=_SCENE),
+    ] = 0.8,
+    floor: Annotated[
+        float | None,
+        typer.Option(metavar="0-1", help="How far down a placed car's wheels stand.", rich_help_panel=_SCENE),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Size of the pictures; else the photo's.", rich_help_panel=_SCENE)
+    ] = None,
+    crop: Annotated[
+        float | None,
+        typer.Option(metavar="MARGIN", help="Crop to the car; 0.05: with 5 % around it.", rich_help_panel=_SCENE),
+    ] = None,
     model: ModelOption = "default",
     device: DeviceOption = DeviceChoice.cpu,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Search sub-folders too; keep them.")] = False,
@@ -83,21 +148,38 @@ def cut(
     [dim]carmask cut photos/ --out out/[/dim]
     [dim]carmask cut photos/ --out out/ --mask --recursive[/dim]
     [dim]carmask cut photos/ --out out/ --review-budget 5%[/dim]
-    [dim]carmask cut car.jpg --out out/ --background showroom.jpg[/dim]
+    [dim]carmask cut car.jpg --out out/ --background showroom.jpg --shadow keep --format jpg[/dim]
+    [dim]carmask cut photos/ --out out/ --background white --place turntable --floor 0.85 --size 1600x1200[/dim]
     [dim]carmask cut photos/ --out out/ --parts --model parts.onnx[/dim]
     [dim]carmask cut s3://bucket/photos --out s3://bucket/cut --engine ray --address auto --state runs/monday[/dim]
     """
     from carmask.compositing.background import Background
-    from carmask.inference import batch, stores
+    from carmask.compositing.look import Look
+    from carmask.compositing.placement import Placing
+    from carmask.inference import batch, series, stores
     from carmask.inference.photo import PhotoTask
 
-    behind = None if background is None else Background.parse(background)
-    wanted = batch.Wanted(mask=mask, background=behind, format=picture.value, parts=parts)
+    frame = None if size is None else parse_size(size)
+    placing = Placing(place.value, scale, floor, frame, crop)
+    look = Look(shadow.value, strength, glass, match, placing)
+    behind = None if background is None else Background.parse(background, fit.value)
+    wanted = batch.Wanted(
+        mask=mask,
+        background=behind,
+        format=picture.value,
+        parts=parts,
+        quality=quality,
+        layers=layers,
+        look=look,
+    )
+    wanted.check()
     places, target = [stores.location(path) for path in paths], stores.location(out)
     if engine is EngineChoice.local:
         stores.local_only([*places, target])
     folder = stores.need_state(target, state)
     jobs = batch.plan(places, target, wanted, recursive=recursive)
+    if place is PlaceChoice.turntable:
+        jobs = series.with_series(jobs)
     task = PhotoTask(model, wanted, device.value, storage=stores.Stores())
     review = _review(model, budget, below)
     worker = _start_engine(task, timeout, engine, address)
@@ -113,6 +195,29 @@ def cut(
         print(f"{doubtful} to look at: those with review=yes in the table")
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def turntable(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Pictures of the views, named CAR_01, CAR_02 ….")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where CAR.webp and CAR.html go.")],
+    width: Annotated[int, typer.Option(min=64, max=4096, help="Of the pictures, in pixels.")] = 960,
+    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="For one turn of the animation.")] = 4.0,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Of the pictures.", metavar="1-100")] = 80,
+) -> None:
+    """Show a car from all sides: an animated WebP, and a page that turns it under the mouse or a finger.
+
+    DIR holds what `cut` has made of the views, or the photos themselves. The page is one file, and needs nothing else.
+
+    [dim]carmask cut photos/ --out cut/ --background white --shadow keep --place turntable[/dim]
+    [dim]carmask turntable cut/ --out spin/[/dim]
+    """
+    from carmask.compositing import turntable as turning
+
+    for car, files in turning.find_views(folder).items():
+        views = turning.read_views(files, width)
+        page, film = turning.write_turntable(out, car, views, seconds=seconds, quality=quality)
+        print(f"{car}: {len(views)} views; {page}, {film}")
 
 
 @app.command()

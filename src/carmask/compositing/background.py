@@ -1,34 +1,50 @@
-"""Put a cut-out car in front of a colour or a picture."""
+"""What a car is put in front of: a colour, a gradient, a picture, or the photo's own surroundings, blurred."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ImageColor
 
 from carmask.arrays import Mask, Photo, Size
 from carmask.errors import UsageError
-from carmask.images import read_photo
+from carmask.images import open_photo, to_profile
+
+Fit = Literal["cover", "contain"]
+#: The word for the photo's own surroundings.
+BLUR = "blur"
+#: Standard deviation of that blur, in parts of the photo's width.
+_BLUR = 0.02
 
 
 class Background:
-    """A colour or picture, made to fit photos of any size."""
+    """A colour, gradient or picture, made to fit pictures of any size; or the photo's own surroundings."""
 
-    def __init__(self, pixels: Photo) -> None:
+    def __init__(self, pixels: Photo | None, *, fit: Fit = "cover", icc_profile: bytes | None = None) -> None:
         """Use a picture.
 
         Args:
-            pixels: uint8 (height, width, 3), RGB; one pixel is a colour.
+            pixels: uint8 (height, width, 3), RGB; one pixel is a colour, two rows of one are a gradient. None for the
+                photo's own surroundings, blurred.
+            fit: ``cover`` crops evenly what stands over; ``contain`` shows all of it, its edge's mean colour beside it.
+            icc_profile: of the picture; None is sRGB.
         """
-        self._pixels = pixels
-        self._fitted = pixels
+        self._pixels, self._fit, self._profile = pixels, fit, icc_profile
+        self._last: tuple[Size, bytes | None, Photo] | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Background:
-        """Read what a user wrote: a picture's path, a colour's name (CSS) or ``#rrggbb``.
+    def parse(cls, text: str, fit: Fit = "cover") -> Background:
+        """Read what a user wrote.
+
+        Args:
+            text: a picture's path; a colour's name (CSS) or ``#rrggbb``; two of these with a colon between, for a
+                gradient from top to bottom; or ``blur``.
+            fit: see above.
 
         Raises:
             UsageError: if it is none of these.
@@ -36,33 +52,57 @@ class Background:
         """
         path = Path(text)
         if path.is_file():
-            return cls(read_photo(path))
-        try:
-            red, green, blue = ImageColor.getrgb(text)[:3]
-        except ValueError as error:
-            raise UsageError(
-                f"--background {text}: no such picture, and not a colour (a name such as white, or #rrggbb)"
-            ) from error
-        return cls(np.array([[[red, green, blue]]], np.uint8))
+            picture = open_photo(path)
+            return cls(picture.pixels, fit=fit, icc_profile=picture.icc_profile)
+        if text == BLUR:
+            return cls(None)
+        colours = []
+        for part in text.split(":") if text.count(":") == 1 else [text]:
+            try:
+                colours.append([ImageColor.getrgb(part.strip())[:3]])
+            except ValueError as error:
+                raise UsageError(
+                    f"--background {text}: no such picture, and not a colour (a name such as white, #rrggbb, or two of "
+                    f"them, white:#8a8f98, for a gradient), nor {BLUR}"
+                ) from error
+        return cls(np.array(colours, np.uint8))
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the photo's own surroundings."""
+        return self._pixels is None
 
     def digest(self) -> str:
-        """SHA-256 of the picture's size and values: another background has another one."""
-        return hashlib.sha256(repr(self._pixels.shape).encode() + self._pixels.tobytes()).hexdigest()
+        """SHA-256 of all that decides how it looks: another background has another one."""
+        if self._pixels is None:
+            return BLUR
+        # What covers is hashed as ever: runs that were made before there was a choice go on.
+        also = b"" if self._fit == "cover" else self._fit.encode()
+        return hashlib.sha256(repr(self._pixels.shape).encode() + self._pixels.tobytes() + also).hexdigest()
 
-    def fitted(self, size: Size) -> Photo:
-        """Scale and crop around the centre to cover a size.
+    def fitted(self, size: Size, icc_profile: bytes | None = None) -> Photo:
+        """Make it fit a picture.
 
         Args:
             size: (height, width) wanted.
+            icc_profile: of the picture; colours are converted to it.
 
         Returns:
-            uint8 (height, width, 3), RGB. The last size is kept: photos of one series are alike.
+            uint8 (height, width, 3), RGB, not to be written to. The last one is kept: photos of one series are alike.
         """
-        fitted = self._fitted
-        if fitted.shape[:2] != size:
+        assert self._pixels is not None
+        last = self._last
+        if last is None or last[:2] != (size, icc_profile):
+            pixels = self._pixels
+            if icc_profile != self._profile:
+                pixels = to_profile(pixels, self._profile, icc_profile)
+            if pixels.shape[:2] == (2, 1):
+                made = gradient(pixels, size)
+            else:
+                made = contain(pixels, size) if self._fit == "contain" else cover(pixels, size)
             # Assigned whole: threads that write photos of different sizes may each do this, and none sees half of it.
-            self._fitted = fitted = cover(self._pixels, size)
-        return fitted
+            self._last = last = (size, icc_profile, made)
+        return last[2]
 
 
 def cover(picture: Photo, size: Size) -> Photo:
@@ -77,15 +117,84 @@ def cover(picture: Photo, size: Size) -> Photo:
     """
     height, width = picture.shape[:2]
     scale = max(size[0] / height, size[1] / width)
-    scaled = (max(size[0], round(height * scale)), max(size[1], round(width * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    large = cv2.resize(picture, scaled[::-1], interpolation=method)
-    top, left = (scaled[0] - size[0]) // 2, (scaled[1] - size[1]) // 2
-    return np.ascontiguousarray(large[top : top + size[0], left : left + size[1]], np.uint8)
+    # Cropped first: of a long strip only what is seen is made large.
+    high, wide = min(height, -(-size[0] // scale) + 2), min(width, -(-size[1] // scale) + 2)
+    top, left = int((height - high) // 2), int((width - wide) // 2)
+    part = picture[top : height - top, left : width - left]
+    large = _scaled(part, (max(size[0], round(part.shape[0] * scale)), max(size[1], round(part.shape[1] * scale))))
+    top, left = (large.shape[0] - size[0]) // 2, (large.shape[1] - size[1]) // 2
+    return np.ascontiguousarray(large[top : top + size[0], left : left + size[1]])
+
+
+def contain(picture: Photo, size: Size) -> Photo:
+    """Scale a picture, keeping its shape, until it just fits into a size; its edge's mean colour fills the rest.
+
+    Args:
+        picture: uint8 (height, width, 3), RGB.
+        size: (height, width) wanted.
+
+    Returns:
+        uint8 (``*size``, 3), RGB.
+    """
+    height, width = picture.shape[:2]
+    scale = min(size[0] / height, size[1] / width)
+    inner = _scaled(picture, (max(1, round(height * scale)), max(1, round(width * scale))))
+    edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    result = np.empty((*size, 3), np.uint8)
+    result[:] = edge.mean(axis=0).round()
+    top, left = (size[0] - inner.shape[0]) // 2, (size[1] - inner.shape[1]) // 2
+    result[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return result
+
+
+def gradient(colours: Photo, size: Size) -> Photo:
+    """A gradient from top to bottom.
+
+    Args:
+        colours: uint8 (2, 1, 3), RGB.
+        size: (height, width) wanted.
+
+    Returns:
+        uint8 (``*size``, 3), RGB; values are dithered, or a large gradient would show its steps.
+    """
+    share: NDArray[np.float32] = np.linspace(0, 1, size[0], dtype=np.float32)[:, None, None]
+    rows = colours[0] * (1 - share) + colours[1] * share
+    # The same noise for each size: results do not change from run to run.
+    noise = np.random.default_rng(0).random((size[0], size[1], 1), np.float32)
+    made: Photo = np.clip(np.floor(rows + noise), 0, 255).astype(np.uint8)
+    return made
+
+
+def blurred(photo: Photo, mask: Mask) -> Photo:
+    """The photo's own surroundings, out of focus, without a trace of the car.
+
+    Args:
+        photo: uint8 (height, width, 3), RGB.
+        mask: bool (height, width).
+
+    Returns:
+        uint8 (height, width, 3), RGB.
+    """
+    height, width = mask.shape
+    # Nothing of it is sharp: a small copy has it all.
+    small = (max(1, width // 8), max(1, height // 8))
+    free = cv2.resize(1 - mask.view(np.uint8), small, interpolation=cv2.INTER_LINEAR)
+    free = cv2.erode(free, np.ones((3, 3), np.uint8)).astype(np.float32)
+    around = cv2.resize(photo, small, interpolation=cv2.INTER_AREA).astype(np.float32) * free[..., None]
+    total = np.zeros_like(around)
+    weight = np.full(free.shape, 1e-9, np.float32)
+    # Wide blurs reach to the car's middle, narrow ones rule where they reach.
+    for part, share in ((_BLUR, 1.0), (4 * _BLUR, 1e-3), (16 * _BLUR, 1e-6)):
+        sigma = max(0.5, part * small[0])
+        total += share * cv2.GaussianBlur(around, (0, 0), sigma)
+        weight += share * cv2.GaussianBlur(free, (0, 0), sigma)
+    result = cv2.resize(total / weight[..., None], (width, height), interpolation=cv2.INTER_CUBIC)
+    made: Photo = np.clip(result, 0, 255).astype(np.uint8)
+    return made
 
 
 def compose(photo: Photo, mask: Mask, background: Photo) -> Photo:
-    """Put the masked part of a photo in front of a background.
+    """Put the masked part of a photo in front of a background, with a hard edge: for pictures that show a mask.
 
     Args:
         photo: uint8 (height, width, 3), RGB.
@@ -96,3 +205,9 @@ def compose(photo: Photo, mask: Mask, background: Photo) -> Photo:
         uint8 (height, width, 3), RGB; a new array.
     """
     return np.where(mask[..., None], photo, background)
+
+
+def _scaled(picture: Photo, size: Size) -> Photo:
+    smaller = size[0] < picture.shape[0]
+    method = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    return cv2.resize(picture, size[::-1], interpolation=method).astype(np.uint8, copy=False)

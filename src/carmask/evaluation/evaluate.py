@@ -160,7 +160,7 @@ class FilePredictor:
                 f"{self._source}: {example.name}: the mask is {mask.shape[1]}x{mask.shape[0]}, its photo "
                 f"{size[1]}x{size[0]}"
             )
-        return Prediction(mask, float("nan"), float(mask.mean()))
+        return Prediction(mask, float("nan"), float(mask.mean()), mask.astype(np.float32))
 
 
 def open_predictor(what: str, device: Device) -> Predictor:

@@ -41,12 +41,13 @@ def encode_mask(mask: Mask) -> bytes:
     return _file(struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0), [rows], strategy=zlib.Z_RLE)
 
 
-def encode_png(pixels: NDArray[np.uint8], icc_profile: bytes | None = None) -> bytes:
+def encode_png(pixels: NDArray[np.uint8], icc_profile: bytes | None = None, exif: bytes | None = None) -> bytes:
     """Make an 8-bit PNG of a picture.
 
     Args:
         pixels: uint8 (height, width), grey, or (height, width, channels): grey and opacity, RGB, or RGBA.
         icc_profile: its profile.
+        exif: what is written of the photo, as Pillow gives it.
 
     Returns:
         The file's content.
@@ -56,7 +57,8 @@ def encode_png(pixels: NDArray[np.uint8], icc_profile: bytes | None = None) -> b
     flat = pixels.reshape(height, width * channels)
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOURS[channels], 0, 0, 0)
     profile = b"ICC profile\0\0" + zlib.compress(icc_profile) if icc_profile else b""
-    return _file(header, _filtered(flat), profile=profile)
+    # The chunk holds the data alone, without the mark that JPEG puts before it.
+    return _file(header, _filtered(flat), profile=profile, exif=(exif or b"").removeprefix(b"Exif\0\0"))
 
 
 def _filtered(flat: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
@@ -72,11 +74,16 @@ def _filtered(flat: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _file(
-    header: bytes, bands: Iterable[NDArray[np.uint8]], *, strategy: int = zlib.Z_DEFAULT_STRATEGY, profile: bytes = b""
+    header: bytes,
+    bands: Iterable[NDArray[np.uint8]],
+    *,
+    strategy: int = zlib.Z_DEFAULT_STRATEGY,
+    profile: bytes = b"",
+    exif: bytes = b"",
 ) -> bytes:
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
     compressed = b"".join([*(compressor.compress(rows.data) for rows in bands), compressor.flush()])
-    chunks = [(b"IHDR", header), (b"iCCP", profile), (b"IDAT", compressed), (b"IEND", b"")]
+    chunks = [(b"IHDR", header), (b"iCCP", profile), (b"eXIf", exif), (b"IDAT", compressed), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
         for kind, data in chunks

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from carmask.arrays import Mask, Photo, Size
@@ -50,6 +51,8 @@ class PhotoFile(NamedTuple):
     pixels: Photo
     #: The embedded ICC profile of RGB pixels, to be written with anything cut from them.
     icc_profile: bytes | None
+    #: EXIF data, to be written too: without orientation, size and thumbnail, which hold no longer.
+    exif: bytes | None = None
 
 
 class ReducedPhoto(NamedTuple):
@@ -92,7 +95,51 @@ def open_photo(path: Path | str, content: bytes | None = None) -> PhotoFile:
     with _opened(path, content) as image:
         _refuse_unusable(path, image)
         rgb = _to_rgb(_upright(image))
-        return PhotoFile(np.asarray(rgb), rgb.info.get("icc_profile"))
+        return PhotoFile(np.asarray(rgb), rgb.info.get("icc_profile"), _kept_exif(image))
+
+
+def read_layered(path: Path) -> NDArray[np.uint8]:
+    """Read a picture that may be transparent.
+
+    Args:
+        path: as for ``open_photo``.
+
+    Returns:
+        uint8 (height, width, 4), RGBA, if it has transparency, else (height, width, 3), RGB.
+
+    Raises:
+        PhotoError: as ``open_photo``.
+    """
+    with _opened(path) as image:
+        _refuse_unusable(path, image)
+        upright = _upright(image)
+        return np.asarray(upright.convert("RGBA") if upright.has_transparency_data else _to_rgb(upright))
+
+
+def to_profile(pixels: Photo, source: bytes | None, target: bytes | None) -> Photo:
+    """Convert colours from one ICC profile to another, by relative colorimetry.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+        source: their profile; None is sRGB.
+        target: the profile wanted; None is sRGB.
+
+    Returns:
+        uint8 (height, width, 3), RGB; as it was if a profile is damaged.
+    """
+    if source == target:
+        return pixels
+    with contextlib.suppress(ImageCms.PyCMSError, OSError):
+        before, after = (
+            ImageCms.createProfile("sRGB") if content is None else ImageCms.ImageCmsProfile(io.BytesIO(content))
+            for content in (source, target)
+        )
+        image = Image.fromarray(pixels)
+        intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+        converted = ImageCms.profileToProfile(image, before, after, renderingIntent=intent, outputMode="RGB")
+        if converted is not None:
+            return np.asarray(converted)
+    return pixels
 
 
 def open_reduced(path: Path | str, needed: Callable[[Size], Size], content: bytes | None = None) -> ReducedPhoto:
@@ -228,6 +275,20 @@ def _orientation(image: Image.Image) -> int:
     except (SyntaxError, ValueError, KeyError, TypeError, struct.error):
         return 1  # damaged EXIF: the pixels are still good
     return found if found in _TURNS else 1
+
+
+def _kept_exif(image: Image.Image) -> bytes | None:
+    """What a camera wrote of the photo, as far as it holds for what is made of it."""
+    try:
+        exif = image.getexif()
+        exif.pop(0x0112, None)  # orientation: it has been applied
+        details = exif.get_ifd(0x8769)
+        for tag in (0xA002, 0xA003):  # width and height
+            details.pop(tag, None)
+        # Pillow writes no thumbnail, which would show the photo as it was.
+        return exif.tobytes() if len(exif) else None
+    except (SyntaxError, ValueError, KeyError, TypeError, OSError, struct.error):
+        return None  # damaged EXIF: the pixels are still good
 
 
 def _upright(image: Image.Image) -> Image.Image:

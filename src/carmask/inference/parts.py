@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.arrays import Size
+from carmask.arrays import Probability, Size
 from carmask.data.labels import Labels
 from carmask.images import ReducedPhoto
 from carmask.inference import frame
-from carmask.inference.model import Network, car_of_parts
+from carmask.inference.model import ModelInfo, Network, car_of_parts
 from carmask.inference.predict import Prediction, decide
 
 
@@ -21,10 +21,17 @@ class PartsPrediction(NamedTuple):
     Attributes:
         car: all parts together, and how far that can be trusted.
         labels: uint8 (height, width) at the photo's size: 0 background, else the number of the part, from 1.
+        glass: float32, of the whole photo, at the network's resolution, in [0, 1]: the probability of a window.
     """
 
     car: Prediction
     labels: Labels
+    glass: Probability
+
+
+def glass_classes(info: ModelInfo) -> list[int]:
+    """The labels of the parts that are windows: those whose names end in ``glass``."""
+    return [label for label, name in enumerate(info.classes, 1) if info.parts and name.endswith("glass")]
 
 
 def predict_parts(network: Network, photo: ReducedPhoto) -> PartsPrediction:
@@ -41,7 +48,11 @@ def predict_parts(network: Network, photo: ReducedPhoto) -> PartsPrediction:
     place = network.info.place(photo.size)
     found = network.run_parts(frame.enter(photo.pixels, place))
     inner = np.stack([frame.inside(one, place) for one in found])
-    return PartsPrediction(decide(car_of_parts(inner), network.info, photo.size), most_probable(inner, photo.size))
+    return PartsPrediction(
+        decide(car_of_parts(inner), network.info, photo.size),
+        most_probable(inner, photo.size),
+        inner[glass_classes(network.info)].sum(axis=0),
+    )
 
 
 def most_probable(probabilities: NDArray[np.float32], size: Size) -> Labels:

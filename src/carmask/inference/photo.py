@@ -15,13 +15,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from carmask.arrays import Mask
-from carmask.compositing.background import Background, compose
-from carmask.data.labels import Labels, encode_labels, paint
+import numpy as np
+
+from carmask.compositing.background import Background
+from carmask.compositing.look import Layers, Look, put_together, take_apart
+from carmask.data.labels import encode_labels, paint
 from carmask.errors import CarmaskError, OutputError, PhotoError, UsageError
 from carmask.images import (
     Format,
-    encode_cutout,
+    PhotoFile,
     encode_mask,
     encode_picture,
     make_folder,
@@ -29,9 +31,10 @@ from carmask.images import (
     picture_size,
     write_atomically,
 )
-from carmask.inference.model import Device, Network, load_model
-from carmask.inference.parts import predict_parts
-from carmask.inference.predict import open_for, predict_reduced
+from carmask.inference.model import Device, ModelInfo, Network, load_model
+from carmask.inference.parts import PartsPrediction, glass_classes, predict_parts
+from carmask.inference.predict import Prediction, open_for, predict_reduced
+from carmask.inference.series import SeriesBox
 from carmask.rle import rle_encode
 
 #: Photos of more pixels are worked on one at a time, so that memory stays bounded whatever the photos are.
@@ -49,9 +52,12 @@ class Wanted:
     Attributes:
         mask: write the mask.
         background: write the car in front of this.
-        format: of cut-outs and pictures; masks are PNG.
+        format: of cut-outs and pictures; masks and layers are PNG.
         runs: keep the mask's run-length text in the result.
         parts: write the parts' labels, and the photo with them in colour.
+        quality: 1 to 100, of ``webp`` and ``jpg``; None for what serves well.
+        layers: write the layers of the picture, too: mask, alpha, foreground, and the shadow if there is one.
+        look: how the car stands in the picture.
     """
 
     mask: bool = False
@@ -59,16 +65,42 @@ class Wanted:
     format: Format = "png"
     runs: bool = False
     parts: bool = False
+    quality: int | None = None
+    layers: bool = False
+    look: Look = field(default_factory=Look)
 
     @property
     def picture(self) -> bool:
         """Whether more than a mask is wanted: a cut-out, or a picture with a background."""
-        return self.background is not None or not (self.mask or self.runs or self.parts)
+        return self.background is not None or self.layers or not (self.mask or self.runs or self.parts)
+
+    def check(self) -> None:
+        """Refuse wishes that exclude each other.
+
+        Raises:
+            UsageError: if they do, or a number is out of range.
+        """
+        self.look.check()
+        if not self.picture and self.look != Look():
+            raise UsageError("--mask or --parts alone writes no picture that these options change; add --background")
+        if self.picture and self.background is None:
+            if self.format == "jpg":
+                raise UsageError("--format jpg: JPEG has no transparency; give a --background, or take png or webp")
+            if self.look.match:
+                raise UsageError("--match takes on the light of a background; give --background")
+        if self.look.match and self.background is not None and self.background.own:
+            raise UsageError("--match: the photo's own surroundings have its light already")
+        if self.quality is not None and self.format == "png":
+            raise UsageError("--quality is for webp and jpg; png keeps every value")
 
     def outputs(self, name: str) -> list[str]:
         """The files, relative to the output folder, of the photo with this relative name (without suffix)."""
-        parts = [f"{name}_parts.png", f"{name}_overlay.{self.format}"] * self.parts
-        return [f"{name}_mask.png"] * self.mask + parts + [f"{name}.{self.format}"] * self.picture
+        files = [f"{name}_mask.png"] * (self.mask or self.layers)
+        files += [f"{name}_parts.png", f"{name}_overlay.{self.format}"] * self.parts
+        if self.layers:
+            files += [f"{name}_alpha.png", f"{name}_foreground.png"]
+            files += [f"{name}_shadow.png"] * (self.look.shadow != "none")
+        return files + [f"{name}.{self.format}"] * self.picture
 
     def settings(self) -> dict[str, object]:
         """All that decides what the files hold, besides model and photo, as JSON can hold it."""
@@ -79,6 +111,8 @@ class Wanted:
             "format": self.format,
             "runs": self.runs,
         }
+        if self.picture:  # masks are what they always were
+            settings |= {"quality": self.quality, "layers": self.layers, "look": self.look.settings()}
         # Named only where wanted: what was done before there were parts is not done again.
         return settings | ({"parts": True} if self.parts else {})
 
@@ -92,12 +126,14 @@ class Job:
         name: its path relative to the folder it was found in, without suffix, with ``/``.
         outputs: files to write.
         known: the SHA-256 of the content that the outputs on disk were made of; empty to make them in any case.
+        series: all views of the car, this one too, where they are to be placed alike.
     """
 
     photo: Path | str
     name: str
     outputs: tuple[Path | str, ...]
     known: str = ""
+    series: tuple[Path | str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -212,7 +248,7 @@ class PhotoTask:
         Raises:
             ModelError: if there is no such model, or its file is damaged.
             DeviceError: if the device is not available.
-            UsageError: if parts are wanted of a model that does not tell them apart.
+            UsageError: if parts are wanted of a model that does not tell them apart, or windows clear.
         """
         import cv2
 
@@ -223,7 +259,20 @@ class PhotoTask:
         network = load_model(self.model, device=self.device, streams=self.threads)
         if self.wanted.parts and not network.info.parts:
             raise UsageError(f"--parts: {self.model} knows no parts; name a model of parts with --model FILE")
+        refuse_glass(network.info, self.wanted)
         return PhotoCutter(network, self.wanted, self.storage)
+
+
+def refuse_glass(info: ModelInfo, wanted: Wanted) -> None:
+    """Refuse to make windows clear without a model that tells where they are.
+
+    Raises:
+        UsageError: if that is wanted.
+    """
+    if wanted.look.glass is not None and not glass_classes(info):
+        raise UsageError(
+            f"--glass needs a model that labels windows; {info.name} tells {', '.join(info.classes)} only: leave it out"
+        )
 
 
 class PhotoCutter:
@@ -238,6 +287,7 @@ class PhotoCutter:
             storage: where photos and results are.
         """
         self._network, self._wanted, self._storage = network, wanted, storage
+        self._series = SeriesBox(network, storage.read)
 
     def __call__(self, job: Job) -> Result:
         """Read a photo, find the car, and write what is wanted.
@@ -268,18 +318,17 @@ class PhotoCutter:
     def _cut(self, job: Job, content: bytes, result: Result) -> Result:
         height, width = picture_size(job.photo, content)
         with _LARGE_PHOTO if height * width > LARGE else nullcontext():
-            reduced, labels = open_for(self._network, job.photo, content), None
-            if self._wanted.parts:
-                found, labels = predict_parts(self._network, reduced)
-            else:
-                found = predict_reduced(self._network, reduced)
-            files = self._files(job, content, found.mask, labels)
+            reduced, parts = open_for(self._network, job.photo, content), None
+            if self._wanted.parts or self._wanted.look.glass is not None:
+                parts = predict_parts(self._network, reduced)
+            found = predict_reduced(self._network, reduced) if parts is None else parts.car
+            files, note = self._files(job, content, found, parts)
             for output, file in zip(job.outputs, files, strict=True):
                 self._storage.write(output, file)
         return replace(
             result,
             status="done",
-            reason="" if found.area else "no car found",
+            reason=note if found.area else "no car found",
             confidence=found.confidence,
             area=found.area,
             error=None if math.isnan(found.error) else found.error,
@@ -287,19 +336,46 @@ class PhotoCutter:
             runs=rle_encode(found.mask) if self._wanted.runs else None,
         )
 
-    def _files(self, job: Job, content: bytes, mask: Mask, labels: Labels | None) -> list[bytes]:
-        files = [encode_mask(mask)] if self._wanted.mask else []
-        if labels is not None:
-            photo = open_photo(job.photo, content)
-            overlay = encode_picture(paint(photo.pixels, labels), photo.icc_profile, format=self._wanted.format)
-            files += [encode_labels(labels), overlay]
-        if self._wanted.picture:
-            photo = open_photo(job.photo, content)
-            if self._wanted.background is None:
-                file = encode_cutout(photo.pixels, mask, photo.icc_profile, format=self._wanted.format)
-            else:
-                background = self._wanted.background.fitted((mask.shape[0], mask.shape[1]))
-                composed = compose(photo.pixels, mask, background)
-                file = encode_picture(composed, photo.icc_profile, format=self._wanted.format)
-            files.append(file)
-        return files
+    def _files(
+        self, job: Job, content: bytes, found: Prediction, parts: PartsPrediction | None
+    ) -> tuple[list[bytes], str]:
+        """The files' contents, and what is remarkable."""
+        wanted, mask = self._wanted, found.mask
+        files = [encode_mask(mask)] if wanted.mask or wanted.layers else []
+        if not (wanted.picture or wanted.parts):
+            return files, ""
+        photo, threshold = open_photo(job.photo, content), self._network.info.threshold
+        if wanted.parts and parts is not None:
+            painted = paint(photo.pixels, parts.labels)
+            overlay = encode_picture(painted, photo.icc_profile, format=wanted.format, quality=wanted.quality)
+            files += [encode_labels(parts.labels), overlay]
+        if not wanted.picture:
+            return files, ""
+        glass = None if parts is None else parts.glass
+        layers = take_apart(photo.pixels, mask, found.probability, wanted.look, threshold=threshold, glass=glass)
+        if wanted.layers:
+            files += layer_files(layers, photo, with_shadow=wanted.look.shadow != "none")
+        picture = put_together(
+            layers,
+            photo.pixels,
+            mask,
+            wanted.look,
+            wanted.background,
+            icc_profile=photo.icc_profile,
+            series=self._series.find(job.series, (mask.shape[0], mask.shape[1])),
+        )
+        files.append(
+            encode_picture(picture, photo.icc_profile, format=wanted.format, quality=wanted.quality, exif=photo.exif)
+        )
+        return files, layers.note
+
+
+def layer_files(layers: Layers, photo: PhotoFile, *, with_shadow: bool) -> list[bytes]:
+    """The layers as PNG files, for an editor: alpha in grey, the car's colours, and the shadow, black on nothing."""
+    colours = layers.foreground.copy()
+    colours[layers.alpha == 0] = 0
+    files = [encode_picture(layers.alpha), encode_picture(colours, photo.icc_profile, exif=photo.exif)]
+    if with_shadow:
+        dark = np.zeros_like(layers.alpha) if layers.shadow is None else layers.shadow
+        files.append(encode_picture(np.dstack([np.zeros_like(dark), dark])))
+    return files

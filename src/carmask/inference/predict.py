@@ -22,12 +22,14 @@ class Prediction(NamedTuple):
         mask: bool (height, width) at the photo's size.
         confidence: 0 to 1, the Dice score to expect; 0 where no car was found.
         area: fraction of the photo that is car.
+        probability: float32, of the whole photo, at the network's resolution, in [0, 1]: what the mask was cut from.
         error: expected distance of the contour from the true one, in pixels of the photo; NaN where it is not known.
     """
 
     mask: Mask
     confidence: float
     area: float
+    probability: Probability
     error: float = math.nan
 
 
@@ -96,7 +98,7 @@ def decide(small: Probability, info: ModelInfo, size: Size) -> Prediction:
     found = judge(small, info.threshold, info.calibration)
     # Counting is ten times faster than the mean of a bool array.
     area = int(np.count_nonzero(mask)) / mask.size
-    return Prediction(mask, found.confidence, area, found.error * size[1] / small.shape[1])
+    return Prediction(mask, found.confidence, area, small, found.error * size[1] / small.shape[1])
 
 
 def probabilities(network: Network, photo: ReducedPhoto) -> Probability:

@@ -1,0 +1,229 @@
+"""The car's soft edge: how much of each pixel at the contour is car, and which colour that part has.
+
+The mask is certain but for a narrow band along its contour, in which two witnesses are heard. The network's
+probability says where the contour is to within a few pixels. The colours on both sides say exactly how much of each a
+pixel holds, wherever the two sides differ: Fisher's linear discriminant (1936) of the certain pixels nearby, scaled so
+that the background's mean is 0 and the car's is 1. Each is believed as far as its own variance allows, and where
+neither knows, the contour is made smooth.
+
+The colour of the car alone follows as in M. Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021: means of
+both sides weighted by alpha, then what the pixel itself has to say. Everything is done in linear light, where pixels
+mix, and only in the band.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from carmask.arrays import Mask, Photo, Probability
+from carmask.compositing.light import LINEAR, to_display
+
+_Floats = NDArray[np.float32]
+_Array = TypeVar("_Array", NDArray[np.uint8], NDArray[np.float32])
+
+
+class Matte(NamedTuple):
+    """A car without its background.
+
+    Attributes:
+        alpha: uint8 (height, width), 255 where the pixel is all car.
+        foreground: uint8 (height, width, 3), RGB: the car's own colour wherever alpha is not 0, elsewhere the photo's.
+    """
+
+    alpha: NDArray[np.uint8]
+    foreground: Photo
+
+
+#: All lengths are in pixels of the network, in which its errors are alike whatever the photo's size.
+#: Half the band's width.
+REACH = 3.2
+#: Half the side of the square whose certain pixels a pixel is compared with.
+NEAR = 2.0
+#: Side of the cells in which these are summed.
+CELL = 0.8
+#: Twice the distance from 1/2 below which a probability makes a pixel no witness for either colour.
+CERTAIN = 0.3
+#: Variance of colours beyond what was seen, in linear light: noise and compression.
+NOISE = 2e-4
+#: Variance of the network's alpha: this much of p (1 - p), and this where it is sure.
+DOUBT, TRUST = 1.5, 0.002
+#: What colours say counts less if they are no nearer to either side's than this, in squared deviations, ...
+WEAK = 30.0
+#: ... and if they are far from both, by this factor.
+STRANGE = 4.0
+#: Belief in the mean of a pixel's surroundings: where no witness is sure, the contour is smooth.
+CALM = 15.0
+#: Contrast of alpha: noise leaves traces on both sides of the contour, and what is nearly whole is whole.
+GAIN = 1.08
+#: Width in photo pixels of the edge that the network's contour is given.
+EDGE = 2.6
+
+
+def matte(photo: Photo, mask: Mask, probability: Probability, threshold: float) -> Matte:
+    """Estimate alpha and foreground.
+
+    Args:
+        photo: uint8 (height, width, 3), RGB.
+        mask: bool (height, width): the probability at the photo's size, at or above the threshold.
+        probability: float32, of the whole photo, at the network's resolution, in [0, 1].
+        threshold: what counts as car.
+
+    Returns:
+        The matte. Beyond the band alpha is 0 or 255, as the mask says, and colours are the photo's.
+    """
+    alpha, foreground = mask.view(np.uint8) * np.uint8(255), photo.copy()
+    unit = max(1.0, mask.shape[0] / probability.shape[0], mask.shape[1] / probability.shape[1])
+    reach = max(2, round(REACH * unit))
+    place = _around(mask, reach + round(NEAR * unit))
+    if place is None:
+        return Matte(alpha, foreground)
+    inside = mask[place].view(np.uint8)
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    # Beyond the photo's edge the car goes on.
+    band = cv2.dilate(inside, kernel) != cv2.erode(inside, kernel)
+    rows, columns = np.nonzero(band)
+    if not len(rows):
+        return Matte(alpha, foreground)
+    sure = _centred(_enlarged(probability, mask.shape, place), threshold)
+    grid = _Grid(photo[place], sure, max(1, round(CELL * unit)), (rows, columns))
+    pixels = LINEAR[photo[place][rows, columns]]
+    soft, belief = _alpha(grid, pixels, sure[rows, columns], max(1, round(NEAR * unit / grid.cell)))
+    whole = inside.astype(np.float32)
+    whole[rows, columns] = soft
+    around = 2 * max(1, round(0.8 * unit)) + 1
+    calm = cv2.blur(whole, (around, around))[rows, columns]
+    soft = (soft * belief + calm * CALM) / (belief + CALM)
+    soft = np.clip((soft - 0.5) * GAIN + 0.5, 0, 1)
+    whole[rows, columns] = soft
+    colours = _foreground(grid, pixels, soft, whole, max(1, round(NEAR * unit / grid.cell)))
+    alpha[place][rows, columns] = (soft * 255 + 0.5).astype(np.uint8)
+    mixed = (soft > 0) & (soft < 1)
+    foreground[place][rows[mixed], columns[mixed]] = to_display(colours[mixed])
+    return Matte(alpha, foreground)
+
+
+def _around(mask: Mask, margin: int) -> tuple[slice, slice] | None:
+    """The part of the photo that holds the mask and what lies near it."""
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if not width:
+        return None
+    return slice(max(0, top - margin), top + height + margin), slice(max(0, left - margin), left + width + margin)
+
+
+def _enlarged(probability: Probability, size: tuple[int, ...], place: tuple[slice, slice]) -> _Floats:
+    large = cv2.resize(probability, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return large[place].astype(np.float32, copy=False)
+
+
+def _centred(probability: _Floats, threshold: float) -> _Floats:
+    """Bend probabilities so that the threshold comes to 1/2."""
+    if threshold == 0.5:
+        return probability
+    return np.interp(probability, (0, threshold, 1), (0, 0.5, 1)).astype(np.float32)
+
+
+class _Grid:
+    """The photo in cells, for sums over neighbourhoods that are looked up at the band's pixels."""
+
+    def __init__(self, photo: Photo, sure: _Floats, cell: int, band: tuple[NDArray[np.intp], NDArray[np.intp]]) -> None:
+        height, width = photo.shape[:2]
+        self.cell = cell
+        self.size = (max(1, width // cell), max(1, height // cell))  # as OpenCV has it
+        self.light = LINEAR[self.shrunk(photo)]
+        self.sure = self.shrunk(sure)
+        row = np.minimum(band[0] // cell, self.size[1] - 1)
+        column = np.minimum(band[1] // cell, self.size[0] - 1)
+        flat = row * self.size[0] + column
+        used = np.zeros(self.size[0] * self.size[1], np.bool_)
+        used[flat] = True
+        #: The cells that have a part in the band, and which of them each pixel of the band lies in.
+        self.cells = np.flatnonzero(used)
+        self.of_pixel = (np.cumsum(used, dtype=np.int32) - 1)[flat]
+
+    def shrunk(self, layer: _Array) -> _Array:
+        """Means over the cells."""
+        return cv2.resize(layer, self.size, interpolation=cv2.INTER_AREA).astype(layer.dtype, copy=False)
+
+    def near(self, layer: _Floats, radius: int) -> _Floats:
+        """Means over squares around the band's cells: float32 (cells,)."""
+        means = cv2.blur(layer, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REPLICATE)
+        return np.asarray(means, np.float32).ravel()[self.cells]
+
+
+def _alpha(grid: _Grid, pixels: _Floats, sure: _Floats, radius: int) -> tuple[_Floats, _Floats]:
+    """Alpha of the band's pixels from both witnesses, in [0, 1], and how far to believe it: one over its variance."""
+    weight: _Floats = np.clip((np.abs(2 * grid.sure - 1) - CERTAIN) / (1 - CERTAIN), 0, 1).astype(np.float32)
+    car: _Floats = np.where(grid.sure > 0.5, weight, np.float32(0))
+    light = [np.ascontiguousarray(grid.light[..., channel]) for channel in range(3)]
+    weighted: list[_Floats] = [weight * channel for channel in light]
+    total, ours = grid.near(weight, radius), grid.near(car, radius)
+    theirs = total - ours
+    sums = [grid.near(channel, radius) for channel in weighted]
+    front = [grid.near(car * channel, radius) / np.maximum(ours, 1e-6) for channel in light]
+    back = [(sums[i] - ours * front[i]) / np.maximum(theirs, 1e-6) for i in range(3)]
+    # Scatter within the two sides: second moments less those of the means.
+    scatter = {}
+    for i in range(3):
+        for j in range(i, 3):
+            moment = grid.near(weighted[i] * light[j], radius)
+            moment = moment - ours * front[i] * front[j] - theirs * back[i] * back[j]
+            scatter[i, j] = moment / np.maximum(total, 1e-6) + (NOISE if i == j else 0)
+    step = [front[i] - back[i] for i in range(3)]
+    direction = _solved(scatter, step)
+    # The squared distance of the sides in standard deviations: one over the variance of what colours say.
+    distance = np.maximum(direction[0] * step[0] + direction[1] * step[1] + direction[2] * step[2], 1e-9)
+    gains = np.stack([direction[i] / distance for i in range(3)], axis=1).astype(np.float32)
+    offset = gains[:, 0] * back[0] + gains[:, 1] * back[1] + gains[:, 2] * back[2]
+    # One side alone cannot tell.
+    distance[np.minimum(ours, theirs) < 0.02] = 0
+    by_colour = np.einsum("ij,ij->i", pixels, gains[grid.of_pixel]) - offset[grid.of_pixel]
+    by_network, trust = _sharpened(grid, sure), 1 / (DOUBT * sure * (1 - sure) + TRUST)
+    spread = (scatter[0, 0] + scatter[1, 1] + scatter[2, 2]).astype(np.float32)
+    line = np.clip(by_colour, 0, 1)[:, None] * np.stack(step, axis=1)[grid.of_pixel]
+    strange = ((pixels - np.stack(back, axis=1)[grid.of_pixel] - line) ** 2).sum(axis=1) / spread[grid.of_pixel]
+    told = distance[grid.of_pixel] / (1 + strange * STRANGE)
+    told = told * told / (told + WEAK)
+    alpha = (np.clip(by_colour, -0.1, 1.1) * told + by_network * trust) / (told + trust)
+    return np.clip(alpha, 0, 1).astype(np.float32), (told + trust).astype(np.float32)
+
+
+def _sharpened(grid: _Grid, sure: _Floats) -> _Floats:
+    """What the network says, with its blurred contour made as sharp as a photo's."""
+    across = cv2.Sobel(grid.sure, cv2.CV_32F, 1, 0, scale=1 / 8).ravel()[grid.cells]
+    down = cv2.Sobel(grid.sure, cv2.CV_32F, 0, 1, scale=1 / 8).ravel()[grid.cells]
+    slope = np.maximum(np.hypot(across, down) / grid.cell, 0.02)
+    result: _Floats = np.clip((sure - 0.5) / (slope[grid.of_pixel] * EDGE) + 0.5, 0, 1).astype(np.float32)
+    return result
+
+
+def _solved(matrix: dict[tuple[int, int], _Floats], right: list[_Floats]) -> list[_Floats]:
+    """Solve symmetric 3x3 systems, one for each cell, by cofactors."""
+    a, b, c = matrix[0, 0], matrix[0, 1], matrix[0, 2]
+    d, e, f = matrix[1, 1], matrix[1, 2], matrix[2, 2]
+    rows = (
+        (d * f - e * e, c * e - b * f, b * e - c * d),
+        (c * e - b * f, a * f - c * c, b * c - a * e),
+        (b * e - c * d, b * c - a * e, a * d - b * b),
+    )
+    determinant = np.maximum(a * rows[0][0] + b * rows[0][1] + c * rows[0][2], NOISE**3)
+    return [(row[0] * right[0] + row[1] * right[1] + row[2] * right[2]) / determinant for row in rows]
+
+
+def _foreground(grid: _Grid, pixels: _Floats, alpha: _Floats, whole: _Floats, radius: int) -> _Floats:
+    """The car's own colour in the band's pixels, linear light, float32 (pixels, 3)."""
+    coverage = grid.shrunk(whole)
+    # Mixed pixels count little: their colours are what is to be found.
+    ours = (coverage**4 + 1e-6).astype(np.float32)
+    theirs = ((1 - coverage) ** 4 + 1e-6).astype(np.float32)
+    near_ours, near_theirs = grid.near(ours, radius), grid.near(theirs, radius)
+    result = np.empty_like(pixels)
+    for channel in range(3):
+        light = np.ascontiguousarray(grid.light[..., channel])
+        front = (grid.near(light * ours, radius) / near_ours)[grid.of_pixel]
+        back = (grid.near(light * theirs, radius) / near_theirs)[grid.of_pixel]
+        result[:, channel] = front + alpha * (pixels[:, channel] - alpha * front - (1 - alpha) * back)
+    return result

@@ -1,0 +1,226 @@
+"""All views of a car in one: an animated picture, and a page on which it can be turned."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from carmask.errors import UsageError
+from carmask.images import PHOTO_SUFFIXES, encode_picture, make_folder, read_layered, write_atomically
+
+#: ``<car>_<view>``, as the challenge names photos.
+VIEW = re.compile(r"(?P<car>.+)_(?P<view>\d{1,3})", re.DOTALL)
+#: Views may differ this much in the ratio of their sides: what rounding makes of one shape.
+_SAME_SHAPE = 0.02
+
+
+def find_views(folder: Path) -> dict[str, list[Path]]:
+    """Find the views of each car in a folder.
+
+    Args:
+        folder: pictures named ``CAR_VIEW``; others, such as masks and layers, are left alone.
+
+    Returns:
+        The pictures of each car with more than one view, in the order of the views.
+
+    Raises:
+        UsageError: if there is no folder, or there are no views in it, or one twice.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder")
+    cars: dict[str, dict[int, Path]] = {}
+    for path in sorted(folder.iterdir()):
+        found = VIEW.fullmatch(path.stem)
+        if path.suffix.lower() not in PHOTO_SUFFIXES or not found or path.name.startswith("."):
+            continue
+        views = cars.setdefault(found["car"], {})
+        other = views.setdefault(int(found["view"]), path)
+        if other is not path:
+            raise UsageError(f"{other} and {path.name} are the same view of a car; remove one of them")
+    series = {car: [views[number] for number in sorted(views)] for car, views in cars.items() if len(views) > 1}
+    if not series:
+        raise UsageError(f"{folder}: no views of a car in this folder; name them CAR_01.png, CAR_02.png …")
+    return series
+
+
+def read_views(files: Sequence[Path], width: int) -> list[NDArray[np.uint8]]:
+    """Read pictures and bring them to one size.
+
+    Args:
+        files: the views of one car.
+        width: of the result, in pixels; never more than the narrowest picture has.
+
+    Returns:
+        uint8 (height, width, 3), RGB, or, if any is transparent, all (height, width, 4), RGBA; all of one size.
+
+    Raises:
+        UsageError: if their shapes differ, so that the car would jump.
+        PhotoError: if one cannot be read.
+    """
+    views: list[NDArray[np.uint8]] = []
+    first: tuple[int, ...] = ()
+    for file in files:
+        view = read_layered(file)
+        first = first or view.shape
+        if abs(np.log(view.shape[1] / view.shape[0] * first[0] / first[1])) > _SAME_SHAPE:
+            raise UsageError(
+                f"{file} is {view.shape[1]}x{view.shape[0]} and {files[0].name} {first[1]}x{first[0]}: views of one "
+                "car need one shape; 'carmask cut --size' gives it to them"
+            )
+        # Reduced at once: 16 views at full size are a lot of memory.
+        if view.shape[1] > width:
+            view = _scaled(view, (round(view.shape[0] * width / view.shape[1]), width))
+        views.append(view)
+    least = min(views, key=lambda view: view.shape[1])
+    size = (least.shape[0], least.shape[1])
+    if any(view.shape[2] == 4 for view in views):
+        views = [
+            view if view.shape[2] == 4 else np.dstack([view, np.full(view.shape[:2], 255, np.uint8)]) for view in views
+        ]
+    return [view if view.shape[:2] == size else _scaled(view, size) for view in views]
+
+
+def write_turntable(
+    out: Path, car: str, views: Sequence[NDArray[np.uint8]], *, seconds: float, quality: int
+) -> tuple[Path, Path]:
+    """Write ``CAR.html`` and ``CAR.webp``.
+
+    Args:
+        out: the folder; made if it is missing.
+        car: its name.
+        views: from ``read_views``.
+        seconds: for one turn of the animation.
+        quality: of the pictures, 1 to 100.
+
+    Returns:
+        The paths of page and animation.
+
+    Raises:
+        OutputError: if they cannot be written.
+    """
+    make_folder(out)
+    page, film = out / f"{car}.html", out / f"{car}.webp"
+    write_atomically(page, spin_page(car, views, quality).encode())
+    write_atomically(film, animation(views, seconds, quality))
+    return page, film
+
+
+def animation(views: Sequence[NDArray[np.uint8]], seconds: float, quality: int) -> bytes:
+    """An animated WebP that turns for ever.
+
+    Args:
+        views: uint8 (height, width, 3 or 4), all of one size.
+        seconds: for one turn.
+        quality: 1 to 100.
+
+    Returns:
+        The file's content.
+    """
+    frames = [Image.fromarray(view) for view in views]
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer,
+        "WEBP",
+        save_all=True,
+        append_images=frames[1:],
+        duration=round(seconds * 1000 / len(frames)),
+        loop=0,
+        quality=quality,
+        method=2,
+    )
+    return buffer.getvalue()
+
+
+def spin_page(car: str, views: Sequence[NDArray[np.uint8]], quality: int) -> str:
+    """A page that holds the views and turns them, by mouse, finger, wheel or arrow keys. It loads nothing.
+
+    Args:
+        car: its name.
+        views: uint8 (height, width, 3 or 4), all of one size.
+        quality: of the pictures, 1 to 100.
+
+    Returns:
+        HTML.
+    """
+    pictures = [base64.b64encode(encode_picture(view, format="webp", quality=quality)).decode() for view in views]
+    height, width = views[0].shape[:2]
+    tags = "\n".join(
+        f'<img src="data:image/webp;base64,{picture}" alt="" draggable="false"{" class=on" * (number == 0)}>'
+        for number, picture in enumerate(pictures)
+    )
+    filled = {"TITLE": html.escape(car), "RATIO": f"{width} / {height}", "WIDTH": str(width), "VIEWS": tags}
+    return re.sub("@([A-Z]+)@", lambda found: filled[found[1]], _PAGE)
+
+
+def _scaled(view: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    if view.shape[2] == 3:
+        return cv2.resize(view, size[::-1], interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    # Colours count by their opacity: what is transparent is black, and must not get into the edge.
+    share = view[..., 3].astype(np.float32)
+    colours = cv2.resize(view[..., :3] * share[..., None], size[::-1], interpolation=cv2.INTER_AREA)
+    share = cv2.resize(share, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
+    rgba = np.dstack([colours / np.maximum(share, 1e-3)[..., None], share])
+    return np.clip(rgba + 0.5, 0, 255).astype(np.uint8)
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>@TITLE@</title>
+<style>
+html, body { margin: 0; height: 100%; background: #fff; color: #555; font: 14px/1.4 system-ui, sans-serif }
+body { display: flex; flex-direction: column; align-items: center; justify-content: center }
+#car { position: relative; width: min(100vw, @WIDTH@px, calc((100vh - 3rem) * @RATIO@)); aspect-ratio: @RATIO@;
+  cursor: grab; touch-action: pan-y; user-select: none; outline-offset: 2px }
+#car:active { cursor: grabbing }
+#car img { position: absolute; inset: 0; width: 100%; height: 100%; visibility: hidden }
+#car img.on { visibility: visible }
+p { margin: .5rem; height: 1.4rem }
+</style>
+<div id="car" role="slider" tabindex="0" aria-label="@TITLE@, seen from all sides" aria-valuemin="1" aria-valuenow="1">
+@VIEWS@
+</div>
+<p>Drag to turn</p>
+<script>
+const car = document.getElementById("car"), views = [...car.querySelectorAll("img")];
+const hint = document.querySelector("p");
+let now = 0, from = null, start = 0;
+car.setAttribute("aria-valuemax", views.length);
+function show(view) {
+  view = ((view % views.length) + views.length) % views.length;
+  if (view === now) return;
+  views[now].classList.remove("on");
+  views[view].classList.add("on");
+  now = view;
+  car.setAttribute("aria-valuenow", now + 1);
+  hint.textContent = "";
+}
+car.addEventListener("pointerdown", e => { from = e.clientX; start = now; car.setPointerCapture(e.pointerId) });
+car.addEventListener("pointermove", e => {
+  // Across the whole picture is once around.
+  if (from !== null) show(start + Math.round((e.clientX - from) / car.clientWidth * views.length));
+});
+for (const end of ["pointerup", "pointercancel"]) car.addEventListener(end, () => { from = null });
+car.addEventListener("wheel", e => {
+  e.preventDefault();
+  show(now + Math.sign(e.deltaY || e.deltaX));
+}, { passive: false });
+car.addEventListener("keydown", e => {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
+  if (step) { e.preventDefault(); show(now + step) }
+});
+const asked = parseInt(location.hash.slice(1));
+if (asked) show(asked - 1);
+</script>
+</html>
+"""

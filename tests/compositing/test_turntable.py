@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carmask.compositing.turntable import animation, find_views, read_views, spin_page, write_turntable
+from carmask.errors import UsageError
+
+
+@pytest.fixture
+def views(tmp_path):
+    for number in range(1, 17):
+        pixels = np.full((48, 64, 3), number * 15, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"a car_{number:02d}.png")
+    for name in ("a car_01_mask.png", "report.csv", "alone_01.png"):
+        Image.new("RGB", (64, 48)).save(tmp_path / name, "PNG")
+    return tmp_path
+
+
+def test_views_are_found_in_their_order(views):
+    found = find_views(views)
+    assert list(found) == ["a car"]
+    assert [path.name for path in found["a car"]] == [f"a car_{number:02d}.png" for number in range(1, 17)]
+
+
+def test_page_and_animation_hold_every_view(views, tmp_path):
+    pictures = read_views(find_views(views)["a car"], 32)
+    page, film = write_turntable(tmp_path / "new" / "spin", "a <car>", pictures, seconds=4, quality=90)
+    text = page.read_text()
+    assert "a &lt;car&gt;" in text
+    assert "http" not in text
+    assert "@" not in re.sub(r"base64,[^\"]*", "", text)
+    shown = re.findall(r'<img src="data:image/webp;base64,([^"]+)"([^>]*)>', text)
+    assert ["class=on" in rest for _, rest in shown] == [True] + [False] * 15
+    for number, (content, _) in enumerate(shown, 1):
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+        assert pixels.shape == (24, 32, 3)
+        assert abs(int(pixels.mean()) - number * 15) < 6
+    with Image.open(film) as image:
+        assert (image.n_frames, image.size, image.info["loop"]) == (16, (32, 24), 0)
+        image.seek(1)
+        image.load()
+        assert image.info["duration"] == 250
+
+
+def test_views_of_different_sizes_get_the_smallest(views):
+    Image.fromarray(np.full((96, 128, 3), 7, np.uint8)).save(views / "a car_03.png")
+    Image.fromarray(np.full((36, 48, 3), 9, np.uint8)).save(views / "a car_04.png")
+    assert {view.shape for view in read_views(find_views(views)["a car"], 960)} == {(36, 48, 3)}
+
+
+def test_views_of_different_shapes_are_refused(views):
+    Image.new("RGB", (64, 64)).save(views / "a car_09.png")
+    with pytest.raises(UsageError, match=r"a car_09\.png is 64x64 and a car_01\.png 64x48: views of one car need one"):
+        read_views(find_views(views)["a car"], 960)
+
+
+def test_transparent_views_stay_transparent(views):
+    rgba = np.zeros((48, 64, 4), np.uint8)
+    rgba[10:30, 20:40] = (200, 100, 50, 255)
+    Image.fromarray(rgba).save(views / "a car_05.png")
+    pictures = read_views(find_views(views)["a car"], 32)
+    assert {view.shape for view in pictures} == {(24, 32, 4)}
+    # Transparent black does not get into the edge.
+    shown = pictures[4][pictures[4][..., 3] > 0][:, :3].astype(int)
+    assert np.abs(shown - (200, 100, 50)).max() <= 1
+    assert "webp" in spin_page("x", pictures, 80)
+    assert Image.open(io.BytesIO(animation(pictures, 1, 80))).n_frames == 16
+
+
+def test_folders_without_views(tmp_path):
+    with pytest.raises(UsageError, match="there is no such folder"):
+        find_views(tmp_path / "missing")
+    with pytest.raises(UsageError, match="no views of a car"):
+        find_views(tmp_path)
+    for suffix in ("png", "jpg"):
+        Image.new("RGB", (64, 48)).save(tmp_path / f"c_01.{suffix}")
+    with pytest.raises(UsageError, match="the same view"):
+        find_views(tmp_path)
