@@ -16,7 +16,7 @@ from carmask.errors import DataError, UsageError
 from carmask.evaluation.calibration import STUDIO, Case, Trust, check_calibration, fit_calibration
 from carmask.evaluation.contours import contour_scores
 from carmask.evaluation.metrics import dice
-from carmask.images import write_atomically
+from carmask.images import make_folder, write_atomically
 from carmask.inference import frame
 from carmask.inference.ahead import ahead
 from carmask.inference.confidence import Calibration, read_signs
@@ -96,6 +96,7 @@ def calibrate(
         PhotoError: if a photo or mask cannot be read.
         OutputError: if the file cannot be written.
     """
+    make_folder(out.parent)
     path = find_model(model)
     network = load_model(path)
     info = ModelInfo.model_validate({**network.info.model_dump(), "calibration": None, **(changes or {})})
