@@ -32,6 +32,8 @@ from carmask.inference.frame import Frame, enter, fit, resize
 
 _Decode = partial[tuple[Photo, SoftMask]]
 
+#: The arrays of a cache.
+PHOTOS, MASKS = "photos.npy", "masks.npy"
 #: So few photos are decoded sooner than a process starts.
 _FEW = 16
 
@@ -96,7 +98,7 @@ def build_cache(
     labels = isinstance(examples[0], PartsExample)
     height, width = size
     home = folder / f"{_fingerprint(examples)}-{width}x{height}{'-whole' * whole}"
-    photo_file, mask_file, done_file = home / "photos.npy", home / "masks.npy", home / "done.json"
+    done_file = home / "done.json"
     make_folder(folder)
     # Another training that needs the same photos waits for the one that decodes them.
     with _locked(folder / f"{home.name}.lock"):
@@ -111,7 +113,7 @@ def build_cache(
                 shutil.rmtree(home, ignore_errors=True)
                 raise
             write_atomically(done_file, json.dumps([example.name for example in examples]).encode())
-    return PhotoCache(np.load(photo_file, mmap_mode="r"), np.load(mask_file, mmap_mode="r"), labels=labels)
+    return PhotoCache(np.load(home / PHOTOS, mmap_mode="r"), np.load(home / MASKS, mmap_mode="r"), labels=labels)
 
 
 @contextmanager
@@ -124,6 +126,8 @@ def _locked(file: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        # Who waits for it finds the photos decoded, or the same fault.
+        file.unlink(missing_ok=True)
         lock.release()
 
 
@@ -131,24 +135,30 @@ def _fill(
     examples: Sequence[Example], decode: _Decode, home: Path, progress: Callable[[int, int], None] | None
 ) -> None:
     size: Size = decode.keywords["size"]
-    photos = np.lib.format.open_memmap(home / "photos.npy", "w+", np.uint8, (len(examples), *size, 3))
-    masks = np.lib.format.open_memmap(home / "masks.npy", "w+", np.uint8, (len(examples), *size))
-    for index, (photo, mask) in enumerate(_decode_all(examples, decode)):
-        photos[index], masks[index] = photo, mask
+    for file, shape in ((PHOTOS, (len(examples), *size, 3)), (MASKS, (len(examples), *size))):
+        np.lib.format.open_memmap(home / file, "w+", np.uint8, shape).flush()
+    for done, _ in enumerate(_decode_all(examples, decode, home), 1):
         if progress is not None:
-            progress(index + 1, len(examples))
-    photos.flush()
-    masks.flush()
+            progress(done, len(examples))
 
 
-def _decode_all(examples: Sequence[Example], decode: _Decode) -> Iterator[tuple[Photo, SoftMask]]:
+def _decode_all(examples: Sequence[Example], decode: _Decode, home: Path) -> Iterator[None]:
+    put = partial(_put, decode=decode, home=home)
     if len(examples) <= _FEW:
-        yield from map(decode, examples)
+        yield from map(put, range(len(examples)), examples)
         return
     # Spawned, not forked: this process may hold threads of torch and OpenCV already.
     threads = partial(cv2.setNumThreads, 1)
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=threads) as pool:
-        yield from pool.map(decode, examples, chunksize=8)
+        yield from pool.map(put, range(len(examples)), examples, chunksize=8)
+
+
+def _put(index: int, example: Example, *, decode: _Decode, home: Path) -> None:
+    """Write one example where it belongs: sent to the first process, photos would pile up there."""
+    photo, mask = decode(example)
+    for file, pixels in ((PHOTOS, photo), (MASKS, mask)):
+        array = np.load(home / file, mmap_mode="r+")
+        array[index] = pixels
 
 
 def _decode(example: Example, size: Size, *, whole: bool) -> tuple[Photo, SoftMask]:
