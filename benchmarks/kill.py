@@ -18,10 +18,10 @@ from pathlib import Path
 from _bench import arguments, carmask, linked, measure, photos, table
 
 
-def report(out: Path) -> list[list[str]]:
+def report(out: Path) -> list[dict[str, str]]:
     """The report without its seconds."""
     with (out / "report.csv").open(newline="") as stream:
-        return [row[:-1] for row in csv.reader(stream)]
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(stream)]
 
 
 def main() -> None:

@@ -21,9 +21,9 @@ def read_data(data: Path) -> tuple[list[Example], tuple[str, ...]]:
     Raises:
         DataError: if it is incomplete.
     """
+    if is_labelled(data):
+        return list(read_labelled(data)), ("car",)
     if is_parts(data):
         parts, names = read_parts(data)
         return list(parts), names
-    if is_labelled(data):
-        return list(read_labelled(data)), ("car",)
     return read_examples(data), ("car",)
