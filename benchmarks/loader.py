@@ -101,8 +101,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--photos", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--photos", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=4.0)
     arguments = parser.parse_args()
     keep_memory()
     with tempfile.TemporaryDirectory() as folder:

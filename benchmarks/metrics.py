@@ -117,8 +117,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder with train_masks/")
-    parser.add_argument("--pairs", type=int, default=1024)
-    parser.add_argument("--usual", type=int, default=16, help="pairs that the usual ways are timed on")
+    parser.add_argument("--pairs", type=int, default=256)
+    parser.add_argument("--usual", type=int, default=4, help="pairs that the usual ways are timed on")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     cv2.setNumThreads(1)  # the threads are ours

@@ -1,7 +1,7 @@
 """Training throughput, beside a plain segmentation_models_pytorch + Lightning script on the same network.
 
     python benchmarks/training.py --data DIR [--network smp:unet:mobilenet_v2] [--size 320x320] [--batch 8]
-                                  [--photos 256] [--encoder-weights FILE]
+                                  [--photos 128] [--encoder-weights FILE]
 
 DIR is a data set in the challenge's form. Two processes, one after the other, on the same photos, with the same
 network, size, batch, loss (BCE + Dice) and optimiser; each is timed over whole epochs, so loading counts:
@@ -157,8 +157,8 @@ def main() -> None:
     parser.add_argument("--network", default="smp:unet:mobilenet_v2")
     parser.add_argument("--size", default="320x320")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--photos", type=int, default=256)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--photos", type=int, default=128)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--one", choices=("plain", "carmask"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     width, height = (int(side) for side in arguments.size.split("x"))

@@ -1,6 +1,6 @@
 """Peak memory of ``carmask train`` over few and many photos: it must not grow with the data set.
 
-    python benchmarks/training_memory.py [--few 320] [--many 3200] [--epochs 3]
+    python benchmarks/training_memory.py [--few 160] [--many 1600] [--epochs 1]
 
 Data sets of the example photos under many names, by links; ``cnn-small``, epochs of 256 photos. Counted are all
 processes of the run together, without pages of mapped files (the decoded photos), which the system takes back when it
@@ -34,7 +34,7 @@ def linked_cars(count: int, folder: Path) -> Path:
 
 def main() -> None:
     """Print the table."""
-    given = arguments(__doc__, few=320, many=3200, epochs=3)
+    given = arguments(__doc__, few=160, many=1600, epochs=1)
     changes = ("validation=0.1", "check_photos=16", "epoch_photos=256")
     stage = f"stages=[{{height=160,width=240,batch=8,epochs={given.epochs}}}]"
     sets = [word for change in (*changes, stage) for word in ("--set", change)]
