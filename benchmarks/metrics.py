@@ -1,6 +1,6 @@
 """All exact scores of pairs of masks at 1918x1280, beside the usual way.
 
-    python benchmarks/metrics.py [--data DIR] [--pairs 1024] [--usual 16] [--threads 2]
+    python benchmarks/metrics.py [--data DIR] [--pairs 256] [--usual 4] [--threads 2]
 
 DIR has ``train_masks/``; without it, masks are drawn: car-sized blobs with a ragged edge. The prediction of a pair is
 its truth at 384x256, enlarged softly, with a bite taken out and a spot added: contours differ everywhere, a little.
