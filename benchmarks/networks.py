@@ -19,16 +19,11 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
-import os
 import statistics
-import subprocess
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from _trainings import add_options, carmask, found, keep, perform_all, say_missing, train_and_export
 from carmask.training.history import read_history
 
 
@@ -96,6 +91,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
         Experiment("unet-320-augmented", "unet-320-augmented", "Dice 0.9459 at 320x320, 4.87 GPU hours"),
     ),
 }
+EXPERIMENTS = tuple(one for group in GROUPS.values() for one in group)
 #: Settings of every experiment: several epochs in the budget, none beyond it, the same cars and photos to watch.
 COMMON = ("epoch_photos=256", "check_photos=20", "validation=0.2", "seed=0")
 #: Views that are evaluated.
@@ -124,20 +120,6 @@ def settings(experiment: Experiment, weights: dict[str, Path | None]) -> tuple[l
     return changes, ["--encoder-weights", str(file)]
 
 
-def carmask(*arguments: str) -> None:
-    """Run a command of the product on one core; raise its message if it fails."""
-    one_core = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    done = subprocess.run(
-        [sys.executable, "-m", "carmask.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | one_core,
-    )
-    if done.returncode:
-        raise RuntimeError(f"carmask {' '.join(arguments)}\n{done.stderr[-2000:]}")
-
-
 def few_views(data: Path, out: Path) -> Path:
     """A data set of links to two views of each car, to evaluate on."""
     folder = out / "views"
@@ -153,22 +135,10 @@ def few_views(data: Path, out: Path) -> Path:
 
 def run(experiment: Experiment, data: Path, out: Path, minutes: float, weights: dict[str, Path | None]) -> None:
     """Train, export, evaluate, and write ``result.json``."""
-    folder = out / slug(experiment)
     changes, extra = settings(experiment, weights)
-    sets = [argument for change in changes for argument in ("--set", change)]
-    train = ["train", experiment.recipe, "--data", str(data), "--out", str(folder), "--cache", str(out / "cache")]
-    carmask(*train, "--processor-minutes", str(minutes), "--device", "cpu", *sets, *extra)
-    carmask("export", str(folder), "--out", str(folder / "model.onnx"))
-    carmask(
-        "evaluate",
-        str(folder / "model.onnx"),
-        str(out / "views"),
-        "--val",
-        "--worst",
-        "0",
-        "--out",
-        str(folder / "scores"),
-    )
+    folder, model = train_and_export(experiment, experiment.recipe, data, out, minutes, changes, extra)
+    scores = ("--worst", "0", "--out", str(folder / "scores"))
+    carmask("evaluate", str(model), str(out / "views"), "--val", *scores)
     with (folder / "scores" / "scores.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     dice = [float(row["dice"]) for row in rows]
@@ -183,72 +153,43 @@ def run(experiment: Experiment, data: Path, out: Path, minutes: float, weights: 
         "set": changes,
         "random_encoder": "encoder.weights=none" in changes and "encoder.weights=none" not in experiment.changes,
     }
-    (folder / "result.json").write_text(json.dumps(result, indent=1))
-
-
-def slug(experiment: Experiment) -> str:
-    """A folder's name."""
-    return "".join(c if c.isalnum() or c in "-+" else "-" for c in experiment.name.lower())
+    keep(folder, result)
 
 
 def table(out: Path) -> None:
     """Print what is finished as Markdown, and what is not."""
-    missing = []
     for title, group in GROUPS.items():
         print(f"\n### {title}\n")
         print("| training | epochs of 256 photos | Dice | 5th percentile | pixel accuracy | its source reports |")
         print("|---|---:|---:|---:|---:|---|")
         for experiment in group:
-            file = out / slug(experiment) / "result.json"
-            if not file.exists():
-                missing.append(experiment.name)
+            result = found(out, experiment)
+            if result is None:
                 continue
-            found = json.loads(file.read_text())
-            note = " (random encoder)" if found["random_encoder"] else ""
+            note = " (random encoder)" if result["random_encoder"] else ""
             print(
-                f"| {experiment.name}{note} | {found['epochs']} | {found['dice']:.4f} | {found['fifth']:.4f} | "
-                f"{found['accuracy']:.4f} | {experiment.reported} |"
+                f"| {experiment.name}{note} | {result['epochs']} | {result['dice']:.4f} | {result['fifth']:.4f} | "
+                f"{result['accuracy']:.4f} | {experiment.reported} |"
             )
-    if missing:
-        print(f"\nnot measured yet ({len(missing)}): {'; '.join(missing)}")
+    say_missing(out, EXPERIMENTS)
 
 
 def main() -> None:
     """Run what is asked for, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", action="store_true")
-    parser.add_argument("--data", type=Path, default=Path("../shared/carvana"))
-    parser.add_argument("--out", type=Path, default=Path("runs/networks"))
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", nargs="*")
-    parser.add_argument("--mobilenet-weights", type=Path)
-    parser.add_argument("--vgg-weights", type=Path)
-    parser.add_argument("--resnet-weights", type=Path)
+    kinds = ("mobilenet", "vgg", "resnet")
+    add_options(parser, data="../shared/carvana", out="runs/networks", minutes=10.0, weights=kinds)
     arguments = parser.parse_args()
-    weights = {kind: getattr(arguments, f"{kind}_weights") for kind in ("mobilenet", "vgg", "resnet")}
-    experiments = [one for group in GROUPS.values() for one in group]
-    assert len({slug(one) for one in experiments}) == len(experiments)
+    weights = {kind: getattr(arguments, f"{kind}_weights") for kind in kinds}
     if arguments.run:
         few_views(arguments.data, arguments.out)
-        open_ = [
-            one
-            for one in experiments
-            if (not arguments.only or one.name in arguments.only)
-            and not (arguments.out / slug(one) / "result.json").exists()
-        ]
-
-        def perform(experiment: Experiment) -> None:
-            started = time.monotonic()
-            try:
-                run(experiment, arguments.data, arguments.out, arguments.minutes, weights)
-            except RuntimeError as error:
-                print(f"{experiment.name}: {error}", file=sys.stderr, flush=True)
-            else:
-                print(f"{experiment.name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-
-        with ThreadPoolExecutor(arguments.jobs) as pool:
-            list(pool.map(perform, open_))
+        perform_all(
+            EXPERIMENTS,
+            lambda one: run(one, arguments.data, arguments.out, arguments.minutes, weights),
+            out=arguments.out,
+            only=arguments.only,
+            jobs=arguments.jobs,
+        )
     table(arguments.out)
 
 

@@ -19,15 +19,10 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
-import os
-import subprocess
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from _trainings import add_options, carmask, found, keep, perform_all, say_missing, train_and_export
 from carmask.networks import find_network
 from carmask.networks.summary import count
 from carmask.training.history import read_history
@@ -79,29 +74,11 @@ def settings(training: Training, weights: dict[str, Path | None]) -> tuple[list[
     return [*changes, "encoder.weights=imagenet"], ["--encoder-weights", str(file)]
 
 
-def carmask(*arguments: str) -> None:
-    """Run a command of the product on one core; raise its message if it fails."""
-    one_core = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    done = subprocess.run(
-        [sys.executable, "-m", "carmask.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | one_core,
-    )
-    if done.returncode:
-        raise RuntimeError(f"carmask {' '.join(arguments)}\n{done.stderr[-2000:]}")
-
-
 def run(training: Training, data: Path, out: Path, minutes: float, weights: dict[str, Path | None]) -> None:
     """Train, export, evaluate, and write ``result.json``."""
-    folder = out / slug(training)
     changes, extra = settings(training, weights)
-    sets = [argument for change in changes for argument in ("--set", change)]
-    train = ["train", training.recipe, "--data", str(data), "--out", str(folder), "--cache", str(out / "cache")]
-    carmask(*train, "--processor-minutes", str(minutes), "--device", "cpu", *sets, *extra)
-    carmask("export", str(folder), "--out", str(folder / "model.onnx"))
-    carmask("evaluate", str(folder / "model.onnx"), str(data), "--val", "--out", str(folder / "scores"))
+    folder, model = train_and_export(training, training.recipe, data, out, minutes, changes, extra)
+    carmask("evaluate", str(model), str(data), "--val", "--out", str(folder / "scores"))
     with (folder / "scores" / "parts.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     there = [row for row in rows if int(row["true"]) + int(row["predicted"]) and row["name"] != "background"]
@@ -115,73 +92,48 @@ def run(training: Training, data: Path, out: Path, minutes: float, weights: dict
         "encoder": "ImageNet" if extra else "random",
         "set": changes,
     }
-    (folder / "result.json").write_text(json.dumps(result, indent=1))
-
-
-def slug(training: Training) -> str:
-    """A folder's name."""
-    return "".join(c if c.isalnum() or c in "-+" else "-" for c in training.name.lower())
+    keep(folder, result)
 
 
 def table(out: Path) -> None:
     """Print what is finished as Markdown, and what is not."""
-    done = [(one, out / slug(one) / "result.json") for one in TRAININGS]
-    found = [(one, json.loads(file.read_text())) for one, file in done if file.exists()]
-    if found:
-        print("| | " + " | ".join(one.name for one, _ in found) + " |")
-        print("|---|" + "---:|" * len(found))
-        names = {one.name: one.name.partition(",")[0] for one, _ in found}
-        parts = [name for name in found[0][1]["f1"] if name != "background"]
-        trained = [f"{count(find_network(names[one.name]).build(len(parts))).trainable:,}" for one, _ in found]
+    results = [(one, result) for one in TRAININGS if (result := found(out, one))]
+    if results:
+        print("| | " + " | ".join(one.name for one, _ in results) + " |")
+        print("|---|" + "---:|" * len(results))
+        names = {one.name: one.name.partition(",")[0] for one, _ in results}
+        parts = [name for name in results[0][1]["f1"] if name != "background"]
+        trained = [f"{count(find_network(names[one.name]).build(len(parts))).trainable:,}" for one, _ in results]
         for title, cells in (
             ("trainable parameters", trained),
-            ("encoder starts from", [result["encoder"] for _, result in found]),
-            ("minutes of processor time", [f"{result['minutes']:g}" for _, result in found]),
-            ("photos seen, at most", [str(result["photos"]) for _, result in found]),
-            ("**mean F1 over the parts**", [f"**{result['macro']['f1']:.4f}**" for _, result in found]),
-            ("mean IoU over the parts", [f"{result['macro']['iou']:.4f}" for _, result in found]),
+            ("encoder starts from", [result["encoder"] for _, result in results]),
+            ("minutes of processor time", [f"{result['minutes']:g}" for _, result in results]),
+            ("photos seen, at most", [str(result["photos"]) for _, result in results]),
+            ("**mean F1 over the parts**", [f"**{result['macro']['f1']:.4f}**" for _, result in results]),
+            ("mean IoU over the parts", [f"{result['macro']['iou']:.4f}" for _, result in results]),
         ):
             print(f"| {title} | {' | '.join(cells)} |")
         for name in (*parts, "background"):
-            cells = [f"{result['f1'][name]:.4f}" for _, result in found]
+            cells = [f"{result['f1'][name]:.4f}" for _, result in results]
             print(f"| F1 {name} | {' | '.join(cells)} |")
-    missing = [one.name for one, file in done if not file.exists()]
-    if missing:
-        print(f"\nnot measured yet ({len(missing)}): {'; '.join(missing)}")
+    say_missing(out, TRAININGS)
 
 
 def main() -> None:
     """Run what is asked for, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", action="store_true")
-    parser.add_argument("--data", type=Path, default=Path("../shared/carparts"))
-    parser.add_argument("--out", type=Path, default=Path("runs/parts"))
-    parser.add_argument("--minutes", type=float, default=25.0)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", nargs="*")
-    parser.add_argument("--mobilenet-weights", type=Path)
-    parser.add_argument("--resnet-weights", type=Path)
+    kinds = ("mobilenet", "resnet")
+    add_options(parser, data="../shared/carparts", out="runs/parts", minutes=25.0, weights=kinds)
     arguments = parser.parse_args()
-    weights = {kind: getattr(arguments, f"{kind}_weights") for kind in ("mobilenet", "resnet")}
+    weights = {kind: getattr(arguments, f"{kind}_weights") for kind in kinds}
     if arguments.run:
-        open_ = [
-            one
-            for one in TRAININGS
-            if (not arguments.only or one.name in arguments.only)
-            and not (arguments.out / slug(one) / "result.json").exists()
-        ]
-
-        def perform(training: Training) -> None:
-            started = time.monotonic()
-            try:
-                run(training, arguments.data, arguments.out, arguments.minutes, weights)
-            except RuntimeError as error:
-                print(f"{training.name}: {error}", file=sys.stderr, flush=True)
-            else:
-                print(f"{training.name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-
-        with ThreadPoolExecutor(arguments.jobs) as pool:
-            list(pool.map(perform, open_))
+        perform_all(
+            TRAININGS,
+            lambda one: run(one, arguments.data, arguments.out, arguments.minutes, weights),
+            out=arguments.out,
+            only=arguments.only,
+            jobs=arguments.jobs,
+        )
     table(arguments.out)
 
 

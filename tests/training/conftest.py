@@ -10,8 +10,21 @@ import pytest
 from PIL import Image
 
 import carmask.training.train as training
+from carmask.training.recipe import Recipe, load_recipe
+from carmask.training.train import Machines
 
 HEIGHT, WIDTH = 96, 144
+
+CPU = Machines("cpu")
+FAST = ["precision=32-true", "validation=1", "check_photos=2", "epoch_photos=4"]
+
+
+def stages(epochs: int = 1, size: tuple[int, int] = (64, 96), batch: int = 2) -> str:
+    return f"stages=[{{height={size[0]},width={size[1]},batch={batch},epochs={epochs}}}]"
+
+
+def small(epochs: int = 1, *changes: str) -> Recipe:
+    return load_recipe("cnn-small", [*FAST, stages(epochs), *changes])
 
 
 def draw(seed: int) -> tuple[np.ndarray, np.ndarray]:

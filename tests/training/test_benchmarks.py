@@ -12,7 +12,13 @@ from carmask.training.recipe import load_recipe
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "networks.py"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
+def beside_the_others(monkeypatch):
+    """Run by its path, a script finds the modules beside it; runpy does not see to that."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+
+
+@pytest.fixture
 def script():
     return runpy.run_path(str(SCRIPT))
 

@@ -42,16 +42,7 @@ from carmask.training.recipe import Recipe, load_recipe, recipe_names
 from carmask.training.sources import Sources
 from carmask.training.train import Machines, train
 
-CPU = Machines("cpu")
-FAST = ["precision=32-true", "validation=1", "check_photos=2", "epoch_photos=4"]
-
-
-def stages(epochs: int = 1, size: tuple[int, int] = (64, 96), batch: int = 2) -> str:
-    return f"stages=[{{height={size[0]},width={size[1]},batch={batch},epochs={epochs}}}]"
-
-
-def small(epochs: int = 1, *changes: str) -> Recipe:
-    return load_recipe("cnn-small", [*FAST, stages(epochs), *changes])
+from .conftest import CPU, FAST, small, stages
 
 
 @pytest.fixture(scope="module")
@@ -288,43 +279,6 @@ def test_recipes_that_cannot_run_are_refused_and_nothing_is_left(cars, cache, tm
         train(small(1, *changes), cars, tmp_path / "run", cache=cache, machines=CPU)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
-
-
-def test_parts_of_one_side_alone_are_not_mirrored(parts, cache, tmp_path):
-    shutil.copytree(parts, tmp_path / "data")
-    file = tmp_path / "data" / "annotations.json"
-    file.write_text(file.read_text().replace('"front"', '"left_side"'))
-    with pytest.raises(RecipeError, match="left_side has no partner right_side"):
-        train(
-            load_recipe("parts-unet", [*FAST, stages()]), tmp_path / "data", tmp_path / "run", cache=cache, machines=CPU
-        )
-
-
-def test_class_weights_are_for_parts(cars, parts, cache, tmp_path):
-    with pytest.raises(RecipeError, match="class_weights: they are for parts"):
-        train(small(1, "class_weights=median-frequency"), cars, tmp_path / "run", cache=cache, machines=CPU)
-    changes = ["network=cnn-small", "encoder.weights=none", "class_weights=median-frequency"]
-    recipe = load_recipe("parts-deeplabv3plus", [*FAST, stages(), *changes])
-    train(recipe, parts, tmp_path / "run", cache=cache, machines=CPU)
-    assert np.isfinite(read_history(tmp_path / "run")[0]["train/loss"])
-
-
-def test_near_duplicates_are_on_one_side_of_the_split(parts, cache, tmp_path):
-    data = tmp_path / "data"
-    shutil.copytree(parts, data)
-    for name in range(1, 5):
-        shutil.copy(data / "images" / "0.png", data / "images" / f"{name}.png")
-    recipe = load_recipe("parts-unet", [*FAST, stages(), "network=cnn-small", "validation=3"])
-    train(recipe, data, tmp_path / "run", cache=cache, machines=CPU)
-    info = json.loads((tmp_path / "run" / "model.json").read_text())
-    sides = [set(info[f"{side}_cars"]) & set("01234") for side in ("training", "validation")]
-    assert sorted(map(len, sides)) == [0, 5]
-
-
-def test_scenes_of_parts_are_not_changed(parts, cache, tmp_path):
-    recipe = load_recipe("parts-unet", [*FAST, stages(), "augment.background=0.5"])
-    with pytest.raises(RecipeError, match="for masks of whole cars"):
-        train(recipe, parts, tmp_path / "run", cache=cache, machines=CPU)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
