@@ -75,6 +75,25 @@ def test_weights_of_a_run(trained, photos, tmp_path):
         load_start(Normalised(build("unet-small")), file, photos)
 
 
+@pytest.mark.parametrize("kind", ["onnx", "safetensors"])
+def test_a_head_for_other_classes_starts_anew(trained, photos, tmp_path, kind):
+    file = tmp_path / f"m.{kind}"
+    if kind == "onnx":
+        file.write_bytes(_to_onnx(trained, INFO))
+    else:
+        save_file(trained.state_dict(), file)
+    model = Normalised(build("mobilenetv2-unet", 5)).eval()
+    before = {name: value.clone() for name, value in model.network.head.state_dict().items()}
+    load_start(model, file, photos)
+    assert all(torch.equal(value, before[name]) for name, value in model.network.head.state_dict().items())
+    # All below the head is the file's: with the file's head it computes what the file does.
+    model.network.head = trained.network.head
+    model.network.channels = trained.network.channels
+    with torch.no_grad():
+        wanted, got = trained(photos), model.eval()(photos)
+    assert float((wanted - got).abs().max()) < 0.02 * float(wanted.std())
+
+
 def test_what_is_no_model(photos, tmp_path):
     model = Normalised(build("unet-small"))
     with pytest.raises(ModelError, match="neither a model file nor the name"):

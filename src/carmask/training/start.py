@@ -15,11 +15,16 @@ from carmask.errors import WeightsError
 from carmask.inference.model import find_model
 from carmask.training.predictor import Normalised
 
+#: What the names of the last layers begin with: those that depend on the classes.
+HEAD = "network.head"
+
 _Norm = nn.BatchNorm2d
 
 
 def load_start(model: Normalised, file: Path, photos: Tensor) -> None:
     """Load weights into a network of the same kind.
+
+    Its head may be for other classes (parts, say, where the file knows cars): a head of another shape starts anew.
 
     A model file holds no BatchNorm: its statistics are folded into the convolutions. They are measured anew on
     ``photos``, and the layer's scale and shift set such that it changes nothing: in evaluation the network computes
@@ -45,10 +50,17 @@ def load_start(model: Normalised, file: Path, photos: Tensor) -> None:
         state = load_file(file)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{file}: not a readable safetensors file ({error})") from error
+    own = model.state_dict()
+    state |= {name: own[name] for name in own if name in state and _for_other_classes(name, state[name], own[name])}
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise WeightsError(f"{file}: not weights of this recipe's network") from error
+
+
+def _for_other_classes(name: str, given: Tensor | np.ndarray, own: Tensor) -> bool:
+    """Whether these are a head's weights that differ from the network's in the number of classes alone."""
+    return name.startswith(HEAD) and tuple(given.shape[1:]) == tuple(own.shape[1:]) and len(given) != len(own)
 
 
 def _load_onnx(model: Normalised, file: Path) -> None:
@@ -68,6 +80,9 @@ def _load_onnx(model: Normalised, file: Path) -> None:
         layer = layers.get(name)
         weight = values.get(node.input[1], values.get(f"{node.input[1]}.half"))
         bias = values.get(node.input[2]) if len(node.input) > 2 else None
+        if name in left and weight is not None and _for_other_classes(name, weight, layer.weight):  # type: ignore[union-attr]
+            left.remove(name)
+            continue
         if name not in left or weight is None or weight.shape != tuple(layer.weight.shape):  # type: ignore[union-attr]
             raise WeightsError(f"{file}: not a model of this recipe's network: {node.input[1]}")
         assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
