@@ -114,6 +114,27 @@ def export(
 
 
 @app.command()
+def blend(
+    first: Annotated[str, typer.Argument(metavar="FIRST", help="A model file, or the name of a shipped model.")],
+    second: Annotated[str, typer.Argument(metavar="SECOND", help="A model of the same network, trained from it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The model file to write.")],
+    share: Annotated[float, typer.Option(help="Of the second, from 0 to 1.")] = 0.5,
+    name: Annotated[str | None, typer.Option(help="The new model's name; the second's by default.")] = None,
+) -> None:
+    """Average the weights of two models, one trained from the other: most of what each does well.
+
+    Score it with 'carmask evaluate', give it its confidence with 'carmask calibrate'.
+
+    [dim]carmask blend default wide.onnx --share 0.5 --out blend.onnx[/dim]
+    """
+    need("torch", "train")
+    from carmask.training.blend import blend as run
+
+    info = run(first, second, out, share=share, name=name)
+    print(f"{out}: {info.name}, {out.stat().st_size / 1e6:.1f} MB, {share:.0%} of {second}")
+
+
+@app.command()
 def calibrate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or the name of a shipped model.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Its validation cars are used, none it was trained on.")],

@@ -23,7 +23,7 @@ from carmask.inference.confidence import Calibration, read_signs
 from carmask.inference.model import ModelInfo, Network, find_model, load_model
 from carmask.inference.predict import open_for, probabilities
 from carmask.training.card import card_path, model_card
-from carmask.training.export import with_info
+from carmask.training.export import read_graph, with_info
 from carmask.training.hardscenes import MAKERS
 
 #: Thresholds that are tried, if one is to be chosen.
@@ -126,7 +126,7 @@ def calibrate(
         info = info.model_copy(update={"threshold": best})
         values = [by[best] for _, by in scored if by]
     info = info.model_copy(update={"score": round(float(np.mean(values)), 6)})
-    content = with_info(path, info)
+    content = with_info(read_graph(path), info)
     write_atomically(out, content)
     write_atomically(card_path(out), model_card(info, content).encode())
     return Calibrated(info, trust, gain, rest, tested)

@@ -198,23 +198,20 @@ def _to_onnx(model: Normalised, info: ModelInfo) -> bytes:
     return content
 
 
-def with_info(model: Path, info: ModelInfo) -> bytes:
-    """A model file with another description of itself; its graph stays as it is.
-
-    Args:
-        model: the file.
-        info: what it is to say.
-
-    Returns:
-        The new file's content.
+def read_graph(model: Path) -> onnx.ModelProto:
+    """A model file's graph and weights.
 
     Raises:
         ModelError: if the file cannot be read.
     """
     try:
-        proto = onnx.load(str(model))
+        return onnx.load(str(model))
     except Exception as error:  # whatever protobuf makes of other files
         raise ModelError(f"{model}: not a readable model file") from error
+
+
+def with_info(proto: onnx.ModelProto, info: ModelInfo) -> bytes:
+    """The content of a model file with another description of itself; its graph stays as it is."""
     onnx.helper.set_model_props(proto, {METADATA_KEY: info.model_dump_json()})
     content: bytes = proto.SerializeToString()
     return content
