@@ -5,8 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 DEMO := demo-out
+RUNS := runs
+TERMS := trained on photos of the Carvana Image Masking Challenge (Kaggle): the terms of that competition apply to the model too
+TRAIN = $(BIN)/carmask train --data $(DATA)
 
-.PHONY: setup demo test check format bench clean
+.PHONY: setup demo test check format bench model clean
 
 # The base install: all that cutting needs, free of torch.
 $(STAMPS)/base: pyproject.toml
@@ -48,6 +51,23 @@ format: $(STAMPS)/all  ## put the code in order
 bench: $(STAMPS)/all  ## every claim of speed, measured side by side (a quarter of an hour)
 	failed=; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; \
 	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+
+# An interrupted step goes on where it was when the target is made again. WEIGHTS: a file, where there is no network.
+model: $(STAMPS)/all  ## the shipped models from nothing: make model DATA=carvana STREET=street [WEIGHTS=FILE]
+	test -d "$(DATA)" -a -d "$(STREET)" || { echo "make model DATA=DIR STREET=DIR: see docs/model.md"; exit 2; }
+	$(TRAIN) default --out $(RUNS)/default $(if $(WEIGHTS),--encoder-weights $(WEIGHTS))
+	$(BIN)/carmask export $(RUNS)/default --licence "$(TERMS)" --out $(RUNS)/default.onnx
+	$(TRAIN) default-wide --init $(RUNS)/default.onnx --also $(STREET)=0.12 --out $(RUNS)/wide
+	$(BIN)/carmask export $(RUNS)/wide --licence "$(TERMS)" --out $(RUNS)/wide.onnx
+	$(BIN)/carmask blend $(RUNS)/default.onnx $(RUNS)/wide.onnx --share 0.5 --out $(RUNS)/middle.onnx
+	$(TRAIN) default-finish --init $(RUNS)/middle.onnx --also $(STREET)=0.12 --out $(RUNS)/finish
+	$(BIN)/carmask export $(RUNS)/finish --out $(RUNS)/finish.onnx
+	$(BIN)/carmask blend $(RUNS)/default.onnx $(RUNS)/finish.onnx --share 0.5 --out $(RUNS)/half.onnx
+	$(BIN)/carmask blend $(RUNS)/half.onnx $(RUNS)/wide.onnx --share 0.2 --out $(RUNS)/blend.onnx
+	$(BIN)/carmask calibrate $(RUNS)/blend.onnx $(DATA) --also $(STREET) --tune --name default \
+		--out $(RUNS)/model/default.onnx --page $(RUNS)/model
+	$(BIN)/carmask calibrate $(RUNS)/default.onnx $(DATA) --also $(STREET) --tune --flip --name studio \
+		--out $(RUNS)/model/studio.onnx
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(DEMO)

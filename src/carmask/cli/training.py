@@ -148,6 +148,7 @@ def calibrate(
         bool, typer.Option("--flip", help="Let the model average with the photo's mirror image: better, half as fast.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="The model's name; as it is by default.")] = None,
+    version: Annotated[str | None, typer.Option(help="The model's version; as it is by default.")] = None,
 ) -> None:
     """Teach a model what its doubts mean: fit confidence and expected error to photos it has not seen.
 
@@ -159,9 +160,8 @@ def calibrate(
     need("torch", "train")
     from carmask.training.calibrate import calibrate as run
 
-    changes: dict[str, object] = {"flip": True} if flip else {}
-    if name is not None:
-        changes["name"] = name
+    given: dict[str, object] = {"flip": flip or None, "name": name, "version": version}
+    changes = {key: value for key, value in given.items() if value is not None}
     with progress_bar("predicting", "photos") as step:
         made = run(model, data, out, further=also or [], changes=changes, tune=tune, progress=step)
     trust, calibration = made.trust, made.info.calibration

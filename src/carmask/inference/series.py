@@ -14,6 +14,7 @@ from carmask.compositing.turntable import VIEW
 from carmask.errors import PhotoError
 from carmask.inference import frame
 from carmask.inference.model import Network
+from carmask.inference.pieces import leave_strays
 from carmask.inference.predict import open_for
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class SeriesBox:
             return None
         place = info.place(reduced.size)
         probability = frame.inside(self._network.run(frame.enter(reduced.pixels, place)), place)
-        box = box_of(probability >= info.threshold)
+        box = box_of(leave_strays(probability, info.threshold) >= info.threshold)
         if box is None:
             return None
         height, width = probability.shape

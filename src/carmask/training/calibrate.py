@@ -21,6 +21,7 @@ from carmask.inference import frame
 from carmask.inference.ahead import ahead
 from carmask.inference.confidence import Calibration, read_signs
 from carmask.inference.model import ModelInfo, Network, find_model, load_model
+from carmask.inference.pieces import leave_strays
 from carmask.inference.predict import open_for, probabilities
 from carmask.training.card import card_path, model_card
 from carmask.training.export import read_graph, with_info
@@ -180,7 +181,7 @@ def _small(network: Network, example: Example) -> tuple[np.ndarray, np.ndarray]:
 
 def _case(answer: _Answer, threshold: float) -> Case:
     size = (answer.truth.shape[0], answer.truth.shape[1])
-    mask = frame.resize(answer.small, size) >= threshold
+    mask = frame.resize(leave_strays(answer.small, threshold), size) >= threshold
     signs = read_signs(answer.small, threshold) if (answer.small >= threshold).any() else None
     error = contour_scores(mask, answer.truth).contour_error * answer.small.shape[1] / size[1]
     return Case(answer.name, answer.kind, answer.car, signs, dice(mask, answer.truth), error)
@@ -189,7 +190,8 @@ def _case(answer: _Answer, threshold: float) -> Case:
 def _by_threshold(answer: _Answer) -> dict[float, float]:
     if answer.kind != STUDIO:
         return {}
-    large = frame.resize(answer.small, (answer.truth.shape[0], answer.truth.shape[1]))
+    # Of a studio's photos; which pieces are strays does not hang on so small a change of the threshold.
+    large = frame.resize(leave_strays(answer.small, THRESHOLDS[0]), (answer.truth.shape[0], answer.truth.shape[1]))
     return {threshold: dice(large >= threshold, answer.truth) for threshold in THRESHOLDS}
 
 
