@@ -110,6 +110,7 @@ def perform_all(
         else:
             print(f"{training.name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
 
+    assert len({folder_of(out, training) for training in trainings}) == len(trainings)
     open_ = [training for training in trainings if (not only or training.name in only) and not found(out, training)]
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(one, open_))
