@@ -19,8 +19,8 @@ CPU = Machines("cpu")
 FAST = ["precision=32-true", "validation=1", "check_photos=2", "epoch_photos=4"]
 
 
-def stages(epochs: int = 1, size: tuple[int, int] = (64, 96), batch: int = 2) -> str:
-    return f"stages=[{{height={size[0]},width={size[1]},batch={batch},epochs={epochs}}}]"
+def stages(epochs: int = 1, size: tuple[int, int] = (64, 96), batch: int = 2, more: str = "") -> str:
+    return f"stages=[{{height={size[0]},width={size[1]},batch={batch},epochs={epochs}{more and f', {more}'}}}]"
 
 
 def small(epochs: int = 1, *changes: str) -> Recipe:

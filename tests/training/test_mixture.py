@@ -14,6 +14,7 @@ from carmask.errors import RecipeError
 from carmask.training.cache import PhotoCache
 from carmask.training.mixture import Mixture, epoch_order
 from carmask.training.photos import EpochPhotos
+from carmask.training.scenes import look_at_car
 from carmask.training.sources import Sources, read_further
 
 
@@ -66,6 +67,46 @@ def test_scenes_change_in_the_main_set_alone(pictures):
 def test_negatives_have_empty_masks():
     photos = EpochPhotos(Mixture(cache(4, 200)), np.arange(4), (32, 48), AugmentSettings(negative=1.0), seed=(0, 0))
     assert all(not photos[index][1].any() for index in range(4))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(0, 9))
+def test_a_window_holds_the_car_or_is_filled_by_it(data, seed):
+    height, width = data.draw(st.integers(4, 40)), data.draw(st.integers(4, 40))
+    window = data.draw(st.integers(1, height)), data.draw(st.integers(1, width))
+    top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    bottom, right = data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width))
+    mask = np.zeros((height, width), np.uint8)
+    mask[top:bottom, left:right] = 255
+    # Every pixel says where it comes from.
+    photo = np.stack([*np.indices((height, width)), np.zeros((height, width))], axis=2).astype(np.uint8)
+
+    shown, part = look_at_car(photo, mask, window, rng=np.random.default_rng(seed))
+
+    y, x = int(shown[0, 0, 0]), int(shown[0, 0, 1])
+    assert np.array_equal(shown, photo[y : y + window[0], x : x + window[1]])
+    assert np.array_equal(part, mask[y : y + window[0], x : x + window[1]])
+    assert part.shape == window
+    for first, end, begin, side in ((top, bottom, y, window[0]), (left, right, x, window[1])):
+        assert begin <= first and end <= begin + side if end - first <= side else first <= begin <= end - side
+
+
+def test_a_window_goes_everywhere_that_holds_the_car_and_anywhere_without_one():
+    mask = np.zeros((8, 8), np.uint8)
+    mask[4, 4] = 255
+    photo = np.stack([*np.indices((8, 8)), np.zeros((8, 8))], axis=2).astype(np.uint8)
+    for car, begins in ((mask, {1, 2, 3, 4}), (np.zeros_like(mask), {0, 1, 2, 3, 4})):
+        draws = [look_at_car(photo, car, (4, 4), rng=np.random.default_rng(n))[0][0, 0] for n in range(200)]
+        assert {int(y) for y, _, _ in draws} == {int(x) for _, x, _ in draws} == begins
+
+
+def test_an_epoch_shows_windows():
+    photos = EpochPhotos(
+        Mixture(cache(4, 200)), np.arange(4), (32, 48), AugmentSettings(), seed=(0, 0), window=(16, 32)
+    )
+    photo, mask = photos[0]
+    assert tuple(photo.shape) == (16, 32, 3)
+    assert np.count_nonzero(mask) == 16 * 28
 
 
 def test_what_further_sets_are_refused(cars, parts):

@@ -101,8 +101,8 @@ class Training(lightning.LightningModule):
     def _epoch(self, epoch: int) -> EpochPhotos:
         recipe, stage = self.recipe, self.recipe.stage(epoch)
         order = self._photos.order(epoch, recipe.epoch_photos, seed=recipe.seed)
-        size = (stage.height, stage.width)
-        return EpochPhotos(self._photos, order, size, recipe.changes(epoch), seed=(recipe.seed, epoch), swap=self._swap)
+        settings, seed = recipe.changes(epoch), (recipe.seed, epoch)
+        return EpochPhotos(self._photos, order, stage.size, settings, seed=seed, swap=self._swap, window=stage.window)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Loss of a batch."""

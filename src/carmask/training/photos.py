@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from carmask.arrays import Size
 from carmask.data.augment import AugmentSettings, augment
 from carmask.training.mixture import Mixture
-from carmask.training.scenes import change_scene
+from carmask.training.scenes import change_scene, look_at_car
 
 
 class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
@@ -26,6 +26,7 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
         *,
         seed: tuple[int, ...],
         swap: NDArray[np.uint8] | None = None,
+        window: Size | None = None,
     ) -> None:
         """Make the epoch.
 
@@ -36,9 +37,10 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
             settings: what is changed at random.
             seed: numbers that the random changes follow from.
             swap: what labels become in a mirror, where the masks hold labels; see ``augment``.
+            window: (height, width) of the part around the car that is shown, at most ``size``; None for the whole.
         """
         self._photos, self._order, self._size, self._settings, self._seed = photos, order, size, settings, seed
-        self._swap = swap
+        self._swap, self._window = swap, window
 
     def __len__(self) -> int:
         return len(self._order)
@@ -56,6 +58,8 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
                 # Moved, it would go on as stripes that the mask calls background.
                 settings = settings.model_copy(update={"shift": 0.0, "scale": 0.0, "rotate": 0.0})
         photo, mask = augment(photo, mask, settings, rng=rng, swap=self._swap)
+        if self._window is not None:
+            photo, mask = look_at_car(photo, mask, self._window, rng=rng)
         return torch.from_numpy(photo), torch.from_numpy(mask)
 
 

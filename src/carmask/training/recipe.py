@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from carmask.arrays import Size
 from carmask.data.augment import AugmentSettings
 from carmask.errors import RecipeError
 
@@ -33,6 +34,19 @@ class StageSettings(_Settings):
     batch: int = Field(gt=0)
     epochs: int = Field(gt=0)
     background: float | None = Field(None, ge=0, le=1, description="in place of augment.background")
+    window: Size | None = Field(
+        None, description="(height, width) of a part around the car to train on; the whole photo if not set"
+    )
+
+    @property
+    def size(self) -> Size:
+        """(height, width) that photos are brought to."""
+        return self.height, self.width
+
+    @property
+    def shown(self) -> Size:
+        """(height, width) of what the network sees in training."""
+        return self.window or self.size
 
 
 class EarlyStoppingSettings(_Settings):

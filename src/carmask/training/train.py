@@ -139,7 +139,7 @@ def train(
 
     note = None if report is None else lambda done, total: report("decoding photos", done, total)
     home = cache or out.resolve().parent / "cache"
-    largest = max(((stage.height, stage.width) for stage in recipe.stages), key=lambda size: size[0] * size[1])
+    largest = max((stage.size for stage in recipe.stages), key=lambda size: size[0] * size[1])
     photos = build_mixture(trained_on, further, sources.backgrounds, largest, home, progress=note)
     check_photos = build_cache(checks, info.size, home, progress=note) if checks else None
     lightning.seed_everything(recipe.seed, verbose=False)
@@ -172,10 +172,11 @@ def _check(recipe: Recipe, classes: tuple[str, ...], machines: Machines) -> None
     with torch.device("meta"):
         network = entry.build(len(classes))
     for stage in recipe.stages:
-        if stage.height % network.multiple or stage.width % network.multiple:
-            raise RecipeError(
-                f"stages: {stage.width}x{stage.height}: {recipe.network} takes multiples of {network.multiple}"
-            )
+        for height, width in (stage.size, stage.shown):
+            if min(height, width) < 1 or height % network.multiple or width % network.multiple:
+                raise RecipeError(f"stages: {width}x{height}: {recipe.network} takes multiples of {network.multiple}")
+            if height > stage.height or width > stage.width:
+                raise RecipeError(f"stages: a window of {width}x{height} in photos of {stage.width}x{stage.height}")
         if 0 < recipe.epoch_photos < stage.batch:
             raise RecipeError(f"epoch_photos: {recipe.epoch_photos} do not fill a batch of {stage.batch}")
     if isinstance(loss, LabelLoss) and network.channels == 1:
