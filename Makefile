@@ -64,7 +64,8 @@ model: $(STAMPS)/all  ## the shipped models from nothing: make model DATA=carvan
 	$(BIN)/carmask export $(RUNS)/finish --out $(RUNS)/finish.onnx
 	$(BIN)/carmask blend $(RUNS)/default.onnx $(RUNS)/finish.onnx --share 0.5 --out $(RUNS)/half.onnx
 	$(BIN)/carmask blend $(RUNS)/half.onnx $(RUNS)/wide.onnx --share 0.2 --out $(RUNS)/blend.onnx
-	$(BIN)/carmask calibrate $(RUNS)/blend.onnx $(DATA) --also $(STREET) --tune --name default --version 2 \
+	$(BIN)/carmask quantize $(RUNS)/blend.onnx $(DATA) --also $(STREET) --out $(RUNS)/eight.onnx
+	$(BIN)/carmask calibrate $(RUNS)/eight.onnx $(DATA) --also $(STREET) --tune --name default --version 3 \
 		--out $(RUNS)/model/default.onnx --page $(RUNS)/model
 	$(BIN)/carmask calibrate $(RUNS)/default.onnx $(DATA) --also $(STREET) --tune --flip --name studio \
 		--out $(RUNS)/model/studio.onnx

@@ -135,6 +135,34 @@ def blend(
 
 
 @app.command()
+def quantize(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or the name of a shipped model.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Its validation cars are scored, others measured.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The model file to write.")],
+    also: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Photos from elsewhere, with masks; repeatable.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(min=0, help="Mean Dice that it may lose on each data set.")] = 0.0002,
+) -> None:
+    """Let a model be computed in 8 bits where the processor can: two thirds of the time for nearly the same masks.
+
+    Ranges of values are measured on photos that it was trained on; then it is scored in floats and in 8 bits on others.
+    The weights stay as they are. Run 'carmask calibrate' afterwards.
+
+    [dim]carmask quantize model.onnx carvana/ --also street/ --out default.onnx[/dim]
+    """
+    need("torch", "train")
+    from carmask.training.quantize import quantize as run
+
+    with progress_bar("predicting", "photos") as step:
+        made = run(model, data, out, further=also or [], tolerance=tolerance, progress=step)
+    print(f"{out}: {made.info.name}, {len(made.info.ranges)} convolutions in 8 bits")
+    for name, (floats, eight, error) in made.costs.items():
+        gain = f"{eight - floats:+.6f}, standard error {error:.6f}"
+        print(f"  {name:16} mean Dice {floats:.6f} in floats, {eight:.6f} in 8 bits ({gain})")
+
+
+@app.command()
 def calibrate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or the name of a shipped model.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Its validation cars are used, none it was trained on.")],

@@ -201,6 +201,15 @@ def of_cars(examples: Sequence[Example], cars: Iterable[str]) -> list[Example]:
     return [example for example in examples if example.car in wanted]
 
 
+def sample(examples: Sequence[Example], count: int) -> list[Example]:
+    """Some examples, evenly from the first to the last: of all cars and of all views; each once."""
+    if not examples:
+        return []
+    # One step more than a whole number of cars at a time: the sample goes through the cars and through the views.
+    step = len(examples) // max(1, count) + 1
+    return list(dict.fromkeys(examples[index * step % len(examples)] for index in range(count)))
+
+
 def _by_stem(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder")

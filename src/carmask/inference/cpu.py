@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Photo, Probability
 from carmask.errors import ModelError
+from carmask.inference.eightbit import has_eight_bits, use_eight_bits
 from carmask.inference.model import ModelInfo, car_of_parts
 from carmask.inference.upsampling import merge_upsampling
 
@@ -39,6 +40,8 @@ class CpuNetwork:
             core = openvino.Core()
             model = core.read_model(str(path))
             merge_upsampling(model)
+            if info.ranges and has_eight_bits():
+                use_eight_bits(model, info.ranges)
             compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise ModelError(f"{path}: OpenVINO cannot load it: {str(error).strip().splitlines()[-1]}") from error

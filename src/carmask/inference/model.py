@@ -62,6 +62,8 @@ class ModelInfo(BaseModel):
         normalisation: what the graph does to values of 0 to 255 first, for the reader.
         threshold: probabilities at or above it are car.
         calibration: what signs of trouble mean for this network (``carmask calibrate``), or None.
+        ranges: of the values that enter its convolutions (``carmask quantize``): with them it is computed in 8 bits on
+            processors that can; empty for floats everywhere.
         flip: the photo is predicted mirrored too, and both answers averaged: better, in twice the time.
         training_data: what it was trained on.
         training_cars: the cars it has seen.
@@ -84,6 +86,7 @@ class ModelInfo(BaseModel):
     normalisation: str
     threshold: float = Field(gt=0, lt=1)
     calibration: Calibration | None = None
+    ranges: dict[str, tuple[float, float]] = {}
     flip: bool = False
     training_data: str
     training_cars: tuple[str, ...] = ()

@@ -44,7 +44,7 @@ def merge_upsampling(model: openvino.Model) -> int:
 
 def _merge(convolution: openvino.Node) -> bool:
     both = convolution.input_value(0).get_node()
-    weights = _constant(convolution.input_value(1).get_node())
+    weights = constant_of(convolution.input_value(1).get_node())
     if not _has(convolution, _SAME) or weights is None or weights.shape[2:] != (3, 3):
         return False
     if both.get_type_name() != "Concat" or not _has(both, {"axis": 1}) or both.get_input_size() != 2:
@@ -61,6 +61,10 @@ def _merge(convolution: openvino.Node) -> bool:
     of_small = ops.convolution_backprop_data(small, ops.constant(taps), [2, 2], pads_begin=[1, 1], pads_end=[1, 1])
     rest = ops.constant(np.ascontiguousarray(weights[:, channels:]))
     of_beside = ops.convolution(beside, rest, [1, 1], [1, 1], [1, 1], [1, 1])
+    # Names of their own, by which ranges of values are kept (``carmask.inference.eightbit``).
+    name = convolution.get_friendly_name()
+    of_small.set_friendly_name(f"{name}/doubled")
+    of_beside.set_friendly_name(f"{name}/beside")
     merged = ops.add(of_small, of_beside)
     for target in convolution.output(0).get_target_inputs():
         target.replace_source_output(merged.output(0))
@@ -72,8 +76,8 @@ def _has(node: openvino.Node, expected: Mapping[str, object]) -> bool:
     return all(attributes.get(name) == value for name, value in expected.items())
 
 
-def _constant(node: openvino.Node) -> NDArray[np.float32] | None:
-    """Weights, which may be kept in 16 bits and widened."""
+def constant_of(node: openvino.Node) -> NDArray[np.float32] | None:
+    """A node's weights, which may be kept in 16 bits and widened: float32; None if it does not hold any."""
     if node.get_type_name() == "Convert":
         node = node.input_value(0).get_node()
     if node.get_type_name() != "Constant":

@@ -13,9 +13,9 @@ import numpy as np
 from onnx import numpy_helper
 
 from carmask.errors import ModelError, UsageError
-from carmask.images import make_folder, write_atomically
+from carmask.images import make_folder
 from carmask.inference.model import FurtherData, ModelInfo, find_model, read_info
-from carmask.training.card import card_path, model_card
+from carmask.training.card import save_model
 from carmask.training.export import read_graph, with_info
 
 
@@ -35,7 +35,7 @@ def blend(
 
     Returns:
         Its description: what either has seen it has seen, and its validation cars are those that both left out. It has
-        no score and no calibration.
+        no score, no calibration and no ranges.
 
     Raises:
         UsageError: if the share is out of range.
@@ -65,8 +65,7 @@ def blend(
     info = _described(*infos, share=share, name=name)
     content = with_info(made, info)
     make_folder(out.parent)
-    write_atomically(out, content)
-    write_atomically(card_path(out), model_card(info, content).encode())
+    save_model(out, info, content)
     return info
 
 
@@ -91,6 +90,7 @@ def _described(first: ModelInfo, second: ModelInfo, *, share: float, name: str |
                 for sets in further.values()
             ),
             "calibration": None,
+            "ranges": {},
             "score": None,
         }
     )

@@ -16,14 +16,14 @@ from carmask.errors import DataError, UsageError
 from carmask.evaluation.calibration import STUDIO, Case, Trust, check_calibration, fit_calibration
 from carmask.evaluation.contours import contour_scores
 from carmask.evaluation.metrics import dice
-from carmask.images import make_folder, write_atomically
+from carmask.images import make_folder
 from carmask.inference import frame
 from carmask.inference.ahead import ahead
 from carmask.inference.confidence import Calibration, read_signs
 from carmask.inference.model import ModelInfo, Network, find_model, load_model
 from carmask.inference.pieces import leave_strays
 from carmask.inference.predict import open_for, probabilities
-from carmask.training.card import card_path, model_card
+from carmask.training.card import save_model
 from carmask.training.export import read_graph, with_info
 from carmask.training.hardscenes import MAKERS
 
@@ -102,8 +102,8 @@ def calibrate(
     network = load_model(path)
     info = ModelInfo.model_validate({**network.info.model_dump(), "calibration": None, **(changes or {})})
     network = _Renamed(network, info)
-    examples = _unseen(info, data)
-    others = {folder.resolve().name: _unseen(info, folder) for folder in further}
+    examples = unseen(info, data, read_data(data)[0])
+    others = {folder.resolve().name: unseen(info, folder, read_data(folder)[0]) for folder in further}
     scored: list[_Scored] = []
     total = len(examples) + sum(map(len, others.values())) + len(MAKERS) * len(examples[::HARD_EVERY])
     for answer in _answers(network, examples, others):
@@ -128,8 +128,7 @@ def calibrate(
         values = [by[best] for _, by in scored if by]
     info = info.model_copy(update={"score": round(float(np.mean(values)), 6)})
     content = with_info(read_graph(path), info)
-    write_atomically(out, content)
-    write_atomically(card_path(out), model_card(info, content).encode())
+    save_model(out, info, content, like=path)
     return Calibrated(info, trust, gain, rest, tested)
 
 
@@ -140,12 +139,16 @@ class _Renamed:
         self.info, self.run, self.run_parts = info, network.run, network.run_parts
 
 
-def _unseen(info: ModelInfo, data: Path) -> list[Example]:
-    examples = read_data(data)[0]
+def unseen(info: ModelInfo, data: Path, examples: Sequence[Example]) -> list[Example]:
+    """Those of a data set's photos that a model was not trained on.
+
+    Raises:
+        UsageError: if there are none.
+    """
     cars = {example.car for example in examples}
     held = info.held_out(cars) or tuple(sorted(cars - info.seen()))
     if not held:
-        raise UsageError(f"{data}: {info.name} was trained on all of its cars; a calibration needs others")
+        raise UsageError(f"{data}: {info.name} was trained on all of its cars; this needs others")
     return of_cars(examples, held)
 
 

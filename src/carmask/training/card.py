@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import textwrap
 from pathlib import Path
 
+from carmask.images import write_atomically
 from carmask.inference.model import ModelInfo
+
+
+def save_model(out: Path, info: ModelInfo, content: bytes, *, like: Path | None = None) -> None:
+    """Write a model file, and its card beside it.
+
+    Args:
+        out: the file.
+        info: the file's description of itself.
+        content: the file's content.
+        like: the model file that it was made from: what people wrote into that one's card goes into this one's.
+
+    Raises:
+        OutputError: if they cannot be written.
+    """
+    notes = "" if like is None else read_notes(card_path(like))
+    write_atomically(out, content)
+    write_atomically(card_path(out), model_card(info, content, notes=notes).encode())
+
+
+def read_notes(card: Path) -> str:
+    """What people wrote into a card: Markdown between its table and its lists of cars; empty without a card."""
+    if not card.is_file():
+        return ""
+    _, _, after = card.read_text(encoding="utf-8").partition("\n| File |")
+    return re.split(r"^## .+ \(\d+ cars\)$", after.partition("\n")[2], maxsplit=1, flags=re.MULTILINE)[0].strip()
 
 
 def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
@@ -32,6 +59,7 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
         ("Input", "uint8 (1, height, width, 3) RGB; " + info.normalisation),
         ("Output", _output(info)),
         ("Prediction", "the mean of the photo's and its mirror image's" if info.flip else "of the photo alone"),
+        ("Arithmetic", "8 bits where the processor has AVX-512 VNNI, else floats" if info.ranges else "floats"),
         ("Trained on", info.training_data + (f"; of the photos {elsewhere}" if elsewhere else "")),
         (measure, f"{score}, on {len(info.validation_cars)} cars that it has not seen"),
         ("Confidence", "not calibrated" if info.calibration is None else f"calibrated on {info.calibration.data}"),

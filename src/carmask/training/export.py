@@ -25,7 +25,7 @@ from carmask.images import read_photo, write_atomically
 from carmask.inference import frame
 from carmask.inference.model import METADATA_KEY, ModelInfo, load_model
 from carmask.networks import build
-from carmask.training.card import card_path, model_card
+from carmask.training.card import save_model
 from carmask.training.predictor import Normalised, TorchNetwork
 from carmask.training.train import INFO_FILE, WEIGHTS_FILE
 
@@ -131,8 +131,7 @@ def export(
                 score = summarise(evaluate(exported, examples, progress=progress)).mean
             info = info.model_copy(update={"score": round(score, 6)})
         content = _to_onnx(model, info)
-        write_atomically(out, content)
-        write_atomically(card_path(out), model_card(info, content).encode())
+        save_model(out, info, content)
     finally:
         trial.unlink(missing_ok=True)
     return Exported(info, difference)

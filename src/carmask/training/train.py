@@ -26,7 +26,7 @@ from carmask.data.classes import mirrored
 from carmask.data.dataset import read_data
 from carmask.data.duplicates import group_cars
 from carmask.data.split import Split, split_cars
-from carmask.data.table import Example, of_cars
+from carmask.data.table import Example, of_cars, sample
 from carmask.errors import DataError, DeviceError, RecipeError
 from carmask.images import make_folder, picture_size, write_atomically
 from carmask.inference import frame
@@ -130,7 +130,7 @@ def train(
     trained_on = of_cars(examples, split.train)
     if recipe.epoch_photos == 0 and len(trained_on) < max(stage.batch for stage in recipe.stages):
         raise RecipeError(f"{data}: {len(trained_on)} photos to train on do not fill a batch")
-    checks = _sample(of_cars(examples, split.validation), recipe.check_photos)
+    checks = sample(of_cars(examples, split.validation), recipe.check_photos)
     if recipe.early_stopping is not None and not checks:
         raise RecipeError("validation: early stopping needs cars to validate on; raise validation, or leave it out")
     info = _describe(recipe, data, split, classes, picture_size(trained_on[0].photo))
@@ -144,7 +144,7 @@ def train(
     check_photos = build_cache(checks, info.size, home, progress=note) if checks else None
     lightning.seed_everything(recipe.seed, verbose=False)
     module = Training(recipe, photos, checks, info, check_cache=check_photos, out=out)
-    module.further_checks = {one.name: _sample(one.validation(), recipe.check_photos // 2) for one in further}
+    module.further_checks = {one.name: sample(one.validation(), recipe.check_photos // 2) for one in further}
     last = out / LAST_FILE
     if last.exists():
         check_checkpoint(last, module)
@@ -312,14 +312,6 @@ def _save(module: Training, out: Path) -> None:
 
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.best_model().state_dict().items()}
     write_atomically(out / WEIGHTS_FILE, save(state))
-
-
-def _sample(examples: list[Example], count: int) -> list[Example]:
-    if not examples:
-        return []
-    # One step more than a whole number of cars at a time: the sample goes through the cars and through the views.
-    step = len(examples) // max(1, count) + 1
-    return list(dict.fromkeys(examples[index * step % len(examples)] for index in range(count)))
 
 
 def _describe(recipe: Recipe, data: Path, split: Split, classes: tuple[str, ...], photo: tuple[int, int]) -> ModelInfo:
