@@ -59,6 +59,8 @@ COMMON = (
     "seed=0",
     "check_photos=40",
     "schedule=constant",
+    # A fraction of all epochs that the recipe names, of which the budget allows few.
+    "warmup=0",
     "early_stopping.monitor=f1",
     "early_stopping.patience=100000",
 )

@@ -59,7 +59,7 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
         ("Input", "uint8 (1, height, width, 3) RGB; " + info.normalisation),
         ("Output", _output(info)),
         ("Prediction", "the mean of the photo's and its mirror image's" if info.flip else "of the photo alone"),
-        ("Arithmetic", "8 bits where the processor has AVX-512 VNNI, else floats" if info.ranges else "floats"),
+        ("Arithmetic", "8 bits where the processor has VNNI, else floats" if info.ranges else "floats"),
         ("Trained on", info.training_data + (f"; of the photos {elsewhere}" if elsewhere else "")),
         (measure, f"{score}, on {len(info.validation_cars)} cars that it has not seen"),
         ("Confidence", "not calibrated" if info.calibration is None else f"calibrated on {info.calibration.data}"),

@@ -92,7 +92,7 @@ def quantize(
         OutputError: if the file cannot be written.
     """
     if not has_eight_bits():
-        raise DeviceError("this processor has no 8-bit instructions (AVX-512 VNNI) to measure with")
+        raise DeviceError("this processor has no 8-bit instructions (VNNI) to measure with")
     path = find_model(model)
     info = read_info(path).model_copy(update={"ranges": {}})
     if info.parts:
