@@ -142,7 +142,7 @@ def quantize(
     also: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="Photos from elsewhere, with masks; repeatable.")
     ] = None,
-    tolerance: Annotated[float, typer.Option(min=0, help="Mean Dice that it may lose on each data set.")] = 0.0002,
+    tolerance: Annotated[float, typer.Option(min=0, help="Mean Dice that it may lose, chance aside.")] = 0.0002,
 ) -> None:
     """Let a model be computed in 8 bits where the processor can: two thirds of the time for nearly the same masks.
 

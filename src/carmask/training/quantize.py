@@ -134,8 +134,8 @@ def quantize(
 def _divide(info: ModelInfo, folder: Path) -> tuple[list[Example], list[Example]]:
     """Photos to measure ranges on, which the model has seen if there are such, and photos that it has not seen."""
     examples = read_data(folder)[0]
-    held = unseen(info, folder, examples)
-    known = [example for example in examples if example.car in info.seen()] or held
+    held, seen = unseen(info, folder, examples), info.seen()
+    known = [example for example in examples if example.car in seen] or held
     return sample(known, PHOTOS), held
 
 

@@ -1,0 +1,67 @@
+"""The default network alone, in floats and in 8 bits: one photo at a time on all cores, and one photo on each core.
+
+    python benchmarks/network.py [--data DIR] [--photos 8] [--rounds 20]
+
+Wall time, since cores work together; the two take turns, and the least of the rounds counts. On a processor without
+VNNI both compute in floats, and the table says so.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from _bench import arguments, photos, table
+from carmask.inference import frame
+from carmask.inference.cpu import CpuNetwork
+from carmask.inference.eightbit import has_eight_bits
+from carmask.inference.machine import available_cores
+from carmask.inference.model import DEFAULT_MODEL, find_model, read_info
+from carmask.inference.predict import open_for
+
+
+def main() -> None:
+    """Print the table."""
+    given = arguments(__doc__, photos=8, rounds=20)
+    found, what = photos(given.data)
+    path = find_model(DEFAULT_MODEL)
+    info = read_info(path)
+    kinds = {"floats": info.model_copy(update={"ranges": {}}), "8 bits": info}
+    every = available_cores()
+    networks = {
+        (kind, streams): CpuNetwork(path, known, streams=streams)
+        for kind, known in kinds.items()
+        for streams in (None, every)
+    }
+    any_network = next(iter(networks.values()))
+    inputs = []
+    for number in range(given.photos):
+        photo = open_for(any_network, found[number % len(found)])
+        inputs.append(frame.enter(photo.pixels, info.place(photo.size)))
+    least = dict.fromkeys(networks, np.inf)
+    for _ in range(given.rounds):
+        for key, network in networks.items():
+            with ThreadPoolExecutor(key[1] or 1) as pool:
+                network.run(inputs[0])
+                started = time.perf_counter()
+                list(pool.map(network.run, inputs))
+                least[key] = min(least[key], (time.perf_counter() - started) / len(inputs) * 1e3)
+    table(
+        f"{given.photos} {what} photos, {every} cores, {'with' if has_eight_bits() else 'without'} VNNI",
+        ["ms a photo, one at a time", f"ms a photo, {every} at a time", "ratio", "ratio"],
+        {
+            kind: [
+                f"{least[kind, None]:.1f}",
+                f"{least[kind, every]:.1f}",
+                f"{least[kind, None] / least['8 bits', None]:.2f}",
+                f"{least[kind, every] / least['8 bits', every]:.2f}",
+            ]
+            for kind in kinds
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
