@@ -58,7 +58,7 @@ def loading(recipe: Recipe, cache: PhotoCache, seconds: float) -> float:
     """Photos a second of the loader alone."""
     stage = recipe.stages[0]
     order = np.resize(np.arange(len(cache)), 100_000).astype(np.int64)
-    photos = EpochPhotos(Mixture(cache), order, stage.size, recipe.augment, seed=(0,))
+    photos = EpochPhotos(Mixture(cache), order, stage, recipe.augment, seed=(0,))
     workers = max(1, min(8, (os.cpu_count() or 2) // 2))
     batches = iter(DataLoader(photos, batch_size=stage.batch, num_workers=workers, prefetch_factor=4))
     for _ in islice(batches, 8):

@@ -152,7 +152,7 @@ def main() -> None:
     views = [truth(number, asked.kept, (height, width)) for number in range(asked.views)]
     network = load_model(streams=1)
     threshold = network.info.threshold
-    found = [predict_reduced(network, open_for(network, true.name, true.photo)).probability for true in views]
+    found = [predict_reduced(network, open_for(network, true.name, true.photo)).answer.whole() for true in views]
     columns = ("SAD", "gradient", *(f"dB {name}" for name in backgrounds((16, 16))), "dB mean", "ms")
     table(
         f"{len(views)} rendered views of {asked.size}, the model's probabilities",
@@ -176,7 +176,7 @@ def cost(network: object, data: Path) -> None:
 
     def composite(file: Path, look: Look, behind: Background | None, kind: str) -> bytes:
         photo, one = open_photo(file), masks[file]
-        layers = take_apart(photo.pixels, one.mask, one.probability, look, threshold=0.5)
+        layers = take_apart(photo.pixels, one.mask, one.answer.whole(), look, threshold=0.5)
         made = put_together(layers, photo.pixels, one.mask, look, behind)
         return encode_picture(made, photo.icc_profile, format=kind, exif=photo.exif)  # type: ignore[arg-type]
 

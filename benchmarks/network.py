@@ -14,12 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from _bench import arguments, photos, table
-from carmask.inference import frame
 from carmask.inference.cpu import CpuNetwork
 from carmask.inference.eightbit import has_eight_bits
 from carmask.inference.machine import available_cores
 from carmask.inference.model import DEFAULT_MODEL, find_model, read_info
-from carmask.inference.predict import open_for
+from carmask.inference.predict import open_for, shown
 
 
 def main() -> None:
@@ -39,7 +38,7 @@ def main() -> None:
     inputs = []
     for number in range(given.photos):
         photo = open_for(any_network, found[number % len(found)])
-        inputs.append(frame.enter(photo.pixels, info.place(photo.size)))
+        inputs.append(shown(any_network, photo))
     least = dict.fromkeys(networks, np.inf)
     for _ in range(given.rounds):
         for key, network in networks.items():

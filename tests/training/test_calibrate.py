@@ -60,10 +60,10 @@ def test_mirrored_prediction_is_the_mean_of_both(tiny_model):  # noqa: F811
             return np.tile(np.linspace(1, 0.5, pixels.shape[1], dtype=np.float32), (pixels.shape[0], 1))
 
     from carmask.images import ReducedPhoto
-    from carmask.inference.predict import probabilities
+    from carmask.inference.predict import ask
 
     pixels = np.zeros((64, 96, 3), np.uint8)
-    answer = probabilities(Leaning(), ReducedPhoto(pixels, (64, 96)))
+    answer = ask(Leaning(), ReducedPhoto(pixels, (64, 96))).probability
     assert answer.dtype == np.float32
     assert answer == pytest.approx(0.75)
 

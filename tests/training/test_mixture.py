@@ -14,6 +14,7 @@ from carmask.errors import RecipeError
 from carmask.training.cache import PhotoCache
 from carmask.training.mixture import Mixture, epoch_order
 from carmask.training.photos import EpochPhotos
+from carmask.training.recipe import StageSettings
 from carmask.training.scenes import look_at_car
 from carmask.training.sources import Sources, read_further
 
@@ -22,6 +23,10 @@ def cache(count: int, value: int, car: int = 255) -> PhotoCache:
     masks = np.zeros((count, 32, 48), np.uint8)
     masks[:, 8:24, 10:38] = car
     return PhotoCache(np.full((count, 32, 48, 3), value, np.uint8), masks)
+
+
+def stage(**changes) -> StageSettings:
+    return StageSettings(height=32, width=48, batch=1, epochs=1, **changes)
 
 
 def test_every_set_has_its_share_and_its_own_photos():
@@ -53,7 +58,7 @@ def test_no_photo_comes_a_third_time_before_all_have_come_twice(photos, length, 
 def test_scenes_change_in_the_main_set_alone(pictures):
     mixture = Mixture(cache(4, 200), [(cache(4, 90), 0.5)], pictures=pictures)
     settings_ = AugmentSettings(background=1.0)
-    photos = EpochPhotos(mixture, np.arange(8), (32, 48), settings_, seed=(0, 0))
+    photos = EpochPhotos(mixture, np.arange(8), stage(), settings_, seed=(0, 0))
     for index in range(8):
         photo, mask = photos[index]
         background = photo.numpy()[mask.numpy() == 0]
@@ -65,7 +70,7 @@ def test_scenes_change_in_the_main_set_alone(pictures):
 
 
 def test_negatives_have_empty_masks():
-    photos = EpochPhotos(Mixture(cache(4, 200)), np.arange(4), (32, 48), AugmentSettings(negative=1.0), seed=(0, 0))
+    photos = EpochPhotos(Mixture(cache(4, 200)), np.arange(4), stage(), AugmentSettings(negative=1.0), seed=(0, 0))
     assert all(not photos[index][1].any() for index in range(4))
 
 
@@ -101,12 +106,30 @@ def test_a_window_goes_everywhere_that_holds_the_car_and_anywhere_without_one():
 
 
 def test_an_epoch_shows_windows():
-    photos = EpochPhotos(
-        Mixture(cache(4, 200)), np.arange(4), (32, 48), AugmentSettings(), seed=(0, 0), window=(16, 32)
-    )
+    shown = stage(window=(16, 32))
+    photos = EpochPhotos(Mixture(cache(4, 200)), np.arange(4), shown, AugmentSettings(), seed=(0, 0))
     photo, mask = photos[0]
     assert tuple(photo.shape) == (16, 32, 3)
     assert np.count_nonzero(mask) == 16 * 28
+
+
+def test_an_epoch_shows_what_the_car_fills():
+    """The car has 4 of 32 rows and 3 of 48 columns; twice as large, which is the most, and cut out with its mask."""
+    mask = np.zeros((32, 48), np.uint8)
+    mask[12:16, 30:33] = 255
+    mixture = Mixture(PhotoCache(np.repeat(mask[None, ..., None], 3, axis=3), mask[None]))
+    shown = stage(window=(32, 48), locate=(32, 32))
+    photos = EpochPhotos(mixture, np.zeros(40, np.int64), shown, AugmentSettings(), seed=(0, 0))
+    places = set()
+    for photo, part in (photos[index] for index in range(40)):
+        assert tuple(photo.shape) == (32, 48, 3)
+        assert int((photo[..., 0].int() - part.int()).abs().max()) <= 1
+        assert float(part.double().sum()) / 255 == pytest.approx(4 * 12, abs=3)
+        places.add(tuple(np.argwhere(part.numpy() > 127)[0]))
+    assert len(places) > 1
+    empty = Mixture(PhotoCache(np.zeros((1, 32, 48, 3), np.uint8), np.zeros((1, 32, 48), np.uint8)))
+    photos = EpochPhotos(empty, np.zeros(4, np.int64), shown, AugmentSettings(), seed=(0, 0))
+    assert all(tuple(photos[index][1].shape) == (32, 48) for index in range(4))
 
 
 def test_what_further_sets_are_refused(cars, parts):

@@ -119,6 +119,43 @@ def test_photos_of_another_shape_are_stretched_in_prediction_as_in_training(cars
     assert info.place((96, 144)).inner == (64, 64)
 
 
+def test_a_network_that_locates_the_car_first_is_trained_and_exported(cars, cache, tmp_path):
+    """Trained on what the car fills, validated and exported as a model of two looks; in ONNX Runtime, too."""
+    import onnxruntime
+
+    zoomed = stages(1, (96, 144), more="window=[64,96],locate=[32,48]")
+    train(small(1, zoomed), cars, tmp_path / "run", cache=cache, machines=CPU)
+    model, info = read_run(tmp_path / "run")
+    assert (info.size, info.locate, info.stretch) == ((64, 96), (32, 48), False)
+    (row,) = read_history(tmp_path / "run")
+    assert 0 <= row["validation/dice"] <= 1
+    assert "validation/loss" not in row
+    made = export(tmp_path / "run", tmp_path / "model.onnx", data=cars)
+    assert made.info.score is not None
+    assert "48x32, which finds the car" in (tmp_path / "model.md").read_text()
+    exported, trained = load_model(tmp_path / "model.onnx"), TorchNetwork(model, info)
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    for size in ((64, 96), (32, 48)):
+        probe = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+        expected = trained.run(probe)
+        assert expected.shape == size
+        assert np.abs(exported.run(probe) - expected).mean() < 0.02
+        assert np.abs(session.run(None, {"photo": probe[None]})[0][0] - expected).mean() < 0.001
+
+
+def test_photos_of_another_shape_are_zoomed_into_unstretched(cars, tmp_path):
+    """Where the network locates the car, prediction never stretches a photo, so training must not."""
+    train(
+        small(1, stages(1, (128, 128), more="window=[64,64],locate=[32,32]")),
+        cars,
+        tmp_path / "run",
+        cache=tmp_path / "cache",
+        machines=CPU,
+    )
+    assert all(folder.name.endswith("-whole") for folder in (tmp_path / "cache").iterdir() if folder.is_dir())
+    assert not read_run(tmp_path / "run")[1].stretch
+
+
 def test_the_loss_falls_and_the_car_is_found(cars, cache, tmp_path):
     recipe = small(14, "epoch_photos=0", "learning_rate=3e-3", "loss=bce+dice", "initialisation=he")
     train(recipe, cars, tmp_path / "run", cache=cache, machines=CPU)
@@ -268,6 +305,12 @@ def test_faulty_data_is_refused_and_nothing_is_left(cars, tmp_path, harm, error,
         (["network=unet-deep", "loss=bce"], RecipeError, "96x64: unet-deep takes multiples of 128"),
         ([stages(1, (64, 96), more="window=[0,32]")], RecipeError, "32x0: cnn-small takes multiples"),
         ([stages(1, (64, 96), more="window=[96,32]")], RecipeError, "a window of 32x96 in photos of 96x64"),
+        ([stages(1, (64, 96), more="window=[32,32],locate=[0,48]")], RecipeError, "48x0: cnn-small takes multiples"),
+        (
+            [stages(1, (64, 96), more="window=[32,32],locate=[32,48]"), "early_stopping.monitor=loss"],
+            RecipeError,
+            "with locate no loss is measured",
+        ),
         (["epoch_photos=1"], RecipeError, "do not fill a batch"),
         (["network=unet-small", "loss=bce", "encoder.frozen=true"], RecipeError, "has none"),
         (["early_stopping.patience=2", "validation=0"], RecipeError, "needs cars to validate on"),

@@ -19,12 +19,29 @@ Rule = Literal["photo", "centre", "turntable"]
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels of the photo: rows ``top`` to ``bottom``, columns ``left`` to ``right``, ends excluded."""
+    """A rectangle: rows ``top`` to ``bottom``, columns ``left`` to ``right``, ends excluded.
+
+    In pixels of the photo, or, where it is said, in fractions of its height and width.
+    """
 
     top: float
     left: float
     bottom: float
     right: float
+
+    def scaled(self, down: float, across: float) -> Box:
+        """The rectangle with rows and columns multiplied: to fractions, or to pixels of another size."""
+        return Box(self.top * down, self.left * across, self.bottom * down, self.right * across)
+
+    def moved(self, down: float, across: float) -> Box:
+        """The rectangle so many rows further down and columns further right."""
+        return Box(self.top + down, self.left + across, self.bottom + down, self.right + across)
+
+    def grown(self, above: float, left: float, below: float, right: float) -> Box:
+        """The rectangle with sides moved outwards, by fractions of its height and width."""
+        height, width = self.bottom - self.top, self.right - self.left
+        top, bottom = self.top - above * height, self.bottom + below * height
+        return Box(top, self.left - left * width, bottom, self.right + right * width)
 
 
 class Move(NamedTuple):

@@ -25,6 +25,7 @@ from carmask.images import ReducedPhoto, make_folder, picture_size, read_photo, 
 from carmask.inference.ahead import ahead
 from carmask.inference.model import Device, ModelInfo, Network, load_model
 from carmask.inference.predict import Prediction, open_for, predict_reduced
+from carmask.inference.region import Answer, Part
 from carmask.rle import mask_to_runs
 
 SCORES = "scores.csv"
@@ -160,7 +161,7 @@ class FilePredictor:
                 f"{self._source}: {example.name}: the mask is {mask.shape[1]}x{mask.shape[0]}, its photo "
                 f"{size[1]}x{size[0]}"
             )
-        return Prediction(mask, float("nan"), float(mask.mean()), mask.astype(np.float32))
+        return Prediction(mask, float("nan"), float(mask.mean()), Answer(mask.astype(np.float32), Part.whole(size)))
 
 
 def open_predictor(what: str, device: Device) -> Predictor:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from carmask.arrays import Probability
+from carmask.inference.region import Part
 
 #: Confidence below which a person should look, for models that are not calibrated.
 REVIEW_BELOW = 0.98
@@ -156,13 +157,16 @@ class Judgement(NamedTuple):
     error: float
 
 
-def judge(probability: Probability, threshold: float, calibration: Calibration | None) -> Judgement:
+def judge(
+    probability: Probability, threshold: float, calibration: Calibration | None, part: Part | None = None
+) -> Judgement:
     """Judge a mask by the probabilities it was cut from. About 1 ms at 512x768.
 
     Args:
         probability: float32 (height, width) in [0, 1], at the resolution that the network gave it in.
         threshold: what counts as car.
         calibration: the model's; without one the confidence is the expected Dice, and no error is known.
+        part: of the photo, that the probabilities are of; None for all of it.
 
     Returns:
         Confidence 0 where no pixel reaches the threshold, for then there is no car to be confident of.
@@ -171,18 +175,19 @@ def judge(probability: Probability, threshold: float, calibration: Calibration |
         return Judgement(expected_dice(probability, threshold), math.nan)
     if float(probability.max()) < threshold:
         return Judgement(0.0, math.nan)
-    return calibration.judge(read_signs(probability, threshold))
+    return calibration.judge(read_signs(probability, threshold, part))
 
 
-def read_signs(probability: Probability, threshold: float) -> Signs:
+def read_signs(probability: Probability, threshold: float, part: Part | None = None) -> Signs:
     """Measure the signs of trouble.
 
     Args:
         probability: float32 (height, width) in [0, 1], at the resolution that the network gave it in.
         threshold: what counts as car; at least one pixel must.
+        part: of the photo, that the probabilities are of; None for all of it.
 
     Returns:
-        The signs.
+        The signs, of the whole photo: beyond the part there is no car.
     """
     mask = (probability >= threshold).astype(np.uint8)
     area = cv2.countNonZero(mask)
@@ -200,9 +205,13 @@ def read_signs(probability: Probability, threshold: float) -> Signs:
     away = cv2.compare(cv2.dilate(mask, around), cv2.erode(mask, around), cv2.CMP_EQ)
     far = cv2.mean(doubt, mask=away)[0] * cv2.countNonZero(away)
     inside = cv2.inRange(probability, *_SURE)
-    sides = [mask[0], mask[-1], mask[:, 0], mask[:, -1]]
-    reached = [int(np.count_nonzero(side)) for side in sides]
-    small = _LEAST * probability.size
+    sides = [mask[0], mask[:, 0], mask[-1], mask[:, -1]]
+    # The photo's size in pixels of the probabilities, and which of their sides are its own.
+    tall, wide, ends = float(mask.shape[0]), float(mask.shape[1]), (True,) * 4
+    if part is not None:
+        tall, wide, ends = tall * part.photo[0] / part.size[0], wide * part.photo[1] / part.size[1], part.ends
+    reached = [int(np.count_nonzero(side)) for side, end in zip(sides, ends, strict=True) if end]
+    small = _LEAST * tall * wide
     return Signs(
         width=math.log((total + 0.01) / length),
         doubt=math.log(1.0 - certain + 1e-5),
@@ -211,8 +220,8 @@ def read_signs(probability: Probability, threshold: float) -> Signs:
         pieces=math.log((sum(pieces) - max(pieces) + small) / area),
         holes=math.log((sum(holes) + small) / area),
         rough=math.log(length / math.sqrt(4 * math.pi * area)),
-        area=math.log(area / mask.size),
-        cut=sum(reached) / sum(len(side) for side in sides),
+        area=math.log(area / (tall * wide)),
+        cut=sum(reached) / (2 * (tall + wide)),
         sides=float(sum(count > 0 for count in reached)),
     )
 

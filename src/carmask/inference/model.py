@@ -59,6 +59,8 @@ class ModelInfo(BaseModel):
         width: of the input, in pixels.
         stretch: photos of any shape are stretched to fill the input, as in training; else those of another shape are
             placed in it whole.
+        locate: (height, width) of a first look at the whole photo, by which the network finds the car: the input is
+            then the part of the photo that the car fills (``carmask.inference.region``). None for one look at it all.
         normalisation: what the graph does to values of 0 to 255 first, for the reader.
         threshold: probabilities at or above it are car.
         calibration: what signs of trouble mean for this network (``carmask calibrate``), or None.
@@ -83,6 +85,7 @@ class ModelInfo(BaseModel):
     height: int = Field(gt=0)
     width: int = Field(gt=0)
     stretch: bool = False
+    locate: Size | None = None
     normalisation: str
     threshold: float = Field(gt=0, lt=1)
     calibration: Calibration | None = None
@@ -150,10 +153,10 @@ class Network(Protocol):
         """Predict. May be called by several threads at the same time.
 
         Args:
-            pixels: uint8 (``*info.size``, 3), RGB.
+            pixels: uint8 (``*info.size``, 3), RGB; or of size ``info.locate``.
 
         Returns:
-            float32 (``*info.size``) in [0, 1]: the probability of car, of any part.
+            float32, of the same height and width, in [0, 1]: the probability of car, of any part.
         """
 
     def run_parts(self, pixels: Photo) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from carmask.images import ReducedPhoto
 from carmask.inference import frame
 from carmask.inference.model import ModelInfo, Network, car_of_parts
 from carmask.inference.predict import Prediction, decide
+from carmask.inference.region import Answer, Part
 
 
 class PartsPrediction(NamedTuple):
@@ -49,7 +50,7 @@ def predict_parts(network: Network, photo: ReducedPhoto) -> PartsPrediction:
     found = network.run_parts(frame.enter(photo.pixels, place))
     inner = np.stack([frame.inside(one, place) for one in found])
     return PartsPrediction(
-        decide(car_of_parts(inner), network.info, photo.size),
+        decide(Answer(car_of_parts(inner), Part.whole(photo.size)), network.info),
         most_probable(inner, photo.size),
         inner[glass_classes(network.info)].sum(axis=0),
     )

@@ -352,7 +352,7 @@ class PhotoCutter:
         if not wanted.picture:
             return files, ""
         glass = None if parts is None else parts.glass
-        layers = take_apart(photo.pixels, mask, found.probability, wanted.look, threshold=threshold, glass=glass)
+        layers = take_apart(photo.pixels, mask, found.answer.whole(), wanted.look, threshold=threshold, glass=glass)
         if wanted.layers:
             files += layer_files(layers, photo, with_shadow=wanted.look.shadow != "none")
         picture = put_together(

@@ -14,6 +14,18 @@ from carmask.inference import frame
 from carmask.inference.confidence import judge
 from carmask.inference.model import DEFAULT_MODEL, Device, ModelInfo, Network, load_model
 from carmask.inference.pieces import leave_strays
+from carmask.inference.region import (
+    AROUND,
+    WHOLE,
+    Answer,
+    Part,
+    Region,
+    cut_out,
+    find_box,
+    largest,
+    surround,
+    unseen,
+)
 
 
 class Prediction(NamedTuple):
@@ -23,15 +35,14 @@ class Prediction(NamedTuple):
         mask: bool (height, width) at the photo's size.
         confidence: 0 to 1, the Dice score to expect; 0 where no car was found.
         area: fraction of the photo that is car.
-        probability: float32, of the whole photo, at the network's resolution, in [0, 1]: what the mask was cut from,
-            without pieces that lie away from the car.
+        answer: the probabilities that the mask was cut from, without pieces that lie away from the car.
         error: expected distance of the contour from the true one, in pixels of the photo; NaN where it is not known.
     """
 
     mask: Mask
     confidence: float
     area: float
-    probability: Probability
+    answer: Answer
     error: float = math.nan
 
 
@@ -67,7 +78,8 @@ def open_for(network: Network, path: Path | str, content: bytes | None = None) -
     """
 
     def needed(size: Size) -> Size:
-        return network.info.place(size).inner
+        info = network.info
+        return info.place(size).inner if info.locate is None else largest(size, info.size)
 
     return open_reduced(path, needed, content)
 
@@ -82,29 +94,28 @@ def predict_reduced(network: Network, photo: ReducedPhoto) -> Prediction:
     Returns:
         The mask, at the photo's own size, and its confidence.
     """
-    return decide(probabilities(network, photo), network.info, photo.size)
+    return decide(ask(network, photo), network.info)
 
 
-def decide(small: Probability, info: ModelInfo, size: Size) -> Prediction:
+def decide(answer: Answer, info: ModelInfo) -> Prediction:
     """Cut a mask from a network's answer, and say how far it can be trusted.
 
     Args:
-        small: the part of the answer that lies on the photo, at the network's size.
+        answer: the network's.
         info: the model's threshold and calibration.
-        size: (height, width) of the photo.
 
     Returns:
         The mask, at the photo's own size, and its confidence.
     """
-    found = judge(small, info.threshold, info.calibration)
-    small = leave_strays(small, info.threshold)
-    mask = frame.resize(small, size) >= info.threshold
+    found = judge(answer.probability, info.threshold, info.calibration, answer.part)
+    answer = Answer(leave_strays(answer.probability, info.threshold), answer.part)
+    mask = answer.mask(info.threshold)
     # Counting is ten times faster than the mean of a bool array.
     area = int(np.count_nonzero(mask)) / mask.size
-    return Prediction(mask, found.confidence, area, small, found.error * size[1] / small.shape[1])
+    return Prediction(mask, found.confidence, area, answer, found.error * answer.scale)
 
 
-def probabilities(network: Network, photo: ReducedPhoto) -> Probability:
+def ask(network: Network, photo: ReducedPhoto) -> Answer:
     """What the network says of a photo, at its own resolution; with the photo's mirror image if the model says so.
 
     Args:
@@ -112,15 +123,55 @@ def probabilities(network: Network, photo: ReducedPhoto) -> Probability:
         photo: from ``open_for``.
 
     Returns:
-        float32 (height, width) in [0, 1]: the part of the network's input that the photo fills.
+        The answer, of all of the photo or of the part around the car.
     """
-    place = network.info.place(photo.size)
-    pixels = frame.enter(photo.pixels, place)
-    answer = network.run(pixels)
+    info = network.info
+    region = find_region(network, photo)
+    answer = _look(network, photo, region)
+    more = None if info.locate is None else unseen(answer, info.threshold)
+    if more is not None:
+        # The first look missed some of the car: once more, with all that may be missing.
+        answer = _look(network, photo, surround(more, region.part.photo, info.size))
+    return answer
+
+
+def find_region(network: Network, photo: ReducedPhoto) -> Region:
+    """What of a photo a network looks at.
+
+    Args:
+        network: a loaded model. If it locates the car first, a small look at the whole photo does so.
+        photo: from ``open_for``.
+
+    Returns:
+        The part of the photo at the size that it was decoded at: all of it if the network does not locate the car, or
+        finds none.
+    """
+    info, pixels = network.info, photo.pixels
+    size = (pixels.shape[0], pixels.shape[1])
+    whole = Part.whole(size)
+    if info.locate is None:
+        return Region(whole, info.place(photo.size))
+    place = frame.fit(photo.size, info.locate)
+    # Most pixels are left out beforehand, which takes a fifth of the time of averaging them.
+    step = max(1, min(side // (2 * inner) for side, inner in zip(size, place.inner, strict=True)))
+    small = frame.enter(np.ascontiguousarray(pixels[::step, ::step]), place)
+    first = Answer(np.ascontiguousarray(frame.inside(network.run(small), place)), whole)
+    box = find_box(first, info.threshold)
+    return surround(WHOLE if box is None else box.grown(*AROUND), size, info.size)
+
+
+def shown(network: Network, photo: ReducedPhoto) -> Photo:
+    """What a network is shown of a photo to find its contour: uint8 (``*info.size``, 3), RGB."""
+    return cut_out(photo.pixels, find_region(network, photo))
+
+
+def _look(network: Network, photo: ReducedPhoto, region: Region) -> Answer:
+    pixels = cut_out(photo.pixels, region)
+    found = network.run(pixels)
     if network.info.flip:
         mirrored = network.run(np.ascontiguousarray(pixels[:, ::-1]))
-        answer = np.float32(0.5) * (answer + mirrored[:, ::-1])
-    return np.ascontiguousarray(frame.inside(answer, place))
+        found = np.float32(0.5) * (found + mirrored[:, ::-1])
+    return Answer(np.ascontiguousarray(frame.inside(found, region.place)), region.part.of(photo.size))
 
 
 class Cutter:
@@ -190,4 +241,4 @@ class Cutter:
         """
         check_photo(photo)
         size = photo.shape[0], photo.shape[1]
-        return frame.resize(probabilities(self._network, ReducedPhoto(photo, size)), size)
+        return ask(self._network, ReducedPhoto(photo, size)).enlarged()

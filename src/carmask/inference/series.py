@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carmask.arrays import Size
-from carmask.compositing.placement import Box, box_of, union
+from carmask.compositing.placement import Box, union
 from carmask.compositing.turntable import VIEW
 from carmask.errors import PhotoError
-from carmask.inference import frame
 from carmask.inference.model import Network
-from carmask.inference.pieces import leave_strays
-from carmask.inference.predict import open_for
+from carmask.inference.predict import ask, open_for
+from carmask.inference.region import find_box
 
 if TYPE_CHECKING:
     from carmask.inference.photo import Job
@@ -75,19 +74,12 @@ class SeriesBox:
             box = self._found[1]
         if box is None:
             return None
-        return Box(box.top * size[0], box.left * size[1], box.bottom * size[0], box.right * size[1])
+        return box.scaled(*size)
 
     def _box(self, photo: Path | str) -> Box | None:
         """What a photo's mask covers, as fractions of its height and width."""
-        info = self._network.info
         try:
             reduced = open_for(self._network, photo, self._read(photo)[0])
         except PhotoError:
             return None
-        place = info.place(reduced.size)
-        probability = frame.inside(self._network.run(frame.enter(reduced.pixels, place)), place)
-        box = box_of(leave_strays(probability, info.threshold) >= info.threshold)
-        if box is None:
-            return None
-        height, width = probability.shape
-        return Box(box.top / height, box.left / width, box.bottom / height, box.right / width)
+        return find_box(ask(self._network, reduced), self._network.info.threshold)

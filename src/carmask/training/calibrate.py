@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from carmask.arrays import Mask, Probability
+from carmask.arrays import Mask
 from carmask.data.dataset import read_data
 from carmask.data.split import split_cars
 from carmask.data.table import Example, of_cars
@@ -16,13 +16,14 @@ from carmask.errors import DataError, UsageError
 from carmask.evaluation.calibration import STUDIO, Case, Trust, check_calibration, fit_calibration
 from carmask.evaluation.contours import contour_scores
 from carmask.evaluation.metrics import dice
-from carmask.images import make_folder
+from carmask.images import ReducedPhoto, make_folder
 from carmask.inference import frame
 from carmask.inference.ahead import ahead
 from carmask.inference.confidence import Calibration, read_signs
 from carmask.inference.model import ModelInfo, Network, find_model, load_model
 from carmask.inference.pieces import leave_strays
-from carmask.inference.predict import open_for, probabilities
+from carmask.inference.predict import ask, open_for
+from carmask.inference.region import Answer, largest
 from carmask.training.card import save_model
 from carmask.training.export import read_graph, with_info
 from carmask.training.hardscenes import MAKERS
@@ -56,11 +57,11 @@ class _Scored(NamedTuple):
     by_threshold: dict[float, float]
 
 
-class _Answer(NamedTuple):
+class _Asked(NamedTuple):
     name: str
     kind: str
     car: str
-    small: Probability
+    answer: Answer
     truth: Mask
 
 
@@ -106,8 +107,8 @@ def calibrate(
     others = {folder.resolve().name: unseen(info, folder, read_data(folder)[0]) for folder in further}
     scored: list[_Scored] = []
     total = len(examples) + sum(map(len, others.values())) + len(MAKERS) * len(examples[::HARD_EVERY])
-    for answer in _answers(network, examples, others):
-        scored.append(_Scored(_case(answer, info.threshold), _by_threshold(answer) if tune else {}))
+    for asked in _ask_all(network, examples, others):
+        scored.append(_Scored(_case(asked, info.threshold), _by_threshold(asked) if tune else {}))
         if progress is not None:
             progress(len(scored), total)
     fitted = _half({case.car for case, _ in scored})
@@ -158,44 +159,48 @@ def _half(cars: set[str]) -> frozenset[str]:
     return frozenset(split_cars(cars, 0.5, seed=1).train)
 
 
-def _answers(network: Network, examples: Sequence[Example], others: dict[str, list[Example]]) -> Iterator[_Answer]:
+def _ask_all(network: Network, examples: Sequence[Example], others: dict[str, list[Example]]) -> Iterator[_Asked]:
     tasks = [(STUDIO, example) for example in examples]
     tasks += [(name, example) for name, these in others.items() for example in these]
     for (kind, example), loading in zip(
         tasks, ahead(lambda task: (open_for(network, task[1].photo), task[1].read_mask()), tasks), strict=True
     ):
         photo, truth = loading.result()
-        yield _Answer(example.name, kind, example.car, probabilities(network, photo), truth)
+        yield _Asked(example.name, kind, example.car, ask(network, photo), truth)
     for number, example in enumerate(examples[::HARD_EVERY]):
         rng = np.random.default_rng((number, 7))
         # The other car is half a list away: another one, unless there is one only.
         other = examples[(HARD_EVERY * number + len(examples) // 2) % len(examples)]
-        scenes = [(_small(network, one)) for one in (example, other)]
+        scenes = [_small(network, one) for one in (example, other)]
         for kind, make in MAKERS.items():
             pixels, soft = make(scenes[0], scenes[1], rng)
-            answer = network.run(np.ascontiguousarray(pixels))
-            yield _Answer(example.name, kind, example.car, answer, soft >= 128)
+            size = pixels.shape[0], pixels.shape[1]
+            answer = ask(network, ReducedPhoto(pixels, size))
+            yield _Asked(example.name, kind, example.car, answer, soft >= 128)
 
 
 def _small(network: Network, example: Example) -> tuple[np.ndarray, np.ndarray]:
-    photo = frame.resize(open_for(network, example.photo).pixels, network.info.size)
-    return photo, frame.resize(example.read_mask().astype(np.uint8) * np.uint8(255), network.info.size)
+    """A photo and its soft mask as large as the network makes use of."""
+    photo, info = open_for(network, example.photo), network.info
+    size = info.size if info.locate is None else largest(photo.size, info.size)
+    return frame.resize(photo.pixels, size), frame.resize(example.read_mask().astype(np.uint8) * np.uint8(255), size)
 
 
-def _case(answer: _Answer, threshold: float) -> Case:
-    size = (answer.truth.shape[0], answer.truth.shape[1])
-    mask = frame.resize(leave_strays(answer.small, threshold), size) >= threshold
-    signs = read_signs(answer.small, threshold) if (answer.small >= threshold).any() else None
-    error = contour_scores(mask, answer.truth).contour_error * answer.small.shape[1] / size[1]
-    return Case(answer.name, answer.kind, answer.car, signs, dice(mask, answer.truth), error)
+def _case(asked: _Asked, threshold: float) -> Case:
+    small, part = asked.answer
+    mask = Answer(leave_strays(small, threshold), part).mask(threshold)
+    signs = read_signs(small, threshold, part) if (small >= threshold).any() else None
+    error = contour_scores(mask, asked.truth).contour_error / asked.answer.scale
+    return Case(asked.name, asked.kind, asked.car, signs, dice(mask, asked.truth), error)
 
 
-def _by_threshold(answer: _Answer) -> dict[float, float]:
-    if answer.kind != STUDIO:
+def _by_threshold(asked: _Asked) -> dict[float, float]:
+    if asked.kind != STUDIO:
         return {}
     # Of a studio's photos; which pieces are strays does not hang on so small a change of the threshold.
-    large = frame.resize(leave_strays(answer.small, THRESHOLDS[0]), (answer.truth.shape[0], answer.truth.shape[1]))
-    return {threshold: dice(large >= threshold, answer.truth) for threshold in THRESHOLDS}
+    small, part = asked.answer
+    large = Answer(leave_strays(small, THRESHOLDS[0]), part).enlarged()
+    return {threshold: dice(large >= threshold, asked.truth) for threshold in THRESHOLDS}
 
 
 def _choose(scored: Sequence[_Scored], fitted: frozenset[str]) -> tuple[float, float]:

@@ -58,6 +58,7 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
         ("Classes", ", ".join(info.classes)),
         ("Input", "uint8 (1, height, width, 3) RGB; " + info.normalisation),
         ("Output", _output(info)),
+        ("Looks", _looks(info)),
         ("Prediction", "the mean of the photo's and its mirror image's" if info.flip else "of the photo alone"),
         ("Arithmetic", "8 bits where the processor has VNNI, else floats" if info.ranges else "floats"),
         ("Trained on", info.training_data + (f"; of the photos {elsewhere}" if elsewhere else "")),
@@ -74,6 +75,12 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
     for one in info.further_data:
         parts += [_cars(f"{one.name}: not seen", one.validation_cars), _cars(f"{one.name}: seen", one.training_cars)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _looks(info: ModelInfo) -> str:
+    if info.locate is None:
+        return "one, at the whole photo"
+    return f"at the whole photo in {info.locate[1]}x{info.locate[0]}, which finds the car; then at what it fills"
 
 
 def _output(info: ModelInfo) -> str:

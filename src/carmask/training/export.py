@@ -21,9 +21,9 @@ from carmask.data.table import of_cars
 from carmask.errors import ModelError, WeightsError
 from carmask.evaluation.evaluate import evaluate, summarise
 from carmask.evaluation.partscores import NetworkLabels, evaluate_parts
-from carmask.images import read_photo, write_atomically
-from carmask.inference import frame
-from carmask.inference.model import METADATA_KEY, ModelInfo, load_model
+from carmask.images import write_atomically
+from carmask.inference.model import METADATA_KEY, ModelInfo, Network, load_model
+from carmask.inference.predict import open_for, shown
 from carmask.networks import build
 from carmask.training.card import save_model
 from carmask.training.predictor import Normalised, TorchNetwork
@@ -110,7 +110,8 @@ def export(
     trial = run / "export.onnx"
     write_atomically(trial, _to_onnx(model, info))
     try:
-        exported, trained, probes = load_model(trial), TorchNetwork(model, info), _probes(info, data)
+        exported, trained = load_model(trial), TorchNetwork(model, info)
+        probes = _probes(trained, data)
         exact = _in_full_precision(trial)
         run_network, run_exported = trained.run, exported.run
         if info.parts:
@@ -148,13 +149,12 @@ def _in_full_precision(file: Path) -> Callable[[Photo], NDArray[np.float32]]:
     return run
 
 
-def _probes(info: ModelInfo, data: Path | None) -> list[Photo]:
+def _probes(network: Network, data: Path | None) -> list[Photo]:
     """Inputs to compare on: photos the network was made for, or else noise."""
     if data is None:
-        return [np.random.default_rng(0).integers(0, 256, (*info.size, 3), np.uint8)]
-    examples = of_cars(read_data(data)[0], info.validation_cars)
-    photos = [read_photo(example.photo) for example in examples[:: max(1, len(examples) // 8)]]
-    return [frame.enter(photo, info.place((photo.shape[0], photo.shape[1]))) for photo in photos]
+        return [np.random.default_rng(0).integers(0, 256, (*network.info.size, 3), np.uint8)]
+    examples = of_cars(read_data(data)[0], network.info.validation_cars)
+    return [shown(network, open_for(network, one.photo)) for one in examples[:: max(1, len(examples) // 8)]]
 
 
 class _Deployed(nn.Module):
@@ -185,6 +185,8 @@ def _to_onnx(model: Normalised, info: ModelInfo) -> bytes:
     assert program is not None
     proto = program.model_proto
     _store_as_half(proto)
+    if info.locate is not None:
+        _free_size(proto)
     del proto.metadata_props[:]
     # The exporter notes where in the source each node came from: paths that are no one's business.
     for node in proto.graph.node:
@@ -214,6 +216,14 @@ def with_info(proto: onnx.ModelProto, info: ModelInfo) -> bytes:
     onnx.helper.set_model_props(proto, {METADATA_KEY: info.model_dump_json()})
     content: bytes = proto.SerializeToString()
     return content
+
+
+def _free_size(proto: onnx.ModelProto) -> None:
+    """Let the graph take photos of any size: it looks at two, and holds no shape but its input's and output's."""
+    for value in (*proto.graph.input, *proto.graph.output):
+        dims = value.type.tensor_type.shape.dim
+        dims[1].dim_param, dims[2].dim_param = "height", "width"
+    del proto.graph.value_info[:]
 
 
 def _store_as_half(proto: onnx.ModelProto) -> None:

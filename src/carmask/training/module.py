@@ -102,7 +102,7 @@ class Training(lightning.LightningModule):
         recipe, stage = self.recipe, self.recipe.stage(epoch)
         order = self._photos.order(epoch, recipe.epoch_photos, seed=recipe.seed)
         settings, seed = recipe.changes(epoch), (recipe.seed, epoch)
-        return EpochPhotos(self._photos, order, stage.size, settings, seed=seed, swap=self._swap, window=stage.window)
+        return EpochPhotos(self._photos, order, stage, settings, seed=seed, swap=self._swap)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Loss of a batch."""

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from carmask.arrays import Size
 from carmask.data.augment import AugmentSettings, augment
 from carmask.training.mixture import Mixture
-from carmask.training.scenes import change_scene, look_at_car
+from carmask.training.recipe import StageSettings
+from carmask.training.scenes import change_scene, look_at_car, zoom_in
 
 
 class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
@@ -21,26 +21,24 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
         self,
         photos: Mixture,
         order: NDArray[np.int64],
-        size: Size,
+        stage: StageSettings,
         settings: AugmentSettings,
         *,
         seed: tuple[int, ...],
         swap: NDArray[np.uint8] | None = None,
-        window: Size | None = None,
     ) -> None:
         """Make the epoch.
 
         Args:
             photos: decoded photos.
             order: which of them, in this order.
-            size: (height, width) to train at.
+            stage: the size to train at, and what part of the photo is shown.
             settings: what is changed at random.
             seed: numbers that the random changes follow from.
             swap: what labels become in a mirror, where the masks hold labels; see ``augment``.
-            window: (height, width) of the part around the car that is shown, at most ``size``; None for the whole.
         """
-        self._photos, self._order, self._size, self._settings, self._seed = photos, order, size, settings, seed
-        self._swap, self._window = swap, window
+        self._photos, self._order, self._stage, self._settings, self._seed = photos, order, stage, settings, seed
+        self._swap = swap
 
     def __len__(self) -> int:
         return len(self._order)
@@ -48,7 +46,7 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """One example: uint8 (height, width, 3) RGB; uint8 (height, width), 255 times the part of car, or labels."""
         number = int(self._order[index])
-        photo, mask = self._photos.read(number, self._size)
+        photo, mask = self._photos.read(number, self._stage.size)
         rng = np.random.default_rng((*self._seed, index))
         settings = self._settings
         if settings.changes_scenes:
@@ -58,8 +56,9 @@ class EpochPhotos(Dataset[tuple[Tensor, Tensor]]):
                 # Moved, it would go on as stripes that the mask calls background.
                 settings = settings.model_copy(update={"shift": 0.0, "scale": 0.0, "rotate": 0.0})
         photo, mask = augment(photo, mask, settings, rng=rng, swap=self._swap)
-        if self._window is not None:
-            photo, mask = look_at_car(photo, mask, self._window, rng=rng)
+        if self._stage.window is not None:
+            look = look_at_car if self._stage.locate is None else zoom_in
+            photo, mask = look(photo, mask, self._stage.window, rng=rng)
         return torch.from_numpy(photo), torch.from_numpy(mask)
 
 

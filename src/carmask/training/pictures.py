@@ -13,9 +13,8 @@ from carmask.arrays import Photo
 from carmask.data.sheet import Tile, make_sheet, overlay
 from carmask.data.table import Example
 from carmask.evaluation.metrics import dice
-from carmask.images import read_photo, write_picture
-from carmask.inference import frame
-from carmask.inference.predict import predict
+from carmask.images import ReducedPhoto, read_photo, write_picture
+from carmask.inference.predict import predict, shown
 from carmask.training.predictor import TorchNetwork
 
 SHEET_FILE = "sheet.png"
@@ -42,6 +41,8 @@ def write_pictures(network: TorchNetwork, examples: Sequence[Example], run: Path
     rows, channel_rows = [], []
     for example in examples:
         photo, truth = read_photo(example.photo), example.read_mask()
+        # Before the prediction, whose scores the network holds after it.
+        small = shown(network, ReducedPhoto(photo, (photo.shape[0], photo.shape[1])))
         found = predict(network, photo)
         rows.append(
             [
@@ -52,7 +53,6 @@ def write_pictures(network: TorchNetwork, examples: Sequence[Example], run: Path
             ]
         )
         if network.scores.shape[1] > 1:
-            small = frame.enter(photo, network.info.place((photo.shape[0], photo.shape[1])))
             channel_rows.append(_channels(network, example.name, small))
     written = [run / SHEET_FILE]
     write_picture(written[0], make_sheet(rows))

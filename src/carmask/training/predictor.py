@@ -67,7 +67,7 @@ class TorchNetwork:
         self.model, self.info, self._mixed = model, info, mixed
 
     def run(self, pixels: Photo) -> Probability:
-        """Predict: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]."""
+        """Predict: uint8 (height, width, 3) RGB to float32 (height, width) in [0, 1]."""
         training = self.model.training
         self.model.eval()
         device = self.model.mean.device

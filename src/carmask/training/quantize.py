@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import openvino
 
 from carmask.arrays import Photo
 from carmask.data.dataset import read_data
@@ -16,12 +15,10 @@ from carmask.data.table import Example, sample
 from carmask.errors import DeviceError, ModelError, UsageError
 from carmask.evaluation.evaluate import evaluate
 from carmask.images import make_folder
-from carmask.inference import frame
-from carmask.inference.cpu import CpuNetwork
+from carmask.inference.cpu import CpuNetwork, read_merged
 from carmask.inference.eightbit import has_eight_bits, measure_ranges
 from carmask.inference.model import ModelInfo, find_model, read_info
-from carmask.inference.predict import open_for
-from carmask.inference.upsampling import merge_upsampling
+from carmask.inference.predict import open_for, shown
 from carmask.training.calibrate import unseen
 from carmask.training.card import save_model
 from carmask.training.export import read_graph, with_info
@@ -100,8 +97,7 @@ def quantize(
     make_folder(out.parent)
     plain = CpuNetwork(path, info)
     sets = {folder.resolve().name: _divide(info, folder) for folder in (data, *further)}
-    graph = openvino.Core().read_model(str(path))
-    merge_upsampling(graph)
+    graph = read_merged(path, info.size)
     seen = [example for known, _ in sets.values() for example in known]
     total = len(seen) + 2 * sum(len(held) for _, held in sets.values())
     done = 0
@@ -142,5 +138,5 @@ def _divide(info: ModelInfo, folder: Path) -> tuple[list[Example], list[Example]
 def _inputs(network: CpuNetwork, examples: Sequence[Example], step: Callable[[], None]) -> Iterator[Photo]:
     for example in examples:
         photo = open_for(network, example.photo)
-        yield frame.enter(photo.pixels, network.info.place(photo.size))
+        yield shown(network, photo)
         step()

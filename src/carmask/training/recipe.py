@@ -37,6 +37,17 @@ class StageSettings(_Settings):
     window: Size | None = Field(
         None, description="(height, width) of a part around the car to train on; the whole photo if not set"
     )
+    locate: Size | None = Field(
+        None,
+        description="(height, width) of a first look at the whole photo, which finds the car: the window is the part "
+        "of the photo that the car fills, and is what the model takes; a fixed part of the photo if not set",
+    )
+
+    @model_validator(mode="after")
+    def _has_window(self) -> StageSettings:
+        if self.locate is not None and self.window is None:
+            raise ValueError("locate needs a window")
+        return self
 
     @property
     def size(self) -> Size:
@@ -47,6 +58,11 @@ class StageSettings(_Settings):
     def shown(self) -> Size:
         """(height, width) of what the network sees in training."""
         return self.window or self.size
+
+    @property
+    def taken(self) -> Size:
+        """(height, width) of the input of a model that this stage is the last one of."""
+        return self.size if self.locate is None else self.shown
 
 
 class EarlyStoppingSettings(_Settings):

@@ -5,15 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from carmask.arrays import Photo, Size
+from carmask.compositing.placement import Box, box_of
 from carmask.data.augment import AugmentSettings
 from carmask.data.backdrop import draw_backdrop
 from carmask.data.warp import SoftMask
+from carmask.inference.region import cut_mask, cut_out, surround
 from carmask.training.composite import composite, crop, remove_car
 from carmask.training.mixture import Mixture
 
 #: How often a background comes from the given pictures, and from scenes of further data sets with their car taken out,
 #: where there are such; else it is drawn.
 FROM_PICTURES, FROM_SCENES = 0.5, 0.3
+#: How much more or less than the car is shown when it is zoomed to: up to this fraction of its height or width, on each
+#: side. It covers what prediction shows, and what its first look is mistaken in.
+MOST_AROUND, LEAST_AROUND = 0.16, -0.01
 
 
 def change_scene(
@@ -92,3 +97,26 @@ def look_at_car(photo: Photo, mask: SoftMask, window: Size, *, rng: np.random.Ge
         begin = int(rng.integers(max(0, low), min(high, length - side) + 1))
         cut.append(slice(begin, begin + side))
     return np.ascontiguousarray(photo[cut[0], cut[1]]), np.ascontiguousarray(mask[cut[0], cut[1]])
+
+
+def zoom_in(photo: Photo, mask: SoftMask, window: Size, *, rng: np.random.Generator) -> tuple[Photo, SoftMask]:
+    """Show the part of a photo that the car fills, as prediction does after its first look (``inference.region``).
+
+    Args:
+        photo: uint8 (height, width, 3), RGB.
+        mask: uint8 (height, width), 255 times the fraction that is car; without a car the part is a random one.
+        window: (height, width) of the part.
+        rng: source of all randomness: how much is shown on each side of the car.
+
+    Returns:
+        Arrays of ``window``'s size.
+    """
+    size = (photo.shape[0], photo.shape[1])
+    box = box_of(mask >= 128)
+    if box is None:
+        (top, bottom), (left, right) = np.sort(rng.random((2, 2)), 1)
+        box = Box(top, left, bottom, right)
+    else:
+        box = box.scaled(1 / size[0], 1 / size[1])
+    region = surround(box.grown(*rng.uniform(LEAST_AROUND, MOST_AROUND, 4)), size, window)
+    return cut_out(photo, region), cut_mask(mask, region)

@@ -94,6 +94,7 @@ def build_mixture(
     size: Size,
     folder: Path,
     *,
+    whole: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Mixture:
     """Decode all that is trained on.
@@ -104,6 +105,7 @@ def build_mixture(
         backgrounds: a folder of pictures, or None.
         size: (height, width) of the largest stage.
         folder: where decoded photos are kept.
+        whole: place photos of the main set in ``size`` whole, if they have another shape; else they are stretched.
         progress: called with the number done and of all, for each set.
 
     Returns:
@@ -114,7 +116,7 @@ def build_mixture(
         PhotoError: if a photo or mask cannot be read.
         OutputError: if the disk has not enough room, or cannot be written.
     """
-    main = build_cache(trained_on, size, folder, progress=progress)
+    main = build_cache(trained_on, size, folder, whole=whole, progress=progress)
     # Photos of further sets have any shape, and are predicted with bars beside them.
     caches = [
         (build_cache(of_cars(one.examples, one.split.train), size, folder, whole=True, progress=progress), one.share)

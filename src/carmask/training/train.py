@@ -133,15 +133,19 @@ def train(
     checks = sample(of_cars(examples, split.validation), recipe.check_photos)
     if recipe.early_stopping is not None and not checks:
         raise RecipeError("validation: early stopping needs cars to validate on; raise validation, or leave it out")
-    info = _describe(recipe, data, split, classes, picture_size(trained_on[0].photo))
+    photo = picture_size(trained_on[0].photo)
+    info = _describe(recipe, data, split, classes, photo)
     info = info.model_copy(update={"further_data": tuple(one.describe() for one in further)})
     _check_further(info, out)
 
     note = None if report is None else lambda done, total: report("decoding photos", done, total)
     home = cache or out.resolve().parent / "cache"
     largest = max((stage.size for stage in recipe.stages), key=lambda size: size[0] * size[1])
-    photos = build_mixture(trained_on, further, sources.backgrounds, largest, home, progress=note)
-    check_photos = build_cache(checks, info.size, home, progress=note) if checks else None
+    # What locates the car first never stretches a photo: where the shapes differ, there are bars.
+    whole = info.locate is not None and frame.fit(photo, largest).inner != largest
+    photos = build_mixture(trained_on, further, sources.backgrounds, largest, home, whole=whole, progress=note)
+    # A loss needs masks of what the network sees, which it chooses itself where it locates the car first.
+    check_photos = build_cache(checks, info.size, home, progress=note) if checks and info.locate is None else None
     lightning.seed_everything(recipe.seed, verbose=False)
     module = Training(recipe, photos, checks, info, check_cache=check_photos, out=out)
     module.further_checks = {one.name: sample(one.validation(), recipe.check_photos // 2) for one in further}
@@ -172,11 +176,13 @@ def _check(recipe: Recipe, classes: tuple[str, ...], machines: Machines) -> None
     with torch.device("meta"):
         network = entry.build(len(classes))
     for stage in recipe.stages:
-        for height, width in (stage.size, stage.shown):
+        for height, width in (stage.size, stage.shown, stage.locate or stage.size):
             if min(height, width) < 1 or height % network.multiple or width % network.multiple:
                 raise RecipeError(f"stages: {width}x{height}: {recipe.network} takes multiples of {network.multiple}")
             if height > stage.height or width > stage.width:
                 raise RecipeError(f"stages: a window of {width}x{height} in photos of {stage.width}x{stage.height}")
+        if stage.locate is not None and len(classes) > 1:
+            raise RecipeError("stages: locate is for masks of whole cars, not for parts")
         if 0 < recipe.epoch_photos < stage.batch:
             raise RecipeError(f"epoch_photos: {recipe.epoch_photos} do not fill a batch of {stage.batch}")
     if isinstance(loss, LabelLoss) and network.channels == 1:
@@ -198,6 +204,8 @@ def _check(recipe: Recipe, classes: tuple[str, ...], machines: Machines) -> None
         )
     if recipe.early_stopping is not None and recipe.early_stopping.monitor == "f1" and len(classes) == 1:
         raise RecipeError("early_stopping.monitor: f1 is measured on parts only; use dice")
+    if recipe.early_stopping is not None and recipe.early_stopping.monitor == "loss" and recipe.stages[-1].locate:
+        raise RecipeError("early_stopping.monitor: with locate no loss is measured; use dice")
     if machines.device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("no CUDA device is available to torch; use --device cpu")
 
@@ -317,16 +325,17 @@ def _save(module: Training, out: Path) -> None:
 def _describe(recipe: Recipe, data: Path, split: Split, classes: tuple[str, ...], photo: tuple[int, int]) -> ModelInfo:
     final = recipe.stages[-1]
     values = [", ".join(f"{255 * value:.3f}" for value in row) for row in (IMAGENET_MEAN, IMAGENET_STD)]
-    size = (final.height, final.width)
+    height, width = final.taken
     return ModelInfo(
         name=recipe.name,
         version="1",
         network=recipe.network,
         classes=classes,
-        height=final.height,
-        width=final.width,
+        height=height,
+        width=width,
+        locate=final.locate,
         # Photos are stretched for training; where that is more than prediction would do, it must do so too.
-        stretch=frame.fit(photo, size).inner != size,
+        stretch=final.locate is None and frame.fit(photo, (height, width)).inner != (height, width),
         normalisation=f"in the graph: RGB of 0 to 255, minus ({values[0]}), divided by ({values[1]})",
         threshold=0.5,
         training_data=f"{len(split.train)} cars of {data.resolve().name}",

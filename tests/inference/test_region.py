@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carmask.compositing.placement import Box
+from carmask.images import ReducedPhoto
+from carmask.inference.confidence import read_signs
+from carmask.inference.predict import ask, find_region, predict, predict_reduced, shown
+from carmask.inference.region import (
+    MAX_ZOOM,
+    WHOLE,
+    Answer,
+    Part,
+    cut_mask,
+    cut_out,
+    find_box,
+    largest,
+    surround,
+    unseen,
+)
+
+SIDES = st.integers(40, 900)
+
+
+def boxes():
+    """Boxes that meet the photo, some of them reaching beyond it."""
+    low, high = st.floats(-0.2, 0.9), st.floats(0.02, 1.1)
+    return st.builds(lambda t, left, h, w: Box(t, left, max(t + h, 0.02), max(left + w, 0.02)), low, low, high, high)
+
+
+@settings(max_examples=300, deadline=None)
+@given(boxes(), SIDES, SIDES, st.sampled_from([(32, 48), (64, 64), (448, 832)]))
+def test_the_part_lies_in_the_photo_and_holds_the_box(box, height, width, size):
+    (photo, top, left, part), place = surround(box, (height, width), size)
+    assert photo == (height, width)
+    whole = min(size[0] / height, size[1] / width)
+    for axis, begin in ((0, top), (1, left)):
+        length, side = photo[axis], part[axis]
+        assert begin >= 0
+        assert 1 <= side <= length - begin
+        first, last = max(0.0, box[axis] * length), min(float(length), box[axis + 2] * length)
+        # Rounded to whole pixels on both sides.
+        assert begin <= first + 1.5
+        assert last - 1.5 <= begin + side
+        inner, before = place.inner[axis], place[1 + axis]
+        assert 1 <= inner <= size[axis]
+        assert before == (size[axis] - inner) // 2
+        # Both axes have nearly one scale, between the whole photo's and twice that.
+        scale = inner / side
+        assert whole * (1 - 1 / inner - 1 / side) <= scale <= MAX_ZOOM * whole * (1 + 1 / inner + 1 / side)
+    down, across = place.inner[0] / part[0], place.inner[1] / part[1]
+    assert down == pytest.approx(across, rel=1 / min(place.inner) + 1 / min(part))
+
+
+def test_a_part_by_hand():
+    """A car of 400x100 in a photo of 1200x800: in 448x832 the photo has scale 0.56, the car 1.12 at most."""
+    region = surround(Box(0.5, 0.25, 0.625, 0.25 + 1 / 3), (800, 1200), (448, 832))
+    assert region.part == Part((800, 1200), 250, 128, (400, 743))
+    assert region.place.inner == region.place.size == (448, 832)
+    all_of_it = surround(WHOLE, (800, 1200), (448, 832))
+    assert all_of_it.part.all
+    assert all_of_it.place == ((448, 832), 0, 80, (448, 672))
+    assert largest((800, 1200), (448, 832)) == (896, 1344)
+
+
+def test_what_is_cut_out_is_what_is_there():
+    """Each pixel of a smooth picture says where it is: the part must have, at each place, what the photo has there."""
+    rows, columns = np.indices((300, 400)).astype(np.float32)
+    photo = np.stack([rows * 0.8, columns * 0.6, rows * 0], axis=2).round().astype(np.uint8)
+    region = surround(Box(0.4, 0.5, 0.7, 0.8), (300, 400), (64, 96))
+    cut = cut_out(photo, region).astype(float)
+    (_, top, left, part), place = region
+    down, across = part[0] / place.inner[0], part[1] / place.inner[1]
+    expected_rows = top + (np.arange(64) + 0.5) * down - 0.5
+    expected_columns = left + (np.arange(96) + 0.5) * across - 0.5
+    assert np.abs(cut[2:-2, :, 0] - 0.8 * expected_rows[2:-2, None]).max() < 1.5
+    assert np.abs(cut[:, 2:-2, 1] - 0.6 * expected_columns[None, 2:-2]).max() < 1.5
+    mask = (rows > 150).astype(np.uint8) * np.uint8(255)
+    soft = cut_mask(mask, region)
+    assert soft.shape == (64, 96)
+    assert (np.flatnonzero(soft[:, 0] > 127)[0] + 0.5) * down + top == pytest.approx(151, abs=down)
+
+
+def test_beside_the_photo_is_no_car():
+    region = surround(WHOLE, (100, 100), (32, 96))
+    assert region.place == ((32, 96), 0, 32, (32, 32))
+    soft = cut_mask(np.full((100, 100), 255, np.uint8), region)
+    assert (soft[:, 32:64] == 255).all()
+    assert not soft[:, :32].any()
+    assert not soft[:, 64:].any()
+
+
+def blob(size, seed):
+    rng = np.random.default_rng(seed)
+    noise = cv2.GaussianBlur(rng.random(size).astype(np.float32), (0, 0), 4)
+    return ((noise - noise.min()) / np.ptp(noise)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("photo", "part"), [((96, 144), (64, 96)), ((300, 420), (150, 240)), ((61, 77), (40, 30))])
+def test_an_answer_of_a_part_is_that_of_the_whole_with_nothing_elsewhere(photo, part):
+    """Enlarged here by a formula: linear between pixel centres at halves, the part's edge repeated."""
+    size = (50, 70)
+    answer = Answer(blob(size, 1), Part(photo, 11, 20, part))
+    y = np.clip((np.arange(part[0]) + 0.5) * size[0] / part[0] - 0.5, 0, size[0] - 1)
+    x = np.clip((np.arange(part[1]) + 0.5) * size[1] / part[1] - 0.5, 0, size[1] - 1)
+    if part[0] >= size[0] and part[1] >= size[1]:
+        rows = np.array([np.interp(x, np.arange(size[1]), row) for row in answer.probability])
+        large = np.array([np.interp(y, np.arange(size[0]), column) for column in rows.T]).T
+        expected = np.zeros(photo)
+        expected[11 : 11 + part[0], 20 : 20 + part[1]] = large
+        assert np.abs(answer.enlarged() - expected).max() < 1e-4
+    assert np.array_equal(answer.mask(0.5), answer.enlarged() >= 0.5)
+    assert answer.scale == part[1] / size[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 40), st.integers(0, 50), st.integers(60, 120), st.integers(60, 120))
+def test_the_whole_photo_s_probabilities_lie_where_the_part_s_do(top, left, high, wide):
+    """Probabilities that say where they are in the photo say so on the whole photo, too."""
+    part = Part((160, 180), top, left, (high, wide))
+    rows = top + (np.arange(40) + 0.5) * high / 40
+    columns = left + (np.arange(64) + 0.5) * wide / 64
+    for axis, there in enumerate((rows[:, None] / 160, columns[None] / 180)):
+        answer = Answer(np.broadcast_to(there, (40, 64)).astype(np.float32), part)
+        whole = answer.whole()
+        assert whole.shape[0] == pytest.approx(160 * 40 / high, abs=0.5)
+        assert whole.shape[1] == pytest.approx(180 * 64 / wide, abs=0.5)
+        places = (np.indices(whole.shape)[axis] + 0.5) / whole.shape[axis]
+        y = (np.arange(whole.shape[0]) + 0.5) / whole.shape[0] * 160
+        x = (np.arange(whole.shape[1]) + 0.5) / whole.shape[1] * 180
+        inside = ((y > rows[0]) & (y < rows[-1]))[:, None] & ((x > columns[0]) & (x < columns[-1]))[None]
+        # OpenCV interpolates at 32 places between two pixels.
+        assert np.abs(whole - places)[inside].max() < 0.04 * (there.flat[1] - there.flat[0])
+        beyond = ((y < top - 5) | (y > top + high + 5))[:, None] | ((x < left - 5) | (x > left + wide + 5))[None]
+        assert not whole[beyond].any()
+
+
+def test_signs_of_a_part_are_those_of_the_photo():
+    """The same car, cut out of the photo at the photo's own scale and not: every sign is the same."""
+    photo = np.zeros((120, 200), np.float32)
+    photo[40:100, 60:200] = cv2.GaussianBlur(np.pad(np.ones((40, 120), np.float32), ((10, 10), (20, 0))), (0, 0), 2)
+    part = Part((120, 200), 30, 50, (75, 150))
+    of_part = read_signs(np.ascontiguousarray(photo[part.where]), 0.5, part)
+    assert of_part == pytest.approx(read_signs(photo, 0.5), abs=1e-6)
+    assert of_part.sides == 1
+    # Where the part ends and the photo does not, the car is not cut off by the frame.
+    moved = Part((120, 400), 30, 50, (75, 150))
+    assert read_signs(np.ascontiguousarray(photo[part.where]), 0.5, moved).sides == 0
+
+
+def test_a_box_is_in_fractions_of_the_photo():
+    probability = np.zeros((10, 20), np.float32)
+    probability[2:8, 5:15] = 1
+    answer = Answer(probability, Part((100, 100), 20, 40, (30, 40)))
+    box = find_box(answer, 0.5)
+    assert box == pytest.approx(((20 + 2 * 3) / 100, (40 + 5 * 2) / 100, (20 + 8 * 3) / 100, (40 + 15 * 2) / 100))
+    assert find_box(Answer(np.zeros((10, 20), np.float32), answer.part), 0.5) is None
+
+
+def test_a_car_that_goes_on_beyond_the_part_is_looked_for_there():
+    probability = np.zeros((10, 20), np.float32)
+    probability[4:6, :15] = 1
+    left_open = Answer(probability, Part((100, 100), 20, 40, (30, 40)))
+    assert unseen(left_open, 0.5) == pytest.approx((0.2, 0, 0.5, 0.8))
+    assert unseen(Answer(probability, Part((100, 40), 20, 0, (30, 40))), 0.5) is None
+    assert unseen(Answer(probability * 0.4, left_open.part), 0.5) is None
+
+
+class Looks:
+    """Calls pixels car by how dark they are; the first look can be made half blind. Remembers what sizes it saw."""
+
+    def __init__(self, info, *, blind=0):
+        self.info, self.blind, self.seen = info, blind, []
+
+    def run(self, pixels):
+        self.seen.append(pixels.shape[:2])
+        found = np.clip((220 - pixels.mean(axis=2)) / 210, 0, 1).astype(np.float32)
+        if pixels.shape[:2] == self.info.locate and self.blind:
+            found[:, -self.blind :] = 0
+        return found
+
+    run_parts = run
+
+
+@pytest.fixture
+def looks(dark):
+    return lambda **how: Looks(dark.info.model_copy(update={"height": 64, "width": 96, "locate": (32, 48)}), **how)
+
+
+def draw(size=(400, 600), car=(150, 100, 260, 330)):
+    photo = np.full((*size, 3), 220, np.uint8)
+    photo[car[0] : car[2], car[1] : car[3]] = 10
+    return photo
+
+
+def test_a_network_that_locates_looks_twice_and_is_exact(looks):
+    network, photo = looks(), draw()
+    found = predict(network, photo)
+    assert network.seen == [(32, 48), (64, 96)]
+    truth = photo[..., 0] < 100
+    assert found.area == pytest.approx(found.mask.mean())
+    # Linear between pixel centres, a straight edge is found to a pixel of the photo; corners are rounded.
+    assert np.count_nonzero(found.mask ^ truth) < 0.005 * truth.sum()
+
+
+def test_what_the_first_look_missed_is_found(looks):
+    # 48 columns of 12.5 pixels: the first look sees nothing from column 375 on.
+    network, photo = looks(blind=18), draw(car=(150, 100, 260, 560))
+    found = predict(network, photo)
+    assert network.seen == [(32, 48), (64, 96), (64, 96)]
+    truth = photo[..., 0] < 100
+    assert np.count_nonzero(found.mask ^ truth) < 0.005 * truth.sum()
+
+
+def test_without_a_car_the_whole_photo_is_looked_at(looks):
+    network = looks()
+    found = predict(network, np.full((400, 600, 3), 220, np.uint8))
+    assert network.seen == [(32, 48), (64, 96)]
+    assert not found.mask.any()
+    assert found.confidence == 0
+    assert found.answer.part.all
+
+
+def test_a_reduced_photo_gives_the_same_place(looks):
+    """A photo decoded at half its size is looked at in the same place: masks differ by the reduction alone."""
+    network, photo = looks(), draw(size=(800, 1200), car=(300, 200, 520, 660))
+    half = ReducedPhoto(np.ascontiguousarray(photo[::2, ::2]), (800, 1200))
+    assert find_region(network, half).part.of((800, 1200)).size == pytest.approx(
+        find_region(network, ReducedPhoto(photo, (800, 1200))).part.size, abs=4
+    )
+    found = predict_reduced(network, half)
+    assert found.mask.shape == (800, 1200)
+    truth = photo[..., 0] < 100
+    assert np.count_nonzero(found.mask ^ truth) < 0.005 * truth.sum()
+    assert ask(network, half).part.photo == (800, 1200)
+    assert shown(network, half).shape == (64, 96, 3)
