@@ -6,7 +6,7 @@ import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carmask.inference.frame import PADDING, enter, fit, inside, leave, resize
+from carmask.inference.frame import PADDING, Frame, enter, fit, inside, leave, resize, thinned
 
 sides = st.integers(1, 60)
 
@@ -84,3 +84,32 @@ def test_a_perfect_mask_survives_the_way_through_the_frame(carvana):
         small = resize(mask.astype(np.float32), (512, 768))
         scores.append(dice(resize(small, (mask.shape[0], mask.shape[1])) >= 0.5, mask))
     assert np.mean(scores) > 0.9997
+
+
+@pytest.mark.parametrize("shrink", [1.2, 1.5, 1.88, 2.3, 2.99, 3.2])
+def test_short_ways_into_the_frame_are_close_to_averages_of_areas(shrink):
+    """Of a photo as sharp as photos are; the oracle adds up exact overlaps of pixels."""
+    rng = np.random.default_rng(0)
+    size = round(40 * shrink), round(60 * shrink)
+    sharp = scipy.ndimage.gaussian_filter(rng.random((*size, 3)), (1, 1, 0))
+    photo = ((sharp - sharp.min()) / np.ptp(sharp) * 255).round().astype(np.uint8)
+
+    def overlaps(length, parts):
+        edges = np.arange(parts + 1) * length / parts
+        low, high = np.maximum.outer(edges[:-1], np.arange(length)), np.minimum.outer(edges[1:], np.arange(length) + 1)
+        return (high - low).clip(0) * parts / length
+
+    exact = np.einsum("ay,bx,yxc->abc", overlaps(size[0], 40), overlaps(size[1], 60), photo)
+    error = np.abs(enter(photo, Frame((40, 60), 0, 0, (40, 60))) - exact)
+    assert error.mean() < 3
+    # Nothing is moved: the error is not that of half a pixel.
+    moved = np.abs(np.roll(exact, 1, axis=1)[:, 1:] - exact[:, 1:]).mean() / 2
+    assert error.mean() < 0.5 * moved
+
+
+def test_thinned_photos_keep_their_shape_and_small_ones_are_left_alone():
+    photo = np.random.default_rng(0).integers(0, 256, (120, 180, 3), np.uint8)
+    thin = thinned(photo, (20, 30))
+    assert thin.shape == (40, 60, 3)
+    assert {tuple(pixel) for pixel in thin.reshape(-1, 3)} <= {tuple(pixel) for pixel in photo.reshape(-1, 3)}
+    assert thinned(photo, (60, 30)) is photo

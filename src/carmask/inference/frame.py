@@ -2,7 +2,7 @@
 
 Pixels are areas; their centres lie at half-integers, so the left edge of the first pixel of both pictures is the same
 line. Making smaller averages areas, making larger interpolates linearly between centres, the edge repeated. Training,
-evaluation and prediction all go through here. The one exception is the last small step of a photo into the frame.
+evaluation and prediction all go through here. The one exception are the last small steps of a photo into the frame.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ MAX_STRETCH = 1.1
 #: pixels contribute to each value either way, and it takes a sixth of the time of averaging areas, while
 #: masks come out as good (benchmarks/decode.py, docs/decisions/0010-reduced-decode.md).
 LINEAR_BELOW = 1.5
+#: Below this factor, values interpolated at twice the frame's size are averaged two by two: a third of the time of
+#: averaging areas of any size, and masks are as good (docs/decisions/0017-two-looks.md).
+HALVED_BELOW = 3.0
 #: What fills the frame beside a photo of another shape: ImageNet's mean colour, which networks see as zero.
 PADDING = (124, 116, 104)
 
@@ -73,6 +76,8 @@ def enter(photo: Photo, frame: Frame) -> Photo:
     """
     height, width = frame.inner
     shrunk = max(photo.shape[0] / height, photo.shape[1] / width)
+    if LINEAR_BELOW <= shrunk < HALVED_BELOW:
+        photo = cv2.resize(photo, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
     if 1 < shrunk < LINEAR_BELOW:
         inner = cv2.resize(photo, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
     else:
@@ -83,6 +88,22 @@ def enter(photo: Photo, frame: Frame) -> Photo:
     framed[:] = PADDING
     framed[frame.top : frame.top + frame.inner[0], frame.left : frame.left + frame.inner[1]] = inner
     return framed
+
+
+def thinned(photo: Photo, size: Size) -> Photo:
+    """Leave out most pixels of a photo that will be made very small, and roughly: a twentieth of the time of averaging.
+
+    Args:
+        photo: uint8 (height, width, 3), RGB.
+        size: (height, width) that it will have in the frame.
+
+    Returns:
+        uint8, RGB: of the photo's shape, with two pixels for each wanted one, if it has more than that.
+    """
+    if photo.shape[0] <= 2 * size[0] or photo.shape[1] <= 2 * size[1]:
+        return photo
+    thin = cv2.resize(photo, (2 * size[1], 2 * size[0]), interpolation=cv2.INTER_NEAREST)
+    return thin.astype(np.uint8, copy=False)
 
 
 def leave(probability: Probability, frame: Frame, photo: Size) -> Probability:

@@ -152,11 +152,8 @@ def find_region(network: Network, photo: ReducedPhoto) -> Region:
     if info.locate is None:
         return Region(whole, info.place(photo.size))
     place = frame.fit(photo.size, info.locate)
-    # Most pixels are left out beforehand, which takes a fifth of the time of averaging them.
-    step = max(1, min(side // (2 * inner) for side, inner in zip(size, place.inner, strict=True)))
-    small = frame.enter(np.ascontiguousarray(pixels[::step, ::step]), place)
-    first = Answer(np.ascontiguousarray(frame.inside(network.run(small), place)), whole)
-    box = find_box(first, info.threshold)
+    found = frame.inside(network.run(frame.enter(frame.thinned(pixels, place.inner), place)), place)
+    box = find_box(Answer(np.ascontiguousarray(found), whole), info.threshold)
     return surround(WHOLE if box is None else box.grown(*AROUND), size, info.size)
 
 
