@@ -49,9 +49,10 @@ def test_the_part_lies_in_the_photo_and_holds_the_box(box, height, width, size):
         inner, before = place.inner[axis], place[1 + axis]
         assert 1 <= inner <= size[axis]
         assert before == (size[axis] - inner) // 2
-        # Both axes have nearly one scale, between the whole photo's and twice that.
-        scale = inner / side
-        assert whole * (1 - 1 / inner - 1 / side) <= scale <= MAX_ZOOM * whole * (1 + 1 / inner + 1 / side)
+        # Both axes have nearly one scale, between the whole photo's and the greatest.
+        scale, slack = inner / side, 1 / inner + 1 / side
+        most = max(MAX_ZOOM * whole, size[0] / height, size[1] / width)
+        assert whole * (1 - slack) <= scale <= most * (1 + slack)
     down, across = place.inner[0] / part[0], place.inner[1] / part[1]
     assert down == pytest.approx(across, rel=1 / min(place.inner) + 1 / min(part))
 
@@ -65,6 +66,13 @@ def test_a_part_by_hand():
     assert all_of_it.part.all
     assert all_of_it.place == ((448, 832), 0, 80, (448, 672))
     assert largest((800, 1200), (448, 832)) == (896, 1344)
+
+
+def test_an_upright_photo_of_a_car_from_side_to_side_fills_the_input():
+    region = surround(Box(0.4, 0.0, 0.6, 1.0), (1600, 832), (448, 832))
+    assert region.part == Part((1600, 832), 576, 0, (448, 832))
+    assert region.place.inner == (448, 832)
+    assert largest((1600, 832), (448, 832)) == (1600, 832)
 
 
 def test_what_is_cut_out_is_what_is_there():

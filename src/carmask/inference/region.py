@@ -22,8 +22,8 @@ from carmask.inference.pieces import leave_strays
 #: How much is shown around the car above, to the left, below and to the right, as fractions of its height and width. A
 #: first look misses aerials, which rise by up to a sixth of a car's height, and little else.
 AROUND = (0.12, 0.05, 0.05, 0.05)
-#: A photo is enlarged by no more than this factor over what it has when it fills the input whole: files are then read
-#: at a size that is known before the first look.
+#: The car is shown no more than this factor larger than it is in the whole photo that fits into the input, unless the
+#: photo's full width (or height) has room: files are then read at a size that is known before the first look.
 MAX_ZOOM = 2.0
 #: All of a photo.
 WHOLE = Box(0.0, 0.0, 1.0, 1.0)
@@ -156,12 +156,11 @@ def surround(box: Box, photo: Size, size: Size) -> Region:
 
     Returns:
         The part, centred on the box and moved to lie within the photo. It holds what of the box is in the photo, at a
-        scale from the whole photo's to ``MAX_ZOOM`` times that. If the photo ends before the input does, it lies in
-        the input's middle.
+        scale between those of ``_scales``. If the photo ends before the input does, it lies in the input's middle.
     """
     height, width = (box.bottom - box.top) * photo[0], (box.right - box.left) * photo[1]
-    whole = min(size[0] / photo[0], size[1] / photo[1])
-    scale = max(whole, min(MAX_ZOOM * whole, size[0] / max(height, 1.0), size[1] / max(width, 1.0)))
+    least, most = _scales(photo, size)
+    scale = max(least, min(most, size[0] / max(height, 1.0), size[1] / max(width, 1.0)))
     middle = (box.top + box.bottom) / 2 * photo[0], (box.left + box.right) / 2 * photo[1]
     sides = [min(length, round(side / scale)) for length, side in zip(photo, size, strict=True)]
     top, left = (
@@ -177,8 +176,14 @@ def surround(box: Box, photo: Size, size: Size) -> Region:
 
 def largest(photo: Size, size: Size) -> Size:
     """(height, width) of a photo at the largest scale that ``surround`` may choose."""
-    zoom = MAX_ZOOM * min(size[0] / photo[0], size[1] / photo[1])
-    return max(1, round(photo[0] * zoom)), max(1, round(photo[1] * zoom))
+    _, most = _scales(photo, size)
+    return max(1, round(photo[0] * most)), max(1, round(photo[1] * most))
+
+
+def _scales(photo: Size, size: Size) -> tuple[float, float]:
+    """The least scale, at which the whole photo fits into the input, and the greatest that is of use."""
+    fits = size[0] / photo[0], size[1] / photo[1]
+    return min(fits), max(MAX_ZOOM * min(fits), max(fits))
 
 
 def unseen(answer: Answer, threshold: float) -> Box | None:
