@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from carmask.compositing.placement import Box
 from carmask.images import ReducedPhoto
 from carmask.inference.confidence import read_signs
-from carmask.inference.predict import ask, find_region, predict, predict_reduced, shown
+from carmask.inference.predict import ask, predict, predict_reduced, shown
 from carmask.inference.region import (
     MAX_ZOOM,
     WHOLE,
@@ -181,8 +181,8 @@ def test_a_car_that_goes_on_beyond_the_part_is_looked_for_there():
 class Looks:
     """Calls pixels car by how dark they are; the first look can be made half blind. Remembers what sizes it saw."""
 
-    def __init__(self, info, *, blind=0):
-        self.info, self.blind, self.seen = info, blind, []
+    def __init__(self, info, *, blind=0, flip=False):
+        self.info, self.blind, self.seen = info.model_copy(update={"flip": flip}), blind, []
 
     def run(self, pixels):
         self.seen.append(pixels.shape[:2])
@@ -237,12 +237,32 @@ def test_a_reduced_photo_gives_the_same_place(looks):
     """A photo decoded at half its size is looked at in the same place: masks differ by the reduction alone."""
     network, photo = looks(), draw(size=(800, 1200), car=(300, 200, 520, 660))
     half = ReducedPhoto(np.ascontiguousarray(photo[::2, ::2]), (800, 1200))
-    assert find_region(network, half).part.of((800, 1200)).size == pytest.approx(
-        find_region(network, ReducedPhoto(photo, (800, 1200))).part.size, abs=4
-    )
+    whole = ask(network, ReducedPhoto(photo, (800, 1200)))
+    assert ask(network, half).part.size == pytest.approx(whole.part.size, abs=4)
     found = predict_reduced(network, half)
     assert found.mask.shape == (800, 1200)
     truth = photo[..., 0] < 100
     assert np.count_nonzero(found.mask ^ truth) < 0.005 * truth.sum()
     assert ask(network, half).part.photo == (800, 1200)
     assert shown(network, half).shape == (64, 96, 3)
+
+
+def test_a_mirrored_look_has_more_around_the_car_and_the_same_place(looks):
+    """The photo's mirror image, and a photo that is not mirrored, have masks in the same place."""
+    plain, both, photo = looks(), looks(flip=True), draw()
+    found = predict(both, photo)
+    assert both.seen == [(32, 48), (64, 96), (64, 96)]
+    truth = photo[..., 0] < 100
+    assert np.count_nonzero(found.mask ^ truth) < 0.005 * truth.sum()
+    assert found.answer.part == ask(plain, ReducedPhoto(photo, (400, 600))).part
+
+
+def test_an_answer_seen_in_another_part():
+    rows = 10 + (np.arange(40) + 0.5) * 2
+    answer = Answer(
+        np.broadcast_to(rows[:, None] / 100, (40, 30)).astype(np.float32), Part((100, 100), 10, 20, (80, 60))
+    )
+    seen = answer.seen_in(Part((100, 100), 30, 40, (40, 20)), (10, 10))
+    assert seen == pytest.approx(np.broadcast_to((30 + (np.arange(10) + 0.5) * 4)[:, None] / 100, (10, 10)), abs=1e-3)
+    assert not answer.seen_in(Part((100, 100), 0, 0, (10, 100)), (4, 4)).any()
+    assert answer.seen_in(answer.part, (40, 30)) is answer.probability

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from carmask.arrays import Mask, Photo, Probability, Size, check_photo
+from carmask.compositing.placement import Box
 from carmask.images import ReducedPhoto, open_reduced
 from carmask.inference import frame
 from carmask.inference.confidence import judge
@@ -16,6 +17,7 @@ from carmask.inference.model import DEFAULT_MODEL, Device, ModelInfo, Network, l
 from carmask.inference.pieces import leave_strays
 from carmask.inference.region import (
     AROUND,
+    AROUND_MIRRORED,
     WHOLE,
     Answer,
     Part,
@@ -126,49 +128,58 @@ def ask(network: Network, photo: ReducedPhoto) -> Answer:
         The answer, of all of the photo or of the part around the car.
     """
     info = network.info
-    region = find_region(network, photo)
-    answer = _look(network, photo, region)
-    more = None if info.locate is None else unseen(answer, info.threshold)
+    if info.locate is None:
+        region = _all_of(network, photo)
+        answer = _look(network, photo, region)
+        return _mean(answer, _look(network, photo, region, mirrored=True)) if info.flip else answer
+    size, box = _size(photo), _locate(network, photo)
+    answer = _look(network, photo, surround(box.grown(*AROUND), size, info.size))
+    more = unseen(answer, info.threshold)
     if more is not None:
         # The first look missed some of the car: once more, with all that may be missing.
-        answer = _look(network, photo, surround(more, region.part.photo, info.size))
+        box = more
+        answer = _look(network, photo, surround(box, size, info.size))
+    if info.flip:
+        wider = surround(box.grown(*AROUND_MIRRORED), size, info.size)
+        answer = _mean(answer, _look(network, photo, wider, mirrored=True))
     return answer
-
-
-def find_region(network: Network, photo: ReducedPhoto) -> Region:
-    """What of a photo a network looks at.
-
-    Args:
-        network: a loaded model. If it locates the car first, a small look at the whole photo does so.
-        photo: from ``open_for``.
-
-    Returns:
-        The part of the photo at the size that it was decoded at: all of it if the network does not locate the car, or
-        finds none.
-    """
-    info, pixels = network.info, photo.pixels
-    size = (pixels.shape[0], pixels.shape[1])
-    whole = Part.whole(size)
-    if info.locate is None:
-        return Region(whole, info.place(photo.size))
-    place = frame.fit(photo.size, info.locate)
-    found = frame.inside(network.run(frame.enter(frame.thinned(pixels, place.inner), place)), place)
-    box = find_box(Answer(np.ascontiguousarray(found), whole), info.threshold)
-    return surround(WHOLE if box is None else box.grown(*AROUND), size, info.size)
 
 
 def shown(network: Network, photo: ReducedPhoto) -> Photo:
     """What a network is shown of a photo to find its contour: uint8 (``*info.size``, 3), RGB."""
-    return cut_out(photo.pixels, find_region(network, photo))
+    info = network.info
+    if info.locate is None:
+        return cut_out(photo.pixels, _all_of(network, photo))
+    return cut_out(photo.pixels, surround(_locate(network, photo).grown(*AROUND), _size(photo), info.size))
 
 
-def _look(network: Network, photo: ReducedPhoto, region: Region) -> Answer:
+def _size(photo: ReducedPhoto) -> Size:
+    """(height, width) of the photo as it was decoded."""
+    return photo.pixels.shape[0], photo.pixels.shape[1]
+
+
+def _all_of(network: Network, photo: ReducedPhoto) -> Region:
+    return Region(Part.whole(_size(photo)), network.info.place(photo.size))
+
+
+def _locate(network: Network, photo: ReducedPhoto) -> Box:
+    """Find the car by a first, small look: in fractions of the photo; all of it if there is none."""
+    info = network.info
+    place = frame.fit(photo.size, info.locate or info.size)
+    found = frame.inside(network.run(frame.enter(frame.thinned(photo.pixels, place.inner), place)), place)
+    return find_box(Answer(np.ascontiguousarray(found), Part.whole(photo.size)), info.threshold) or WHOLE
+
+
+def _look(network: Network, photo: ReducedPhoto, region: Region, *, mirrored: bool = False) -> Answer:
     pixels = cut_out(photo.pixels, region)
-    found = network.run(pixels)
-    if network.info.flip:
-        mirrored = network.run(np.ascontiguousarray(pixels[:, ::-1]))
-        found = np.float32(0.5) * (found + mirrored[:, ::-1])
+    found = network.run(np.ascontiguousarray(pixels[:, ::-1]))[:, ::-1] if mirrored else network.run(pixels)
     return Answer(np.ascontiguousarray(frame.inside(found, region.place)), region.part.of(photo.size))
+
+
+def _mean(one: Answer, other: Answer) -> Answer:
+    """The mean of two answers, at the first one's place and resolution."""
+    size = one.probability.shape[0], one.probability.shape[1]
+    return Answer(np.float32(0.5) * (one.probability + other.seen_in(one.part, size)), one.part)
 
 
 class Cutter:
