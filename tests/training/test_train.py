@@ -20,6 +20,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from carmask.data.split import split_cars
 from carmask.errors import (
     CarmaskError,
     DataError,
@@ -98,6 +99,50 @@ def test_every_recipe_trains_two_steps_and_exports(name, cars, parts, cache, tmp
         assert np.abs(shares.sum(axis=0) - 1).max() < 0.02
         assert np.abs(shares - TorchNetwork(model, info).run_parts(probe)).mean() < 0.02
     shutil.rmtree(out)
+
+
+def test_cars_that_the_start_has_seen_are_not_validated_on(run, cars, cache, tmp_path):
+    """Another seed is another split: the run would be scored on cars that its weights know."""
+    start = Sources(start=run / "weights.safetensors")
+    (held,) = read_run(run)[1].validation_cars
+    seed = next(s for s in range(1, 50) if split_cars({f"car{n}" for n in range(5)}, 1, seed=s).validation != (held,))
+    with pytest.raises(RecipeError, match="was trained on 1 of the cars that this run would validate on"):
+        train(small(1, f"seed={seed}"), cars, tmp_path / "run", sources=start, cache=cache, machines=CPU)
+    assert not (tmp_path / "run").exists()
+    export(run, tmp_path / "model.onnx")
+    with pytest.raises(RecipeError, match="would flatter"):
+        train(
+            small(1, f"seed={seed}"),
+            cars,
+            tmp_path / "run",
+            sources=Sources(start=tmp_path / "model.onnx"),
+            cache=cache,
+            machines=CPU,
+        )
+
+
+def test_what_the_start_has_seen_is_remembered(run, cars, cache, tmp_path):
+    """On other cars: the model has seen those of its start all the same, and its card says so."""
+    other = copy(cars, tmp_path / "other")
+    for folder in ("train", "train_masks"):
+        for file in (other / folder).iterdir():
+            file.rename(file.with_name(f"new{file.name}"))
+    out, start = tmp_path / "run", Sources(start=run / "weights.safetensors")
+    train(small(1), other, out, sources=start, cache=cache, machines=CPU)
+    info = read_run(out)[1]
+    assert info.seen() == {*info.training_cars, *read_run(run)[1].training_cars}
+    assert info.held_out({f"car{n}" for n in range(5)}) == ()
+    train(small(1), other, out, cache=cache, machines=CPU)
+    assert read_run(out)[1] == info
+    export(out, tmp_path / "model.onnx")
+    assert "begun with cnn-small, which had seen 4 others" in (tmp_path / "model.md").read_text()
+
+
+def test_names_that_are_alike_by_chance_are_no_data_set(run):
+    info = read_run(run)[1]
+    everything = {*info.training_cars, *info.validation_cars}
+    assert info.seen_of(everything) == set(info.training_cars)
+    assert info.seen_of({info.training_cars[0], "a", "b"}) == frozenset()
 
 
 def test_what_a_run_says_of_itself(run):

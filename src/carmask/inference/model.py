@@ -32,8 +32,8 @@ class FurtherData(BaseModel):
     """A data set that was trained on beside the main one.
 
     Attributes:
-        name: of its folder.
-        share: of the photos trained on, 0 to 1.
+        name: of its folder, or of the model that the training began with.
+        share: of the photos trained on, 0 to 1; 0 for what was seen before, by the model that the training began with.
         training_cars: the cars, or photos where each is a car of its own, that the model has seen.
         validation_cars: those it has not seen.
     """
@@ -132,6 +132,23 @@ class ModelInfo(BaseModel):
             if names and set(names) <= set(cars):
                 return names
         return ()
+
+    def seen_of(self, cars: Collection[str]) -> frozenset[str]:
+        """Which cars of a data set were trained on, if it is one of the model's own, as their names say.
+
+        Args:
+            cars: all cars of a data set.
+
+        Returns:
+            Those seen, of data sets that know at least half of these cars: a few names may be alike by chance.
+        """
+        mine = [(self.training_cars, self.validation_cars)]
+        mine += [(one.training_cars, one.validation_cars) for one in self.further_data]
+        given, seen = set(cars), set[str]()
+        for trained, held in mine:
+            if 2 * len(given & {*trained, *held}) >= len(given):
+                seen |= given.intersection(trained)
+        return frozenset(seen)
 
     def seen(self) -> frozenset[str]:
         """All cars that were trained on."""

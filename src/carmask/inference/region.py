@@ -24,7 +24,7 @@ from carmask.inference.pieces import leave_strays
 AROUND = (0.12, 0.05, 0.05, 0.05)
 #: The same for its mirror image, of which models say that take both: two looks that differ in size, too, have fewer
 #: errors in common.
-AROUND_MIRRORED = (0.2, 0.15, 0.15, 0.15)
+AROUND_MIRRORED = (0.16, 0.1, 0.1, 0.1)
 #: The car is shown no more than this factor larger than it is in the whole photo that fits into the input, unless the
 #: photo's full width (or height) has room: files are then read at a size that is known before the first look.
 MAX_ZOOM = 2.0

@@ -52,6 +52,12 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
     elsewhere = "; ".join(
         f"{one.share:.0%} {one.name}: {len(one.training_cars)} seen, {len(one.validation_cars)} not"
         for one in info.further_data
+        if one.share
+    )
+    before = "".join(
+        f"; begun with {one.name}, which had seen {len(one.training_cars)} others"
+        for one in info.further_data
+        if not one.share
     )
     rows = [
         ("Network", f"`{info.network}`, {info.width}x{info.height} (width x height)"),
@@ -61,7 +67,7 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
         ("Looks", _looks(info)),
         ("Prediction", "the mean of the photo's and its mirror image's" if info.flip else "of the photo alone"),
         ("Arithmetic", "8 bits where the processor has VNNI, else floats" if info.ranges else "floats"),
-        ("Trained on", info.training_data + (f"; of the photos {elsewhere}" if elsewhere else "")),
+        ("Trained on", info.training_data + (f"; of the photos {elsewhere}" if elsewhere else "") + before),
         (measure, f"{score}, on {len(info.validation_cars)} cars that it has not seen"),
         ("Confidence", "not calibrated" if info.calibration is None else f"calibrated on {info.calibration.data}"),
         ("Licence", info.licence),

@@ -16,7 +16,8 @@ from carmask.networks import build
 from carmask.networks.summary import count
 from carmask.training.history import draw_curves, read_history
 from carmask.training.recipe import Recipe
-from carmask.training.train import INFO_FILE, RECIPE_FILE
+from carmask.training.start import INFO_FILE
+from carmask.training.train import RECIPE_FILE
 
 PICTURE_FILE = "compare.png"
 

@@ -27,7 +27,8 @@ from carmask.inference.predict import open_for, shown
 from carmask.networks import build
 from carmask.training.card import save_model
 from carmask.training.predictor import Normalised, TorchNetwork
-from carmask.training.train import INFO_FILE, WEIGHTS_FILE
+from carmask.training.start import INFO_FILE
+from carmask.training.train import WEIGHTS_FILE
 
 #: Mean absolute difference of the probabilities of one photo that storing weights in 16 bits may make.
 STORAGE_TOLERANCE = 0.002

@@ -98,7 +98,7 @@ class Recipe(_Settings):
     average: float = Field(0.0, ge=0, lt=1, description="decay of the moving average of weights; 0 for none")
     freeze_norm: bool = Field(False, description="leave BatchNorm's statistics as the start had them")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    seed: int = 0
+    seed: int = Field(0, description="of the split, of which photos come when, and of all random changes")
     validation: int | float = Field(0.2, description="cars kept from training: how many, or which fraction")
     check_photos: int = Field(32, ge=0, description="validation photos scored after every epoch; 0 for none")
     early_stopping: EarlyStoppingSettings | None = None

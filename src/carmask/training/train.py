@@ -30,7 +30,7 @@ from carmask.data.table import Example, of_cars, sample
 from carmask.errors import DataError, DeviceError, RecipeError
 from carmask.images import make_folder, picture_size, write_atomically
 from carmask.inference import frame
-from carmask.inference.model import ModelInfo
+from carmask.inference.model import FurtherData, ModelInfo
 from carmask.networks import find_network
 from carmask.training.budget import ProcessorBudget
 from carmask.training.cache import build_cache
@@ -43,10 +43,9 @@ from carmask.training.pictures import write_pictures
 from carmask.training.predictor import IMAGENET_MEAN, IMAGENET_STD, TorchNetwork
 from carmask.training.recipe import EarlyStoppingSettings, Recipe
 from carmask.training.sources import FurtherSet, Sources, build_mixture, read_further
-from carmask.training.start import load_start
+from carmask.training.start import INFO_FILE, load_start, start_info
 
 RECIPE_FILE = "recipe.json"
-INFO_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 VERSIONS_FILE = "versions.json"
 DATA_FILE = "data.csv"
@@ -136,7 +135,9 @@ def train(
     photo = picture_size(trained_on[0].photo)
     info = _describe(recipe, data, split, classes, photo)
     info = info.model_copy(update={"further_data": tuple(one.describe() for one in further)})
-    _check_further(info, out)
+    if sources.start is not None:
+        info = _begun_with(start_info(sources.start), info, {example.car for example in examples}, sources.start)
+    info = _check_further(info, out)
 
     note = None if report is None else lambda done, total: report("decoding photos", done, total)
     home = cache or out.resolve().parent / "cache"
@@ -222,16 +223,37 @@ def _check_same(recipe: Recipe, out: Path) -> None:
         raise RecipeError(f"{out}: holds a run with other settings; name another folder with --out")
 
 
-def _check_further(info: ModelInfo, out: Path) -> None:
+def _begun_with(start: ModelInfo | None, info: ModelInfo, cars: set[str], file: Path) -> ModelInfo:
+    """Note what the start has seen, and refuse to validate on it: the score would flatter."""
+    if start is None:
+        return info
+    further = [{*one.training_cars, *one.validation_cars} for one in info.further_data]
+    held = {car for names in (cars, *further) for car in start.seen_of(names)}
+    held &= {*info.validation_cars, *(car for one in info.further_data for car in one.validation_cars)}
+    if held:
+        raise RecipeError(
+            f"{file}: was trained on {len(held)} of the cars that this run would validate on ({min(held)}): its score "
+            "would flatter; keep the split it was trained with (validation and seed of its recipe)"
+        )
+    rest = start.seen() - info.seen()
+    if not rest:
+        return info
+    before = FurtherData(name=start.name, share=0.0, training_cars=tuple(sorted(rest)), validation_cars=())
+    return info.model_copy(update={"further_data": (*info.further_data, before)})
+
+
+def _check_further(info: ModelInfo, out: Path) -> ModelInfo:
+    """Refuse to go on with a run of other data; what it began with it knows, if this call does not say so again."""
     file = out / INFO_FILE
     if not file.exists():
-        return
+        return info
     try:
         before = ModelInfo.model_validate_json(file.read_text())
     except ValidationError as error:
         raise RecipeError(f"{file}: not the description of a run that this version can go on with") from error
-    if before.further_data != info.further_data:
+    if [one for one in before.further_data if one.share] != [one for one in info.further_data if one.share]:
         raise RecipeError(f"{out}: holds a run with other further data; name another folder with --out")
+    return info.model_copy(update={"further_data": before.further_data})
 
 
 def _begin(module: Training, recipe: Recipe, sources: Sources) -> None:
