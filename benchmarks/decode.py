@@ -3,7 +3,7 @@
     python benchmarks/decode.py [--data DIR] [--photos 16] [--rounds 5] [--agreement 24]
 
 Processor time of one thread, the best of some rounds over all photos. The second table compares masks of the default
-model: photos decoded whole and averaged to the network's input, beside photos decoded at half size as ``cut`` does.
+model: photos decoded whole and averaged to the network's input, beside photos decoded and made smaller as ``cut`` does.
 Where DIR has ``train_masks/``, the truth of the model's validation cars is at hand as well: their photos (WebP there)
 are written as JPEG of quality 92 first, since only JPEG can be decoded at reduced size.
 """
@@ -13,6 +13,8 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -22,37 +24,41 @@ from PIL import Image
 from _bench import arguments, linked, measure, photos, processor_ms, table
 from _bench import carmask as command
 from carmask.evaluation.metrics import dice
-from carmask.images import encode_mask, open_photo, open_reduced, picture_size, read_mask, read_photo
+from carmask.images import ReducedPhoto, encode_mask, open_photo, open_reduced, picture_size, read_mask, read_photo
 from carmask.inference import frame
-from carmask.inference.confidence import expected_dice
+from carmask.inference.confidence import judge
 from carmask.inference.model import Network, load_model
 from carmask.inference.photo import Job, LocalStorage, PhotoCutter, Wanted
-from carmask.inference.predict import open_for, predict_reduced
+from carmask.inference.predict import ask, find_region, open_for, predict_reduced
+from carmask.inference.region import cut_out
 from carmask.rle import rle_encode
 
 
 class Idle:
     """A network that answers at once: what is left is everything else."""
 
-    def __init__(self, network: Network, path: Path) -> None:
-        self.info = network.info
-        self._answer = network.run(frame.resize(read_photo(path), network.info.size))
+    def __init__(self, network: Network, photo: ReducedPhoto) -> None:
+        self.info, self._network = network.info, network
+        self._answers: dict[tuple[int, ...], np.ndarray] = {}
+        ask(self, photo)
 
-    def run(self, _: np.ndarray) -> np.ndarray:
-        """The same probabilities for any photo."""
-        return self._answer
+    def run(self, pixels: np.ndarray) -> np.ndarray:
+        """The same probabilities for any photo of a size."""
+        size = pixels.shape[:2]
+        if size not in self._answers:
+            self._answers[size] = self._network.run(pixels)
+        return self._answers[size]
 
 
 def steps(found: list[Path], what: str, rounds: int, network: Network) -> None:
     """Print what each step costs."""
-    size = network.info.size
+    info = network.info
     content = {path: path.read_bytes() for path in found}
     reduced = {path: open_for(network, path) for path in found}
-    whole = {path: np.asarray(Image.open(path)) for path in found[:4]}
-    idle = Idle(network, found[0])
-    probability = idle.run(np.empty(0))
-    mask = frame.resize(probability, reduced[found[0]].size) >= network.info.threshold
-    place = frame.fit(reduced[found[0]].size, size)
+    idle = Idle(network, reduced[found[0]])
+    regions = {path: find_region(idle, photo) for path, photo in reduced.items()}
+    answer = ask(idle, reduced[found[0]])
+    mask = answer.mask(info.threshold)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         both = PhotoCutter(idle, Wanted(mask=True), LocalStorage())
@@ -60,11 +66,11 @@ def steps(found: list[Path], what: str, rounds: int, network: Network) -> None:
             "read": lambda p: p.read_bytes(),
             "SHA-256": lambda p: hashlib.sha256(content[p]).hexdigest(),
             "size from the header": lambda p: picture_size(p, content[p]),
-            "decode at reduced size": lambda p: open_reduced(p, lambda _: size, content[p]),
-            "into the network's frame": lambda p: frame.enter(reduced[p].pixels, place),
-            "confidence": lambda _: expected_dice(probability, network.info.threshold),
-            "enlarge": lambda _: frame.resize(probability, reduced[found[0]].size),
-            "enlarge and threshold": lambda _: frame.resize(probability, reduced[found[0]].size) >= 0.5,
+            "decode, reduced if it may be": lambda p: open_for(network, p, content[p]),
+            "first look, for models that locate": lambda p: find_region(idle, reduced[p]),
+            "into the network's input": lambda p: cut_out(reduced[p].pixels, regions[p]),
+            "confidence": lambda _: judge(answer.probability, info.threshold, info.calibration, answer.part),
+            "enlarge and threshold": lambda _: answer.mask(info.threshold),
             "mask to PNG": lambda _: encode_mask(mask),
             "mask to run lengths": lambda _: rle_encode(mask),
             "all of cut --mask, writing included": lambda p: both(Job(p, p.stem, (out / f"{p.stem}.png",))),
@@ -75,20 +81,31 @@ def steps(found: list[Path], what: str, rounds: int, network: Network) -> None:
           {name: [cost, cost / total] for name, cost in costs.items()})  # fmt: skip
     print()
     instead = {
-        "decode at reduced size": costs["decode at reduced size"],
+        "decode, reduced if it may be": costs["decode, reduced if it may be"],
         "decode whole (Pillow)": processor_ms(lambda p: open_photo(p, content[p]), found, rounds),
         "decode whole (OpenCV)": processor_ms(
             lambda p: cv2.imdecode(np.frombuffer(content[p], np.uint8), cv2.IMREAD_COLOR), found, rounds
         ),
-        "into the frame from reduced": costs["into the network's frame"],
-        "into the frame from reduced, by areas": processor_ms(
-            lambda p: frame.resize(reduced[p].pixels, size), found, rounds
-        ),
-        "into the frame from whole, by areas": processor_ms(lambda p: frame.resize(whole[p], size), found[:4], rounds),
+        "into the input": costs["into the network's input"],
     }
-    base = instead["decode at reduced size"]
+    with by_areas():
+        instead["into the input by areas"] = processor_ms(
+            lambda p: cut_out(reduced[p].pixels, regions[p]), found, rounds
+        )
+    base = instead["decode, reduced if it may be"]
     table("instead", ["ms of processor", "ratio"], {name: [cost, cost / base] for name, cost in instead.items()})
     print()
+
+
+@contextmanager
+def by_areas() -> Iterator[None]:
+    """Average areas on all ways into the input, where the short ones interpolate."""
+    kept = frame.LINEAR_BELOW, frame.HALVED_BELOW
+    frame.LINEAR_BELOW = frame.HALVED_BELOW = 1.0
+    try:
+        yield
+    finally:
+        frame.LINEAR_BELOW, frame.HALVED_BELOW = kept
 
 
 def agreement(data: Path, found: list[Path], what: str, count: int, network: Network) -> None:
@@ -107,16 +124,14 @@ def agreement(data: Path, found: list[Path], what: str, count: int, network: Net
         for path in paths:
             pixels = read_photo(path)
             size = (pixels.shape[0], pixels.shape[1])
-            place = frame.fit(size, network.info.size)
-            by_areas = frame.resize(pixels, place.inner)
-            if place.inner != place.size:
-                by_areas = frame.enter(by_areas, place)
             reduced = open_for(network, path)
             buffer = io.BytesIO()
             Image.fromarray(pixels).save(buffer, "JPEG", quality=92)
+            with by_areas():
+                exact = predict_reduced(network, ReducedPhoto(pixels, size)).mask
             masks = {
-                "whole, by areas": frame.leave(network.run(by_areas), place, size) >= network.info.threshold,
-                "reduced, as cut does": predict_reduced(network, reduced).mask,
+                "whole, by areas": exact,
+                "as cut does": predict_reduced(network, reduced).mask,
                 "whole, but saved as JPEG once more": predict_reduced(
                     network, open_reduced(path, lambda size: size, buffer.getvalue())
                 ).mask,

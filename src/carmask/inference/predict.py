@@ -145,12 +145,24 @@ def ask(network: Network, photo: ReducedPhoto) -> Answer:
     return answer
 
 
+def find_region(network: Network, photo: ReducedPhoto) -> Region:
+    """What of a photo a network looks at to find the contour: all, or what a first, small look says that the car fills.
+
+    Args:
+        network: a loaded model.
+        photo: from ``open_for``.
+
+    Returns:
+        The part of the photo, at the size that it was decoded at.
+    """
+    if network.info.locate is None:
+        return _all_of(network, photo)
+    return surround(_locate(network, photo).grown(*AROUND), _size(photo), network.info.size)
+
+
 def shown(network: Network, photo: ReducedPhoto) -> Photo:
-    """What a network is shown of a photo to find its contour: uint8 (``*info.size``, 3), RGB."""
-    info = network.info
-    if info.locate is None:
-        return cut_out(photo.pixels, _all_of(network, photo))
-    return cut_out(photo.pixels, surround(_locate(network, photo).grown(*AROUND), _size(photo), info.size))
+    """What a network is shown of a photo to find the contour: uint8 (``*info.size``, 3), RGB."""
+    return cut_out(photo.pixels, find_region(network, photo))
 
 
 def _size(photo: ReducedPhoto) -> Size:
