@@ -1,8 +1,8 @@
-"""The default network alone, all its looks at a photo, in floats and in 8 bits: one photo at a time on all cores, and one photo on each core.
+"""The default network alone, in floats and in 8 bits: one photo at a time on all cores, and one photo on each core.
 
     python benchmarks/network.py [--data DIR] [--photos 8] [--rounds 20]
 
-Wall time, since cores work together; the two take turns, and the least of the rounds counts. On a processor without
+Wall time of all looks at a photo, since cores work together; the two take turns, and the least of the rounds counts. On a processor without
 VNNI both compute in floats, and the table says so.
 """
 
