@@ -2,8 +2,8 @@
 
     python benchmarks/network.py [--data DIR] [--photos 8] [--rounds 20]
 
-Wall time of all looks at a photo, since cores work together; the two take turns, and the least of the rounds counts. On a processor without
-VNNI both compute in floats, and the table says so.
+Wall time of all looks at a photo, since cores work together; the two take turns, and the least of the rounds counts. On
+a processor without VNNI both compute in floats, and the table says so.
 """
 
 from __future__ import annotations
