@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from carmask.evaluation.metrics import dice
 from carmask.images import read_photo
 from carmask.inference import cpu, eightbit, frame
-from carmask.inference.cpu import CpuNetwork
+from carmask.inference.cpu import CpuNetwork, read_merged
 from carmask.inference.eightbit import _with_zero, measure_ranges, use_eight_bits
 from carmask.inference.model import find_model, load_model, read_info
 from carmask.inference.predict import predict
-from carmask.inference.upsampling import merge_upsampling
 from tests.conftest import EXAMPLES
 
 onnx = pytest.importorskip("onnx")
@@ -126,13 +125,12 @@ def test_zero_is_a_level_and_the_range_moves_by_less_than_a_step(low, width):
 
 
 def default_graph() -> openvino.Model:
-    model = openvino.Core().read_model(str(find_model("default")))
-    merge_upsampling(model)
-    return model
+    path = find_model("default")
+    return read_merged(path, read_info(path).size)
 
 
 def test_depthwise_and_first_convolutions_stay_in_floats():
-    photos = [np.full((512, 768, 3), 90, np.uint8)]
+    photos = [np.full((*read_info(find_model("default")).size, 3), 90, np.uint8)]
     ranges = measure_ranges(default_graph(), photos)
     model = default_graph()
     dense = [node for node in model.get_ordered_ops() if node.get_type_name() in eightbit._WITHIN_FILTER]

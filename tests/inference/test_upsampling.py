@@ -4,7 +4,7 @@ import numpy as np
 import openvino
 import pytest
 
-from carmask.inference.model import find_model
+from carmask.inference.model import find_model, read_info
 from carmask.inference.upsampling import merge_upsampling
 
 onnx = pytest.importorskip("onnx")
@@ -83,4 +83,6 @@ def test_what_looks_otherwise_is_left_alone(other):
 
 
 def test_the_shipped_model_profits():
-    assert merge_upsampling(openvino.Core().read_model(find_model("default"))) == 4
+    model = openvino.Core().read_model(find_model("default"))
+    model.reshape([1, *read_info(find_model("default")).size, 3])
+    assert merge_upsampling(model) == 4
