@@ -64,15 +64,11 @@ model: $(STAMPS)/all  ## the shipped models from nothing: make model DATA=carvan
 	$(BIN)/carmask export $(RUNS)/finish --out $(RUNS)/finish.onnx
 	$(BIN)/carmask blend $(RUNS)/default.onnx $(RUNS)/finish.onnx --share 0.5 --out $(RUNS)/half.onnx
 	$(BIN)/carmask blend $(RUNS)/half.onnx $(RUNS)/wide.onnx --share 0.2 --out $(RUNS)/blend.onnx
-	$(TRAIN) default-zoom --init $(RUNS)/blend.onnx --also $(STREET)=0.05 --out $(RUNS)/zoom
-	$(BIN)/carmask export $(RUNS)/zoom --out $(RUNS)/zoom.onnx
-	$(TRAIN) default-last --init $(RUNS)/zoom.onnx --also $(STREET)=0.04 --out $(RUNS)/last
-	$(BIN)/carmask export $(RUNS)/last --licence "$(TERMS)" --out $(RUNS)/last.onnx
-	$(BIN)/carmask quantize $(RUNS)/last.onnx $(DATA) --also $(STREET) --out $(RUNS)/eight.onnx
-	$(BIN)/carmask calibrate $(RUNS)/eight.onnx $(DATA) --also $(STREET) --tune --name default --version 4 \
+	$(BIN)/carmask quantize $(RUNS)/blend.onnx $(DATA) --also $(STREET) --out $(RUNS)/eight.onnx
+	$(BIN)/carmask calibrate $(RUNS)/eight.onnx $(DATA) --also $(STREET) --tune --name default --version 3 \
 		--out $(RUNS)/model/default.onnx --page $(RUNS)/model
-	$(BIN)/carmask calibrate $(RUNS)/eight.onnx $(DATA) --also $(STREET) --tune --flip --name best --version 1 \
-		--out $(RUNS)/model/best.onnx
+	$(BIN)/carmask calibrate $(RUNS)/default.onnx $(DATA) --also $(STREET) --tune --flip --name studio \
+		--out $(RUNS)/model/studio.onnx
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(DEMO)
