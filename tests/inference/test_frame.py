@@ -6,7 +6,7 @@ import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carmask.inference.frame import PADDING, Frame, enter, fit, inside, leave, resize, thinned
+from carmask.inference.frame import PADDING, Frame, enter, fit, inside, resize, thinned
 
 sides = st.integers(1, 60)
 
@@ -39,7 +39,6 @@ def test_padding_surrounds_and_is_taken_off_again(photo):
     assert (framed[:, frame.left + frame.inner[1] :] == PADDING).all()
     values = np.random.default_rng(0).random((96, 192), np.float32)
     assert inside(values, frame).shape == frame.inner
-    assert leave(values, frame, (48, 64)).shape == (48, 64)
 
 
 @given(sides, sides, st.integers(1, 6))

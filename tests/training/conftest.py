@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,16 @@ def cache(tmp_path_factory) -> Path:
 def _return_memory(monkeypatch):
     """Tests share one process: let it give memory back."""
     monkeypatch.setattr(training, "keep_memory", lambda: False)
+
+
+@pytest.fixture(scope="session")
+def run(cars, cache, tmp_path_factory) -> Path:
+    """A finished training of three epochs."""
+    out = tmp_path_factory.mktemp("runs") / "cnn"
+    training.train(small(3), cars, out, cache=cache, machines=CPU)
+    return out
+
+
+def copy(data: Path, to: Path) -> Path:
+    shutil.copytree(data, to)
+    return to

@@ -20,7 +20,6 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from carmask.data.split import split_cars
 from carmask.errors import (
     CarmaskError,
     DataError,
@@ -43,15 +42,7 @@ from carmask.training.recipe import Recipe, load_recipe, recipe_names
 from carmask.training.sources import Sources
 from carmask.training.train import Machines, train
 
-from .conftest import CPU, FAST, small, stages
-
-
-@pytest.fixture(scope="module")
-def run(cars, cache, tmp_path_factory) -> Path:
-    """A finished training of three epochs."""
-    out = tmp_path_factory.mktemp("runs") / "cnn"
-    train(small(3), cars, out, cache=cache, machines=CPU)
-    return out
+from .conftest import CPU, FAST, copy, small, stages
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -101,50 +92,6 @@ def test_every_recipe_trains_two_steps_and_exports(name, cars, parts, cache, tmp
     shutil.rmtree(out)
 
 
-def test_cars_that_the_start_has_seen_are_not_validated_on(run, cars, cache, tmp_path):
-    """Another seed is another split: the run would be scored on cars that its weights know."""
-    start = Sources(start=run / "weights.safetensors")
-    (held,) = read_run(run)[1].validation_cars
-    seed = next(s for s in range(1, 50) if split_cars({f"car{n}" for n in range(5)}, 1, seed=s).validation != (held,))
-    with pytest.raises(RecipeError, match="was trained on 1 of the cars that this run would validate on"):
-        train(small(1, f"seed={seed}"), cars, tmp_path / "run", sources=start, cache=cache, machines=CPU)
-    assert not (tmp_path / "run").exists()
-    export(run, tmp_path / "model.onnx")
-    with pytest.raises(RecipeError, match="would flatter"):
-        train(
-            small(1, f"seed={seed}"),
-            cars,
-            tmp_path / "run",
-            sources=Sources(start=tmp_path / "model.onnx"),
-            cache=cache,
-            machines=CPU,
-        )
-
-
-def test_what_the_start_has_seen_is_remembered(run, cars, cache, tmp_path):
-    """On other cars: the model has seen those of its start all the same, and its card says so."""
-    other = copy(cars, tmp_path / "other")
-    for folder in ("train", "train_masks"):
-        for file in (other / folder).iterdir():
-            file.rename(file.with_name(f"new{file.name}"))
-    out, start = tmp_path / "run", Sources(start=run / "weights.safetensors")
-    train(small(1), other, out, sources=start, cache=cache, machines=CPU)
-    info = read_run(out)[1]
-    assert info.seen() == {*info.training_cars, *read_run(run)[1].training_cars}
-    assert info.held_out({f"car{n}" for n in range(5)}) == ()
-    train(small(1), other, out, cache=cache, machines=CPU)
-    assert read_run(out)[1] == info
-    export(out, tmp_path / "model.onnx")
-    assert "begun with cnn-small, which had seen 4 others" in (tmp_path / "model.md").read_text()
-
-
-def test_names_that_are_alike_by_chance_are_no_data_set(run):
-    info = read_run(run)[1]
-    everything = {*info.training_cars, *info.validation_cars}
-    assert info.seen_of(everything) == set(info.training_cars)
-    assert info.seen_of({info.training_cars[0], "a", "b"}) == frozenset()
-
-
 def test_what_a_run_says_of_itself(run):
     info = json.loads((run / "model.json").read_text())
     with (run / "data.csv").open(newline="") as stream:
@@ -162,43 +109,6 @@ def test_photos_of_another_shape_are_stretched_in_prediction_as_in_training(cars
     _, info = read_run(tmp_path / "run")
     assert info.stretch
     assert info.place((96, 144)).inner == (64, 64)
-
-
-def test_a_network_that_locates_the_car_first_is_trained_and_exported(cars, cache, tmp_path):
-    """Trained on what the car fills, validated and exported as a model of two looks; in ONNX Runtime, too."""
-    import onnxruntime
-
-    zoomed = stages(1, (96, 144), more="window=[64,96],locate=[32,48]")
-    train(small(1, zoomed), cars, tmp_path / "run", cache=cache, machines=CPU)
-    model, info = read_run(tmp_path / "run")
-    assert (info.size, info.locate, info.stretch) == ((64, 96), (32, 48), False)
-    (row,) = read_history(tmp_path / "run")
-    assert 0 <= row["validation/dice"] <= 1
-    assert "validation/loss" not in row
-    made = export(tmp_path / "run", tmp_path / "model.onnx", data=cars)
-    assert made.info.score is not None
-    assert "48x32, which finds the car" in (tmp_path / "model.md").read_text()
-    exported, trained = load_model(tmp_path / "model.onnx"), TorchNetwork(model, info)
-    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
-    for size in ((64, 96), (32, 48)):
-        probe = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-        expected = trained.run(probe)
-        assert expected.shape == size
-        assert np.abs(exported.run(probe) - expected).mean() < 0.02
-        assert np.abs(session.run(None, {"photo": probe[None]})[0][0] - expected).mean() < 0.001
-
-
-def test_photos_of_another_shape_are_zoomed_into_unstretched(cars, tmp_path):
-    """Where the network locates the car, prediction never stretches a photo, so training must not."""
-    train(
-        small(1, stages(1, (128, 128), more="window=[64,64],locate=[32,32]")),
-        cars,
-        tmp_path / "run",
-        cache=tmp_path / "cache",
-        machines=CPU,
-    )
-    assert all(folder.name.endswith("-whole") for folder in (tmp_path / "cache").iterdir() if folder.is_dir())
-    assert not read_run(tmp_path / "run")[1].stretch
 
 
 def test_the_loss_falls_and_the_car_is_found(cars, cache, tmp_path):
@@ -303,11 +213,6 @@ def test_an_export_that_differs_is_not_written(run, tmp_path, monkeypatch):
         export(run, tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()
     assert not (run / "export.onnx").exists()
-
-
-def copy(data: Path, to: Path) -> Path:
-    shutil.copytree(data, to)
-    return to
 
 
 def without_mask(data: Path) -> None:
@@ -416,35 +321,3 @@ def test_a_time_limit_ends_a_run_with_its_weights(cars, cache, tmp_path):
     train(small(2000), cars, tmp_path / "run", cache=cache, machines=Machines("cpu", minutes=0.03))
     assert 1 <= len(read_history(tmp_path / "run")) < 2000
     read_run(tmp_path / "run")
-
-
-def test_further_data_and_a_start(run, cars, cache, tmp_path):
-    """A second set with its share and its own split; the first run's weights to begin with."""
-    other = copy(cars, tmp_path / "other")
-    for folder in ("train", "train_masks"):
-        for file in (other / folder).iterdir():
-            file.rename(file.with_name(f"new{file.name}"))
-    sources = Sources(further=((other, 0.5),), start=run / "weights.safetensors")
-    recipe = small(1, "learning_rate=1e-9", "freeze_norm=true", "border=2.0", "augment.background=1.0", "loss=bce")
-    out = tmp_path / "run"
-    train(recipe, cars, out, sources=sources, cache=cache, machines=CPU)
-
-    before, after = (read_run(folder)[0].state_dict() for folder in (run, out))
-    assert all(torch.allclose(before[key].float(), after[key].float(), atol=1e-5) for key in before)
-    info = read_run(out)[1]
-    (further,) = info.further_data
-    assert (further.name, further.share, len(further.validation_cars)) == ("other", 0.5, 3)
-    assert info.held_out({f"newcar{n}" for n in range(5)}) == further.validation_cars
-    assert info.held_out({f"car{n}" for n in range(5)}) == info.validation_cars
-    assert info.held_out({"of another set"}) == ()
-    assert set(further.training_cars) < info.seen()
-    with (out / "data.csv").open(newline="") as stream:
-        uses = {(row["car"], row["use"]) for row in csv.DictReader(stream)}
-    assert {(car, "validation") for car in further.validation_cars} < uses
-    assert "validation/dice other" in read_history(out)[0]
-    with pytest.raises(RecipeError, match="holds a run with other further data"):
-        train(recipe, cars, out, cache=cache, machines=CPU)
-    wrong = Sources(start=tmp_path / "wrong.safetensors")
-    save_file({"x": torch.zeros(1)}, wrong.start)
-    with pytest.raises(WeightsError, match="not weights of this recipe's network"):
-        train(small(2), cars, tmp_path / "second", sources=wrong, cache=cache, machines=CPU)

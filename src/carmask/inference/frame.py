@@ -106,20 +106,6 @@ def thinned(photo: Photo, size: Size) -> Photo:
     return thin.astype(np.uint8, copy=False)
 
 
-def leave(probability: Probability, frame: Frame, photo: Size) -> Probability:
-    """Bring a network's answer back to the photo's size.
-
-    Args:
-        probability: float32 (``*frame.size``) in [0, 1].
-        frame: from ``fit``.
-        photo: (height, width) of the photo.
-
-    Returns:
-        float32 (``*photo``) in [0, 1].
-    """
-    return resize(inside(probability, frame), photo)
-
-
 def inside(probability: Probability, frame: Frame) -> Probability:
     """The part of a network's answer that lies on the photo: float32 (``*frame.inner``), a view."""
     return probability[frame.top : frame.top + frame.inner[0], frame.left : frame.left + frame.inner[1]]
