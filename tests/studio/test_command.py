@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -35,3 +37,16 @@ def test_without_mitsuba_the_command_says_what_to_install(tmp_path):
     assert done.stderr.startswith("carmask: rendering needs mitsuba")
     assert "pip install 'carmask[studio]'" in done.stderr
     assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.skipif(find_spec("mitsuba") is None, reason="needs the studio extra")
+def test_without_llvm_the_command_says_how_to_be_faster_and_renders(tmp_path):
+    command = [sys.executable, "-m", "carmask.cli", "render", "--cars", "1", "--views", "1", "--size", "48x32"]
+    environment = {**os.environ, "DRJIT_LIBLLVM_PATH": str(tmp_path / "none.so")}
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "set")], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    # What follows is the renderer's own complaint of the library named here.
+    assert done.stderr.startswith("carmask: no LLVM that works here, so rendering takes four times as long; Debian: ")
+    assert len(list((tmp_path / "set" / "train").iterdir())) == 1

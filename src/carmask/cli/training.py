@@ -322,10 +322,14 @@ def render(
     [dim]carmask render --cars 14 --out hard/ --hard white,antenna --parts[/dim]
     [dim]carmask render --cars 100 --views 4 --out many/ --size 480x320[/dim]
     """
+    from carmask.studio.renderer import choose_variant
     from carmask.studio.renderset import Request, render_set
 
     cases = tuple(name.strip() for name in hard.split(",") if name.strip())
     request = Request(cars, size=parse_size(size), seed=seed, hard=cases, parts=parts, views=views)
+    request.check()
+    if choose_variant() == "scalar_rgb":
+        complain("no LLVM that works here, so rendering takes four times as long; Debian: apt install libllvm19")
     with progress_bar("rendering", "photos") as step:
         sittings = render_set(request, out, progress=step)
     print(
