@@ -8,6 +8,7 @@ DEMO := demo-out
 RUNS := runs
 TERMS := trained on photos of the Carvana Image Masking Challenge (Kaggle): the terms of that competition apply to the model too
 TRAIN = $(BIN)/carmask train --data $(DATA)
+AGAIN = --set learning_rate=6e-4 --set 'stages=[{height=896,width=1344,window=[448,832],locate=[192,288],batch=8,epochs=8}]'
 
 .PHONY: setup demo test check format bench model clean
 
@@ -64,11 +65,17 @@ model: $(STAMPS)/all  ## the shipped models from nothing: make model DATA=carvan
 	$(BIN)/carmask export $(RUNS)/finish --out $(RUNS)/finish.onnx
 	$(BIN)/carmask blend $(RUNS)/default.onnx $(RUNS)/finish.onnx --share 0.5 --out $(RUNS)/half.onnx
 	$(BIN)/carmask blend $(RUNS)/half.onnx $(RUNS)/wide.onnx --share 0.2 --out $(RUNS)/blend.onnx
-	$(BIN)/carmask quantize $(RUNS)/blend.onnx $(DATA) --also $(STREET) --out $(RUNS)/eight.onnx
-	$(BIN)/carmask calibrate $(RUNS)/eight.onnx $(DATA) --also $(STREET) --tune --name default --version 3 \
+	$(TRAIN) default-zoom --init $(RUNS)/blend.onnx --also $(STREET)=0.05 --out $(RUNS)/zoom
+	$(BIN)/carmask export $(RUNS)/zoom --licence "$(TERMS)" --out $(RUNS)/zoom.onnx
+	$(TRAIN) default-last --init $(RUNS)/zoom/weights.safetensors --out $(RUNS)/last
+	$(TRAIN) default-last --init $(RUNS)/last/weights.safetensors $(AGAIN) --out $(RUNS)/again
+	$(BIN)/carmask export $(RUNS)/again --licence "$(TERMS)" --out $(RUNS)/again.onnx
+	$(BIN)/carmask blend $(RUNS)/zoom.onnx $(RUNS)/again.onnx --share 0.6 --out $(RUNS)/both.onnx
+	$(BIN)/carmask quantize $(RUNS)/both.onnx $(DATA) --also $(STREET) --out $(RUNS)/eight.onnx
+	$(BIN)/carmask calibrate $(RUNS)/eight.onnx $(DATA) --also $(STREET) --tune --name default --version 4 \
 		--out $(RUNS)/model/default.onnx --page $(RUNS)/model
-	$(BIN)/carmask calibrate $(RUNS)/default.onnx $(DATA) --also $(STREET) --tune --flip --name studio \
-		--out $(RUNS)/model/studio.onnx
+	$(BIN)/carmask calibrate $(RUNS)/again.onnx $(DATA) --also $(STREET) --tune --flip --name best --version 1 \
+		--out $(RUNS)/model/best.onnx
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(DEMO)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carmask.evaluation.metrics import dice
-from carmask.images import read_photo
+from carmask.images import read_mask, read_photo
 from carmask.inference import cpu, eightbit, frame
 from carmask.inference.cpu import CpuNetwork, read_merged
 from carmask.inference.eightbit import _with_zero, measure_ranges, use_eight_bits
@@ -160,10 +160,13 @@ def test_a_model_file_with_ranges_is_computed_in_8_bits_where_the_processor_can(
 
 
 @pytest.mark.skipif(not eightbit.has_eight_bits(), reason="this processor has no VNNI")
-def test_the_shipped_model_s_masks_are_nearly_those_of_floats():
+def test_the_shipped_model_s_masks_are_as_good_as_those_of_floats():
     network = load_model("default")
     assert network.info.ranges
     plain = CpuNetwork(find_model("default"), network.info.model_copy(update={"ranges": {}}))
     for file in sorted(EXAMPLES.glob("train/*.jpg"))[:3]:
-        pixels = read_photo(file)
-        assert dice(predict(network, pixels).mask, predict(plain, pixels).mask) > 0.998
+        pixels, truth = read_photo(file), read_mask(EXAMPLES / "train_masks" / f"{file.stem}_mask.png")
+        eight, floats = predict(network, pixels).mask, predict(plain, pixels).mask
+        # Where the network hesitates, in renderings more than in photos, rounding decides.
+        assert dice(eight, floats) > 0.996
+        assert dice(eight, truth) > dice(floats, truth) - 0.001

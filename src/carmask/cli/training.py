@@ -183,7 +183,7 @@ def calibrate(
     Half of the cars decide, the other half tests what came out; hard scenes are made of the same photos.
 
     [dim]carmask calibrate model.onnx carvana/ --also street/ --out default.onnx --page calibration/[/dim]
-    [dim]carmask calibrate model.onnx carvana/ --flip --tune --name studio --out studio.onnx[/dim]
+    [dim]carmask calibrate model.onnx carvana/ --flip --tune --name best --out best.onnx[/dim]
     """
     need("torch", "train")
     from carmask.training.calibrate import calibrate as run
