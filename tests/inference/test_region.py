@@ -11,10 +11,12 @@ from carmask.images import ReducedPhoto
 from carmask.inference.confidence import read_signs
 from carmask.inference.predict import ask, predict, predict_reduced, shown
 from carmask.inference.region import (
+    DOUBT,
     MAX_ZOOM,
     WHOLE,
     Answer,
     Part,
+    agreed,
     cut_mask,
     cut_out,
     find_box,
@@ -266,3 +268,46 @@ def test_an_answer_seen_in_another_part():
     assert seen == pytest.approx(np.broadcast_to((30 + (np.arange(10) + 0.5) * 4)[:, None] / 100, (10, 10)), abs=1e-3)
     assert not answer.seen_in(Part((100, 100), 0, 0, (10, 100)), (4, 4)).any()
     assert answer.seen_in(answer.part, (40, 30)) is answer.probability
+
+
+def two_looks() -> tuple[Answer, Answer]:
+    """A car of 40x80 in a part of 80x160 of a photo of 160x320: by a look at the part, and one of a fourth of that."""
+    part = Part((160, 320), 40, 80, (80, 160))
+    close = np.zeros((80, 160), np.float32)
+    close[20:60, 40:120] = 1
+    far = np.zeros((40, 80), np.float32)
+    far[15:25, 30:50] = 1
+    return Answer(close, part), Answer(far, Part.whole((160, 320)))
+
+
+def test_what_only_the_close_look_takes_for_car_is_left_out():
+    close, far = two_looks()
+    seen = close.probability.copy()
+    seen[2:18, 100:116] = 1  # a letter on the wall, as thick as it is high, with a soft edge, touching the car
+    seen[18:20, 100:116] = 1
+    seen[1, 100:116] = DOUBT
+    clean = agreed(Answer(seen, close.part), far, 0.5)
+    assert clean.part == close.part
+    # The first look's pixels are four of the part's wide: its edge is reached within three of them.
+    assert not clean.probability[:8].any()
+    np.testing.assert_array_equal(clean.probability[20:], close.probability[20:])
+
+
+def test_aerials_stay_though_the_first_look_is_too_coarse_for_them():
+    close, far = two_looks()
+    seen = close.probability.copy()
+    seen[:20, 60:63] = 0.9
+    np.testing.assert_array_equal(agreed(Answer(seen, close.part), far, 0.5).probability, seen)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_looks_that_agree_change_nothing_and_nothing_is_ever_added(seed):
+    close, far = two_looks()
+    rng = np.random.default_rng(seed)
+    noisy = Answer(cv2.blur(rng.random((80, 160), dtype=np.float32), (9, 9)), close.part)
+    after = agreed(noisy, far, 0.5).probability
+    assert np.all((after == noisy.probability) | (after == 0))
+    np.testing.assert_array_equal(after[20:60, 40:120], noisy.probability[20:60, 40:120])
+    sure = Answer(np.ones((40, 80), np.float32), far.part)
+    np.testing.assert_array_equal(agreed(noisy, sure, 0.5).probability, noisy.probability)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from carmask.arrays import Mask, Photo, Probability, Size, check_photo
-from carmask.compositing.placement import Box
 from carmask.images import ReducedPhoto, open_reduced
 from carmask.inference import frame
 from carmask.inference.confidence import judge
@@ -22,6 +21,7 @@ from carmask.inference.region import (
     Answer,
     Part,
     Region,
+    agreed,
     cut_out,
     find_box,
     largest,
@@ -132,7 +132,9 @@ def ask(network: Network, photo: ReducedPhoto) -> Answer:
         region = _all_of(network, photo)
         answer = _look(network, photo, region)
         return _mean(answer, _look(network, photo, region, mirrored=True)) if info.flip else answer
-    size, box = _size(photo), _locate(network, photo)
+    size, first = _size(photo), _first_look(network, photo)
+    found = find_box(first, info.threshold)
+    box = found or WHOLE
     answer = _look(network, photo, surround(box.grown(*AROUND), size, info.size))
     more = unseen(answer, info.threshold)
     if more is not None:
@@ -142,7 +144,8 @@ def ask(network: Network, photo: ReducedPhoto) -> Answer:
     if info.flip:
         wider = surround(box.grown(*AROUND_MIRRORED), size, info.size)
         answer = _mean(answer, _look(network, photo, wider, mirrored=True))
-    return answer
+    # A first look that missed some of the car has no say in what is car.
+    return answer if found is None or more is not None else agreed(answer, first, info.threshold)
 
 
 def find_region(network: Network, photo: ReducedPhoto) -> Region:
@@ -157,7 +160,8 @@ def find_region(network: Network, photo: ReducedPhoto) -> Region:
     """
     if network.info.locate is None:
         return _all_of(network, photo)
-    return surround(_locate(network, photo).grown(*AROUND), _size(photo), network.info.size)
+    box = find_box(_first_look(network, photo), network.info.threshold) or WHOLE
+    return surround(box.grown(*AROUND), _size(photo), network.info.size)
 
 
 def shown(network: Network, photo: ReducedPhoto) -> Photo:
@@ -174,12 +178,11 @@ def _all_of(network: Network, photo: ReducedPhoto) -> Region:
     return Region(Part.whole(_size(photo)), network.info.place(photo.size))
 
 
-def _locate(network: Network, photo: ReducedPhoto) -> Box:
-    """Find the car by a first, small look: in fractions of the photo; all of it if there is none."""
-    info = network.info
-    place = frame.fit(photo.size, info.locate or info.size)
-    found = frame.inside(network.run(frame.enter(frame.thinned(photo.pixels, place.inner), place)), place)
-    return find_box(Answer(np.ascontiguousarray(found), Part.whole(photo.size)), info.threshold) or WHOLE
+def _first_look(network: Network, photo: ReducedPhoto) -> Answer:
+    """What the network says of the whole photo, small."""
+    place = frame.fit(photo.size, network.info.locate or network.info.size)
+    found = network.run(frame.enter(frame.thinned(photo.pixels, place.inner), place))
+    return Answer(np.ascontiguousarray(frame.inside(found, place)), Part.whole(photo.size))
 
 
 def _look(network: Network, photo: ReducedPhoto, region: Region, *, mirrored: bool = False) -> Answer:

@@ -28,6 +28,10 @@ AROUND_MIRRORED = (0.16, 0.1, 0.1, 0.1)
 #: The car is shown no more than this factor larger than it is in the whole photo that fits into the input, unless the
 #: photo's full width (or height) has room: files are then read at a size that is known before the first look.
 MAX_ZOOM = 2.0
+#: What the first look gives less than this, within this many of its pixels, is no car: it sees most of what is around.
+DOUBT, REACH = 0.3, 2
+#: But for what is thinner than this in pixels of the second look: aerials are too fine for the first one.
+THICK = 5
 #: All of a photo.
 WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
@@ -227,6 +231,35 @@ def unseen(answer: Answer, threshold: float) -> Box | None:
     part = Box(rows.start, columns.start, rows.stop, columns.stop)
     part = part.scaled(1 / answer.part.photo[0], 1 / answer.part.photo[1])
     return Box(*(far if on else near for on, far, near in zip(goes_on, WHOLE, part, strict=True)))
+
+
+def agreed(answer: Answer, first: Answer, threshold: float) -> Answer:
+    """Leave out what a look at a part of the photo takes for car and a first look at all of it does not.
+
+    Close up, a letter on the wall behind a car may look like some of it; from afar it is a letter.
+
+    Args:
+        answer: of the part.
+        first: of the whole photo, coarser.
+        threshold: what counts as car.
+
+    Returns:
+        The answer, with 0 in pieces that lie beyond what the first look found, unless they are thin.
+    """
+    near = cv2.dilate(first.probability, np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)).astype(
+        np.float32, copy=False
+    )
+    size = answer.probability.shape[0], answer.probability.shape[1]
+    beyond = Answer(near, first.part).seen_in(answer.part, size) < DOUBT
+    alone = (beyond & (answer.probability >= threshold)).astype(np.uint8)
+    thick = cv2.erode(alone, np.ones((THICK, THICK), np.uint8)).astype(np.bool_)
+    if not thick.any():
+        return answer
+    _, pieces = cv2.connectedComponents(alone, connectivity=8)
+    dropped = np.isin(pieces, np.unique(pieces[thick])).astype(np.uint8)
+    # With the soft edge around each.
+    around = cv2.dilate(dropped, np.ones((THICK, THICK), np.uint8)).astype(np.bool_) & beyond
+    return Answer(np.where(around, np.float32(0), answer.probability), answer.part)
 
 
 def cut_out(photo: Photo, region: Region) -> Photo:
