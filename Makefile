@@ -74,7 +74,8 @@ model: $(STAMPS)/all  ## the shipped models from nothing: make model DATA=carvan
 	$(BIN)/carmask quantize $(RUNS)/both.onnx $(DATA) --also $(STREET) --out $(RUNS)/eight.onnx
 	$(BIN)/carmask calibrate $(RUNS)/eight.onnx $(DATA) --also $(STREET) --tune --name default --version 4 \
 		--out $(RUNS)/model/default.onnx --page $(RUNS)/model
-	$(BIN)/carmask calibrate $(RUNS)/again.onnx $(DATA) --also $(STREET) --tune --flip --name best --version 1 \
+	$(BIN)/carmask blend $(RUNS)/zoom.onnx $(RUNS)/again.onnx --share 1 --out $(RUNS)/last.onnx
+	$(BIN)/carmask calibrate $(RUNS)/last.onnx $(DATA) --also $(STREET) --tune --flip --name best --version 1 \
 		--out $(RUNS)/model/best.onnx
 
 clean:  ## remove what make made

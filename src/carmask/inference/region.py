@@ -239,12 +239,13 @@ def agreed(answer: Answer, first: Answer, threshold: float) -> Answer:
     Close up, a letter on the wall behind a car may look like some of it; from afar it is a letter.
 
     Args:
-        answer: of the part.
-        first: of the whole photo, coarser.
-        threshold: what counts as car.
+        answer: of the part; float32 (height, width) in [0, 1].
+        first: of the whole photo, coarser; the same.
+        threshold: what counts as car, 0 to 1.
 
     Returns:
-        The answer, with 0 in pieces that lie beyond what the first look found, unless they are thin.
+        The same answer where the looks agree, as in most photos; else a copy with 0 in pieces that lie beyond what the
+        first look found and in their rims, unless they are thin.
     """
     near = cv2.dilate(first.probability, np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)).astype(
         np.float32, copy=False
