@@ -23,14 +23,15 @@ from PIL import Image
 
 from _bench import arguments, linked, measure, photos, processor_ms, table
 from _bench import carmask as command
+from carmask import geometry
+from carmask.batch.process import Job, LocalStorage, OutputSpec, PhotoCutter
 from carmask.evaluation.metrics import dice
 from carmask.images import ReducedPhoto, encode_mask, open_photo, open_reduced, picture_size, read_mask, read_photo
-from carmask.inference import frame
-from carmask.inference.confidence import judge
-from carmask.inference.model import Network, load_model
-from carmask.inference.photo import Job, LocalStorage, PhotoCutter, Wanted
-from carmask.inference.predict import ask, find_region, open_for, predict_reduced
-from carmask.inference.region import cut_out
+from carmask.model.network import Network
+from carmask.model.runtime import load_model
+from carmask.prediction.confidence import estimate_confidence
+from carmask.prediction.crops import crop_photo
+from carmask.prediction.predict import find_crop, open_for, predict_map, predict_reduced
 from carmask.rle import rle_encode
 
 
@@ -40,7 +41,7 @@ class Idle:
     def __init__(self, network: Network, photo: ReducedPhoto) -> None:
         self.info, self._network = network.info, network
         self._answers: dict[tuple[int, ...], np.ndarray] = {}
-        ask(self, photo)
+        predict_map(self, photo)
 
     def run(self, pixels: np.ndarray) -> np.ndarray:
         """The same probabilities for any photo of a size."""
@@ -56,21 +57,23 @@ def steps(found: list[Path], what: str, rounds: int, network: Network) -> None:
     content = {path: path.read_bytes() for path in found}
     reduced = {path: open_for(network, path) for path in found}
     idle = Idle(network, reduced[found[0]])
-    regions = {path: find_region(idle, photo) for path, photo in reduced.items()}
-    answer = ask(idle, reduced[found[0]])
-    mask = answer.mask(info.threshold)
+    regions = {path: find_crop(idle, photo) for path, photo in reduced.items()}
+    prob_map = predict_map(idle, reduced[found[0]])
+    mask = prob_map.mask(info.threshold)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        both = PhotoCutter(idle, Wanted(mask=True), LocalStorage())
+        both = PhotoCutter(idle, OutputSpec(mask=True), LocalStorage())
         rows = {
             "read": lambda p: p.read_bytes(),
             "SHA-256": lambda p: hashlib.sha256(content[p]).hexdigest(),
             "size from the header": lambda p: picture_size(p, content[p]),
             "decode, reduced if it may be": lambda p: open_for(network, p, content[p]),
-            "first look, for models that locate": lambda p: find_region(idle, reduced[p]),
-            "into the network's input": lambda p: cut_out(reduced[p].pixels, regions[p]),
-            "confidence": lambda _: judge(answer.probability, info.threshold, info.calibration, answer.part),
-            "enlarge and threshold": lambda _: answer.mask(info.threshold),
+            "first look, for models that locate": lambda p: find_crop(idle, reduced[p]),
+            "into the network's input": lambda p: crop_photo(reduced[p].pixels, regions[p]),
+            "confidence": lambda _: estimate_confidence(
+                prob_map.probability, info.threshold, info.calibration, prob_map.crop
+            ),
+            "enlarge and threshold": lambda _: prob_map.mask(info.threshold),
             "mask to PNG": lambda _: encode_mask(mask),
             "mask to run lengths": lambda _: rle_encode(mask),
             "all of cut --mask, writing included": lambda p: both(Job(p, p.stem, (out / f"{p.stem}.png",))),
@@ -90,7 +93,7 @@ def steps(found: list[Path], what: str, rounds: int, network: Network) -> None:
     }
     with by_areas():
         instead["into the input by areas"] = processor_ms(
-            lambda p: cut_out(reduced[p].pixels, regions[p]), found, rounds
+            lambda p: crop_photo(reduced[p].pixels, regions[p]), found, rounds
         )
     base = instead["decode, reduced if it may be"]
     table("instead", ["ms of processor", "ratio"], {name: [cost, cost / base] for name, cost in instead.items()})
@@ -100,12 +103,12 @@ def steps(found: list[Path], what: str, rounds: int, network: Network) -> None:
 @contextmanager
 def by_areas() -> Iterator[None]:
     """Average areas on all ways into the input, where the short ones interpolate."""
-    kept = frame.LINEAR_BELOW, frame.HALVED_BELOW
-    frame.LINEAR_BELOW = frame.HALVED_BELOW = 1.0
+    kept = geometry.LINEAR_BELOW, geometry.HALVED_BELOW
+    geometry.LINEAR_BELOW = geometry.HALVED_BELOW = 1.0
     try:
         yield
     finally:
-        frame.LINEAR_BELOW, frame.HALVED_BELOW = kept
+        geometry.LINEAR_BELOW, geometry.HALVED_BELOW = kept
 
 
 def agreement(data: Path, found: list[Path], what: str, count: int, network: Network) -> None:

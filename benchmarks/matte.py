@@ -26,12 +26,12 @@ from _bench import DATA, photos, processor_ms, table
 from _truth import VIEWS, Truth, truth
 from carmask.compositing.background import Background
 from carmask.compositing.light import LINEAR, to_display
-from carmask.compositing.look import Look, blend, put_together, take_apart
 from carmask.compositing.matte import matte
 from carmask.compositing.shadow import kept
+from carmask.compositing.style import RenderStyle, blend, make_layers, render
 from carmask.images import encode_picture, open_photo
-from carmask.inference.model import load_model
-from carmask.inference.predict import open_for, predict_reduced
+from carmask.model.runtime import load_model
+from carmask.prediction.predict import open_for, predict_reduced
 
 #: Half the width of the band along the true contour in which composites are compared.
 BAND = 15
@@ -174,20 +174,22 @@ def cost(network: object, data: Path) -> None:
     masks = {file: predict_reduced(network, open_for(network, file)) for file in files}  # type: ignore[arg-type]
     white = Background.parse("white")
 
-    def composite(file: Path, look: Look, behind: Background | None, kind: str) -> bytes:
+    def composite(file: Path, look: RenderStyle, behind: Background | None, kind: str) -> bytes:
         photo, one = open_photo(file), masks[file]
-        layers = take_apart(photo.pixels, one.mask, one.answer.whole(), look, threshold=0.5)
-        made = put_together(layers, photo.pixels, one.mask, look, behind)
+        layers = make_layers(photo.pixels, one.mask, one.answer.whole(), look, threshold=0.5)
+        made = render(layers, photo.pixels, one.mask, look, behind)
         return encode_picture(made, photo.icc_profile, format=kind, exif=photo.exif)  # type: ignore[arg-type]
 
     rows = {
         "decode and write JPEG only": [
             processor_ms(lambda file: encode_picture(open_photo(file).pixels, format="jpg"), files, 3)
         ],
-        "on white, JPEG": [processor_ms(lambda file: composite(file, Look(), white, "jpg"), files, 3)],
-        "with its shadow, JPEG": [processor_ms(lambda file: composite(file, Look("keep"), white, "jpg"), files, 3)],
-        "transparent, WebP": [processor_ms(lambda file: composite(file, Look(), None, "webp"), files, 3)],
-        "transparent, PNG": [processor_ms(lambda file: composite(file, Look(), None, "png"), files, 3)],
+        "on white, JPEG": [processor_ms(lambda file: composite(file, RenderStyle(), white, "jpg"), files, 3)],
+        "with its shadow, JPEG": [
+            processor_ms(lambda file: composite(file, RenderStyle("keep"), white, "jpg"), files, 3)
+        ],
+        "transparent, WebP": [processor_ms(lambda file: composite(file, RenderStyle(), None, "webp"), files, 3)],
+        "transparent, PNG": [processor_ms(lambda file: composite(file, RenderStyle(), None, "png"), files, 3)],
     }
     table(f"{len(files)} {what} photos, processor time of a picture beyond the mask", ("ms",), rows)
 

@@ -14,17 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from _bench import arguments, photos, table
-from carmask.inference.cpu import CpuNetwork
-from carmask.inference.eightbit import has_eight_bits
-from carmask.inference.machine import available_cores
-from carmask.inference.model import DEFAULT_MODEL, find_model, read_info
-from carmask.inference.predict import ask, open_for
+from carmask.machine import available_cores
+from carmask.model.file import find_model, read_info
+from carmask.model.int8 import has_eight_bits
+from carmask.model.openvino import OpenVINONetwork
+from carmask.model.runtime import DEFAULT_MODEL
+from carmask.prediction.predict import open_for, predict_map
 
 
 class Recorder:
     """A network that keeps what it is shown of each photo: one look, or two."""
 
-    def __init__(self, network: CpuNetwork) -> None:
+    def __init__(self, network: OpenVINONetwork) -> None:
         self.info, self._network = network.info, network
         self.looks: list[list[np.ndarray]] = []
 
@@ -45,14 +46,14 @@ def main() -> None:
     kinds = {"floats": info.model_copy(update={"ranges": {}}), "8 bits": info}
     every = available_cores()
     networks = {
-        (kind, streams): CpuNetwork(path, known, streams=streams)
+        (kind, streams): OpenVINONetwork(path, known, streams=streams)
         for kind, known in kinds.items()
         for streams in (None, every)
     }
     recorder = Recorder(next(iter(networks.values())))
     for number in range(given.photos):
         recorder.looks.append([])
-        ask(recorder, open_for(recorder, found[number % len(found)]))
+        predict_map(recorder, open_for(recorder, found[number % len(found)]))
     least = dict.fromkeys(networks, np.inf)
     for _ in range(given.rounds):
         for key, network in networks.items():

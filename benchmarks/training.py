@@ -101,10 +101,10 @@ def ours(data: Path, network: str, size: tuple[int, int], batch: int, photos: in
     from lightning.pytorch.callbacks import Callback
 
     from carmask.data.table import read_examples
-    from carmask.inference.model import ModelInfo
-    from carmask.training.cache import build_cache
+    from carmask.model.info import ModelInfo
+    from carmask.training.dataset.cache import build_cache
+    from carmask.training.dataset.mixture import Mixture
     from carmask.training.memory import keep_memory
-    from carmask.training.mixture import Mixture
     from carmask.training.module import Training
     from carmask.training.recipe import load_recipe
 

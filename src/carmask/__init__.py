@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from carmask.inference.predict import Cutter, Prediction
+    from carmask.prediction.predict import Cutter, Prediction
     from carmask.rle import rle_decode, rle_encode
 
 __version__ = "0.1.0"
@@ -20,8 +20,8 @@ __all__ = ["Cutter", "Prediction", "__version__", "rle_decode", "rle_encode"]
 
 # Loaded on first use (PEP 562), so that `carmask --version` does not wait for numpy and OpenVINO.
 _HOMES = {
-    "Cutter": "carmask.inference.predict",
-    "Prediction": "carmask.inference.predict",
+    "Cutter": "carmask.prediction.predict",
+    "Prediction": "carmask.prediction.predict",
     "rle_decode": "carmask.rle",
     "rle_encode": "carmask.rle",
 }

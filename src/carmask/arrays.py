@@ -20,8 +20,6 @@ from carmask.errors import ArrayError
 Photo: TypeAlias = NDArray[np.uint8]
 Mask: TypeAlias = NDArray[np.bool_]
 Probability: TypeAlias = NDArray[np.float32]
-#: (height, width) in pixels.
-Size: TypeAlias = tuple[int, int]
 
 
 def check_photo(array: Any) -> Photo:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carmask.compositing.placement import Box, Move, Placing, box_of, moved, union
+from carmask.compositing.placement import Move, Placing, moved
 from carmask.errors import UsageError
+from carmask.geometry import Box, box_of, union
 
 PHOTO = (100, 200)
 CAR = Box(40, 50, 80, 150)

@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from carmask.errors import DataError
 from carmask.evaluation import calibration as module
 from carmask.evaluation.calibration import Case, check_calibration, coverage, fit_calibration, judge_case
-from carmask.evaluation.confidencepage import write_confidence
-from carmask.inference.confidence import Signs
+from carmask.model.calibration import ConfidenceFeatures
+from carmask.pages.confidence import write_confidence
 
 
 def drawn(count: int, *, seed: int, kind: str = "photo") -> list[Case]:
@@ -20,13 +20,13 @@ def drawn(count: int, *, seed: int, kind: str = "photo") -> list[Case]:
     rng = np.random.default_rng(seed)
     cases = []
     for index in range(count):
-        signs = rng.normal(0, 1, len(Signs._fields))
+        signs = rng.normal(0, 1, len(ConfidenceFeatures._fields))
         signs[0] -= 0.7
         signs[1] = 0.5 * signs[1] - 5.5
         signs[-1] = 2.0 if kind == "cut off" else 0.0
         error = np.exp(signs[0] + rng.normal(0, 0.2))
         dice = 1 - np.exp(signs[1] + rng.normal(0, 0.2))
-        cases.append(Case(f"{kind}{index}", kind, f"car{index}", Signs(*signs), float(dice), float(error)))
+        cases.append(Case(f"{kind}{index}", kind, f"car{index}", ConfidenceFeatures(*signs), float(dice), float(error)))
     return cases
 
 
@@ -68,7 +68,7 @@ def test_confidence_stays_within_its_range_however_odd_the_signs():
     rng = np.random.default_rng(0)
     for scale in (1, 100, 1e9):
         for _ in range(20):
-            found = calibration.judge(Signs(*rng.normal(0, scale, len(Signs._fields))))
+            found = calibration.estimate(ConfidenceFeatures(*rng.normal(0, scale, len(ConfidenceFeatures._fields))))
             assert 0 <= found.confidence <= 1
             assert 0 < found.error < 1e4
 

@@ -19,8 +19,7 @@ from carmask.evaluation.contours import (
     hd95,
     standard_band,
 )
-
-from .cars import car_mask
+from tests.cars import car_mask
 
 masks = st.tuples(st.integers(1, 12), st.integers(1, 12)).flatmap(
     lambda size: st.tuples(arrays(np.bool_, size), arrays(np.bool_, size))

@@ -9,10 +9,11 @@ from typer.testing import CliRunner
 
 from carmask.cli import app
 from carmask.errors import UsageError
-from carmask.inference.model import METADATA_KEY, ModelInfo, load_model, read_info
-from carmask.inference.predict import predict
-from carmask.training.calibrate import THRESHOLDS, calibrate
-from tests.inference.conftest import tiny_model  # noqa: F401  # a fixture
+from carmask.model.file import METADATA_KEY, read_info
+from carmask.model.info import ModelInfo
+from carmask.model.runtime import load_model
+from carmask.prediction.predict import predict
+from carmask.release.calibration import THRESHOLDS, calibrate
 from tests.training.conftest import draw, write_cars
 
 
@@ -22,7 +23,7 @@ def drawn(tmp_path_factory):
     return write_cars(tmp_path_factory.mktemp("calibration") / "drawn", 20, 4)
 
 
-def test_a_model_is_calibrated(drawn, tiny_model, tmp_path):  # noqa: F811
+def test_a_model_is_calibrated(drawn, tiny_model, tmp_path):
     steps = []
     out = tmp_path / "new.onnx"
     made = calibrate(
@@ -50,7 +51,7 @@ def test_a_model_is_calibrated(drawn, tiny_model, tmp_path):  # noqa: F811
     assert 0 < found.error < 50
 
 
-def test_mirrored_prediction_is_the_mean_of_both(tiny_model):  # noqa: F811
+def test_mirrored_prediction_is_the_mean_of_both(tiny_model):
     class Leaning:
         """Sees more car on the left."""
 
@@ -60,15 +61,15 @@ def test_mirrored_prediction_is_the_mean_of_both(tiny_model):  # noqa: F811
             return np.tile(np.linspace(1, 0.5, pixels.shape[1], dtype=np.float32), (pixels.shape[0], 1))
 
     from carmask.images import ReducedPhoto
-    from carmask.inference.predict import ask
+    from carmask.prediction.predict import predict_map
 
     pixels = np.zeros((64, 96, 3), np.uint8)
-    answer = ask(Leaning(), ReducedPhoto(pixels, (64, 96))).probability
-    assert answer.dtype == np.float32
-    assert answer == pytest.approx(0.75)
+    prob_map = predict_map(Leaning(), ReducedPhoto(pixels, (64, 96))).probability
+    assert prob_map.dtype == np.float32
+    assert prob_map == pytest.approx(0.75)
 
 
-def test_cars_that_were_trained_on_are_not_calibrated_on(drawn, tiny_model, tmp_path):  # noqa: F811
+def test_cars_that_were_trained_on_are_not_calibrated_on(drawn, tiny_model, tmp_path):
     seen = onnx.load(tiny_model)
     info = ModelInfo.model_validate_json(seen.metadata_props[0].value)
     info = info.model_copy(update={"training_cars": tuple(f"car{n}" for n in range(20))})
@@ -78,7 +79,7 @@ def test_cars_that_were_trained_on_are_not_calibrated_on(drawn, tiny_model, tmp_
         calibrate(tmp_path / "seen.onnx", drawn, tmp_path / "new.onnx")
 
 
-def test_the_command(drawn, tiny_model, tmp_path):  # noqa: F811
+def test_the_command(drawn, tiny_model, tmp_path):
     command = ["calibrate", str(tiny_model), str(drawn), "--out", str(tmp_path / "m.onnx"), "--page", str(tmp_path)]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import hashlib
 
-from carmask.inference.model import ModelInfo
-from carmask.training.card import card_path, model_card
+from carmask.model.card import card_path, model_card
+from carmask.model.info import ModelInfo
 
 
 def test_says_what_the_file_says_and_which_file_it_is(tmp_path):

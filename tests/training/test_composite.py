@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carmask.training.composite import blend, clean_contour, composite, crop, remove_car
-from carmask.training.hardscenes import MAKERS
+from carmask.training.dataset.composite import blend, clean_contour, composite, crop, remove_car
+from carmask.training.dataset.hard_scenes import MAKERS
 
 HEIGHT, WIDTH = 96, 144
 RED, WHITE = np.array([180, 20, 30]), np.array([250, 250, 250])

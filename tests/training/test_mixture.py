@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from carmask.data.augment import AugmentSettings
 from carmask.errors import RecipeError
-from carmask.training.cache import PhotoCache
-from carmask.training.mixture import Mixture, epoch_order
-from carmask.training.photos import EpochPhotos
+from carmask.training.dataset.cache import PhotoCache
+from carmask.training.dataset.epoch import EpochPhotos
+from carmask.training.dataset.mixture import Mixture, epoch_order
+from carmask.training.dataset.scenes import look_at_car
 from carmask.training.recipe import StageSettings
-from carmask.training.scenes import look_at_car
 from carmask.training.sources import Sources, read_further
 
 

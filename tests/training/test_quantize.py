@@ -11,13 +11,12 @@ from typer.testing import CliRunner
 
 from carmask.cli import app
 from carmask.errors import DeviceError, ModelError, UsageError
-from carmask.inference import cpu
-from carmask.inference.model import METADATA_KEY, ModelInfo, read_info
-from carmask.training import quantize as module
-from carmask.training.blend import blend
-from carmask.training.card import model_card
-from carmask.training.quantize import quantize
-from tests.inference.conftest import tiny_model  # noqa: F401  # a fixture
+from carmask.model.card import model_card
+from carmask.model.file import METADATA_KEY, read_info
+from carmask.model.info import ModelInfo
+from carmask.release import int8_ranges as module
+from carmask.release.int8_ranges import quantize
+from carmask.release.weight_averaging import blend
 from tests.training.conftest import write_cars
 
 
@@ -25,7 +24,7 @@ from tests.training.conftest import write_cars
 def can(monkeypatch):
     """Whatever processor this is: without VNNI 8 bits are slower there, and may saturate, but can be had."""
     monkeypatch.setattr(module, "has_eight_bits", lambda: True)
-    monkeypatch.setattr(cpu, "has_eight_bits", lambda: True)
+    monkeypatch.setattr("carmask.model.openvino.has_eight_bits", lambda: True)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +116,7 @@ def test_a_blend_has_no_ranges(small, drawn, tmp_path):
     assert blend(tmp_path / "new.onnx", tmp_path / "new.onnx", tmp_path / "blend.onnx").ranges == {}
 
 
-def test_what_cannot_be_computed_in_8_bits_is_refused(small, drawn, tiny_model, tmp_path, monkeypatch):  # noqa: F811
+def test_what_cannot_be_computed_in_8_bits_is_refused(small, drawn, tiny_model, tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="no convolution"):
         quantize(tiny_model, drawn, tmp_path / "new.onnx")
     parts = onnx.load(small)

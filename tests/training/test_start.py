@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from carmask.errors import ModelError, WeightsError
-from carmask.inference.model import ModelInfo
+from carmask.model.info import ModelInfo
 from carmask.networks import build
 from carmask.training.export import _to_onnx
 from carmask.training.predictor import Normalised

@@ -30,7 +30,7 @@ from carmask.errors import (
     UnknownNameError,
     WeightsError,
 )
-from carmask.inference.model import load_model
+from carmask.model.runtime import load_model
 from carmask.networks import NETWORKS, Entry, build
 from carmask.networks.unet import UNet
 from carmask.training.checkpoint import WholeCheckpointIO

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from carmask.data.split import split_cars
 from carmask.errors import RecipeError, WeightsError
-from carmask.inference.model import load_model
+from carmask.model.runtime import load_model
 from carmask.training.export import export, read_run
 from carmask.training.history import read_history
 from carmask.training.predictor import TorchNetwork

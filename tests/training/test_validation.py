@@ -9,13 +9,13 @@ from sklearn.metrics import f1_score
 
 from carmask.data.parts import read_parts
 from carmask.data.table import read_examples
-from carmask.evaluation.evaluate import evaluate
+from carmask.evaluation.scoring import evaluate
 from carmask.images import ReducedPhoto, read_photo
-from carmask.inference.model import ModelInfo
-from carmask.inference.parts import predict_parts
-from carmask.inference.predict import open_for, predict, shown
+from carmask.model.info import ModelInfo
 from carmask.networks import build
-from carmask.training.cache import build_cache
+from carmask.prediction.parts import predict_parts
+from carmask.prediction.predict import network_input, open_for, predict
+from carmask.training.dataset.cache import build_cache
 from carmask.training.losses import find_loss
 from carmask.training.predictor import Normalised, TorchNetwork
 from carmask.training.validation import validate
@@ -70,7 +70,7 @@ def test_figures_are_those_of_native_size(cars, cache):
     for example in examples:
         photo = read_photo(example.photo)
         # As prediction shows it: by a shorter way than the cache's averages.
-        pixels = torch.from_numpy(shown(network, ReducedPhoto(photo, (photo.shape[0], photo.shape[1]))))[None]
+        pixels = torch.from_numpy(network_input(network, ReducedPhoto(photo, (photo.shape[0], photo.shape[1]))))[None]
         mask = torch.from_numpy(build_cache([example], (64, 64), cache).read(0, (64, 64))[1]).double() / 255
         with torch.no_grad():
             p = network.model.eval().car(pixels)[0].double()

@@ -15,7 +15,7 @@ from carmask import __version__
 from carmask.errors import UsageError
 
 if TYPE_CHECKING:
-    from carmask.arrays import Size
+    from carmask.geometry import Size
 
 # Everything else is imported inside the commands: `--help` and `--version` answer at once.
 

@@ -35,9 +35,9 @@ from carmask.cli.common import (
 from carmask.errors import UsageError
 
 if TYPE_CHECKING:
-    from carmask.inference.batch import Engine
-    from carmask.inference.confidence import Review
-    from carmask.inference.photo import PhotoTask, Result
+    from carmask.batch.process import PhotoTask, Result
+    from carmask.batch.run import Engine
+    from carmask.prediction.confidence import Review
 
 
 #: Heading of the help on how pictures look.
@@ -153,17 +153,17 @@ def cut(
     [dim]carmask cut photos/ --out out/ --parts --model parts.onnx[/dim]
     [dim]carmask cut s3://bucket/photos --out s3://bucket/cut --engine ray --address auto --state runs/monday[/dim]
     """
+    from carmask.batch import run, series, storage
+    from carmask.batch.process import PhotoTask
     from carmask.compositing.background import Background
-    from carmask.compositing.look import Look
     from carmask.compositing.placement import Placing
-    from carmask.inference import batch, series, stores
-    from carmask.inference.photo import PhotoTask
+    from carmask.compositing.style import RenderStyle
 
     frame = None if size is None else parse_size(size)
     placing = Placing(place.value, scale, floor, frame, crop)
-    look = Look(shadow.value, strength, glass, match, placing)
+    look = RenderStyle(shadow.value, strength, glass, match, placing)
     behind = None if background is None else Background.parse(background, fit.value)
-    wanted = batch.Wanted(
+    wanted = run.OutputSpec(
         mask=mask,
         background=behind,
         format=picture.value,
@@ -173,23 +173,23 @@ def cut(
         look=look,
     )
     wanted.check()
-    places, target = [stores.location(path) for path in paths], stores.location(out)
+    places, target = [storage.location(path) for path in paths], storage.location(out)
     if engine is EngineChoice.local:
-        stores.local_only([*places, target])
-    folder = stores.need_state(target, state)
-    jobs = batch.plan(places, target, wanted, recursive=recursive)
+        storage.local_only([*places, target])
+    folder = storage.need_state(target, state)
+    jobs = run.plan(places, target, wanted, recursive=recursive)
     if place is PlaceChoice.turntable:
         jobs = series.with_series(jobs)
-    task = PhotoTask(model, wanted, device.value, storage=stores.Stores())
+    task = PhotoTask(model, wanted, device.value, storage=storage.Stores())
     review = _review(model, budget, below)
     worker = _start_engine(task, timeout, engine, address)
-    with worker, batch.opened(folder, jobs, task, restart=restart) as manifest:
+    with worker, run.opened(folder, jobs, task, restart=restart) as manifest:
         try:
-            failed = _follow(batch.cut(jobs, manifest, worker), len(jobs), "cutting", progress)
+            failed = _follow(run.cut(jobs, manifest, worker), len(jobs), "cutting", progress)
         finally:
             worker.close()  # nothing is written any more when the folder is tidied
-            report = batch.write_report(folder, jobs, manifest, review=review)
-            doubtful = len(batch.to_review(jobs, manifest, review))
+            report = run.write_report(folder, jobs, manifest, review=review)
+            doubtful = len(run.to_review(jobs, manifest, review))
     if progress is not ProgressChoice.json:
         print(f"{len(jobs) - failed} of {len(jobs)} photos done; results in {out}, table in {report}")
         print(f"{doubtful} to look at: those with review=yes in the table")
@@ -240,19 +240,19 @@ def submit(
 
     [dim]carmask submit test/ --sample sample_submission.csv --out submission.csv[/dim]
     """
+    from carmask.batch import storage
+    from carmask.batch.process import OutputSpec, PhotoTask
     from carmask.data.table import find_photos
-    from carmask.evaluation import submission
-    from carmask.inference import stores
-    from carmask.inference.photo import PhotoTask, Wanted
+    from carmask.submission import submission
 
-    folder = stores.location(photos)
+    folder = storage.location(photos)
     if engine is EngineChoice.local:
-        stores.local_only([folder])
+        storage.local_only([folder])
     found: Mapping[str, Path | str]
-    found = find_photos(folder) if isinstance(folder, Path) else stores.Stores().by_stem(folder)
+    found = find_photos(folder) if isinstance(folder, Path) else storage.Stores().by_stem(folder)
     names = submission.read_sample(sample) if sample is not None else [Path(photo).name for photo in found.values()]
     jobs = submission.jobs_for(submission.match_photos(names, found))
-    task = PhotoTask(model, Wanted(runs=True), device.value, storage=stores.Stores())
+    task = PhotoTask(model, OutputSpec(runs=True), device.value, storage=storage.Stores())
     worker = _start_engine(task, timeout, engine, address)
     with worker, submission.unfinished(out, task, len(jobs), restart=restart) as manifest:
 
@@ -266,8 +266,8 @@ def submit(
 
 
 def _review(model: str, budget: str | None, below: float | None) -> Review:
-    from carmask.inference.confidence import REVIEW_BELOW, Review
-    from carmask.inference.model import find_model, read_info
+    from carmask.model.file import find_model, read_info
+    from carmask.prediction.confidence import REVIEW_BELOW, Review
 
     if budget is not None and below is not None:
         raise UsageError("--review-budget and --review-below exclude each other")
@@ -290,12 +290,12 @@ def _start_engine(task: PhotoTask, timeout: float, engine: EngineChoice, address
     """Load the network, here or on a cluster."""
     if engine is EngineChoice.ray:
         need("ray", "cluster")
-        from carmask.inference.cluster import RayEngine
+        from carmask.batch.engines.ray import RayEngine
 
         return RayEngine(task, address=address, patience=timeout)
     if address is not None:
         raise UsageError("--address is the cluster's: it needs --engine ray")
-    from carmask.inference.batch import LocalEngine
+    from carmask.batch.run import LocalEngine
 
     return LocalEngine(task, patience=timeout)
 

@@ -22,8 +22,8 @@ from carmask.errors import UsageError
 
 if TYPE_CHECKING:
     from carmask.data.table import Example
-    from carmask.evaluation.evaluate import Score
-    from carmask.inference.model import ModelInfo
+    from carmask.evaluation.scoring import Score
+    from carmask.model.info import ModelInfo
 
 rle_app = typer.Typer(no_args_is_help=True, help="Run-length encoding as the Carvana challenge writes it.")
 app.add_typer(rle_app, name="rle")
@@ -42,20 +42,20 @@ def explore(
 
     [dim]carmask explore carvana/ --out explored/ --table explored/photos.csv[/dim]
     """
-    from carmask.evaluation import explore as exploration
-    from carmask.evaluation import phototable
-    from carmask.evaluation.report import write_page
-    from carmask.evaluation.survey import survey
+    from carmask.pages import survey as exploration
+    from carmask.pages.html import write_page
+    from carmask.survey import photo_table
+    from carmask.survey.survey import survey
 
     if table is not None:
-        phototable.check_table(table)
+        photo_table.check_table(table)
     with progress_bar("looking", "photos") as step:
         found = survey(data, sheets=sheets, progress=step)
     page = write_page(out / exploration.PAGE, exploration.explore_page(found, data.name))
     for kind, count in exploration.count_problems(found):
         print(f"{kind}: {count}")
     if table is not None:
-        print(f"{phototable.write_table(table, found)} rows in {table}")
+        print(f"{photo_table.write_table(table, found)} rows in {table}")
     print(f"{len(found.facts)} of {found.photos} photos of {len(found.cars)} cars; page in {page}")
 
 
@@ -88,8 +88,8 @@ def evaluate(
     """
     from carmask.data import table
     from carmask.data.dataset import read_data
-    from carmask.evaluation import evaluate as evaluation
-    from carmask.evaluation.partscores import of_parts
+    from carmask.evaluation import scoring as evaluation
+    from carmask.evaluation.part_scores import of_parts
 
     if len(what) not in {2, 3}:
         raise UsageError(f"evaluate takes one or two models and then the data; got {' '.join(what)}")
@@ -117,8 +117,8 @@ def evaluate(
         if one.info is not None:
             _warn_of_training_cars(examples, one.info)
     if out is not None:
-        from carmask.evaluation.results import write_results
-        from carmask.evaluation.scorepage import Subject
+        from carmask.pages.results import write_results
+        from carmask.pages.scores import Subject
 
         file = data / "metadata.csv"
         subject = Subject(examples, table.read_metadata(file) if file.is_file() else {}, data.name)
@@ -151,8 +151,9 @@ def check(
 
     [dim]carmask check submission.csv --sample sample_submission.csv --truth train_masks.csv --fix repaired.csv[/dim]
     """
-    from carmask.evaluation import diagnose as doctor
-    from carmask.evaluation.submission import Truth, read_sample
+    from carmask.data.mask_source import Truth
+    from carmask.submission import diagnose as doctor
+    from carmask.submission.submission import read_sample
 
     if truth is not None and photos is not None:
         raise UsageError("--truth and --photos exclude each other: the truth says more")
@@ -160,7 +161,7 @@ def check(
     known: doctor.KnownMasks | None = Truth(truth) if truth is not None else None
     if photos is not None:
         from carmask.data.table import find_photos
-        from carmask.inference.model import load_model
+        from carmask.model.runtime import load_model
 
         known = doctor.SeenMasks(load_model(model), find_photos(photos))
     with progress_bar("checking", "rows") as step:
@@ -168,7 +169,7 @@ def check(
     for finding in findings:
         print(f"{finding.severity}: {finding.kind}: {finding.message}")
     if fix is not None:
-        from carmask.evaluation.repair import repair
+        from carmask.submission.repair import repair
 
         print(f"{repair(file, fix, names, frame, findings)} rows repaired in {fix}")
     if any(finding.severity == "error" for finding in findings):
@@ -191,7 +192,7 @@ def view(
     [dim]carmask view test/ --prediction submission.csv --out sheets/[/dim]
     [dim]carmask view carvana/ --truth carvana/train_masks --prediction masks/ --out sheets/[/dim]
     """
-    from carmask.evaluation.sheets import view_sheets
+    from carmask.pages.sheets import view_sheets
 
     with progress_bar("drawing", "photos") as step:
         files = view_sheets(
@@ -207,7 +208,8 @@ def score(
     worst: Annotated[int, typer.Option(min=0, help="Also list this many of the worst images.")] = 0,
 ) -> None:
     """Score a submission as the judge does: mean Dice over the images of the truth."""
-    from carmask.evaluation.submission import Truth, score_submission
+    from carmask.data.mask_source import Truth
+    from carmask.submission.submission import score_submission
 
     scores = score_submission(file, Truth(truth))
     for one in sorted(scores, key=lambda one: one.dice)[:worst]:
@@ -228,9 +230,9 @@ def rle_encode(
     [dim]carmask rle encode train_masks/ --out train_masks.csv[/dim]
     """
     from carmask.data.table import find_masks
-    from carmask.evaluation.submission import format_rows, write_submission
     from carmask.images import read_mask
     from carmask.rle import rle_encode as encode
+    from carmask.submission.submission import format_rows, write_submission
 
     files = [file for path in masks for file in (find_masks(path).values() if path.is_dir() else [path])]
     rows = ((file.stem.removesuffix("_mask") + suffix, encode(read_mask(file))) for file in files)
@@ -250,7 +252,7 @@ def rle_decode(
 
     [dim]carmask rle decode train_masks.csv --size 1918x1280 --out masks/[/dim]
     """
-    from carmask.evaluation.submission import decode_to_files
+    from carmask.submission.submission import decode_to_files
 
     frame = parse_size(size)
     failures: list[str] = []
@@ -276,8 +278,8 @@ def _evaluate_parts(
     """Score labels of parts; of two models one after the other, each with its own page."""
     from carmask.data import table
     from carmask.data.parts import read_parts
-    from carmask.evaluation.partscores import evaluate_parts, open_labels
-    from carmask.evaluation.partspage import write_parts_results
+    from carmask.evaluation.part_scores import evaluate_parts, open_labels
+    from carmask.pages.parts import write_parts_results
 
     everything, names = read_parts(data)
     sources = [open_labels(model, names, device.value) for model in models]
@@ -312,7 +314,7 @@ def _evaluate_parts(
 
 
 def _print_summary(name: str, scores: list[Score]) -> None:
-    from carmask.evaluation.evaluate import summarise
+    from carmask.evaluation.scoring import summarise
 
     summary = summarise(scores)
     whose = f"{name}: " if name else ""

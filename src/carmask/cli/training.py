@@ -128,7 +128,7 @@ def blend(
     [dim]carmask blend default wide.onnx --share 0.5 --out blend.onnx[/dim]
     """
     need("torch", "train")
-    from carmask.training.blend import blend as run
+    from carmask.release.weight_averaging import blend as run
 
     info = run(first, second, out, share=share, name=name)
     print(f"{out}: {info.name}, {out.stat().st_size / 1e6:.1f} MB, {share:.0%} of {second}")
@@ -152,7 +152,7 @@ def quantize(
     [dim]carmask quantize model.onnx carvana/ --also street/ --out default.onnx[/dim]
     """
     need("torch", "train")
-    from carmask.training.quantize import quantize as run
+    from carmask.release.int8_ranges import quantize as run
 
     with progress_bar("predicting", "photos") as step:
         made = run(model, data, out, further=also or [], tolerance=tolerance, progress=step)
@@ -186,7 +186,7 @@ def calibrate(
     [dim]carmask calibrate model.onnx carvana/ --flip --tune --name best --out best.onnx[/dim]
     """
     need("torch", "train")
-    from carmask.training.calibrate import calibrate as run
+    from carmask.release.calibration import calibrate as run
 
     given: dict[str, object] = {"flip": flip or None, "name": name, "version": version}
     changes = {key: value for key, value in given.items() if value is not None}
@@ -204,7 +204,7 @@ def calibrate(
     for kind, (count, dice, confidence, marked) in trust.kinds.items():
         print(f"  {kind:16} {count:6} {dice:7.4f} {confidence:10.4f} {marked:7.0%}")
     if page is not None:
-        from carmask.evaluation.confidencepage import write_confidence
+        from carmask.pages.confidence import write_confidence
 
         print(f"pictures in {write_confidence(page, made.info.name, made.tested, made.cases)}")
 

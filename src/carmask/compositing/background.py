@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from carmask.arrays import Mask, Photo, Size
+from carmask.arrays import Mask, Photo
 from carmask.errors import UsageError
+from carmask.geometry import Size
 from carmask.images import open_photo, to_profile
 
 Fit = Literal["cover", "contain"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeVar
 
@@ -11,37 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.arrays import Mask, Size
 from carmask.errors import UsageError
+from carmask.geometry import Box, Size
 from carmask.images import MAX_PIXELS
 
 Rule = Literal["photo", "centre", "turntable"]
-
-
-class Box(NamedTuple):
-    """A rectangle: rows ``top`` to ``bottom``, columns ``left`` to ``right``, ends excluded.
-
-    In pixels of the photo, or, where it is said, in fractions of its height and width.
-    """
-
-    top: float
-    left: float
-    bottom: float
-    right: float
-
-    def scaled(self, down: float, across: float) -> Box:
-        """The rectangle with rows and columns multiplied: to fractions, or to pixels of another size."""
-        return Box(self.top * down, self.left * across, self.bottom * down, self.right * across)
-
-    def moved(self, down: float, across: float) -> Box:
-        """The rectangle so many rows further down and columns further right."""
-        return Box(self.top + down, self.left + across, self.bottom + down, self.right + across)
-
-    def grown(self, above: float, left: float, below: float, right: float) -> Box:
-        """The rectangle with sides moved outwards, by fractions of its height and width."""
-        height, width = self.bottom - self.top, self.right - self.left
-        top, bottom = self.top - above * height, self.bottom + below * height
-        return Box(top, self.left - left * width, bottom, self.right + right * width)
 
 
 class Move(NamedTuple):
@@ -129,21 +102,6 @@ class Placing:
         if self.floor is None:
             return Move(scale, round(size[0] / 2 - (box.top + box.bottom) / 2 * scale), left, size)
         return Move(scale, round(size[0] * self.floor - box.bottom * scale), left, size)
-
-
-def box_of(mask: Mask) -> Box | None:
-    """The rectangle that a mask fills; None if it is empty."""
-    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return Box(top, left, top + height, left + width) if width else None
-
-
-def union(boxes: Iterable[Box | None]) -> Box | None:
-    """The rectangle around several; None if there are none."""
-    found = [box for box in boxes if box is not None]
-    if not found:
-        return None
-    tops, lefts, bottoms, rights = zip(*found, strict=True)
-    return Box(min(tops), min(lefts), max(bottoms), max(rights))
 
 
 _Layer = TypeVar("_Layer", NDArray[np.uint8], NDArray[np.float32])

@@ -50,7 +50,7 @@ class AugmentSettings(BaseModel):
 
     @property
     def changes_scenes(self) -> bool:
-        """Whether it changes what is in a photo (``training.scenes`` does), not only how it looks."""
+        """Whether it changes what is in a photo (``training.dataset.scenes`` does), not only how it looks."""
         return bool(self.background or self.negative or self.crop)
 
 

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.arrays import Photo, Size
+from carmask.arrays import Photo
+from carmask.geometry import Size
 
 
 def draw_backdrop(size: Size, *, rng: np.random.Generator, pieces: Photo | None = None) -> Photo:

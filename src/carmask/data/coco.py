@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.arrays import Mask, Size
+from carmask.arrays import Mask
 from carmask.data.labels import Labels
 from carmask.errors import DataError
+from carmask.geometry import Size
 
 
 def polygon_mask(corners: Sequence[float], size: Size) -> Mask:

@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from carmask.arrays import Mask, Size
+from carmask.arrays import Mask
 from carmask.data.classes import BACKGROUND, CLASSES, Classes, read_classes
 from carmask.data.coco import polygon_mask, runs_mask
 from carmask.data.labels import Labels, read_labels
 from carmask.data.table import Example, car_and_view, find_masks, find_photos
 from carmask.errors import DataError
+from carmask.geometry import Size
 
 ANNOTATIONS = "annotations.json"
 #: What ``carmask render --parts`` calls the same.

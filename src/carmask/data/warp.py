@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.arrays import Photo, Size
+from carmask.arrays import Photo
+from carmask.geometry import Size
 
 #: uint8 (height, width): 255 times the fraction of the pixel that is car.
 SoftMask = NDArray[np.uint8]

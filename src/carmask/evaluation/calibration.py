@@ -1,6 +1,6 @@
 """Fit what signs of trouble mean for a network, and test how far the result can be relied on.
 
-Three ridge regressions on standardised signs (``inference.confidence``): of the logarithm of the contour's error, of
+Three ridge regressions on standardised signs (``prediction.confidence``): of the logarithm of the contour's error, of
 the logarithm of 1 - Dice, and a logistic one of whether the scene is one whole car. As few weights as there are signs,
 so some hundred photos are enough. Fit on some cars, test on others.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.errors import DataError
-from carmask.inference.confidence import Calibration, Judgement, Linear, Signs, compress
+from carmask.model.calibration import Calibration, ConfidenceFeatures, Judgement, Linear, compress
 
 #: Kinds of scene that are not one whole car.
 STRANGE = frozenset({"no car", "no car, drawn", "close-up", "cut off", "two cars"})
@@ -43,7 +43,7 @@ class Case:
     name: str
     kind: str
     car: str
-    signs: Signs | None
+    signs: ConfidenceFeatures | None
     dice: float
     error: float
 
@@ -96,7 +96,7 @@ def fit_calibration(cases: Sequence[Case], *, data: str) -> Calibration:
     odds = _logistic(values, strange.astype(np.float64), balance)
     odds = Linear(weights=odds.weights, bias=odds.bias + float(np.log(0.02 / 0.98)))
     calibration = Calibration(
-        signs=Signs._fields,
+        signs=ConfidenceFeatures._fields,
         centre=_rounded(centre),
         scale=_rounded(scale),
         error=_ridge(values[~strange], error, share),
@@ -155,7 +155,7 @@ def coverage(confidences: Sequence[float], dice: Sequence[float]) -> list[tuple[
 
 def judge_case(calibration: Calibration, case: Case) -> Judgement:
     """What a calibration says of a case; confidence 0 where no car was found."""
-    return Judgement(0.0, float("nan")) if case.signs is None else calibration.judge(case.signs)
+    return Judgement(0.0, float("nan")) if case.signs is None else calibration.estimate(case.signs)
 
 
 def _ridge(values: _Floats, target: _Floats, weights: _Floats, strength: float = 10.0) -> Linear:

@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.arrays import Mask, Size
+from carmask.arrays import Mask
 from carmask.evaluation.metrics import check_same_size
+from carmask.geometry import Size
 
 #: Width of the band of boundary IoU, as a fraction of the picture's diagonal (Cheng et al. 2021, section 4).
 STANDARD_BAND = 0.02

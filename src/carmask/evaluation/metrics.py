@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.arrays import Mask, Size
+from carmask.arrays import Mask
 from carmask.errors import ArrayError
+from carmask.geometry import Size
 
 
 class Overlap(NamedTuple):

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from carmask.arrays import Mask, Photo, Size
+from carmask.arrays import Mask, Photo
 from carmask.errors import PhotoError
+from carmask.geometry import Size
 
 #: Suffixes that a folder is searched for.
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from carmask.arrays import Size
 from carmask.errors import UnknownNameError
+from carmask.geometry import Size
 from carmask.networks.deeplabv3plus import DeepLabV3Plus
 from carmask.networks.mobilenetv2_unet import MobileNetV2UNet
 from carmask.networks.network import SegmentationNetwork

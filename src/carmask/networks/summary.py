@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from carmask.arrays import Size
 from carmask.errors import UsageError
+from carmask.geometry import Size
 from carmask.networks import NETWORKS, find_network
 from carmask.networks.network import SegmentationNetwork
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.arrays import Size
 from carmask.errors import StudioError
+from carmask.geometry import Size
 from carmask.studio.mesh import Mesh
 from carmask.studio.scene import Camera, Surface
 

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from carmask.arrays import Mask, Photo, Size
+from carmask.arrays import Mask, Photo
 from carmask.data.coco import coco_of
 from carmask.data.labels import read_labels, write_labels
 from carmask.errors import DataError, OutputError, UnknownNameError, UsageError
-from carmask.evaluation.submission import write_submission
+from carmask.geometry import Size
 from carmask.images import make_folder, read_mask, write_atomically, write_mask
 from carmask.rle import rle_encode
 from carmask.studio.build import build_car, by_material, with_labels
@@ -30,6 +30,7 @@ from carmask.studio.parts import PARTS
 from carmask.studio.photograph import photograph
 from carmask.studio.renderer import Labeller, Renderer, check_installed
 from carmask.studio.scene import VIEWS, Studio, draw_studio, materials, room
+from carmask.submission.submission import write_submission
 
 #: Written beside the data; says what was asked for.
 REQUEST_FILE = "render.json"

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from carmask.errors import WeightsError
 from carmask.images import make_folder
-from carmask.inference.model import ModelInfo
+from carmask.model.info import ModelInfo
 from carmask.networks import build
 from carmask.networks.summary import count
 from carmask.training.history import draw_curves, read_history

@@ -19,13 +19,16 @@ from carmask.arrays import Photo
 from carmask.data.dataset import read_data
 from carmask.data.table import of_cars
 from carmask.errors import ModelError, WeightsError
-from carmask.evaluation.evaluate import evaluate, summarise
-from carmask.evaluation.partscores import NetworkLabels, evaluate_parts
+from carmask.evaluation.part_scores import NetworkLabels, evaluate_parts
+from carmask.evaluation.scoring import evaluate, summarise
 from carmask.images import write_atomically
-from carmask.inference.model import METADATA_KEY, ModelInfo, Network, load_model
-from carmask.inference.predict import open_for, shown
+from carmask.model.card import save_model
+from carmask.model.file import METADATA_KEY
+from carmask.model.info import ModelInfo
+from carmask.model.network import Network
+from carmask.model.runtime import load_model
 from carmask.networks import build
-from carmask.training.card import save_model
+from carmask.prediction.predict import network_input, open_for
 from carmask.training.predictor import Normalised, TorchNetwork
 from carmask.training.start import INFO_FILE
 from carmask.training.train import WEIGHTS_FILE
@@ -155,11 +158,11 @@ def _probes(network: Network, data: Path | None) -> list[Photo]:
     if data is None:
         return [np.random.default_rng(0).integers(0, 256, (*network.info.size, 3), np.uint8)]
     examples = of_cars(read_data(data)[0], network.info.validation_cars)
-    return [shown(network, open_for(network, one.photo)) for one in examples[:: max(1, len(examples) // 8)]]
+    return [network_input(network, open_for(network, one.photo)) for one in examples[:: max(1, len(examples) // 8)]]
 
 
 class _Deployed(nn.Module):
-    """What the graph computes: uint8 (1, height, width, 3) to probabilities, as ``carmask.inference.model`` says."""
+    """What the graph computes: uint8 (1, height, width, 3) to probabilities, as ``carmask.model.info`` says."""
 
     def __init__(self, model: Normalised, *, parts: bool) -> None:
         super().__init__()

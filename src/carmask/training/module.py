@@ -18,15 +18,15 @@ from torch.utils.data import DataLoader
 
 from carmask.data.classes import mirrored
 from carmask.data.table import Example
-from carmask.inference.model import ModelInfo
+from carmask.model.info import ModelInfo
 from carmask.networks import build
 from carmask.networks.network import car_logits
-from carmask.training.cache import PhotoCache
+from carmask.training.dataset.cache import PhotoCache
+from carmask.training.dataset.epoch import EpochPhotos
+from carmask.training.dataset.mixture import Mixture
 from carmask.training.history import CURVES_FILE, draw_curves, write_history
 from carmask.training.initialise import initialise
 from carmask.training.losses import LabelLoss, compute_loss, find_loss, median_frequency
-from carmask.training.mixture import Mixture
-from carmask.training.photos import EpochPhotos
 from carmask.training.predictor import IMAGENET_MEAN, IMAGENET_STD, Normalised, TorchNetwork
 from carmask.training.recipe import Recipe
 from carmask.training.validation import validate

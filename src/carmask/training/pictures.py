@@ -14,7 +14,7 @@ from carmask.data.sheet import Tile, make_sheet, overlay
 from carmask.data.table import Example
 from carmask.evaluation.metrics import dice
 from carmask.images import ReducedPhoto, read_photo, write_picture
-from carmask.inference.predict import predict, shown
+from carmask.prediction.predict import network_input, predict
 from carmask.training.predictor import TorchNetwork
 
 SHEET_FILE = "sheet.png"
@@ -42,7 +42,7 @@ def write_pictures(network: TorchNetwork, examples: Sequence[Example], run: Path
     for example in examples:
         photo, truth = read_photo(example.photo), example.read_mask()
         # Before the prediction, whose scores the network holds after it.
-        small = shown(network, ReducedPhoto(photo, (photo.shape[0], photo.shape[1])))
+        small = network_input(network, ReducedPhoto(photo, (photo.shape[0], photo.shape[1])))
         found = predict(network, photo)
         rows.append(
             [
@@ -69,10 +69,10 @@ def _channels(network: TorchNetwork, name: str, photo: Photo) -> list[Tile]:
     names = ["background", "mask 1", "mask 2"] if len(classes) == 1 else ["background", *classes]
     # 18 parts do not fit on a sheet; those that are there do.
     largest = np.argsort(-shares.mean(axis=(1, 2)), kind="stable")[:8]
-    shown = sorted(largest.tolist())
+    network_input = sorted(largest.tolist())
     colours = np.array(_CHANNEL_COLOURS if len(classes) == 1 else _palette(len(shares)), np.float32)
     mixed: NDArray[np.uint8] = np.clip(np.tensordot(shares, colours, axes=(0, 0)), 0, 255).astype(np.uint8)
-    singles = [Tile(names[index], (shares[index] * 255).astype(np.uint8)) for index in shown]
+    singles = [Tile(names[index], (shares[index] * 255).astype(np.uint8)) for index in network_input]
     return [Tile(name, photo), *singles, Tile("all channels", mixed)]
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carmask.arrays import Photo, Probability
-from carmask.inference.model import ModelInfo
+from carmask.model.info import ModelInfo
 from carmask.networks.network import SegmentationNetwork, car_logits
 
 #: ImageNet's mean and standard deviation of RGB values in [0, 1], in torchvision's figures.
@@ -79,7 +79,7 @@ class TorchNetwork:
         return probability
 
     def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
-        """Predict the parts: float32 (1 + parts, ``*info.size``); see ``carmask.inference.model.Network``."""
+        """Predict the parts: float32 (1 + parts, ``*info.size``); see ``carmask.model.info.Network``."""
         self.run(pixels)
         shares: NDArray[np.float32] = self.scores[0].softmax(0).cpu().numpy()
         return shares

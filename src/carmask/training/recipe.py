@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from carmask.arrays import Size
 from carmask.data.augment import AugmentSettings
 from carmask.errors import RecipeError
+from carmask.geometry import Size
 
 
 class _Settings(BaseModel):

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from carmask.arrays import Size
 from carmask.data.dataset import read_data
 from carmask.data.split import Split, split_cars
 from carmask.data.table import Example, find_photos, of_cars
 from carmask.errors import RecipeError
-from carmask.inference.model import FurtherData
-from carmask.training.cache import build_cache
-from carmask.training.mixture import Mixture
+from carmask.geometry import Size
+from carmask.model.info import FurtherData
+from carmask.training.dataset.cache import build_cache
+from carmask.training.dataset.mixture import Mixture
 
 #: The part of a further set's cars that is kept from training, rounded up.
 HELD_OUT = 0.5

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from carmask.errors import WeightsError
-from carmask.inference.model import ModelInfo, find_model, read_info
+from carmask.model.file import find_model, read_info
+from carmask.model.info import ModelInfo
 from carmask.training.predictor import Normalised
 
 #: What the names of the last layers begin with: those that depend on the classes.

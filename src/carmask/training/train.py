@@ -21,7 +21,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from pydantic import ValidationError
 
-from carmask import __version__
+from carmask import __version__, geometry
 from carmask.data.classes import mirrored
 from carmask.data.dataset import read_data
 from carmask.data.duplicates import group_cars
@@ -29,12 +29,11 @@ from carmask.data.split import Split, split_cars
 from carmask.data.table import Example, of_cars, sample
 from carmask.errors import DataError, DeviceError, RecipeError
 from carmask.images import make_folder, picture_size, write_atomically
-from carmask.inference import frame
-from carmask.inference.model import FurtherData, ModelInfo
+from carmask.model.info import FurtherData, ModelInfo
 from carmask.networks import find_network
 from carmask.training.budget import ProcessorBudget
-from carmask.training.cache import build_cache
 from carmask.training.checkpoint import WholeCheckpointIO, check_checkpoint
+from carmask.training.dataset.cache import build_cache
 from carmask.training.history import Row, read_history
 from carmask.training.losses import WITH_BCE, LabelLoss, find_loss
 from carmask.training.memory import keep_memory
@@ -143,7 +142,7 @@ def train(
     home = cache or out.resolve().parent / "cache"
     largest = max((stage.size for stage in recipe.stages), key=lambda size: size[0] * size[1])
     # What locates the car first never stretches a photo: where the shapes differ, there are bars.
-    whole = info.locate is not None and frame.fit(photo, largest).inner != largest
+    whole = info.locate is not None and geometry.fit_letterbox(photo, largest).inner != largest
     photos = build_mixture(trained_on, further, sources.backgrounds, largest, home, whole=whole, progress=note)
     # A loss needs masks of what the network sees, which it chooses itself where it locates the car first.
     check_photos = build_cache(checks, info.size, home, progress=note) if checks and info.locate is None else None
@@ -357,7 +356,7 @@ def _describe(recipe: Recipe, data: Path, split: Split, classes: tuple[str, ...]
         width=width,
         locate=final.locate,
         # Photos are stretched for training; where that is more than prediction would do, it must do so too.
-        stretch=final.locate is None and frame.fit(photo, (height, width)).inner != (height, width),
+        stretch=final.locate is None and geometry.fit_letterbox(photo, (height, width)).inner != (height, width),
         normalisation=f"in the graph: RGB of 0 to 255, minus ({values[0]}), divided by ({values[1]})",
         threshold=0.5,
         training_data=f"{len(split.train)} cars of {data.resolve().name}",

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from carmask import geometry
 from carmask.data.parts import PartsExample
 from carmask.data.table import Example
-from carmask.evaluation.evaluate import evaluate, summarise
 from carmask.evaluation.metrics import Confusion, confusion
-from carmask.evaluation.partscores import added
-from carmask.inference import frame
-from carmask.inference.parts import most_probable
-from carmask.training.cache import PhotoCache
+from carmask.evaluation.part_scores import added
+from carmask.evaluation.scoring import evaluate, summarise
+from carmask.prediction.parts import most_probable
+from carmask.training.dataset.cache import PhotoCache
 from carmask.training.losses import LabelLoss, Loss, compute_loss
 from carmask.training.predictor import TorchNetwork
 
@@ -33,7 +33,7 @@ def validate(
     Returns:
         ``dice``: mean over images at native size; ``accuracy``: fraction of right pixels at native size, of car against
         background; ``loss`` at the network's size; for parts ``f1``, the mean over the parts at native size, as
-        ``carmask.evaluation.partscores`` has it.
+        ``carmask.evaluation.part_scores`` has it.
     """
     losses: list[float] = []
     names = network.info.classes
@@ -51,7 +51,7 @@ def validate(
             truth = example.read_labels()
             shape = (truth.shape[0], truth.shape[1])
             place = network.info.place(shape)
-            shares = [frame.inside(one, place) for one in network.scores[0].softmax(0).cpu().numpy()]
+            shares = [geometry.without_bars(one, place) for one in network.scores[0].softmax(0).cpu().numpy()]
             confusions.append(confusion(most_probable(np.stack(shares), shape), truth, len(names) + 1))
 
     scores = evaluate(network, examples, progress=note)

@@ -1,0 +1,1 @@
+"""Many photos: what goes where, nothing twice, nothing lost."""

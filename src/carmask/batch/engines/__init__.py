@@ -1,0 +1,1 @@
+"""Where the per-photo function runs."""

@@ -1,0 +1,237 @@
+"""Run a function in a process of its own, so that an item which crashes or hangs it costs only itself.
+
+Decoders are written in C and are fed with whatever lies in a folder. One that crashes takes its process with it, one
+that hangs cannot be stopped from inside. So the work is done in a second process, and the first one, which holds the
+records, outlives it: it starts another, tries the items that were under way one by one, and knows the culprit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import BinaryIO, Generic, NamedTuple, TypeVar
+
+from carmask.errors import CarmaskError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Lost(NamedTuple):
+    """What comes in place of a result if the process did not live to give it."""
+
+    reason: str
+
+
+class _Message(NamedTuple):
+    """What the process says: about its start (number -1) or about an item."""
+
+    number: int
+    value: object = None
+    error: CarmaskError | None = None
+    bug: str = ""
+
+
+class Isolated(Generic[T, R]):
+    """A process that has loaded a function and calls it on items, several at a time.
+
+    Used as a context manager: the process ends with the block. It ends by itself if this process is killed.
+    """
+
+    def __init__(
+        self, load: Callable[[], Callable[[T], R]], *, threads: int, patience: float, waiting: int = 2
+    ) -> None:
+        """Start the process and wait until the function is loaded.
+
+        Args:
+            load: called there once; returns the function. Must be picklable, as items and results must.
+            threads: items worked on at the same time.
+            patience: seconds that an item may take; it is given up then.
+            waiting: items handed over beyond those worked on, so that no thread waits for the next.
+
+        Raises:
+            CarmaskError: what ``load`` raised.
+            RuntimeError: if ``load`` raised anything else, or the process died.
+        """
+        self._load, self._threads, self._patience = load, threads, patience
+        self._ahead = threads + waiting
+        self._process: subprocess.Popen[bytes] | None = None
+        self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
+        self._start()
+
+    def __enter__(self) -> Isolated[T, R]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        assert self._process is not None
+        return self._process.pid
+
+    def close(self) -> None:
+        """End the process; what it is working on is dropped."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            # It hangs in the kernel, as on a file server that is gone, and cannot be killed before that comes back.
+            return
+        for stream in (process.stdin, process.stdout):
+            assert stream is not None
+            with contextlib.suppress(OSError):  # what was still to be written to it is of no interest
+                stream.close()
+
+    def map(self, items: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
+        """Call the function on each item.
+
+        Args:
+            items: drawn as needed, few at a time.
+
+        Yields:
+            Each item with its result, or why there is none, in the order in which they finish.
+
+        Raises:
+            RuntimeError: if the function raised, with its traceback: it is meant to return its errors.
+        """
+        fresh = enumerate(items)
+        suspects: deque[tuple[int, T]] = deque()  # the process died with several under way, one of them is to blame
+        flying: dict[int, tuple[T, float]] = {}
+        while True:
+            if not flying and suspects:
+                room, waiting = 1, iter([suspects.popleft()])
+            elif not flying or room > 1:
+                room, waiting = self._ahead, fresh
+            for number, item in islice(waiting, room - len(flying)):
+                flying[number] = (item, time.monotonic() + self._patience)
+                self._send((number, item))
+            if not flying:
+                return
+            reason, message = self._receive(min(deadline for _, deadline in flying.values()))
+            if message is not None:
+                if message.bug:
+                    raise RuntimeError(f"in the process of its own:\n{message.bug}")
+                item, _ = flying.pop(message.number)
+                yield item, message.value  # type: ignore[misc]  # what the function returned
+                continue
+            self.close()
+            self._start()
+            if len(flying) == 1:
+                ((item, _),) = flying.values()
+                yield item, Lost(reason)
+            else:
+                suspects.extend((number, item) for number, (item, _) in sorted(flying.items()))
+            flying.clear()
+
+    def _start(self) -> None:
+        # sys.path is handed on: whatever could be imported here can be unpickled there.
+        code = f"import sys; sys.path[:] = {sys.path!r}; from carmask.batch.isolated import serve; serve()"
+        # In a group of its own: Ctrl-C reaches this process only, which ends the other.
+        self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own code
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+        )
+        assert self._process.stdout is not None
+        self._messages = queue.SimpleQueue()
+        threading.Thread(target=_listen, args=(self._process.stdout, self._messages), daemon=True).start()
+        self._send((self._load, self._threads))
+        message = self._messages.get()
+        if message is not None and not message.error and not message.bug:
+            return
+        reason = self._death()
+        self.close()
+        if message is None:
+            raise RuntimeError(f"the process that loads the network {reason}")
+        raise message.error or RuntimeError(f"the network could not be loaded:\n{message.bug}")
+
+    def _send(self, content: object) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        # If it has died meanwhile, the end of its messages tells.
+        with contextlib.suppress(OSError):
+            pickle.dump(content, self._process.stdin)
+            self._process.stdin.flush()
+
+    def _receive(self, deadline: float) -> tuple[str, _Message | None]:
+        """The next message, or the reason why there is none."""
+        try:
+            message = self._messages.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            return f"given up after {self._patience:g} s", None
+        return ("", message) if message is not None else (f"its process {self._death()}", None)
+
+    def _death(self) -> str:
+        assert self._process is not None
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "stopped answering"
+        return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+def serve() -> None:
+    """The other process: reads items from standard input, writes messages to what was standard output."""
+    incoming = sys.stdin.buffer
+    # Whatever a library prints must not come between the messages.
+    outgoing = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    lock = threading.Lock()
+
+    def say(message: _Message) -> None:
+        try:
+            with lock:
+                pickle.dump(message, outgoing)
+                outgoing.flush()
+        except BrokenPipeError:
+            os._exit(1)  # nobody is left to say it to
+
+    def work(function: Callable[[object], object], number: int, item: object) -> None:
+        try:
+            say(_Message(number, function(item)))
+        except BaseException:  # noqa: BLE001  # the other side raises it
+            say(_Message(number, bug=traceback.format_exc()))
+
+    try:
+        load, threads = pickle.load(incoming)  # noqa: S301  # from the process that started this one
+        function = load()
+    except CarmaskError as error:
+        say(_Message(-1, error=error))
+        return
+    except Exception:  # noqa: BLE001  # the other side raises it
+        say(_Message(-1, bug=traceback.format_exc()))
+        return
+    say(_Message(-1))
+    with ThreadPoolExecutor(threads) as pool:
+        while True:
+            try:
+                number, item = pickle.load(incoming)  # noqa: S301
+            except (EOFError, pickle.UnpicklingError, KeyboardInterrupt):
+                # The other side is gone, perhaps killed. Files are put in place whole: nothing is lost by stopping now.
+                os._exit(0)
+            pool.submit(work, function, number, item)
+
+
+def _listen(stream: BinaryIO, messages: queue.SimpleQueue[_Message | None]) -> None:
+    """Hand on messages as they come, and None at the end: unlike a pipe, a queue can be waited for with a limit."""
+    try:
+        with contextlib.suppress(EOFError, pickle.UnpicklingError, OSError, ValueError):
+            while True:
+                messages.put(pickle.load(stream))  # noqa: S301  # from the process that we started
+    finally:
+        messages.put(None)

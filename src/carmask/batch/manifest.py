@@ -1,0 +1,218 @@
+"""What became of every photo of a batch, in an SQLite file beside the output.
+
+It makes three promises. A photo stands in it as done only once its files are in place: a killed run goes on where it
+was. It says what each result was made of - which content, model, version and settings -, so that a result made of
+something else is made again. And one process at a time has it open: two never write into the same output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from carmask import __version__
+from carmask.batch.process import PhotoTask, Result
+from carmask.errors import OutputError, UsageError
+from carmask.model.file import find_model, read_info
+
+#: Of the tables below; a file of another version is refused.
+FORMAT = 2
+
+_TABLES = f"""
+CREATE TABLE IF NOT EXISTS settings (
+    id INTEGER PRIMARY KEY,
+    text TEXT NOT NULL UNIQUE      -- JSON: model, its SHA-256 and version, carmask's version, what was wanted
+);
+CREATE TABLE IF NOT EXISTS photos (
+    name TEXT PRIMARY KEY,         -- of the outputs, relative, without suffix
+    photo TEXT NOT NULL,           -- as it was given or found
+    status TEXT NOT NULL,          -- done or failed
+    reason TEXT NOT NULL,
+    confidence REAL,
+    area REAL,
+    error REAL,                    -- of the contour, expected, in pixels
+    seconds REAL NOT NULL,
+    digest TEXT NOT NULL,          -- SHA-256 of the photo's file
+    stamp TEXT NOT NULL,           -- size and times of the photo's file
+    written INTEGER NOT NULL,      -- bytes of all outputs
+    runs TEXT,                     -- run-length text, for submissions
+    settings INTEGER NOT NULL REFERENCES settings (id),
+    finished TEXT NOT NULL         -- for people: nothing depends on the clock
+);
+PRAGMA user_version = {FORMAT};
+"""
+_COLUMNS = "photo, status, reason, confidence, area, error, seconds, digest, stamp, written, runs"
+
+
+def describe(task: PhotoTask) -> str:
+    """All that decides what results hold, besides the photos, as one line of JSON.
+
+    Raises:
+        ModelError: if there is no such model, or its file is damaged.
+    """
+    path = find_model(task.model)
+    info = read_info(path)
+    settings = {
+        "carmask": __version__,
+        "model": info.name,
+        "model_version": info.version,
+        "model_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "device": task.device,
+        **task.wanted.settings(),
+    }
+    return json.dumps(settings, sort_keys=True)
+
+
+class Manifest:
+    """An open manifest. Used as a context manager, or closed with ``close``."""
+
+    def __init__(self, file: Path, settings: str) -> None:
+        """Open or make it, for this process alone.
+
+        Args:
+            file: where it is; its folder must exist.
+            settings: from ``describe``.
+
+        Raises:
+            UsageError: if another process has it open, or it is of another version.
+            OutputError: if it cannot be read or written.
+        """
+        self._file = file
+        with self._errors():
+            # The transactions are written out below. No waiting for a lock: whoever has it, keeps it to the end.
+            self._base = sqlite3.connect(file, timeout=0, isolation_level=None)
+        try:
+            with self._errors():
+                # Texts are file names, which on Linux are bytes that need not be UTF-8.
+                self._base.text_factory = _decode
+                # Held until this process closes the file or dies, however it dies.
+                self._base.execute("PRAGMA locking_mode = EXCLUSIVE")
+                # The log makes a commit cheap: one for each photo. A crash of the machine may lose the last ones,
+                # never the order.
+                self._base.execute("PRAGMA journal_mode = WAL")
+                self._base.execute("PRAGMA synchronous = NORMAL")
+                (found,) = self._base.execute("PRAGMA user_version").fetchone()
+                if found not in {0, FORMAT}:
+                    raise UsageError(f"{file}: written by another version of carmask; finish with that, or delete it")
+                self._base.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+                self._base.execute("INSERT OR IGNORE INTO settings (text) VALUES (?)", (settings,))
+                (self._settings,) = self._base.execute("SELECT id FROM settings WHERE text = ?", (settings,)).fetchone()
+        except BaseException:
+            self._base.close()
+            raise
+
+    def __enter__(self) -> Manifest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def file(self) -> Path:
+        """Where it is."""
+        return self._file
+
+    def close(self) -> None:
+        """Close it; others may open it then.
+
+        Raises:
+            OutputError: if what was recorded cannot be written.
+        """
+        with self._errors():
+            self._base.close()
+
+    def record(self, name: str, result: Result) -> None:
+        """Record what became of a photo, at once and for good.
+
+        Args:
+            name: the job's.
+            result: replaces what was known of it before.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        values = [
+            *(_encode(text) for text in (name, result.photo, result.status, result.reason)),
+            *(
+                result.confidence,
+                result.area,
+                result.error,
+                result.seconds,
+                result.digest,
+                result.stamp,
+                result.written,
+            ),
+            *(result.runs, self._settings, datetime.now(UTC).isoformat(timespec="seconds")),
+        ]
+        texts = ", ".join(["CAST(? AS TEXT)"] * 4)
+        with self._errors():
+            self._base.execute(f"INSERT OR REPLACE INTO photos VALUES ({texts}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  # no text from outside
+
+    def restamp(self, name: str, photo: str, stamp: str) -> None:
+        """Record that a photo's file was looked at again, or elsewhere, and holds what it held.
+
+        Args:
+            name: the job's.
+            photo: where it is now.
+            stamp: its new stamp.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        with self._errors():
+            self._base.execute(
+                "UPDATE photos SET photo = CAST(? AS TEXT), stamp = ? WHERE name = CAST(? AS TEXT)",
+                (_encode(photo), stamp, _encode(name)),
+            )
+
+    def done(self, name: str) -> Result | None:
+        """What a photo gave with the present settings; None if that is not known, or it failed."""
+        return self._find(name, "AND status = 'done'")
+
+    def result(self, name: str) -> Result | None:
+        """What became of a photo with the present settings; None if it was not tried with them."""
+        return self._find(name, "")
+
+    def forget(self) -> None:
+        """Forget all photos.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        with self._errors():
+            self._base.execute("DELETE FROM photos")
+
+    def _find(self, name: str, condition: str) -> Result | None:
+        with self._errors():
+            row: tuple[Any, ...] | None = self._base.execute(
+                f"SELECT {_COLUMNS} FROM photos WHERE name = CAST(? AS TEXT) AND settings = ? {condition}",  # noqa: S608
+                (_encode(name), self._settings),
+            ).fetchone()
+        return None if row is None else Result(**dict(zip(_COLUMNS.split(", "), row, strict=True)), kept=True)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise UsageError(
+                    f"{self._file.parent}: another carmask is writing here; wait for it, or name another output"
+                ) from error
+            raise OutputError(f"{self._file}: cannot be written: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise OutputError(f"{self._file}: not a manifest, or damaged ({error}); delete it to start anew") from error
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _decode(text: bytes) -> str:
+    return text.decode("utf-8", "surrogateescape")

@@ -1,0 +1,171 @@
+"""Photos and results in object stores and on cluster file systems, through Arrow, as Ray Data reaches them.
+
+A location with a scheme (``s3://bucket/photos``, ``gs://``, ``abfss://``, ``hdfs://``) is handled here, as text;
+``file://`` and everything else is a path. https://arrow.apache.org/docs/python/filesystems.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from carmask.batch.process import LocalStorage
+from carmask.errors import OutputError, PhotoError, UsageError
+from carmask.images import PHOTO_SUFFIXES
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+    #: From a location to its file system and its path there.
+    Resolve: TypeAlias = Callable[[str], tuple[FileSystem, str]]
+
+#: Stores that show an object only once it is whole. Elsewhere a file is written under another name and moved.
+_WHOLE_OBJECTS = frozenset({"s3", "gs", "gcs", "abfs", "abfss"})
+
+
+def location(text: str) -> Path | str:
+    """A path, or the text itself if it is a location in a store."""
+    if text.startswith("file://"):
+        return Path(unquote(urlsplit(text).path))
+    return text.rstrip("/") if "://" in text else Path(text)
+
+
+def resolve(text: str) -> tuple[FileSystem, str]:
+    """Find the file system of a location, and its path there.
+
+    Raises:
+        UsageError: if there is none for this scheme.
+    """
+    from pyarrow import ArrowInvalid, ArrowNotImplementedError
+    from pyarrow.fs import FileSystem
+
+    try:
+        found: tuple[FileSystem, str] = FileSystem.from_uri(text)
+    except (ArrowInvalid, ArrowNotImplementedError, OSError) as error:
+        raise UsageError(f"{text}: no such store can be reached: {str(error).splitlines()[0]}") from error
+    return found
+
+
+class Stores:
+    """Reads and writes locations of both kinds; picklable, as it goes to other machines."""
+
+    def __init__(self, find: Resolve = resolve) -> None:
+        """Use a way to find file systems.
+
+        Args:
+            find: importable, as it is sent by its name.
+        """
+        self._find = find
+        self._local = LocalStorage()
+
+    def read(self, photo: Path | str) -> tuple[bytes, str]:
+        """Read a file whole; see ``Storage``. The stamp is empty: what a store says of times is not to be relied on."""
+        if isinstance(photo, Path):
+            return self._local.read(photo)
+        try:
+            files, path = self._find(photo)
+            with files.open_input_stream(path, compression=None) as stream:
+                return stream.read(), ""
+        except OSError as error:
+            raise PhotoError(f"{photo}: cannot be read: {str(error).splitlines()[0]}") from error
+
+    def write(self, output: Path | str, content: bytes) -> None:
+        """Write a file whole or not at all; see ``Storage``."""
+        if isinstance(output, Path):
+            self._local.write(output, content)
+            return
+        try:
+            files, path = self._find(output)
+            if urlsplit(output).scheme in _WHOLE_OBJECTS:
+                with files.open_output_stream(path, compression=None) as stream:
+                    stream.write(content)
+                return
+            target = PurePosixPath(path)
+            files.create_dir(str(target.parent), recursive=True)
+            temporary = str(target.with_name(f".{target.name[:200]}.tmp"))
+            with files.open_output_stream(temporary, compression=None) as stream:
+                stream.write(content)
+            files.move(temporary, path)
+        except OSError as error:
+            raise OutputError(f"{output}: cannot be written: {str(error).splitlines()[0]}") from error
+
+    def find(self, folder: str, *, recursive: bool = False) -> dict[str, str]:
+        """Find the photos of a folder, as ``plan`` does on paths.
+
+        Args:
+            folder: a location.
+            recursive: search sub-folders too.
+
+        Returns:
+            Their names, relative to the folder, without suffix, by location; sorted.
+
+        Raises:
+            UsageError: if there are none.
+        """
+        from pyarrow.fs import FileSelector, FileType
+
+        files, path = self._find(folder)
+        try:
+            entries = files.get_file_info(FileSelector(path, recursive=recursive))
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot be listed: {str(error).splitlines()[0]}") from error
+        names = sorted(
+            str(PurePosixPath(entry.path).relative_to(path)) for entry in entries if entry.type == FileType.File
+        )
+        found = {f"{folder}/{name}": str(PurePosixPath(name).with_suffix("")) for name in names if _is_photo(name)}
+        if not found:
+            raise UsageError(f"{folder}: no photos in this folder ({', '.join(sorted(PHOTO_SUFFIXES))})")
+        return found
+
+    def by_stem(self, folder: str) -> dict[str, str]:
+        """List a folder's photos by stem, for a submission.
+
+        Raises:
+            UsageError: if there are none, or two have the same stem.
+        """
+        named = self.find(folder)
+        found = {name: photo for photo, name in named.items()}
+        if len(found) < len(named):
+            raise UsageError(f"{folder}: two photos differ only in their suffix; keep one of them")
+        return found
+
+
+def _is_photo(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.suffix.lower() in PHOTO_SUFFIXES and not any(part.startswith(".") for part in path.parts)
+
+
+def join(folder: Path | str, file: str) -> Path | str:
+    """A file in a folder, of either kind."""
+    return folder / file if isinstance(folder, Path) else f"{folder}/{file}"
+
+
+def need_state(out: Path | str, state: Path | None) -> Path:
+    """The local folder that holds manifest and report: the output folder itself, where that is local.
+
+    Args:
+        out: where results go.
+        state: what the user asked for.
+
+    Raises:
+        UsageError: if results go to a store and no local folder is named.
+    """
+    if state is not None:
+        return state
+    if isinstance(out, Path):
+        return out
+    raise UsageError(f"{out}: name a local folder for the manifest and report.csv of this run with --state DIR")
+
+
+def local_only(paths: Sequence[Path | str]) -> list[Path]:
+    """Return paths.
+
+    Raises:
+        UsageError: if one of them is in a store.
+    """
+    for path in paths:
+        if not isinstance(path, Path):
+            raise UsageError(f"{path}: object stores are read and written with --engine ray")
+    return [Path(path) for path in paths]

@@ -1,0 +1,88 @@
+"""True masks by the photo's name, whichever form they are kept in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carmask.arrays import Mask
+from carmask.data.table import find_masks, read_rle_csv
+from carmask.errors import DataError, RLEError
+from carmask.geometry import Size
+from carmask.images import read_mask
+from carmask.rle import check_runs, mask_to_runs, parse_runs, runs_to_mask
+
+#: (height, width) of every photo of the challenge.
+CARVANA_SIZE: Size = (1280, 1918)
+
+Runs = NDArray[np.int64]
+
+
+class Truth:
+    """True masks as runs, by the photo's stem: a CSV, or a folder of mask files."""
+
+    def __init__(self, source: Path) -> None:
+        """Open it.
+
+        Args:
+            source: ``train_masks.csv``, a folder of masks, or a data set that has one of these.
+
+        Raises:
+            DataError: if it is none of these, or cannot be read.
+        """
+        self._files: Mapping[str, Path] = {}
+        self._texts: Mapping[str, str] = {}
+        self._source = source
+        if source.is_dir() and not (source / "train_masks").is_dir() and (source / "train_masks.csv").is_file():
+            self._source = source / "train_masks.csv"
+        if self._source.is_file():
+            self._texts = {Path(name).stem: text for name, text in read_rle_csv(self._source)}
+        else:
+            self._files = find_masks(source / "train_masks" if (source / "train_masks").is_dir() else source)
+
+    @property
+    def names(self) -> list[str]:
+        """Stems of the photos whose truth is known, in the source's order."""
+        return list(self._texts or self._files)
+
+    def runs(self, name: str) -> tuple[Runs, Size]:
+        """The runs of a photo's true mask, and the frame they are in: the mask file's, or Carvana's for a CSV.
+
+        Raises:
+            DataError: if there is no mask of this photo.
+            PhotoError: if the mask file cannot be read.
+            RLEError: if the text is malformed; the message names the line.
+        """
+        if name in self._files:
+            mask = read_mask(self._files[name])
+            return mask_to_runs(mask), (mask.shape[0], mask.shape[1])
+        return self._decoded(name, CARVANA_SIZE), CARVANA_SIZE
+
+    def mask(self, name: str, size: Size) -> Mask:
+        """The true mask of a photo.
+
+        Args:
+            name: the photo's stem.
+            size: (height, width) of the frame that a CSV is written in; a mask file has its own.
+
+        Returns:
+            bool (height, width).
+
+        Raises:
+            DataError: if there is no mask of this photo.
+            PhotoError: if the mask file cannot be read.
+            RLEError: if the text is malformed; the message names the line.
+        """
+        return read_mask(self._files[name]) if name in self._files else runs_to_mask(self._decoded(name, size), *size)
+
+    def _decoded(self, name: str, size: Size) -> Runs:
+        if name not in self._texts:
+            raise DataError(f"{self._source}: has no mask of {name}")
+        try:
+            return check_runs(parse_runs(self._texts[name]), *size)
+        except RLEError as error:
+            line = list(self._texts).index(name) + 2
+            raise RLEError(f"{self._source}: line {line}: {name}: {error}") from error

@@ -1,1 +1,0 @@
-"""Models in a runtime, and what they say of photos. Free of torch."""

@@ -1,0 +1,106 @@
+"""The card of a model: what a reader must know before using it, from what the file says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import textwrap
+from pathlib import Path
+
+from carmask.images import write_atomically
+from carmask.model.info import ModelInfo
+
+
+def save_model(out: Path, info: ModelInfo, content: bytes, *, like: Path | None = None) -> None:
+    """Write a model file, and its card beside it.
+
+    Args:
+        out: the file.
+        info: the file's description of itself.
+        content: the file's content.
+        like: the model file that it was made from: what people wrote into that one's card goes into this one's.
+
+    Raises:
+        OutputError: if they cannot be written.
+    """
+    notes = "" if like is None else read_notes(card_path(like))
+    write_atomically(out, content)
+    write_atomically(card_path(out), model_card(info, content, notes=notes).encode())
+
+
+def read_notes(card: Path) -> str:
+    """What people wrote into a card: Markdown between its table and its lists of cars; empty without a card."""
+    if not card.is_file():
+        return ""
+    _, _, after = card.read_text(encoding="utf-8").partition("\n| File |")
+    return re.split(r"^## .+ \(\d+ cars\)$", after.partition("\n")[2], maxsplit=1, flags=re.MULTILINE)[0].strip()
+
+
+def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
+    """Write the card of a model file.
+
+    Args:
+        info: the file's description of itself.
+        content: the file.
+        notes: what only people know: intended use, limits; Markdown, put after the table.
+
+    Returns:
+        Markdown.
+    """
+    score = "not measured" if info.score is None else f"{info.score:.6f}"
+    measure = f"{info.measure[0].upper()}{info.measure[1:]} at native size"
+    elsewhere = "; ".join(
+        f"{one.share:.0%} {one.name}: {len(one.training_cars)} seen, {len(one.validation_cars)} not"
+        for one in info.further_data
+        if one.share
+    )
+    before = "".join(
+        f"; begun with {one.name}, which had seen {len(one.training_cars)} others"
+        for one in info.further_data
+        if not one.share
+    )
+    rows = [
+        ("Network", f"`{info.network}`, {info.width}x{info.height} (width x height)"),
+        ("Classes", ", ".join(info.classes)),
+        ("Input", "uint8 (1, height, width, 3) RGB; " + info.normalisation),
+        ("Output", _output(info)),
+        ("Looks", _looks(info)),
+        ("Prediction", "the mean of the photo's and its mirror image's" if info.flip else "of the photo alone"),
+        ("Arithmetic", "8 bits where the processor has VNNI, else floats" if info.ranges else "floats"),
+        ("Trained on", info.training_data + (f"; of the photos {elsewhere}" if elsewhere else "") + before),
+        (measure, f"{score}, on {len(info.validation_cars)} cars that it has not seen"),
+        ("Confidence", "not calibrated" if info.calibration is None else f"calibrated on {info.calibration.data}"),
+        ("Licence", info.licence),
+        ("File", f"{len(content):,} bytes, SHA-256 `{hashlib.sha256(content).hexdigest()}`"),
+    ]
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    parts = [f"# {info.name}, version {info.version}", f"| | |\n|---|---|\n{table}"]
+    if notes:
+        parts.append(notes.strip())
+    parts += [_cars("Validated on", info.validation_cars), _cars("Trained on", info.training_cars)]
+    for one in info.further_data:
+        parts += [_cars(f"{one.name}: not seen", one.validation_cars), _cars(f"{one.name}: seen", one.training_cars)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _looks(info: ModelInfo) -> str:
+    if info.locate is None:
+        return "one, at the whole photo"
+    return f"at the whole photo in {info.locate[1]}x{info.locate[0]}, which finds the car; then at what it fills"
+
+
+def _output(info: ModelInfo) -> str:
+    if info.parts:
+        return f"float32 (1, {1 + len(info.classes)}, height, width) probabilities: background, then the classes"
+    return f"float32 (1, height, width) probabilities; car from {info.threshold:g} upwards"
+
+
+def card_path(model: Path) -> Path:
+    """Where the card of a model file is: beside it."""
+    return model.with_suffix(".md")
+
+
+def _cars(title: str, cars: tuple[str, ...]) -> str:
+    if not cars:
+        return ""
+    return f"## {title} ({len(cars)} cars)\n\n" + textwrap.fill(" ".join(cars), 118)

@@ -1,0 +1,148 @@
+"""What a model file says of itself.
+
+The description stands in the file's metadata as JSON; ``carmask.model.file`` reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from carmask import geometry
+from carmask.geometry import Size
+from carmask.model.calibration import Calibration
+
+
+class FurtherData(BaseModel):
+    """A data set that was trained on beside the main one.
+
+    Attributes:
+        name: of its folder, or of the model that the training began with.
+        share: of the photos trained on, 0 to 1; 0 for what was seen before, by the model that the training began with.
+        training_cars: the cars, or photos where each is a car of its own, that the model has seen.
+        validation_cars: those it has not seen.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    share: float
+    training_cars: tuple[str, ...]
+    validation_cars: tuple[str, ...]
+
+
+class ModelInfo(BaseModel):
+    """What a model file says of itself.
+
+    Attributes:
+        format: version of this description.
+        name: the model's name.
+        version: the model's own version.
+        network: name in the table of networks.
+        classes: what the network tells from background: the car, or its parts.
+        height: of the input, in pixels.
+        width: of the input, in pixels.
+        stretch: photos of any shape are stretched to fill the input, as in training; else those of another shape are
+            placed in it whole.
+        locate: (height, width) of a first look at the whole photo, by which the network finds the car: the input is
+            then the part of the photo that the car fills (``carmask.prediction.crops``). None for one look at it all.
+        normalisation: what the graph does to values of 0 to 255 first, for the reader.
+        threshold: probabilities at or above it are car.
+        calibration: what signs of trouble mean for this network (``carmask calibrate``), or None.
+        ranges: of the values that enter its convolutions (``carmask quantize``): with them it is computed in 8 bits on
+            processors that can; empty for floats everywhere.
+        flip: the photo is predicted mirrored too, and both answers averaged: better, in twice the time.
+        training_data: what it was trained on.
+        training_cars: the cars it has seen.
+        validation_cars: the cars it was measured on, none of which it has seen.
+        further_data: what else it was trained on, with its own split.
+        score: ``measure`` at native size on the validation cars, or None before it was measured.
+        licence: terms that come with the model.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    name: str
+    version: str
+    network: str
+    classes: tuple[str, ...] = ("car",)
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    stretch: bool = False
+    locate: Size | None = None
+    normalisation: str
+    threshold: float = Field(gt=0, lt=1)
+    calibration: Calibration | None = None
+    ranges: dict[str, tuple[float, float]] = {}
+    flip: bool = False
+    training_data: str
+    training_cars: tuple[str, ...] = ()
+    validation_cars: tuple[str, ...] = ()
+    further_data: tuple[FurtherData, ...] = ()
+    score: float | None = None
+    licence: str
+
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        # Files of the first version hold an empty list.
+        return value or None
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the input."""
+        return self.height, self.width
+
+    @property
+    def parts(self) -> bool:
+        """Whether it tells parts of the car apart."""
+        return len(self.classes) > 1
+
+    @property
+    def measure(self) -> str:
+        """What ``score`` is."""
+        return "mean F1 over the parts" if self.parts else "mean Dice"
+
+    def held_out(self, cars: Collection[str]) -> tuple[str, ...]:
+        """The validation cars that this data set has: those of the model's main data, or of the further data it is.
+
+        Args:
+            cars: all cars of a data set.
+
+        Returns:
+            Their names; empty if the model names none for this data set.
+        """
+        for names in (self.validation_cars, *(one.validation_cars for one in self.further_data)):
+            if names and set(names) <= set(cars):
+                return names
+        return ()
+
+    def seen_of(self, cars: Collection[str]) -> frozenset[str]:
+        """Which cars of a data set were trained on, if it is one of the model's own, as their names say.
+
+        Args:
+            cars: all cars of a data set.
+
+        Returns:
+            Those seen, of data sets that know at least half of these cars: a few names may be alike by chance.
+        """
+        mine = [(self.training_cars, self.validation_cars)]
+        mine += [(one.training_cars, one.validation_cars) for one in self.further_data]
+        given, seen = set(cars), set[str]()
+        for trained, held in mine:
+            if 2 * len(given & {*trained, *held}) >= len(given):
+                seen |= given.intersection(trained)
+        return frozenset(seen)
+
+    def seen(self) -> frozenset[str]:
+        """All cars that were trained on."""
+        return frozenset(self.training_cars).union(*(one.training_cars for one in self.further_data))
+
+    def place(self, photo: Size) -> geometry.Letterbox:
+        """Where a photo of (height, width) lies in the input."""
+        return (
+            geometry.Letterbox(self.size, 0, 0, self.size) if self.stretch else geometry.fit_letterbox(photo, self.size)
+        )

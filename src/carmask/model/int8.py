@@ -1,0 +1,118 @@
+"""Compute a network's dense convolutions in 8 bits, where the processor multiplies those in one instruction (VNNI).
+
+The model file stays as it is, in floats. Its description may hold the range of values that enter each convolution,
+measured on photos; then values are rounded to 256 levels of that range and weights to 255 levels of each filter's own
+(Jacob et al. 2018, https://arxiv.org/abs/1712.05877). OpenVINO computes what stands between such roundings in 8 bits.
+
+The first convolutions, whose values are few and reach far, and depthwise ones, with nine weights a channel, do not bear
+it and stay in floats: docs/decisions/0016-8-bits.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+import openvino
+from openvino import opset13 as ops
+
+from carmask.arrays import Photo
+from carmask.model.upsampling import constant_of
+
+#: By a convolution's name, the least and the greatest value that enters it.
+Ranges: TypeAlias = dict[str, tuple[float, float]]
+
+#: Which axes of its weights belong to one filter.
+_WITHIN_FILTER = {"Convolution": (1, 2, 3), "ConvolutionBackpropData": (0, 2, 3)}
+#: OpenCV's numbers of AVX-512 VNNI and AVX-VNNI, which have no names in Python.
+_VNNI = (23, 28)
+#: How many dense convolutions stay in floats, from the photo on.
+_FIRST = 3
+_LEVELS, _WEIGHT_LEVELS = 256, 255
+
+
+def has_eight_bits() -> bool:
+    """Whether this processor adds up products of 8 bits in 32; older ones do so in 16, where they saturate."""
+    return any(map(cv2.checkHardwareSupport, _VNNI))
+
+
+def measure_ranges(model: openvino.Model, photos: Iterable[Photo]) -> Ranges:
+    """Measure what enters each convolution that ``use_eight_bits`` can round.
+
+    Args:
+        model: of one input; outputs are added to it.
+        photos: each uint8 (height, width, 3), RGB, as the model takes them.
+
+    Returns:
+        The means over the photos of the least and the greatest value: the extremes of all photos are rare, and would
+        make all steps coarser.
+    """
+    inner = _convolutions(model)[_FIRST:]
+    if not inner:
+        return {}
+    # Several convolutions may read the same values.
+    sources = {_source(one): one.input_value(0) for one in inner}
+    model.add_outputs(list(sources.values()))
+    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    request = compiled.create_infer_request()
+    sums = np.zeros((len(sources), 2))
+    count = 0
+    for photo in photos:
+        request.infer([np.ascontiguousarray(photo)[None]])
+        values = [request.get_tensor(compiled.output(1 + index)).data for index in range(len(sources))]
+        sums += [(value.min(), value.max()) for value in values]
+        count += 1
+    means = dict(zip(sources, (sums / max(1, count)).round(4).tolist(), strict=True))
+    return {one.get_friendly_name(): tuple(means[_source(one)]) for one in inner}
+
+
+def use_eight_bits(model: openvino.Model, ranges: Mapping[str, tuple[float, float]]) -> int:
+    """Round what enters these convolutions, and their weights, to 8 bits.
+
+    Args:
+        model: changed in place.
+        ranges: from ``measure_ranges`` of the same model.
+
+    Returns:
+        How many convolutions were changed.
+    """
+    rounded: dict[tuple[str, int], openvino.Node] = {}
+    count = 0
+    for convolution in _convolutions(model):
+        weights = constant_of(convolution.input_value(1).get_node())
+        if weights is None or convolution.get_friendly_name() not in ranges:
+            continue
+        # Where several convolutions read the same values, these are rounded once.
+        source = _source(convolution)
+        if source not in rounded:
+            low, high = map(np.float32, _with_zero(*ranges[convolution.get_friendly_name()]))
+            rounded[source] = ops.fake_quantize(convolution.input_value(0), low, high, low, high, _LEVELS)
+        convolution.input(0).replace_source_output(rounded[source].output(0))
+        axes = _WITHIN_FILTER[convolution.get_type_name()]
+        # A filter of zeros has a range all the same.
+        most = np.maximum(np.abs(weights).max(axis=axes, keepdims=True), np.float32(1e-8))
+        stored = ops.fake_quantize(ops.constant(weights), -most, most, -most, most, _WEIGHT_LEVELS)
+        convolution.input(1).replace_source_output(stored.output(0))
+        count += 1
+    if count:
+        model.validate_nodes_and_infer_types()
+    return count
+
+
+def _convolutions(model: openvino.Model) -> list[openvino.Node]:
+    return [one for one in model.get_ordered_ops() if one.get_type_name() in _WITHIN_FILTER]
+
+
+def _source(convolution: openvino.Node) -> tuple[str, int]:
+    values = convolution.input_value(0)
+    return values.get_node().get_friendly_name(), values.get_index()
+
+
+def _with_zero(low: float, high: float) -> tuple[float, float]:
+    """The range widened and shifted, by less than a step, such that 0, which pads the borders, is one of its levels."""
+    low, high = min(low, 0.0), max(high, 0.0, 1e-8)
+    step = (high - low) / (_LEVELS - 1)
+    below = round(-low / step)
+    return -below * step, (_LEVELS - 1 - below) * step

@@ -1,0 +1,49 @@
+"""What predicts: the protocol that every runtime, and a network in training, fulfils.
+
+A model file's graph takes uint8 (1, height, width, 3) RGB and returns float32 (1, height, width) probabilities. The
+graph of a model that tells parts apart returns float32 (1, 1 + parts, height, width): background first, adding up to 1.
+Normalisation is inside the graph.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carmask.arrays import Photo, Probability
+from carmask.model.info import ModelInfo
+
+
+class Network(Protocol):
+    """Anything that predicts: a model file in a runtime, or a network in training."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model says of itself."""
+
+    def run(self, pixels: Photo) -> Probability:
+        """Predict. May be called by several threads at the same time.
+
+        Args:
+            pixels: uint8 (``*info.size``, 3), RGB; or of size ``info.locate``.
+
+        Returns:
+            float32, of the same height and width, in [0, 1]: the probability of car, of any part.
+        """
+
+    def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
+        """Predict the parts; only models whose ``info.parts`` is true can.
+
+        Args:
+            pixels: as ``run``.
+
+        Returns:
+            float32 (1 + parts, ``*info.size``) in [0, 1], background first; they add up to 1 for each pixel.
+        """
+
+
+def car_of_parts(classes: NDArray[np.float32]) -> Probability:
+    """The probability of car, any part of it, where background has the first of several probabilities."""
+    return np.asarray(np.clip(1 - classes[0], 0, 1), np.float32)

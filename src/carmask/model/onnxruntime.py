@@ -1,0 +1,64 @@
+"""Run a model file on an NVIDIA GPU, with ONNX Runtime (the ``[cuda]`` extra)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carmask.arrays import Photo, Probability
+from carmask.errors import DeviceError, ModelError
+from carmask.model.info import ModelInfo
+from carmask.model.network import car_of_parts
+from carmask.model.runtime import Device
+
+_PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+
+
+class OnnxRuntimeNetwork:
+    """A model file on the GPU. There is no silent way back to the processor, nor from TensorRT to CUDA."""
+
+    def __init__(self, path: Path, info: ModelInfo, device: Device = "cuda") -> None:
+        """Load the model.
+
+        Args:
+            path: the ONNX file.
+            info: its description.
+            device: ``cuda`` or ``tensorrt``. TensorRT computes in half precision, and builds its engine first, which
+                takes minutes.
+
+        Raises:
+            DeviceError: if ONNX Runtime with this provider, or a GPU, is missing.
+            ModelError: if the graph is damaged.
+        """
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise DeviceError(f"--device {device} needs ONNX Runtime for CUDA: pip install 'carmask[cuda]'") from error
+        provider = _PROVIDERS[device]
+        if provider not in onnxruntime.get_available_providers():
+            raise DeviceError(
+                f"--device {device}: the installed onnxruntime has no {provider}; pip install 'carmask[cuda]' in its "
+                "place"
+            )
+        self.info = info
+        options = {"trt_fp16_enable": True} if device == "tensorrt" else {}
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), providers=[(provider, options)])
+        except Exception as error:  # its exceptions share no public base class
+            raise ModelError(f"{path}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from error
+        # Asked for a GPU, ONNX Runtime falls back to the processor with no more than a warning.
+        if provider not in self._session.get_providers():
+            raise DeviceError(
+                f"--device {device}: no such device can be used on this machine; leave --device out for the CPU"
+            )
+
+    def run(self, pixels: Photo) -> Probability:
+        """Predict: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]."""
+        return car_of_parts(self.run_parts(pixels)) if self.info.parts else self.run_parts(pixels)
+
+    def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
+        """Predict the parts: float32 (1 + parts, ``*info.size``); see ``Network``."""
+        (found,) = self._session.run(None, {"photo": np.ascontiguousarray(pixels)[None]})
+        return np.asarray(found[0], np.float32)

@@ -1,0 +1,40 @@
+"""Load a model file into the runtime of a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from carmask.model.file import find_model, read_info
+from carmask.model.network import Network
+
+DEFAULT_MODEL = "default"
+
+Device = Literal["cpu", "cuda", "tensorrt"]
+
+
+def load_model(model: str | Path = DEFAULT_MODEL, *, device: Device = "cpu", streams: int | None = None) -> Network:
+    """Load a model.
+
+    Args:
+        model: a path, or the name of a shipped model.
+        device: ``cpu`` runs OpenVINO, ``cuda`` runs ONNX Runtime's TensorRT or CUDA provider.
+        streams: how many photos are predicted at the same time, each on one processor core: the most photos an hour.
+            None predicts one at a time on all cores: the least time for a photo. On ``cuda`` it makes no difference.
+
+    Returns:
+        The network, ready to run.
+
+    Raises:
+        ModelError: if there is no such model, or its file is damaged.
+        DeviceError: if the device is not available.
+    """
+    path = find_model(model)
+    info = read_info(path)
+    if device != "cpu":
+        from carmask.model.onnxruntime import OnnxRuntimeNetwork
+
+        return OnnxRuntimeNetwork(path, info, device)
+    from carmask.model.openvino import OpenVINONetwork
+
+    return OpenVINONetwork(path, info, streams=streams)

@@ -1,0 +1,1 @@
+"""HTML pages and pictures about data, scores and confidence."""

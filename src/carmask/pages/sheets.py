@@ -1,0 +1,128 @@
+"""Quick sheets of photos with their masks: photo, truth, prediction, overlay, a row to a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from carmask.arrays import Mask, Photo
+from carmask.data.mask_source import Truth
+from carmask.data.table import find_photos
+from carmask.errors import DataError, UsageError
+from carmask.evaluation.metrics import dice
+from carmask.geometry import Size
+from carmask.images import make_folder, read_photo, write_picture
+from carmask.pages.pictures import as_picture, outlines, overlay, smaller
+
+#: Width of each picture on a sheet.
+CELL = 480
+#: Height of the line of text above each row.
+LINE = 26
+_PAPER = (251, 251, 250)
+_INK = (29, 33, 38)
+
+
+def view_sheets(
+    photos: Path,
+    out: Path,
+    *,
+    truth: Path | None = None,
+    prediction: Path | None = None,
+    rows: int = 8,
+    names: Sequence[str] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Write sheets: photo, truth, prediction and overlay of each photo, beside one another.
+
+    Args:
+        photos: a folder of photos, or a data set with ``train/``.
+        out: folder to write ``sheet-001.png`` … to; made if it is missing.
+        truth: a folder of masks or a CSV.
+        prediction: the same; with both, the overlay shows both contours and the row its Dice.
+        rows: photos on a sheet.
+        names: only these photos, by stem; all that have the masks if empty.
+        progress: called with the number of photos done and of all.
+
+    Returns:
+        The files.
+
+    Raises:
+        UsageError: if neither truth nor prediction is given, or a name is not among the photos.
+        DataError: if a folder is missing or empty, no photo has masks, or a mask and its photo differ in size.
+        PhotoError: if a picture cannot be read.
+        RLEError: if a mask's text does not fit its photo; the message names the line.
+        OutputError: if a sheet cannot be written.
+    """
+    if truth is None and prediction is None:
+        raise UsageError("nothing to show beside the photos: give --truth, --prediction, or both")
+    found = find_photos(photos / "train" if (photos / "train").is_dir() else photos)
+    masks = {
+        name: Truth(source) for name, source in (("truth", truth), ("prediction", prediction)) if source is not None
+    }
+    wanted = _choose(found, masks, names)
+    make_folder(out)
+    files: list[Path] = []
+    lines: list[Photo] = []
+    for done, name in enumerate(wanted, 1):
+        lines.append(_row(name, read_photo(found[name]), masks))
+        if len(lines) == rows or done == len(wanted):
+            files.append(out / f"sheet-{len(files) + 1:03d}.png")
+            write_picture(files[-1], _stack(lines))
+            lines = []
+        if progress is not None:
+            progress(done, len(wanted))
+    return files
+
+
+def _choose(photos: Mapping[str, Path], masks: Mapping[str, Truth], names: Sequence[str]) -> list[str]:
+    unknown = [name for name in names if name not in photos]
+    if unknown:
+        raise UsageError(f"no photo is called {unknown[0]}; names go without suffix, such as {next(iter(photos))}")
+    having = [set(source.names) for source in masks.values()]
+    wanted = [name for name in (names or photos) if all(name in one for one in having)]
+    if not wanted:
+        raise DataError(f"none of the {len(names or photos)} photos has a mask in {' and '.join(masks)}")
+    return wanted
+
+
+def _row(name: str, photo: Photo, sources: Mapping[str, Truth]) -> Photo:
+    size: Size = photo.shape[0], photo.shape[1]
+    masks = {kind: source.mask(name, size) for kind, source in sources.items()}
+    for kind, mask in masks.items():
+        if mask.shape != size:
+            raise DataError(f"{name}: the {kind} is {mask.shape[1]}x{mask.shape[0]}, its photo {size[1]}x{size[0]}")
+    told = name
+    if len(masks) == 2:
+        told += f"   Dice {dice(masks['prediction'], masks['truth']):.4f}   overlay: truth green, prediction pink"
+    pictures = [photo, *(as_picture(mask) for mask in masks.values()), _over(photo, masks)]
+    cells = [smaller(picture, CELL) for picture in pictures]
+    return _titled(told, list(masks), np.concatenate(cells, axis=1), cells[0].shape[1])
+
+
+def _over(photo: Photo, masks: Mapping[str, Mask]) -> Photo:
+    if len(masks) == 2:
+        return outlines(photo, masks["prediction"], masks["truth"], width=max(2, photo.shape[1] // 500))
+    return overlay(photo, next(iter(masks.values())))
+
+
+def _titled(told: str, kinds: Sequence[str], strip: Photo, width: int) -> Photo:
+    sheet = Image.new("RGB", (strip.shape[1], LINE + strip.shape[0]), _PAPER)
+    sheet.paste(Image.fromarray(strip), (0, LINE))
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    draw.text((6, 4), told, fill=_INK, font=font)
+    for index, kind in enumerate(kinds, 1):
+        draw.text((width * index + 8, LINE + 6), kind, fill=(255, 255, 255), font=font)
+    return np.asarray(sheet)
+
+
+def _stack(rows: Sequence[Photo]) -> Photo:
+    width = max(row.shape[1] for row in rows)
+    sheet = np.full((sum(row.shape[0] for row in rows), width, 3), _PAPER, np.uint8)
+    top = 0
+    for row in rows:
+        sheet[top : top + row.shape[0], : row.shape[1]] = row
+        top += row.shape[0]
+    return sheet

@@ -1,0 +1,1 @@
+"""From a photo to its mask: stages, components, confidence. Free of torch."""

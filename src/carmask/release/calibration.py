@@ -1,0 +1,222 @@
+"""Give a model file its calibration: what signs of trouble mean for this network, from photos it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from carmask import geometry
+from carmask.arrays import Mask
+from carmask.data.dataset import read_data
+from carmask.data.split import split_cars
+from carmask.data.table import Example, of_cars
+from carmask.errors import DataError, UsageError
+from carmask.evaluation.calibration import STUDIO, Case, Trust, check_calibration, fit_calibration
+from carmask.evaluation.contours import contour_scores
+from carmask.evaluation.metrics import dice
+from carmask.images import ReducedPhoto, make_folder
+from carmask.model.calibration import Calibration
+from carmask.model.card import save_model
+from carmask.model.file import find_model
+from carmask.model.info import ModelInfo
+from carmask.model.network import Network
+from carmask.model.runtime import load_model
+from carmask.prediction.components import remove_small_components
+from carmask.prediction.confidence import read_signs
+from carmask.prediction.crops import largest_useful_size
+from carmask.prediction.predict import open_for, predict_map
+from carmask.prediction.probability_map import ProbabilityMap
+from carmask.prefetch import prefetch
+from carmask.training.dataset.hard_scenes import MAKERS
+from carmask.training.export import read_graph, with_info
+
+#: Thresholds that are tried, if one is to be chosen.
+THRESHOLDS = tuple(round(0.4 + 0.02 * step, 2) for step in range(11))
+#: Of every so many photos, one is made into a hard scene of each kind.
+HARD_EVERY = 31
+
+
+class Calibrated(NamedTuple):
+    """What ``calibrate`` found.
+
+    Attributes:
+        info: the model's new description.
+        trust: how far the confidence can be relied on, fitted on one half of the cars and tested on the other.
+        gain: mean Dice that the chosen threshold brought on the tested half; None if the threshold was left.
+        cases: the tested half.
+        tested: the calibration that was tested. The model's own is fitted to both halves.
+    """
+
+    info: ModelInfo
+    trust: Trust
+    gain: float | None
+    cases: list[Case]
+    tested: Calibration
+
+
+class _Scored(NamedTuple):
+    case: Case
+    by_threshold: dict[float, float]
+
+
+class _Asked(NamedTuple):
+    name: str
+    kind: str
+    car: str
+    probability_map: ProbabilityMap
+    truth: Mask
+
+
+def calibrate(
+    model: str | Path,
+    data: Path,
+    out: Path,
+    *,
+    further: Sequence[Path] = (),
+    changes: dict[str, object] | None = None,
+    tune: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Calibrated:
+    """Fit a model's confidence, test it, and write the model with it.
+
+    Half of the cars decide, the other half tests; then all are fitted to. Hard scenes are made of the same photos.
+
+    Args:
+        model: a model file or the name of a shipped model.
+        data: the data set whose validation cars the model names.
+        out: the model file to write, its card beside it.
+        further: data sets from elsewhere; of each the cars that the model was not trained on are used.
+        changes: of the description: ``name``, ``version``, ``flip``.
+        tune: choose the threshold too, by mean Dice on the deciding half.
+        progress: called with the number of photos done and of all.
+
+    Returns:
+        What was found.
+
+    Raises:
+        UsageError: if the model names no validation cars of ``data``.
+        DataError: if a data set is incomplete, or holds too few photos.
+        ModelError: if there is no such model, or its file is damaged.
+        PhotoError: if a photo or mask cannot be read.
+        OutputError: if the file cannot be written.
+    """
+    make_folder(out.parent)
+    path = find_model(model)
+    network = load_model(path)
+    info = ModelInfo.model_validate({**network.info.model_dump(), "calibration": None, **(changes or {})})
+    network = _Renamed(network, info)
+    examples = unseen(info, data, read_data(data)[0])
+    others = {folder.resolve().name: unseen(info, folder, read_data(folder)[0]) for folder in further}
+    scored: list[_Scored] = []
+    total = len(examples) + sum(map(len, others.values())) + len(MAKERS) * len(examples[::HARD_EVERY])
+    for asked in _ask_all(network, examples, others):
+        scored.append(_Scored(_case(asked, info.threshold), _by_threshold(asked) if tune else {}))
+        if progress is not None:
+            progress(len(scored), total)
+    fitted = _half({case.car for case, _ in scored})
+    # The signs are not read anew with another threshold: those that are chosen between lie close together.
+    cases = [case for case, _ in scored]
+    known = f"{len({c.car for c in cases if c.kind == STUDIO})} unseen cars of {data.resolve().name}" + "".join(
+        f", {name}" for name in others
+    )
+    tested = fit_calibration([case for case in cases if case.car in fitted], data=known)
+    rest = [case for case in cases if case.car not in fitted]
+    trust = check_calibration(tested, rest)
+    info = info.model_copy(update={"calibration": fit_calibration(cases, data=known)})
+    gain = None
+    values = [case.dice for case in cases if case.kind == STUDIO]
+    if tune:
+        best, gain = _choose(scored, fitted)
+        info = info.model_copy(update={"threshold": best})
+        values = [by[best] for _, by in scored if by]
+    info = info.model_copy(update={"score": round(float(np.mean(values)), 6)})
+    content = with_info(read_graph(path), info)
+    save_model(out, info, content, like=path)
+    return Calibrated(info, trust, gain, rest, tested)
+
+
+class _Renamed:
+    """A network under another description."""
+
+    def __init__(self, network: Network, info: ModelInfo) -> None:
+        self.info, self.run, self.run_parts = info, network.run, network.run_parts
+
+
+def unseen(info: ModelInfo, data: Path, examples: Sequence[Example]) -> list[Example]:
+    """Those of a data set's photos that a model was not trained on.
+
+    Raises:
+        UsageError: if there are none.
+    """
+    cars = {example.car for example in examples}
+    held = info.held_out(cars) or tuple(sorted(cars - info.seen()))
+    if not held:
+        raise UsageError(f"{data}: {info.name} was trained on all of its cars; this needs others")
+    return of_cars(examples, held)
+
+
+def _half(cars: set[str]) -> frozenset[str]:
+    if len(cars) < 2:
+        raise DataError("a calibration needs photos of two cars at least: one half is for testing")
+    return frozenset(split_cars(cars, 0.5, seed=1).train)
+
+
+def _ask_all(network: Network, examples: Sequence[Example], others: dict[str, list[Example]]) -> Iterator[_Asked]:
+    tasks = [(STUDIO, example) for example in examples]
+    tasks += [(name, example) for name, these in others.items() for example in these]
+    for (kind, example), loading in zip(
+        tasks, prefetch(lambda task: (open_for(network, task[1].photo), task[1].read_mask()), tasks), strict=True
+    ):
+        photo, truth = loading.result()
+        yield _Asked(example.name, kind, example.car, predict_map(network, photo), truth)
+    for number, example in enumerate(examples[::HARD_EVERY]):
+        rng = np.random.default_rng((number, 7))
+        # The other car is half a list away: another one, unless there is one only.
+        other = examples[(HARD_EVERY * number + len(examples) // 2) % len(examples)]
+        scenes = [_small(network, one) for one in (example, other)]
+        for kind, make in MAKERS.items():
+            pixels, soft = make(scenes[0], scenes[1], rng)
+            size = pixels.shape[0], pixels.shape[1]
+            prob_map = predict_map(network, ReducedPhoto(pixels, size))
+            yield _Asked(example.name, kind, example.car, prob_map, soft >= 128)
+
+
+def _small(network: Network, example: Example) -> tuple[np.ndarray, np.ndarray]:
+    """A photo and its soft mask as large as the network makes use of."""
+    photo, info = open_for(network, example.photo), network.info
+    size = info.size if info.locate is None else largest_useful_size(photo.size, info.size)
+    return geometry.resize(photo.pixels, size), geometry.resize(
+        example.read_mask().astype(np.uint8) * np.uint8(255), size
+    )
+
+
+def _case(asked: _Asked, threshold: float) -> Case:
+    small, part = asked.probability_map
+    mask = ProbabilityMap(remove_small_components(small, threshold), part).mask(threshold)
+    signs = read_signs(small, threshold, part) if (small >= threshold).any() else None
+    error = contour_scores(mask, asked.truth).contour_error / asked.probability_map.scale
+    return Case(asked.name, asked.kind, asked.car, signs, dice(mask, asked.truth), error)
+
+
+def _by_threshold(asked: _Asked) -> dict[float, float]:
+    if asked.kind != STUDIO:
+        return {}
+    # Of a studio's photos; which pieces are strays does not hang on so small a change of the threshold.
+    small, part = asked.probability_map
+    large = ProbabilityMap(remove_small_components(small, THRESHOLDS[0]), part).enlarged()
+    return {threshold: dice(large >= threshold, asked.truth) for threshold in THRESHOLDS}
+
+
+def _choose(scored: Sequence[_Scored], fitted: frozenset[str]) -> tuple[float, float]:
+    """The threshold of highest mean Dice on the fitted half, and what it brings on the other."""
+
+    def mean(values: list[float]) -> float:
+        return float(np.mean(values))
+
+    known = [one for one in scored if one.by_threshold]
+    rest = [one for one in known if one.case.car not in fitted]
+    best = max(THRESHOLDS, key=lambda t: mean([one.by_threshold[t] for one in known if one.case.car in fitted]))
+    return best, mean([one.by_threshold[best] for one in rest]) - mean([one.case.dice for one in rest])

@@ -1,0 +1,143 @@
+"""Let a model be computed in 8 bits: measure what enters its convolutions, and what the rounding costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from carmask.arrays import Photo
+from carmask.data.dataset import read_data
+from carmask.data.table import Example, sample
+from carmask.errors import DeviceError, ModelError, UsageError
+from carmask.evaluation.scoring import evaluate
+from carmask.images import make_folder
+from carmask.model.card import save_model
+from carmask.model.file import find_model, read_info
+from carmask.model.info import ModelInfo
+from carmask.model.int8 import has_eight_bits, measure_ranges
+from carmask.model.openvino import OpenVINONetwork, read_merged
+from carmask.prediction.predict import network_input, open_for
+from carmask.release.calibration import unseen
+from carmask.training.export import read_graph, with_info
+
+#: Photos of each data set that ranges are measured on.
+PHOTOS = 48
+#: Mean Dice that 8 bits may cost.
+TOLERANCE = 0.0002
+
+
+class Cost(NamedTuple):
+    """What 8 bits cost on one data set, on cars not trained on.
+
+    Attributes:
+        floats: mean Dice in floats.
+        eight: mean Dice in 8 bits.
+        error: standard error of their difference, over the photos.
+    """
+
+    floats: float
+    eight: float
+    error: float
+
+
+class Quantized(NamedTuple):
+    """What ``quantize`` found.
+
+    Attributes:
+        info: the model's new description.
+        costs: by data set.
+    """
+
+    info: ModelInfo
+    costs: dict[str, Cost]
+
+
+def quantize(
+    model: str | Path,
+    data: Path,
+    out: Path,
+    *,
+    further: Sequence[Path] = (),
+    tolerance: float = TOLERANCE,
+    progress: Callable[[int, int], None] | None = None,
+) -> Quantized:
+    """Measure a model's ranges on photos it was trained on, score it in 8 bits on others, and write it with them.
+
+    Weights stay as they are in the file: processors without 8-bit instructions, and GPUs, compute in floats as before.
+
+    Args:
+        model: a model file or the name of a shipped model.
+        data: the data set whose validation cars the model names.
+        out: the model file to write, its card beside it.
+        further: data sets from elsewhere, to measure and score on as well.
+        tolerance: mean Dice that it may lose on any of them.
+        progress: called with the number of photos done and of all.
+
+    Returns:
+        What was found.
+
+    Raises:
+        DeviceError: if this processor has no such instructions.
+        UsageError: if the model was trained on all of a data set's cars, or is one of parts.
+        ModelError: if there is no such model, its file is damaged, it has no convolution to round, or loses more than
+            ``tolerance`` by two standard errors: on few photos, more may be chance. Nothing is written then.
+        DataError: if a data set is incomplete.
+        PhotoError: if a photo or mask cannot be read.
+        OutputError: if the file cannot be written.
+    """
+    if not has_eight_bits():
+        raise DeviceError("this processor has no 8-bit instructions (VNNI) to measure with")
+    path = find_model(model)
+    info = read_info(path).model_copy(update={"ranges": {}})
+    if info.parts:
+        raise UsageError(f"{model}: a model of parts; only models of whole cars are computed in 8 bits")
+    make_folder(out.parent)
+    plain = OpenVINONetwork(path, info)
+    sets = {folder.resolve().name: _divide(info, folder) for folder in (data, *further)}
+    graph = read_merged(path, info.size)
+    seen = [example for known, _ in sets.values() for example in known]
+    total = len(seen) + 2 * sum(len(held) for _, held in sets.values())
+    done = 0
+
+    def step(*_: int) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    ranges = measure_ranges(graph, _inputs(plain, seen, step))
+    if not ranges:
+        raise ModelError(f"{model}: it has no convolution that could be computed in 8 bits")
+    info = info.model_copy(update={"ranges": ranges})
+    rounded = OpenVINONetwork(path, info)
+    costs: dict[str, Cost] = {}
+    for name, (_, held) in sets.items():
+        floats, eight = ([one.dice for one in evaluate(network, held, progress=step)] for network in (plain, rounded))
+        lost = np.subtract(floats, eight)
+        costs[name] = Cost(float(np.mean(floats)), float(np.mean(eight)), float(lost.std() / math.sqrt(len(lost))))
+        # Written so that NaN fails.
+        if not lost.mean() - 2 * costs[name].error <= tolerance:
+            raise ModelError(f"{out}: not written: 8 bits cost {lost.mean():.6f} mean Dice on {name}")
+    info = info.model_copy(update={"score": round(costs[data.resolve().name].eight, 6)})
+    content = with_info(read_graph(path), info)
+    save_model(out, info, content, like=path)
+    return Quantized(info, costs)
+
+
+def _divide(info: ModelInfo, folder: Path) -> tuple[list[Example], list[Example]]:
+    """Photos to measure ranges on, which the model has seen if there are such, and photos that it has not seen."""
+    examples = read_data(folder)[0]
+    held, seen = unseen(info, folder, examples), info.seen()
+    known = [example for example in examples if example.car in seen] or held
+    return sample(known, PHOTOS), held
+
+
+def _inputs(network: OpenVINONetwork, examples: Sequence[Example], step: Callable[[], None]) -> Iterator[Photo]:
+    for example in examples:
+        photo = open_for(network, example.photo)
+        yield network_input(network, photo)
+        step()

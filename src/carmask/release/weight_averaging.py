@@ -1,0 +1,97 @@
+"""Blend two models of one network: their weights' mean, which often does better than either in what both were made for.
+
+A network that goes on learning from a trained one gains the new and loses some of the old; between the two lies one
+that has most of both (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022: WiSE-FT). It works for models
+of which one was trained from the other, or both from a third; the mean of strangers knows nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from onnx import numpy_helper
+
+from carmask.errors import ModelError, UsageError
+from carmask.images import make_folder
+from carmask.model.card import save_model
+from carmask.model.file import find_model, read_info
+from carmask.model.info import FurtherData, ModelInfo
+from carmask.training.export import read_graph, with_info
+
+
+def blend(
+    first: str | Path, second: str | Path, out: Path, *, share: float = 0.5, name: str | None = None
+) -> ModelInfo:
+    """Write a model whose weights are ``(1 - share) * first + share * second``.
+
+    BatchNorm is folded into the weights of a model file; it is the folded weights that are averaged.
+
+    Args:
+        first: a model file or the name of a shipped model.
+        second: another one of the same network and classes.
+        out: the model file to write, its card beside it.
+        share: of the second, 0 to 1.
+        name: of the new model; the second's by default.
+
+    Returns:
+        Its description: what either has seen it has seen, and its validation cars are those that both left out. It has
+        no score, no calibration and no ranges.
+
+    Raises:
+        UsageError: if the share is out of range.
+        ModelError: if there is no such model, a file is damaged, or they are not of the same network and classes.
+        OutputError: if the file cannot be written.
+    """
+    if not 0 <= share <= 1:
+        raise UsageError(f"--share {share:g}: write a number from 0, the first model, to 1, the second")
+    paths = find_model(first), find_model(second)
+    infos = read_info(paths[0]), read_info(paths[1])
+    if (infos[0].network, infos[0].classes) != (infos[1].network, infos[1].classes):
+        raise ModelError(
+            f"{first}, {second}: they cannot be blended: {infos[0].network} with {len(infos[0].classes)} classes and "
+            f"{infos[1].network} with {len(infos[1].classes)}"
+        )
+    given = {tensor.name: numpy_helper.to_array(tensor) for tensor in read_graph(paths[0]).graph.initializer}
+    made = read_graph(paths[1])
+    for tensor in made.graph.initializer:
+        own = numpy_helper.to_array(tensor)
+        if not np.issubdtype(own.dtype, np.floating):
+            continue
+        other = given.get(tensor.name)
+        if other is None or other.shape != own.shape:
+            raise ModelError(f"{first}, {second}: they cannot be blended: only one has {tensor.name} of {own.shape}")
+        mean = (1 - share) * other.astype(np.float32) + share * own.astype(np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(mean.astype(own.dtype), tensor.name))
+    info = _described(*infos, share=share, name=name)
+    content = with_info(made, info)
+    make_folder(out.parent)
+    save_model(out, info, content)
+    return info
+
+
+def _described(first: ModelInfo, second: ModelInfo, *, share: float, name: str | None) -> ModelInfo:
+    seen = first.seen() | second.seen()
+    further: dict[str, list[FurtherData]] = {}
+    for one in (*first.further_data, *second.further_data):
+        further.setdefault(one.name, []).append(one)
+    return second.model_copy(
+        update={
+            "name": name or second.name,
+            "threshold": (1 - share) * first.threshold + share * second.threshold,
+            "training_cars": tuple(sorted({*first.training_cars, *second.training_cars})),
+            "validation_cars": tuple(car for car in second.validation_cars if car not in seen),
+            "further_data": tuple(
+                sets[-1].model_copy(
+                    update={
+                        "training_cars": tuple(sorted({car for one in sets for car in one.training_cars})),
+                        "validation_cars": tuple(car for car in sets[-1].validation_cars if car not in seen),
+                    }
+                )
+                for sets in further.values()
+            ),
+            "calibration": None,
+            "ranges": {},
+            "score": None,
+        }
+    )

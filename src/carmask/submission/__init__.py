@@ -1,0 +1,1 @@
+"""The challenge's submission file: write, check, repair, score."""

@@ -1,0 +1,1 @@
+"""The photos that a training draws from, and how they are changed."""

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from carmask.batch.isolated import Isolated, Lost
+from carmask.errors import ModelError
+
+
+def load():
+    sys.stdout.write("libraries print what they like\n")
+    return act
+
+
+def act(item):
+    if item == "crash":
+        ctypes.string_at(0)
+    if item == "hang":
+        time.sleep(600)
+    if item == "leave":
+        os._exit(3)
+    if item == "bug":
+        raise ZeroDivisionError("a bug")
+    sys.stdout.write(f"and again {item}\n")
+    return item * 2
+
+
+def load_slowly():
+    return act_slowly
+
+
+def act_slowly(item):
+    time.sleep(0.02)
+    return item * 2
+
+
+def load_damaged():
+    raise ModelError("m.onnx: damaged")
+
+
+def load_with_a_bug():
+    raise ZeroDivisionError("a bug")
+
+
+def load_and_die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def collect(items, *, patience=60.0, threads=3):
+    with Isolated(load, threads=threads, patience=patience) as process:
+        return dict(process.map(items))
+
+
+def test_every_item_gets_its_result():
+    assert collect(range(50)) == {item: item * 2 for item in range(50)}
+
+
+def test_the_process_serves_again_and_again():
+    with Isolated(load, threads=2, patience=60) as process:
+        first = process.pid
+        assert [dict(process.map([item])) for item in range(3)] == [{item: item * 2} for item in range(3)]
+        assert list(process.map([])) == []
+        assert process.pid == first
+
+
+@pytest.mark.parametrize("place", [0, 4, 9])
+def test_an_item_that_crashes_costs_only_itself(place):
+    items = [*range(9)]
+    items.insert(place, "crash")
+    found = collect(items)
+    assert found.pop("crash") == Lost("its process was ended by SIGSEGV")
+    assert found == {item: item * 2 for item in range(9)}
+
+
+def test_several_that_crash_are_each_found():
+    found = collect(["crash", 1, "leave", 2, 3, 4, 5])
+    assert {item for item, result in found.items() if isinstance(result, Lost)} == {"crash", "leave"}
+    assert found["leave"] == Lost("its process ended with exit code 3")
+    assert all(found[item] == item * 2 for item in range(1, 6))
+
+
+def test_an_item_that_hangs_is_given_up():
+    found = collect([1, 2, "hang", 3, 4], patience=0.5)
+    assert found.pop("hang") == Lost("given up after 0.5 s")
+    assert found == {item: item * 2 for item in range(1, 5)}
+
+
+def test_nothing_is_lost_when_the_process_is_killed_from_outside():
+    with Isolated(load_slowly, threads=3, patience=60) as process:
+        found = {}
+        for item, result in process.map(range(60)):
+            assert item not in found
+            found[item] = result
+            if len(found) in {5, 30}:
+                os.kill(process.pid, signal.SIGKILL)
+    assert found == {item: item * 2 for item in range(60)}
+
+
+def test_few_items_are_drawn_ahead():
+    drawn = 0
+
+    def items():
+        nonlocal drawn
+        for item in range(40):
+            drawn += 1
+            yield item
+
+    with Isolated(load, threads=2, patience=60, waiting=1) as process:
+        for taken, _ in enumerate(process.map(items())):
+            assert drawn <= taken + 3
+
+
+def test_a_bug_keeps_its_traceback():
+    with pytest.raises(RuntimeError, match=r"(?s)in act.*ZeroDivisionError: a bug"):
+        collect(["bug"])
+
+
+def test_what_goes_wrong_while_loading():
+    with pytest.raises(ModelError, match=r"^m\.onnx: damaged$"):
+        Isolated(load_damaged, threads=1, patience=60)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        Isolated(load_with_a_bug, threads=1, patience=60)
+    with pytest.raises(RuntimeError, match="was ended by SIGKILL"):
+        Isolated(load_and_die, threads=1, patience=60)
+
+
+def test_closing_ends_the_process():
+    process = Isolated(load, threads=1, patience=60)
+    pid = process.pid
+    process.close()
+    process.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_the_process_ends_when_this_one_is_killed():
+    code = (
+        "import sys, time; sys.path[:] = " + repr(sys.path) + "\n"
+        "from carmask.batch.isolated import Isolated\n"
+        "from tests.batch.test_isolated import load\n"
+        "process = Isolated(load, threads=1, patience=60); print(process.pid, flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while _alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _alive(pid)
+
+
+def _alive(pid: int) -> bool:
+    # Where nobody collects the dead, one stays as a zombie.
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state) and not state.startswith("Z")

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from carmask.batch.manifest import Manifest, describe
+from carmask.batch.process import OutputSpec, PhotoTask, Result
+from carmask.errors import OutputError, UsageError
+
+# Linux names are bytes: what is not UTF-8 comes to Python as lone surrogates.
+names = st.binary(min_size=1, max_size=40).map(lambda raw: raw.replace(b"\0", b"-").decode("utf-8", "surrogateescape"))
+fractions = st.none() | st.floats(0, 1)
+results = st.builds(
+    Result,
+    photo=names,
+    status=st.sampled_from(["done", "failed"]),
+    reason=names | st.just(""),
+    confidence=fractions,
+    area=fractions,
+    error=st.none() | st.floats(0, 1e4),
+    seconds=st.floats(0, 1e6),
+    digest=st.text("0123456789abcdef", max_size=64),
+    stamp=st.just("1 2 3"),
+    written=st.integers(0, 2**40),
+    runs=st.none() | st.just("1 3 10 5"),
+)
+RESULT = Result("a.jpg", "done", confidence=0.9, area=0.2, digest="d", stamp="s")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(st.dictionaries(names, results, max_size=5))
+def test_what_was_recorded_is_found_again(tmp_path, records):
+    file = tmp_path / "m.sqlite"
+    with Manifest(file, "{}") as manifest:
+        manifest.forget()
+        for name, result in records.items():
+            manifest.record(name, replace(result, status="failed"))
+            manifest.record(name, result)
+    with Manifest(file, "{}") as manifest:
+        for name, result in records.items():
+            assert manifest.result(name) == replace(result, kept=True)
+            assert (manifest.done(name) is not None) == (result.status == "done")
+        assert manifest.result("never recorded, and longer than forty bytes") is None
+
+
+def test_other_settings_know_nothing_of_it(tmp_path):
+    with Manifest(tmp_path / "m", "one") as manifest:
+        manifest.record("a", RESULT)
+        manifest.record("b", RESULT)
+    with Manifest(tmp_path / "m", "other") as manifest:
+        assert manifest.done("a") is None
+        assert manifest.result("a") is None
+        manifest.record("a", RESULT)
+    with Manifest(tmp_path / "m", "one") as manifest:
+        assert manifest.done("a") is None  # its files hold the other's result now
+        assert manifest.done("b") is not None
+        manifest.restamp("b", "moved.jpg", "new")
+        assert manifest.done("b").stamp == "new"
+        assert manifest.done("b").photo == "moved.jpg"
+        manifest.forget()
+        assert manifest.done("b") is None
+
+
+def test_everything_that_decides_a_result_is_described(tiny_model, tmp_path):
+    from carmask.compositing.background import Background
+
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(tiny_model.read_bytes() + b"\x72\x00")  # one more metadata entry, empty
+    wishes = [
+        OutputSpec(),
+        OutputSpec(mask=True),
+        OutputSpec(runs=True),
+        OutputSpec(format="webp"),
+        OutputSpec(background=Background.parse("white")),
+        OutputSpec(background=Background.parse("black")),
+    ]
+    tasks = [PhotoTask(str(tiny_model), wanted) for wanted in wishes]
+    tasks += [PhotoTask(str(tiny_model), OutputSpec(), "cuda")]
+    assert len({describe(task) for task in tasks}) == len(tasks)
+    assert describe(PhotoTask(str(tiny_model), OutputSpec(), threads=7)) == describe(tasks[0])
+    assert describe(PhotoTask(str(tiny_model), OutputSpec(background=Background.parse("#ffffff")))) == describe(
+        tasks[4]
+    )
+
+
+HOLD = "from carmask.batch.manifest import Manifest; import sys, time; from pathlib import Path\n"
+HOLD += "m = Manifest(Path(sys.argv[1]), '{}'); print('open', flush=True); time.sleep(60)"
+
+
+def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path):
+    file = tmp_path / "m.sqlite"
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(file)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(UsageError, match="another carmask is writing here"):
+            Manifest(file, "{}")
+        other.kill()
+    with Manifest(file, "{}") as manifest:
+        assert manifest.result("a") is None
+
+
+def test_every_record_survives_a_kill(tmp_path):
+    code = (
+        "from carmask.batch.manifest import Manifest; from carmask.batch.process import Result\n"
+        "import os, signal, sys; from pathlib import Path\n"
+        "m = Manifest(Path(sys.argv[1]), '{}')\n"
+        "for i in range(200): m.record(str(i), Result(f'{i}.jpg', 'done'))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "m")], check=False)
+    with Manifest(tmp_path / "m", "{}") as manifest:
+        assert all(manifest.done(str(number)) is not None for number in range(200))
+
+
+def test_files_that_are_no_manifests(tmp_path):
+    (tmp_path / "text").write_text("this is no data base " * 100)
+    with pytest.raises(OutputError, match="not a manifest, or damaged"):
+        Manifest(tmp_path / "text", "{}")
+    with pytest.raises(OutputError, match="unable to open"):
+        Manifest(tmp_path / "missing" / "m", "{}")
+    base = sqlite3.connect(tmp_path / "newer")
+    base.execute("PRAGMA user_version = 99")
+    base.close()
+    with pytest.raises(UsageError, match="another version of carmask"):
+        Manifest(tmp_path / "newer", "{}")
+
+
+def test_people_can_read_it(tmp_path):
+    with Manifest(tmp_path / "m", '{"model": "x"}') as manifest:
+        manifest.record("größe", replace(RESULT, photo=os.fsdecode(b"gr\xf6\xdfe.jpg")))
+    base = sqlite3.connect(tmp_path / "m")
+    found = base.execute("SELECT name, typeof(photo), text, finished LIKE '20__-__-__T%' FROM photos JOIN settings")
+    assert found.fetchall() == [("größe", "text", '{"model": "x"}', 1)]
+    base.close()

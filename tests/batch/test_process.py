@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from carmask.batch import process as module
+from carmask.batch.process import Job, LocalStorage, OutputSpec, PhotoCutter, PhotoTask
+from carmask.compositing.background import Background
+from carmask.compositing.placement import Placing
+from carmask.compositing.style import RenderStyle
+from carmask.errors import OutputError, UsageError
+from carmask.images import read_mask, write_atomically
+from carmask.prediction.predict import open_for, predict_reduced
+from carmask.rle import rle_decode
+from tests.conftest import draw_photo
+
+
+@pytest.fixture
+def jpeg(tmp_path):
+    path = tmp_path / "car.jpg"
+    Image.fromarray(draw_photo(1)).save(path, quality=92)
+    return path
+
+
+def job(path, wanted, out, **changes):
+    return Job(path, path.stem, tuple(out / file for file in wanted.outputs(path.stem)), **changes)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "files"),
+    [
+        (OutputSpec(), ["car.png"]),
+        (OutputSpec(mask=True), ["car_mask.png"]),
+        (OutputSpec(background=Background.parse("teal")), ["car.png"]),
+        (OutputSpec(mask=True, background=Background.parse("teal")), ["car_mask.png", "car.png"]),
+        (OutputSpec(format="webp"), ["car.webp"]),
+        (OutputSpec(mask=True, format="webp"), ["car_mask.png"]),
+        (OutputSpec(runs=True), []),
+        (OutputSpec(mask=True, runs=True), ["car_mask.png"]),
+    ],
+)
+def test_each_wish_writes_its_files_and_no_others(dark, jpeg, tmp_path, wanted, files):
+    out = tmp_path / "new" / "out"
+    result = PhotoCutter(dark, wanted, LocalStorage())(job(jpeg, wanted, out))
+    assert (result.status, result.reason) == ("done", "")
+    assert [path.name for path in sorted(out.iterdir())] == sorted(files) if files else not out.exists()
+    assert result.written == sum((out / file).stat().st_size for file in files)
+    assert result.digest == hashlib.sha256(jpeg.read_bytes()).hexdigest()
+    expected = predict_reduced(dark, open_for(dark, jpeg))
+    assert (result.confidence, result.area) == (expected.confidence, expected.area)
+    if wanted.mask:
+        assert np.array_equal(read_mask(out / "car_mask.png"), expected.mask)
+    if wanted.runs:
+        assert np.array_equal(rle_decode(result.runs, *expected.mask.shape), expected.mask)
+    else:
+        assert result.runs is None
+    if "car.png" in files:
+        made = np.asarray(Image.open(out / "car.png"))
+        pixels = np.asarray(Image.open(jpeg))
+        inside, outside = away_from_contour(expected.mask)
+        assert np.array_equal(made[inside][:, :3], pixels[inside])
+        assert (made[outside][:, :3] == (0 if wanted.background is None else (0, 128, 128))).all()
+    if "car.webp" in files:
+        made = np.asarray(Image.open(out / "car.webp"))
+        inside, outside = away_from_contour(expected.mask)
+        assert (made[inside][:, 3] == 255).all()
+        assert (made[outside][:, 3] == 0).all()
+
+
+def away_from_contour(mask):
+    """What is certainly car and certainly not, for the frame of the test's network."""
+    kernel = np.ones((41, 41), np.uint8)
+    return cv2.erode(mask.astype(np.uint8), kernel) > 0, cv2.dilate(mask.astype(np.uint8), kernel) == 0
+
+
+def test_masks_do_not_depend_on_the_picture(dark, jpeg, tmp_path):
+    looks = [
+        OutputSpec(mask=True),
+        OutputSpec(layers=True),
+        OutputSpec(mask=True, background=Background.parse("teal"), look=RenderStyle("make", placing=Placing("centre"))),
+    ]
+    contents = set()
+    for number, wanted in enumerate(looks):
+        out = tmp_path / str(number)
+        assert PhotoCutter(dark, wanted, LocalStorage())(job(jpeg, wanted, out)).status == "done"
+        contents.add((out / "car_mask.png").read_bytes())
+    assert len(contents) == 1
+
+
+def test_layers_can_be_put_together_again(dark, jpeg, tmp_path):
+    wanted = OutputSpec(layers=True, background=Background.parse("#204060"), look=RenderStyle("make"))
+    result = PhotoCutter(dark, wanted, LocalStorage())(job(jpeg, wanted, tmp_path))
+    assert (result.status, result.reason) == ("done", "")
+    made = [np.asarray(Image.open(tmp_path / f"car_{name}.png")) for name in ("mask", "alpha", "foreground", "shadow")]
+    mask, alpha, foreground, shadow = made
+    assert alpha.shape == shadow.shape[:2] == foreground.shape[:2] == mask.shape
+    assert not foreground[alpha == 0].any()
+    assert not shadow[..., 0].any()
+    floor = np.array([0x20, 0x40, 0x60]) * (1 - shadow[..., 1:] / 255)
+    share = alpha[..., None] / 255
+    again = share * foreground + (1 - share) * floor
+    whole = (alpha == 0) | (alpha == 255)  # between, light adds up instead
+    picture = np.asarray(Image.open(tmp_path / "car.png"))
+    assert np.abs(again - picture)[whole].max() <= 1
+
+
+def test_what_a_camera_wrote_is_kept(dark, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "ACME"
+    exif.get_ifd(0x8769)[0x829A] = 0.5
+    exif.get_ifd(0x8769)[0xA002] = 128
+    path = tmp_path / "turned.jpg"
+    Image.fromarray(np.ascontiguousarray(np.rot90(draw_photo(3), 1))).save(path, exif=exif, icc_profile=profile)
+    for kind in ("png", "webp", "jpg"):
+        wanted = OutputSpec(background=Background.parse("white"), format=kind, quality=None if kind == "png" else 70)
+        PhotoCutter(dark, wanted, LocalStorage())(job(path, wanted, tmp_path / "out"))
+        with Image.open(tmp_path / "out" / f"turned.{kind}") as made:
+            assert made.size == (192, 128)
+            assert made.info["icc_profile"] == profile
+            assert made.getexif()[0x010F] == "ACME"
+            assert 0x0112 not in made.getexif()
+            assert dict(made.getexif().get_ifd(0x8769)) == {0x829A: 0.5}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (OutputSpec(format="jpg"), "JPEG has no transparency"),
+        (OutputSpec(quality=80), "--quality is for webp and jpg"),
+        (OutputSpec(look=RenderStyle(match=0.5)), "--match takes on the light of a background"),
+        (OutputSpec(look=RenderStyle(match=0.5), background=Background.parse("blur")), "have its light already"),
+        (OutputSpec(mask=True, look=RenderStyle("make")), "--parts alone writes no picture"),
+        (OutputSpec(look=RenderStyle(strength=9)), "--shadow-strength 9"),
+    ],
+)
+def test_wishes_that_exclude_each_other(wanted, message):
+    with pytest.raises(UsageError, match=message):
+        wanted.check()
+
+
+def test_every_setting_of_a_picture_is_part_of_resuming():
+    white = Background.parse("white")
+    wishes = [
+        OutputSpec(),
+        OutputSpec(format="webp"),
+        OutputSpec(format="webp", quality=50),
+        OutputSpec(layers=True),
+        OutputSpec(background=white),
+        OutputSpec(background=Background.parse("white:black")),
+        OutputSpec(look=RenderStyle("make")),
+        OutputSpec(look=RenderStyle("make", strength=0.5)),
+        OutputSpec(background=white, look=RenderStyle(match=0.5)),
+        OutputSpec(look=RenderStyle(placing=Placing("centre"))),
+        OutputSpec(look=RenderStyle(placing=Placing("centre", floor=0.9))),
+        OutputSpec(look=RenderStyle(placing=Placing(crop=0.1))),
+    ]
+    texts = [json.dumps(wanted.settings(), sort_keys=True) for wanted in wishes]
+    assert len(set(texts)) == len(texts)
+
+
+def test_clear_windows_need_a_model_that_knows_them(tiny_model):
+    wanted = OutputSpec(look=RenderStyle(glass=0.5))
+    with pytest.raises(UsageError, match="--glass needs a model that labels windows; tiny tells car only"):
+        PhotoTask(str(tiny_model), wanted).load()
+
+
+def test_known_content_is_not_worked_on_again(dark, jpeg, tmp_path):
+    wanted = OutputSpec(mask=True)
+    known = hashlib.sha256(jpeg.read_bytes()).hexdigest()
+    result = PhotoCutter(dark, wanted, LocalStorage())(job(jpeg, wanted, tmp_path / "out", known=known))
+    assert result.unchanged
+    assert not dark.seen
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_stamp_is_that_of_the_file_read(dark, jpeg, tmp_path):
+    result = PhotoCutter(dark, OutputSpec(runs=True), LocalStorage())(job(jpeg, OutputSpec(runs=True), tmp_path))
+    assert result.stamp == module.stamp_of(jpeg.stat())
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "there is no such file"),
+        (b"", "the file is empty"),
+        (b"not a photo", "not an image that can be read"),
+        ("truncated", "damaged: image file is truncated"),
+    ],
+)
+def test_a_bad_photo_is_a_result(dark, jpeg, tmp_path, content, reason):
+    path = tmp_path / "bad.jpg"
+    if content is not None:
+        path.write_bytes(jpeg.read_bytes()[:3000] if content == "truncated" else content)
+    result = PhotoCutter(dark, OutputSpec(mask=True), LocalStorage())(
+        job(path, OutputSpec(mask=True), tmp_path / "out")
+    )
+    assert result.status == "failed"
+    assert result.reason.startswith(f"{path}: {reason}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_truncated_photo_is_noticed_at_every_length(dark, tmp_path):
+    stream = io.BytesIO()
+    Image.fromarray(draw_photo(2, (512, 768))).save(stream, "JPEG", quality=90)
+    content = stream.getvalue()
+    path = tmp_path / "cut off.jpg"
+    # The last two bytes only say that this is the end.
+    for length in range(0, len(content) - 2, len(content) // 25):
+        path.write_bytes(content[:length])
+        result = PhotoCutter(dark, OutputSpec(runs=True), LocalStorage())(job(path, OutputSpec(runs=True), tmp_path))
+        assert result.status == "failed", length
+
+
+def test_folders_and_unreadable_files_are_named(dark, tmp_path, monkeypatch):
+    cutter = PhotoCutter(dark, OutputSpec(runs=True), LocalStorage())
+    assert "this is a folder" in cutter(Job(tmp_path, "x", ())).reason
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(module.Path, "open", refuse)
+    assert cutter(Job(tmp_path / "a.jpg", "a", ())).reason.endswith("a.jpg: cannot be read: Permission denied")
+
+
+@pytest.mark.parametrize(("number", "full"), [(errno.ENOSPC, True), (errno.EROFS, True), (errno.EACCES, False)])
+def test_a_full_disk_is_told_from_a_file_that_cannot_be_written(dark, jpeg, tmp_path, monkeypatch, number, full):
+    def fail(path, _content):
+        raise OutputError(f"{path}: cannot be written") from OSError(number, "no")
+
+    monkeypatch.setattr(module, "write_atomically", fail)
+    result = PhotoCutter(dark, OutputSpec(mask=True), LocalStorage())(
+        job(jpeg, OutputSpec(mask=True), tmp_path / "out")
+    )
+    assert (result.status, result.full) == ("failed", full)
+    assert write_atomically is not fail
+
+
+def test_memory_that_runs_out_costs_one_photo(dark, jpeg, tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(dark, "run", fail)
+    result = PhotoCutter(dark, OutputSpec(runs=True), LocalStorage())(job(jpeg, OutputSpec(runs=True), tmp_path))
+    assert result.reason == f"{jpeg}: too large for this machine's memory"
+
+
+def test_large_photos_take_turns(dark, jpeg, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 1000)
+    seen = []
+    run = dark.run
+    monkeypatch.setattr(dark, "run", lambda pixels: (seen.append(module._LARGE_PHOTO.locked()), run(pixels))[1])
+    assert (
+        PhotoCutter(dark, OutputSpec(runs=True), LocalStorage())(job(jpeg, OutputSpec(runs=True), tmp_path)).status
+        == "done"
+    )
+    assert seen == [True]
+    assert not module._LARGE_PHOTO.locked()
+
+
+def test_a_task_loads_the_same_function(tiny_model, dark, jpeg, tmp_path):
+    # The tiny model and DarkIsCar agree on which side of the threshold a pixel lies.
+    wanted = OutputSpec(runs=True)
+    loaded = PhotoTask(str(tiny_model), wanted, threads=2).load()
+    assert loaded(job(jpeg, wanted, tmp_path)).area == pytest.approx(
+        PhotoCutter(dark, wanted, LocalStorage())(job(jpeg, wanted, tmp_path)).area, abs=0.02
+    )

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carmask.batch.process import Job, LocalStorage, OutputSpec, PhotoCutter
+from carmask.batch.series import SeriesBox, with_series
+from carmask.compositing.background import Background
+from carmask.compositing.placement import Placing
+from carmask.compositing.style import RenderStyle
+from carmask.geometry import Box
+
+
+def view(path, top, left, size=(128, 192), factor=1):
+    pixels = np.full((size[0] * factor, size[1] * factor, 3), 230, np.uint8)
+    pixels[top * factor : (top + 40) * factor, left * factor : (left + 64) * factor] = 20
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_jobs_learn_their_views():
+    jobs = [Job(f"p/{name}.jpg", name, ()) for name in ("a_01", "a_02", "sub/a_01", "b_07", "plain", "a_mask")]
+    found = {job.name: job.series for job in with_series(jobs)}
+    assert found["a_01"] == found["a_02"] == ("p/a_01.jpg", "p/a_02.jpg")
+    assert all(not found[name] for name in ("sub/a_01", "b_07", "plain", "a_mask"))
+
+
+def test_the_box_is_that_of_all_views_whatever_their_sizes(dark, tmp_path):
+    series = (view(tmp_path / "a_01.png", 40, 48), view(tmp_path / "a_02.png", 48, 64, factor=2))
+    box = SeriesBox(dark, LocalStorage().read).find((*series, tmp_path / "missing.png"), (128, 192))
+    # Found in the network's frame, a quarter of the photo.
+    assert box == pytest.approx(Box(40, 48, 88, 128), abs=4)
+    assert SeriesBox(dark, LocalStorage().read).find((), (128, 192)) is None
+
+
+def test_views_are_looked_at_once(dark, tmp_path):
+    series = (view(tmp_path / "a_01.png", 40, 48), view(tmp_path / "a_02.png", 48, 64))
+    box = SeriesBox(dark, LocalStorage().read)
+    assert box.find(series, (128, 192)) == box.find(series, (128, 192))
+    assert len(dark.seen) == 2
+
+
+def test_all_views_share_scale_and_horizon(dark, tmp_path):
+    for number, place in enumerate(((40, 48), (44, 60)), 1):
+        view(tmp_path / f"a_{number:02d}.png", *place)
+    placing = Placing("turntable", 0.9, size=(240, 360))
+    wanted = OutputSpec(background=Background.parse("white"), look=RenderStyle(placing=placing))
+    paths = sorted(tmp_path.glob("a_*.png"))
+    jobs = with_series([Job(path, path.stem, (tmp_path / "out" / f"{path.stem}.png",)) for path in paths])
+    cutter = PhotoCutter(dark, wanted, LocalStorage())
+    assert all(cutter(job).status == "done" for job in jobs)
+    boxes = []
+    for path in paths:
+        rows, columns = np.nonzero(np.asarray(Image.open(tmp_path / "out" / path.name)).max(axis=2) < 128)
+        boxes.append((rows.min(), columns.min(), np.ptp(rows), np.ptp(columns)))
+    first, second = boxes
+    scale = first[2] / 39
+    assert first[2:] == pytest.approx(second[2:], abs=2)
+    assert (second[0] - first[0], second[1] - first[1]) == pytest.approx((4 * scale, 12 * scale), abs=3)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from carmask.model.runtime import load_model
+from tests.conftest import draw_photo
+
+PHOTOS = [np.ascontiguousarray(draw_photo(seed, (32, 48))) for seed in range(24)]
+
+
+@pytest.mark.parametrize("streams", [None, 1, 3])
+def test_threads_get_their_own_answers(tiny_model, streams):
+    network = load_model(tiny_model, streams=streams)
+    # Independent: the graph of the tiny model, in numpy.
+    expected = [1 / (1 + np.exp((photo.mean(axis=2) - 110) / 10)) for photo in PHOTOS]
+    with ThreadPoolExecutor(5) as pool:
+        for found, right in zip(pool.map(network.run, PHOTOS), expected, strict=True):
+            assert found.dtype == np.float32
+            assert found == pytest.approx(right, abs=0.02)  # bf16, where the processor has it
+
+
+def test_streams_do_not_change_a_bit(tiny_model):
+    alone, many = load_model(tiny_model), load_model(tiny_model, streams=2)
+    for photo in PHOTOS:
+        assert np.array_equal(alone.run(photo), many.run(photo))
+
+
+def test_answers_stay_when_the_next_photo_comes(tiny_model):
+    network = load_model(tiny_model)
+    first = network.run(PHOTOS[0])
+    kept = first.copy()
+    network.run(PHOTOS[1])
+    assert np.array_equal(first, kept)
+
+
+def test_photos_are_taken_as_they_come(tiny_model):
+    network = load_model(tiny_model)
+    expected = network.run(PHOTOS[0])
+    frozen = PHOTOS[0].copy()
+    frozen.flags.writeable = False
+    strided = np.repeat(PHOTOS[0], 2, axis=1)[:, ::2]
+    assert np.array_equal(network.run(frozen), expected)
+    assert np.array_equal(network.run(strided), expected)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carmask.errors import DataError, UsageError
+from carmask.pages.sheets import CELL, LINE, view_sheets
+from carmask.rle import rle_encode
+from tests.cars import SIZE, car_mask, car_photo
+
+
+@pytest.fixture
+def photos(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "masks").mkdir()
+    for i in range(5):
+        Image.fromarray(car_photo(car_mask(i))).save(tmp_path / "photos" / f"car_{i:02d}.png")
+        if i < 4:
+            Image.fromarray(car_mask(i)).save(tmp_path / "masks" / f"car_{i:02d}_mask.png")
+    (tmp_path / "masks.csv").write_text(
+        "img,rle_mask\n" + "".join(f"car_{i:02d}.png,{rle_encode(car_mask(i))}\n" for i in range(3))
+    )
+    return tmp_path
+
+
+def test_a_row_for_each_photo_that_has_all_masks(photos):
+    files = view_sheets(
+        photos / "photos", photos / "out", truth=photos / "masks", prediction=photos / "masks.csv", rows=2
+    )
+    assert [file.name for file in files] == ["sheet-001.png", "sheet-002.png"]
+    height = round(SIZE[0] * CELL / SIZE[1]) + LINE
+    assert Image.open(files[0]).size == (4 * CELL, 2 * height)
+    assert Image.open(files[1]).size == (4 * CELL, height)
+    row = np.asarray(Image.open(files[0]))[LINE:height]
+    assert (row[150:, CELL : 2 * CELL] == row[150:, 2 * CELL : 3 * CELL]).all()
+
+
+def test_one_kind_of_mask(photos):
+    files = view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["car_03"])
+    assert Image.open(files[0]).size[0] == 3 * CELL
+
+
+def test_bad_input(photos):
+    with pytest.raises(UsageError, match="nothing to show beside the photos"):
+        view_sheets(photos / "photos", photos / "out")
+    with pytest.raises(UsageError, match="no photo is called nobody"):
+        view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["nobody"])
+    with pytest.raises(DataError, match="none of the 1 photos has a mask in truth"):
+        view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["car_04"])
+    Image.fromarray(car_mask()[:99]).save(photos / "masks" / "car_00_mask.png")
+    with pytest.raises(DataError, match="car_00: the truth is 480x99, its photo 480x320"):
+        view_sheets(photos / "photos", photos / "out", truth=photos / "masks")

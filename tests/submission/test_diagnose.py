@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import pytest
+
+from carmask.data.mask_source import Truth
+from carmask.errors import SubmissionError
+from carmask.images import read_mask, write_picture
+from carmask.rle import mask_to_runs, rle_encode
+from carmask.submission.diagnose import SeenMasks, diagnose
+from carmask.submission.repair import repair
+from carmask.submission.submission import write_submission
+from tests.cars import SIZE, car_mask, car_photo
+
+HEIGHT, WIDTH = SIZE
+NAMES = [f"car{i}_01.jpg" for i in range(8)]
+MASKS = [np.roll(car_mask(), (i, 2 * i - 8), (0, 1)) for i in range(8)]
+
+
+class Known:
+    """Truth in the frame of the drawings; a truth CSV would be taken for Carvana's."""
+
+    names: ClassVar[list[str]] = [Path(name).stem for name in NAMES]
+
+    def runs(self, name):
+        return mask_to_runs(MASKS[self.names.index(name)]), SIZE
+
+
+def text(mask: np.ndarray, shift: int = 0, *, ends: bool = False) -> str:
+    runs = mask_to_runs(np.ascontiguousarray(mask))
+    runs[:, 0] += shift
+    if ends:
+        runs[:, 1] += runs[:, 0] - 1
+    return " ".join(map(str, runs.ravel().tolist()))
+
+
+def nearest(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    return cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(encode, names=NAMES):
+        file = tmp_path / "submission.csv"
+        write_submission(file, [(name, encode(mask)) for name, mask in zip(names, MASKS, strict=True)])
+        return file
+
+    return write
+
+
+RIGHT = [(name, rle_encode(mask)) for name, mask in zip(NAMES, MASKS, strict=True)]
+
+
+def kinds(findings) -> list[str]:
+    return [finding.kind for finding in findings]
+
+
+def test_a_good_file(write):
+    assert diagnose(write(rle_encode), NAMES, SIZE) == []
+    assert diagnose(write(rle_encode), NAMES, SIZE, truth=Known()) == []
+    assert diagnose(write(rle_encode), None, SIZE, truth=Known()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "encode", "words"),
+    [
+        ("off-by-one", lambda m: text(m, -1), "one pixel too small; they seem to be counted from 0"),
+        ("off-by-one", lambda m: text(m, 1), "one pixel too large: subtract 1"),
+        ("shift", lambda m: text(m, WIDTH), "one row too low"),
+        ("shift", lambda m: text(m, -WIDTH + 1), "one row too high and 1 px too far right"),
+        ("column-major", lambda m: text(m.T), "encode mask, not mask.T"),
+        ("ends", lambda m: text(m, ends=True), "write its length instead"),
+        ("inverted", lambda m: text(~m), "encode the car"),
+        ("frame", lambda m: text(np.pad(m, ((0, 0), (0, 8)))), f"written at width {WIDTH + 8}"),
+        ("frame", lambda m: text(np.pad(m, ((0, 0), (4, 4)))), "evenly on both sides"),
+        ("frame", lambda m: text(m[:, :-8]), f"written at width {WIDTH - 8}"),
+    ],
+)
+def test_found_and_repaired_exactly(write, tmp_path, kind, encode, words):
+    file = write(encode)
+    findings = diagnose(file, NAMES, SIZE, truth=Known())
+    assert kinds(findings) == [kind]
+    assert words in findings[0].message
+    assert "it would score 1.0000" in findings[0].message
+    assert repair(file, tmp_path / "repaired.csv", NAMES, SIZE, findings) == len(NAMES)
+    write_submission(tmp_path / "right.csv", RIGHT)
+    assert (tmp_path / "repaired.csv").read_bytes() == (tmp_path / "right.csv").read_bytes()
+
+
+@pytest.mark.parametrize("size", [(64, 96), (96, 96), (HEIGHT, WIDTH - 8), (HEIGHT, WIDTH + 8)])
+def test_found_but_not_to_be_repaired_exactly(write, tmp_path, size):
+    file = write(lambda m: text(nearest(m, *size)))
+    findings = diagnose(file, NAMES, SIZE, truth=Known())
+    assert kinds(findings) == ["frame"]
+    assert f"written at width {size[1]} ({size[1]}x{size[0]}; each mask was resized to it" in findings[0].message
+    with pytest.raises(SubmissionError, match=r"cannot be repaired exactly: car0_01\.jpg: a mask resized to"):
+        repair(file, tmp_path / "repaired.csv", NAMES, SIZE, findings)
+    assert not (tmp_path / "repaired.csv").exists()
+
+
+@pytest.mark.parametrize("rows", [1, -1, 2])
+def test_masks_in_the_rows_of_their_neighbours(tmp_path, rows):
+    file = tmp_path / "submission.csv"
+    write_submission(file, [(name, rle_encode(MASKS[(i + rows) % 8])) for i, name in enumerate(NAMES)])
+    findings = diagnose(file, NAMES, SIZE, truth=Known())
+    assert kinds(findings) == ["rows"]
+    assert f"{abs(rows)} row" in findings[0].message
+    assert ("early" if rows > 0 else "late") in findings[0].message
+    repair(file, tmp_path / "repaired.csv", NAMES, SIZE, findings)
+    assert diagnose(tmp_path / "repaired.csv", NAMES, SIZE, truth=Known()) == []
+
+
+def test_the_file_alone_tells_of_frames_columns_ends_and_inversion(write):
+    assert kinds(diagnose(write(lambda m: text(m.T)), NAMES, SIZE)) == ["column-major"]
+    assert kinds(diagnose(write(lambda m: text(m, ends=True)), NAMES, SIZE)) == ["ends"]
+    assert kinds(diagnose(write(lambda m: text(~m)), NAMES, SIZE)) == ["inverted"]
+    found = diagnose(write(lambda m: text(nearest(m, 96, 96))), NAMES, SIZE)
+    assert kinds(found) == ["frame"]
+    assert "width 96 (96x96" in found[0].message
+
+
+def test_a_frame_that_only_the_file_tells_of_is_not_repaired(write, tmp_path):
+    file = write(lambda m: text(np.pad(m, ((0, 0), (0, 8)))))
+    with pytest.raises(SubmissionError, match="give --truth or --photos"):
+        repair(file, tmp_path / "repaired.csv", NAMES, SIZE, diagnose(file, NAMES, SIZE))
+
+
+def test_photos_in_place_of_the_truth(write, tmp_path, dark):
+    photos = {}
+    for name, mask in zip(NAMES, MASKS, strict=True):
+        photos[Path(name).stem] = tmp_path / f"{Path(name).stem}.png"
+        write_picture(photos[Path(name).stem], car_photo(mask, (20, 20, 30)))
+    seen = SeenMasks(type(dark)(*SIZE), photos)  # a model that sees every pixel
+    assert seen.names == Known.names
+    file = write(lambda m: text(m, WIDTH + 2))
+    findings = diagnose(file, NAMES, SIZE, truth=seen)
+    assert kinds(findings) == ["shift"]
+    assert "against what the model sees" in findings[0].message
+    repair(file, tmp_path / "repaired.csv", NAMES, SIZE, findings)
+    assert diagnose(tmp_path / "repaired.csv", NAMES, SIZE, truth=Known()) == []
+
+
+def test_a_model_that_grows_its_masks_is_not_called_shifted(write):
+    def grown(mask: np.ndarray) -> str:
+        return text(cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
+
+    assert diagnose(write(grown), NAMES, SIZE, truth=Known()) == []
+
+
+def test_names(write, tmp_path):
+    file = write(rle_encode, [*NAMES[:7], "other.jpg"])
+    assert kinds(diagnose(file, NAMES, SIZE)) == ["missing", "unknown"]
+    with pytest.raises(SubmissionError, match=r"1 images have no row, the first is car7_01\.jpg"):
+        repair(file, tmp_path / "repaired.csv", NAMES, SIZE, [])
+    suffix = write(rle_encode, [Path(name).stem + ".png" for name in NAMES])
+    assert kinds(diagnose(suffix, NAMES, SIZE)) == ["names"]
+    repair(suffix, tmp_path / "repaired.csv", NAMES, SIZE, [])
+    assert diagnose(tmp_path / "repaired.csv", NAMES, SIZE) == []
+    assert kinds(diagnose(write(rle_encode), NAMES[::-1], SIZE)) == ["order"]
+
+
+def test_rows_that_cannot_be_read_are_named_by_line(tmp_path):
+    file = tmp_path / "submission.csv"
+    rows = [*RIGHT]
+    rows[2] = (NAMES[2], "12 x")
+    rows[4] = (NAMES[4], f"{HEIGHT * WIDTH} 2")
+    rows[5] = (NAMES[5], "20 5 10 3")
+    write_submission(file, rows)
+    messages = {finding.kind: finding.message for finding in diagnose(file, NAMES, SIZE)}
+    assert "line 4, car2_01.jpg: 'x' is not a whole number" in messages["malformed"]
+    assert "line 6, car4_01.jpg" in messages["outside"]
+    assert "line 7, car5_01.jpg" in messages["order-of-runs"]
+    with pytest.raises(SubmissionError, match=r"cannot be repaired: car2_01\.jpg: 'x' is not a whole number"):
+        repair(file, tmp_path / "repaired.csv", NAMES, SIZE, [])
+
+
+def test_bad_input(tmp_path, write):
+    file = tmp_path / "broken.csv"
+    file.write_text("img,rle_mask\na.jpg,1 2\nb.jpg\n")
+    with pytest.raises(SubmissionError, match="line 3: 1 fields where img and rle_mask are two"):
+        diagnose(file, NAMES, SIZE)
+    file.write_text("img,rle_mask\n")
+    with pytest.raises(SubmissionError, match="holds no rows"):
+        diagnose(file, NAMES, SIZE)
+    with pytest.raises(SubmissionError, match="shares no image with --truth or --photos"):
+        diagnose(write(rle_encode, [f"other{i}.jpg" for i in range(8)]), None, SIZE, truth=Known())
+    found = diagnose(write(rle_encode), NAMES, (100, 100), truth=Known())
+    assert "truth" in kinds(found)
+
+
+def test_two_different_rows_of_an_image_are_not_repaired(tmp_path):
+    file = tmp_path / "submission.csv"
+    write_submission(file, [*RIGHT, (NAMES[0], "1 2")])
+    findings = diagnose(file, NAMES, SIZE)
+    assert kinds(findings) == ["duplicates"]
+    with pytest.raises(SubmissionError, match="line 10: car0_01 has another mask before"):
+        repair(file, tmp_path / "repaired.csv", NAMES, SIZE, findings)
+
+
+@pytest.mark.real
+def test_real_masks_written_wrongly(carvana, tmp_path):
+    files = sorted((carvana / "train_masks").iterdir())[::500]
+    masks = {file.stem.removesuffix("_mask") + ".jpg": read_mask(file) for file in files}
+    height, width = next(iter(masks.values())).shape
+    write_submission(tmp_path / "truth.csv", [(name, rle_encode(mask)) for name, mask in masks.items()])
+    for kind, encode, exact in (
+        ("frame", lambda m: text(nearest(m, height, 1912)), False),
+        ("frame", lambda m: text(np.pad(m, ((0, 0), (0, 2)))), True),
+        ("frame", lambda m: text(nearest(m, 224, 224)), False),
+        ("off-by-one", lambda m: text(m, -1), True),
+        ("off-by-one", lambda m: text(m, 1), True),
+        ("column-major", lambda m: text(m.T), True),
+    ):
+        write_submission(tmp_path / "wrong.csv", [(name, encode(mask)) for name, mask in masks.items()])
+        findings = diagnose(tmp_path / "wrong.csv", list(masks), (height, width), truth=Truth(tmp_path / "truth.csv"))
+        assert kinds(findings) == [kind]
+        if exact:
+            repair(tmp_path / "wrong.csv", tmp_path / "repaired.csv", list(masks), (height, width), findings)
+            assert (tmp_path / "repaired.csv").read_bytes() == (tmp_path / "truth.csv").read_bytes()

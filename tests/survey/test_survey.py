@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carmask.errors import DataError, UsageError
+from carmask.pages.survey import contact_sheet, count_problems, explore_page
+from carmask.rle import rle_decode, rle_encode
+from carmask.survey.photo_table import write_table
+from carmask.survey.survey import SMALL, outlined, survey, to_lab
+from tests.cars import SIZE, car_mask, car_photo
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two cars: one with all 16 views, one with two, red and blue."""
+    for car, views, colour in (("0001", 16, (150, 30, 40)), ("0002", 2, (30, 40, 150))):
+        for view in range(1, views + 1):
+            mask = np.roll(car_mask(), (view, 3 * view + (50 if car == "0002" else 0)), (0, 1))
+            save(tmp_path / "train" / f"{car}_{view:02d}.png", car_photo(mask, colour))
+            save(tmp_path / "train_masks" / f"{car}_{view:02d}_mask.png", mask)
+    (tmp_path / "metadata.csv").write_text(
+        '"id","year","make","model","trim1","trim2"\n"0001","2014","Acura","RLX <b>","RLX","w/Tech"\n'
+    )
+    return tmp_path
+
+
+def problems(data: Path) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for problem in survey(data).problems:
+        found.setdefault(problem.kind, []).append((problem.where, problem.what))
+    return found
+
+
+def test_facts_by_hand(data):
+    found = survey(data, sheets=1)
+    assert found.photos == len(found.facts) == 18
+    assert found.cars == ["0001", "0002"]
+    first = found.facts[0]
+    mask = np.roll(car_mask(), (1, 3), (0, 1))
+    photo = car_photo(mask)
+    assert (first.name, first.car, first.view, first.size) == ("0001_01", "0001", 1, SIZE)
+    assert first.area == mask.mean()
+    assert first.car_colour == pytest.approx(photo[mask].mean(axis=0))
+    assert first.background_colour == pytest.approx(photo[~mask].mean(axis=0))
+    grey = photo @ np.array([0.299, 0.587, 0.114])
+    assert first.car_brightness == pytest.approx(
+        grey[mask].mean(), abs=0.6
+    )  # the photo's luma is rounded to whole numbers
+    assert first.background_brightness == pytest.approx(grey[~mask].mean(), abs=0.6)
+    assert np.array_equal(rle_decode(first.rle, *SIZE), mask)
+    assert list(found.mean_masks) == list(range(1, 17))
+    assert found.mean_masks[3].mean() == pytest.approx(car_mask().mean(), abs=2e-3)
+    assert len(found.sheets) == 1
+
+
+def test_a_good_set_has_no_problems_but_those_it_has(data):
+    found = problems(data)
+    assert found.pop("views") == [("0002", "2 of 16 views; missing: " + ", ".join(f"{v:02d}" for v in range(3, 17)))]
+    assert found.pop("metadata") == [("0002", "not in metadata.csv")]
+    assert not found
+
+
+def test_everything_wrong_is_found(data):
+    masks, photos = data / "train_masks", data / "train"
+    (masks / "0001_01_mask.png").unlink()
+    (photos / "0001_02.png").unlink()
+    save(masks / "0001_03_mask.png", np.zeros((20, 30), np.bool_))
+    save(masks / "0001_04_mask.png", np.arange(SIZE[0] * SIZE[1], dtype=np.uint8).reshape(SIZE))
+    save(masks / "0001_05_mask.png", np.zeros(SIZE, np.bool_))
+    (photos / "0001_06.png").write_bytes(b"\x89PNG no more")
+    save(photos / "0001_08.png", np.asarray(Image.open(photos / "0001_07.png")))
+    save(masks / "0001_10_mask.png", np.asarray(Image.open(masks / "0001_09_mask.png")))
+    full = np.roll(car_mask(), 90, 1)
+    save(masks / "0001_11_mask.png", full)
+    save(photos / "0001_12.png", car_photo(car_mask())[:300])
+    save(masks / "0001_12_mask.png", car_mask()[:300])
+    save(photos / "odd.png", car_photo(car_mask(9)))
+    save(masks / "odd_mask.png", car_mask(9))
+    found = problems(data)
+    assert found["missing mask"] == [("0001_01.png", "the photo has no mask")]
+    assert found["missing photo"] == [("0001_02_mask.png", "the mask has no photo")]
+    assert ("0001_03_mask.png", "the mask is 30x20, its photo 480x320") in found["size"]
+    assert found["not binary"][0][0] == "0001_04_mask.png"
+    assert found["empty mask"] == [("0001_05", "no car in the mask")]
+    assert found["unreadable"][0][0] == "0001_06.png"
+    assert found["duplicate photo"] == [("0001_07", "the same photo, pixel by pixel, as 0001_08")]
+    assert found["duplicate mask"][0][0] == "0001_09"
+    assert found["at the edge"][0] == ("0001_11", "the mask touches the edge of the photo")
+    assert ("0001_12", "480x300, where most photos are 480x320") in found["size"]
+    assert found["name"] == [("odd", "the name does not say car and view: <car>_<two digits>")]
+
+
+def test_masks_in_a_csv_are_named_by_line(data):
+    rows = ["img,rle_mask"]
+    for path in sorted((data / "train").iterdir()):
+        mask = np.asarray(Image.open(data / "train_masks" / f"{path.stem}_mask.png"))
+        rows.append(f"{path.name},{rle_encode(mask)}")
+    rows[3] = "0001_03.png,5 x"
+    rows.append(rows[1])
+    for path in (data / "train_masks").iterdir():
+        path.unlink()
+    (data / "train_masks").rmdir()
+    (data / "train_masks.csv").write_text("\n".join(rows) + "\n")
+    found = problems(data)
+    assert found["run-length text"][0][0] == "train_masks.csv, line 4"
+    assert found["double mask"] == [("train_masks.csv, line 20", "0001_01.png has a row already")]
+
+
+def test_bad_input(tmp_path):
+    with pytest.raises(DataError, match="there is no such folder"):
+        survey(tmp_path / "nothing")
+    empty = tmp_path / "empty"
+    (empty / "train").mkdir(parents=True)
+    with pytest.raises(DataError, match="no pictures in it"):
+        survey(empty)
+
+
+def test_the_page_is_complete_and_safe(data):
+    document = explore_page(survey(data), "a & b")
+    assert document.startswith("<!doctype html>")
+    assert "a &amp; b" in document
+    assert "RLX &lt;b&gt;" in document
+    assert "RLX <b>" not in document
+    # Nothing is fetched: every address is a data: address or a place in the page.
+    assert set(re.findall(r'(?:src|href)="([^"]{0,5})', document)) <= {
+        "data:",
+        "#over",
+        "#prob",
+        "#cars",
+        "#mask",
+        "#colo",
+        "#all-",
+        "#shee",
+    }
+    assert not re.search(r"https?://|@import|url\(", document)
+    assert document.count("<section") == document.count("</section>") == 7
+    assert "2 of 2 cars" in document
+
+
+def test_a_page_that_would_be_too_large_leaves_sheets_out(data, monkeypatch):
+    found = survey(data)
+    monkeypatch.setattr("carmask.pages.survey.MAX_PAGE_BYTES", 1000)
+    assert "2 more would have made the page too large" in explore_page(found, "data")
+
+
+def test_the_table(data, tmp_path):
+    found = survey(data, sheets=0)
+    assert write_table(tmp_path / "out" / "photos.csv", found) == 18
+    with (tmp_path / "out" / "photos.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0])[:11] == [
+        "id",
+        "img",
+        "mask_file",
+        "rle_mask",
+        "year",
+        "make",
+        "model",
+        "trim1",
+        "trim2",
+        "view",
+        "area",
+    ]
+    assert (rows[0]["id"], rows[0]["img"], rows[0]["mask_file"]) == ("0001", "0001_01.png", "0001_01_mask.png")
+    assert (rows[0]["make"], rows[-1]["make"]) == ("Acura", "")
+    assert float(rows[0]["area"]) == found.facts[0].area
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_table(tmp_path / "photos.parquet", found)
+    table = parquet.read_table(tmp_path / "photos.parquet").to_pydict()
+    assert table["area"] == [one.area for one in found.facts]
+    assert table["rle_mask"] == [one.rle for one in found.facts]
+
+
+def test_a_table_that_cannot_be_written(data, tmp_path, monkeypatch):
+    found = survey(data, sheets=0)
+    with pytest.raises(UsageError, match=r"written as \.csv or \.parquet"):
+        write_table(tmp_path / "photos.xlsx", found)
+    monkeypatch.setattr("carmask.survey.photo_table.find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"pip install 'carmask\[table\]'"):
+        write_table(tmp_path / "photos.parquet", found)
+
+
+def test_problems_are_counted(data):
+    assert dict(count_problems(survey(data))) == {"views": 1, "metadata": 1}
+
+
+def test_colours_by_hand():
+    lab = to_lab(np.array([[255, 255, 255], [0, 0, 0], [255, 0, 0]]))
+    assert lab[0] == pytest.approx([100, 0, 0], abs=0.1)
+    assert lab[1] == pytest.approx([0, 0, 0], abs=0.1)
+    assert lab[2] == pytest.approx([53.24, 80.09, 67.20], abs=0.3)  # sRGB red, D65
+
+
+def test_an_outline_lies_within_the_mask():
+    mask = np.zeros((9, 9), np.bool_)
+    mask[2:7, 2:7] = True
+    photo = np.zeros((9, 9, 3), np.uint8)
+    drawn = outlined(photo, mask, (1, 2, 3)).any(axis=2)
+    assert drawn.sum() == 16
+    assert not (drawn & ~mask).any()
+    assert not photo.any()
+
+
+def test_a_sheet_has_a_place_for_each_view():
+    small = np.zeros((*SMALL, 3), np.uint8)
+    sheet = contact_sheet({1: small, 16: small})
+    assert sheet.shape == (4 * SMALL[0], 4 * SMALL[1], 3)
+    assert (sheet[0, 0] == 0).all()
+    assert (sheet[0, SMALL[1]] == 128).all()
+    assert (sheet[-1, -1] == 0).all()
+    assert contact_sheet({0: small}).shape == (*SMALL, 3)
