@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,23 +12,26 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from carmask.errors import DataError
 from carmask.evaluation import calibration as module
-from carmask.evaluation.calibration import Case, check_calibration, coverage, fit_calibration, judge_case
+from carmask.evaluation.calibration import STUDIO, Case, estimate, fit_calibration
+from carmask.evaluation.reliability import check_calibration, coverage
 from carmask.model.calibration import ConfidenceFeatures
 from carmask.pages.confidence import write_confidence
 
 
-def drawn(count: int, *, seed: int, kind: str = "photo") -> list[Case]:
-    """Photos whose error and Dice follow from two of their signs, with noise."""
+def drawn(count: int, *, seed: int, kind: str = STUDIO) -> list[Case]:
+    """Photos whose error and Dice follow from two of their features, with noise."""
     rng = np.random.default_rng(seed)
     cases = []
     for index in range(count):
-        signs = rng.normal(0, 1, len(ConfidenceFeatures._fields))
-        signs[0] -= 0.7
-        signs[1] = 0.5 * signs[1] - 5.5
-        signs[-1] = 2.0 if kind == "cut off" else 0.0
-        error = np.exp(signs[0] + rng.normal(0, 0.2))
-        dice = 1 - np.exp(signs[1] + rng.normal(0, 0.2))
-        cases.append(Case(f"{kind}{index}", kind, f"car{index}", ConfidenceFeatures(*signs), float(dice), float(error)))
+        features = rng.normal(0, 1, len(ConfidenceFeatures._fields))
+        features[0] -= 0.7
+        features[1] = 0.5 * features[1] - 5.5
+        features[-1] = 2.0 if kind == "cut off" else 0.0
+        error = np.exp(features[0] + rng.normal(0, 0.2))
+        dice = 1 - np.exp(features[1] + rng.normal(0, 0.2))
+        cases.append(
+            Case(f"{kind}{index}", kind, f"car{index}", ConfidenceFeatures(*features), float(dice), float(error))
+        )
     return cases
 
 
@@ -44,26 +49,50 @@ def test_the_fit_is_that_of_scikit_learn():
     assert odds.bias == pytest.approx(logistic.intercept_[0], abs=2e-3)
 
 
-def test_what_follows_from_signs_is_found():
+def test_what_follows_from_features_is_found():
     cases = [*drawn(200, seed=0), *drawn(30, seed=1, kind="cut off")]
     calibration = fit_calibration(cases, data="drawn")
     trust = check_calibration(calibration, [*drawn(300, seed=2), *drawn(30, seed=3, kind="cut off")])
     assert trust.photos == 300
     assert trust.captured > 0.8
     assert trust.within_two > 0.95
-    count, _, confidence, marked = trust.kinds["cut off"]
-    assert count == 30
-    assert confidence < 0.5
-    assert marked == 1
-    assert 0.01 < trust.kinds["photo"][3] < 0.12  # about the 5 % that the default mark is set for
+    assert list(trust.kinds) == [STUDIO, "cut off"]
+    cut_off = trust.kinds["cut off"]
+    assert cut_off.photos == 30
+    assert cut_off.confidence < 0.5
+    assert cut_off.reviewed == 1
+    assert 0.01 < trust.kinds[STUDIO].reviewed < 0.12  # about the 5 % that the default threshold is set for
+
+
+def test_the_share_reviewed_by_hand():
+    calibration = fit_calibration(drawn(60, seed=0), data="drawn")
+    [certain] = drawn(1, seed=0)
+    certain = replace(certain, features=ConfidenceFeatures(*calibration.centre)._replace(doubt=-9.0))
+    assert estimate(calibration, certain).confidence > calibration.review_below
+    # No car found: confidence 0, so these are reviewed.
+    scenes = [(certain, 0.99), (certain, 0.97), (certain, 0.90), (None, 0.94), (None, 0.5), (None, 0.981), (None, 0.98)]
+    cases = [
+        replace(certain, kind="street", dice=dice, features=None if one is None else one.features)
+        for one, dice in scenes
+    ]
+    found = check_calibration(calibration, [replace(certain, dice=0.99), *cases]).kinds
+    assert list(found) == [STUDIO, "street"]
+    street = found["street"]
+    assert (street.photos, street.poor, street.good) == (7, 3, 2)
+    assert street.dice == pytest.approx(np.mean([dice for _, dice in scenes]))
+    assert street.reviewed == pytest.approx(4 / 7)
+    assert street.poor_reviewed == pytest.approx(2 / 3)
+    assert street.good_reviewed == pytest.approx(1 / 2)
+    assert (found[STUDIO].poor, found[STUDIO].good, found[STUDIO].good_reviewed) == (0, 1, 0)
+    assert np.isnan(found[STUDIO].poor_reviewed)
 
 
 def test_no_car_found_is_no_confidence():
     calibration = fit_calibration(drawn(60, seed=0), data="drawn")
-    assert judge_case(calibration, Case("a", "no car", "a", None, 1.0, 0.0)).confidence == 0
+    assert estimate(calibration, Case("a", "no car", "a", None, 1.0, 0.0)).confidence == 0
 
 
-def test_confidence_stays_within_its_range_however_odd_the_signs():
+def test_confidence_stays_within_its_range_however_odd_the_features():
     calibration = fit_calibration([*drawn(60, seed=0), *drawn(9, seed=1, kind="cut off")], data="drawn")
     rng = np.random.default_rng(0)
     for scale in (1, 100, 1e9):
@@ -92,9 +121,12 @@ def test_too_few_photos():
 
 def test_the_page(tmp_path):
     calibration = fit_calibration(drawn(60, seed=0), data="drawn <photos>")
-    text = write_confidence(
-        tmp_path, "m", calibration, [*drawn(30, seed=1), *drawn(5, seed=2, kind="cut off")]
-    ).read_text()
+    cases = [*drawn(30, seed=1), *drawn(5, seed=2, kind="cut off")]
+    text = write_confidence(tmp_path, "m", calibration, cases).read_text()
     assert "drawn &lt;photos&gt;" in text
     assert text.count("<svg") == 4
     assert "cut off: cut off3" in text
+    assert "<td>studio</td>" in text
+    scene = check_calibration(calibration, cases).kinds["cut off"]
+    assert f">{scene.reviewed:.0%} of 5<" in text
+    assert "Dice &lt; 0.95: reviewed" in text

@@ -192,6 +192,8 @@ def calibrate(
     changes = {key: value for key, value in given.items() if value is not None}
     with progress_bar("predicting", "photos") as step:
         made = run(model, data, out, further=also or [], changes=changes, tune=tune, progress=step)
+    from carmask.evaluation.reliability import GOOD, POOR
+
     trust, calibration = made.trust, made.info.calibration
     assert calibration is not None
     print(f"{out}: {made.info.name}, threshold {made.info.threshold:g}, review below {calibration.review_below:g}")
@@ -200,9 +202,17 @@ def calibrate(
     print(f"on {trust.photos} photos of cars it was not fitted to:")
     print(f"  {trust.captured:.0%} of the worst tenth by Dice are among the fifth of lowest confidence")
     print(f"  {trust.within_two:.0%} of contour errors are within a factor of two of the expected one")
-    print(f"  {'scene':16} {'photos':>6} {'Dice':>7} {'confidence':>10} {'marked':>7}")
-    for kind, (count, dice, confidence, marked) in trust.kinds.items():
-        print(f"  {kind:16} {count:6} {dice:7.4f} {confidence:10.4f} {marked:7.0%}")
+    print(f"  {'scene':16} {'photos':>6} {'Dice':>7} {'confidence':>10} {'reviewed':>8} {'poor':>12} {'good':>12}")
+    for kind, one in trust.kinds.items():
+        poor, good = (
+            f"{share:.0%} of {photos}" if photos else "-"
+            for share, photos in ((one.poor_reviewed, one.poor), (one.good_reviewed, one.good))
+        )
+        print(
+            f"  {kind:16} {one.photos:6} {one.dice:7.4f} {one.confidence:10.4f} {one.reviewed:8.0%} "
+            f"{poor:>12} {good:>12}"
+        )
+    print(f"  poor, good: the share reviewed of photos with Dice below {POOR} and above {GOOD}")
     if page is not None:
         from carmask.pages.confidence import write_confidence
 

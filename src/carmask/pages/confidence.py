@@ -1,16 +1,18 @@
-"""A page that shows how far a model's confidence can be relied on."""
+"""The calibration page: how far a model's confidence can be relied on, by kind of scene."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from carmask.evaluation.calibration import STRANGE, STUDIO, Case, check_calibration, coverage, judge_case
+from carmask.evaluation.calibration import STRANGE, STUDIO, Case, estimate
+from carmask.evaluation.reliability import GOOD, POOR, SceneReliability, check_calibration, coverage
 from carmask.model.calibration import Calibration
 from carmask.pages.charts import scatter
-from carmask.pages.html import Column, Html, Section, join, page, say, table, tiles, write_page
+from carmask.pages.html import Cell, Column, Html, Section, box, heading, page, say, table, tiles, write_page
 
 PAGE = "confidence.html"
 
@@ -20,7 +22,7 @@ def write_confidence(out: Path, name: str, calibration: Calibration, cases: Sequ
 
     Args:
         out: folder to write to; made if it is missing.
-        name: the model's.
+        name: of the model.
         calibration: fitted to other cars than the cases show.
         cases: photos and hard scenes with their true scores.
 
@@ -28,76 +30,101 @@ def write_confidence(out: Path, name: str, calibration: Calibration, cases: Sequ
         The file.
 
     Raises:
-        DataError: if there is no photo of the model's trade among the cases.
+        DataError: if there is no studio photo among the cases.
         OutputError: if it cannot be written.
     """
     trust = check_calibration(calibration, cases)
     usual = [case for case in cases if case.kind == STUDIO]
+    figures = [
+        (f"{trust.captured:.0%}", "of the worst tenth by Dice are among the fifth of lowest confidence"),
+        (f"{trust.within_two:.0%}", "of contour errors are within a factor of two of the expected error"),
+        (f"{calibration.review_below:g}", "confidence below which a photo is marked for review"),
+        (f"{trust.photos}", "studio photos of cars that it was not fitted to"),
+    ]
     sections = [
+        Section("figures", "Overview", "The figures of the first two tiles are of studio photos.", tiles(figures)),
         Section(
-            "sure",
-            "Confidence and Dice",
-            "Each point is a photo: how sure the model was, and how good its mask is. On the line both are the same; "
-            "right of it, in the first picture, the model was too sure.",
-            join([_points(calibration, cases), _losses(calibration, usual)]),
+            "scenes",
+            "By kind of scene",
+            f"Reviewed: the share of photos with review=yes. Of photos with a Dice below {POOR} it should be high, of "
+            f"those above {GOOD} low. The last kinds are scenes that do not show one whole car; they should all be "
+            "reviewed.",
+            _kinds(trust.kinds),
         ),
         Section(
-            "look",
-            "What looking brings",
-            "A person looks at the least certain photos first and makes them perfect. Across: the share looked at; up: "
-            "what is still lost, mean 1 - Dice in thousandths. The lower curve is that of one who knows the truth.",
+            "dice",
+            "Confidence and Dice",
+            "A dot is a photo; on the dashed line both numbers are equal.",
+            box("columns", _points(calibration, cases), _losses(calibration, usual)),
+        ),
+        Section(
+            "review",
+            "Error left after review",
+            "A person corrects the studio photos of lowest confidence first, perfectly.",
             _coverage(calibration, usual),
         ),
         Section(
-            "error",
+            "contour",
             "Expected and true contour error",
-            "In pixels of the network's input, as powers of two: 1 up is twice as far off.",
-            _errors(calibration, [case for case in cases if case.kind not in STRANGE]),
+            "In pixels of the network's input, as powers of two: one step is a factor of two.",
+            box("columns", _errors(calibration, [case for case in cases if case.kind not in STRANGE])),
         ),
-        Section("scenes", "Scenes", "What it makes of photos that it was not made for.", _kinds(trust.kinds)),
     ]
-    figures = [
-        (f"{trust.captured:.0%}", "of the worst tenth among the least certain fifth"),
-        (f"{trust.within_two:.0%}", "of contour errors within a factor of two"),
-        (f"{trust.photos}", "photos of cars not fitted to"),
-    ]
-    lead = f"Confidence of {name}, fitted to {calibration.data}; half of the cars decided, these are the others."
-    first = Section("figures", "In short", "", tiles(figures))
-    return write_page(out / PAGE, page(f"Confidence of {name}", lead, [first, *sections]))
+    lead = (
+        f"Confidence of {name}, fitted to {calibration.data}. It was fitted to half of the cars; these are the others."
+    )
+    return write_page(out / PAGE, page(f"Confidence of {name}", lead, sections))
 
 
 def _points(calibration: Calibration, cases: Sequence[Case]) -> Html:
-    points = [(judge_case(calibration, case).confidence, case.dice, f"{case.kind}: {case.name}") for case in cases]
-    return join([say("All photos and scenes."), scatter(points, across="confidence", up="Dice", diagonal=True)])
+    points = [(estimate(calibration, case).confidence, case.dice, f"{case.kind}: {case.name}") for case in cases]
+    chart = scatter(points, across="confidence", up="Dice", diagonal=True)
+    return box("card", heading("All photos and scenes"), chart, say("Below the line the confidence is too high."))
 
 
 def _losses(calibration: Calibration, cases: Sequence[Case]) -> Html:
     points = []
     for case in cases:
-        sure = judge_case(calibration, case).confidence
-        points.append((float(np.log2(1.0001 - case.dice)), float(np.log2(1.0001 - sure)), case.name))
-    title = "Photos like those it was made for, as powers of two of 1 - Dice: 1 to the right is twice as much lost."
-    return join([say(title), scatter(points, across="true", up="expected", diagonal=True)])
+        expected = estimate(calibration, case).confidence
+        points.append((float(np.log2(1.0001 - expected)), float(np.log2(1.0001 - case.dice)), case.name))
+    chart = scatter(points, across="log2(1 - confidence)", up="log2(1 - Dice)", diagonal=True)
+    note = say("One step is a factor of two in 1 - Dice. Above the line the confidence is too high.")
+    return box("card", heading("Studio photos, logarithmic"), chart, note)
 
 
 def _coverage(calibration: Calibration, cases: Sequence[Case]) -> Html:
     dice = [case.dice for case in cases]
-    sure = [judge_case(calibration, case).confidence for case in cases]
-    points = [(x, 1000 * y, "by confidence") for x, y in coverage(sure, dice)]
-    points += [(x, 1000 * y, "by true Dice") for x, y in coverage(dice, dice)]
-    return scatter(points, across="looked at", up="lost, thousandths")
+    confidence = [estimate(calibration, case).confidence for case in cases]
+    points = [(x, 1000 * y, f"by confidence: {y:.5f} left") for x, y in coverage(confidence, dice)]
+    points += [(x, 1000 * y, f"by true Dice: {y:.5f} left") for x, y in coverage(dice, dice)]
+    chart = scatter(points, across="share of photos corrected", up="mean 1 - Dice that is left, thousandths")
+    note = say("Upper curve: lowest confidence first. Lower curve: lowest true Dice first, the best order there is.")
+    return box("columns", box("card", chart, note))
 
 
 def _errors(calibration: Calibration, cases: Sequence[Case]) -> Html:
     points = []
     for case in cases:
-        expected = judge_case(calibration, case).error
+        expected = estimate(calibration, case).error
         if np.isfinite(expected) and case.error > 0:
             points.append((float(np.log2(expected)), float(np.log2(case.error)), f"{case.kind}: {case.name}"))
-    return scatter(points, across="expected", up="true", diagonal=True)
+    chart = scatter(points, across="log2(expected error)", up="log2(true error)", diagonal=True)
+    return box("card", chart, say("Photos that show one whole car."))
 
 
-def _kinds(kinds: dict[str, tuple[int, float, float, float]]) -> Html:
-    columns = [Column("scene"), Column("photos"), Column("mean Dice"), Column("median confidence"), Column("marked")]
-    rows = [(kind, n, f"{d:.4f}", f"{c:.4f}", f"{m:.0%}") for kind, (n, d, c, m) in kinds.items()]
-    return table(columns, rows)
+def _kinds(kinds: Mapping[str, SceneReliability]) -> Html:
+    columns = [
+        Column("scene"), Column("photos", number=True), Column("mean Dice", number=True),
+        Column("median confidence", number=True), Column("reviewed", number=True),
+        Column(f"of Dice < {POOR}: reviewed", number=True), Column(f"of Dice > {GOOD}: reviewed", number=True),
+    ]  # fmt: skip
+    rows = [
+        (kind, one.photos, one.dice, one.confidence, _share(one.reviewed, one.photos),
+         _share(one.poor_reviewed, one.poor), _share(one.good_reviewed, one.good))
+        for kind, one in kinds.items()
+    ]  # fmt: skip
+    return box("whole", table(columns, rows))
+
+
+def _share(share: float, photos: int) -> Cell:
+    return Cell("–", "") if math.isnan(share) else Cell(f"{share:.0%} of {photos}", share)
