@@ -8,6 +8,7 @@ from carmask.data.table import (
     CarInfo,
     car_and_view,
     find_masks,
+    find_photos,
     of_cars,
     read_cars,
     read_examples,
@@ -69,10 +70,19 @@ def test_cars_without_photos_are_named(data):
         of_cars(read_examples(data), ["a", "c"])
 
 
-def test_an_empty_folder_says_what_was_looked_for(tmp_path):
-    (tmp_path / "notes.txt").touch()
-    with pytest.raises(DataError, match=r"no pictures in it \(looked for \.bmp, \.gif, \.png"):
+def test_an_empty_folder_says_what_was_left_out(tmp_path):
+    with pytest.raises(DataError, match=r"no pictures in it$"):
         find_masks(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(DataError, match=r"no pictures in it; 1 left out, the first is notes\.txt: not a picture"):
+        find_masks(tmp_path)
+
+
+def test_masks_are_known_by_their_ending_in_any_case(tmp_path):
+    for name in ("a_mask.png", "B_MASK.PNG", "c-mask.webp", "d.bmp", "_mask.gif"):
+        (tmp_path / name).touch()
+    assert list(find_masks(tmp_path)) == ["B", "_mask", "a", "c", "d"]
+    assert list(find_photos(tmp_path)) == ["B_MASK", "_mask", "a_mask", "c-mask", "d"]
 
 
 def test_csv_errors_name_the_line(tmp_path):

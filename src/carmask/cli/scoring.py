@@ -229,13 +229,13 @@ def rle_encode(
 
     [dim]carmask rle encode train_masks/ --out train_masks.csv[/dim]
     """
-    from carmask.data.table import find_masks
+    from carmask.data.table import find_masks, photo_stem
     from carmask.images import read_mask
     from carmask.rle import rle_encode as encode
     from carmask.submission.submission import format_rows, write_submission
 
     files = [file for path in masks for file in (find_masks(path).values() if path.is_dir() else [path])]
-    rows = ((file.stem.removesuffix("_mask") + suffix, encode(read_mask(file))) for file in files)
+    rows = ((photo_stem(file) + suffix, encode(read_mask(file))) for file in files)
     if out is None:
         sys.stdout.writelines(format_rows(rows))
     else:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from carmask.arrays import Mask
 from carmask.errors import DataError
-from carmask.images import MASK_SUFFIXES, PHOTO_SUFFIXES, picture_size, read_mask
+from carmask.images import picture_size, read_mask, search_photos
 from carmask.rle import rle_decode
 
+#: What masks are called beside their photo: CAR_01_mask.gif, car-mask.png, CAR_MASK.PNG.
+_MASK_ENDING = re.compile(r"[_-]mask$", re.IGNORECASE)
 _CAR_AND_VIEW = re.compile(r"(?P<car>.+)_(?P<view>\d{2})")
 
 
@@ -79,7 +81,7 @@ def find_photos(folder: Path) -> dict[str, Path]:
     Raises:
         DataError: if the folder is missing, holds no photos, or two of them have the same stem.
     """
-    return _by_stem(folder, PHOTO_SUFFIXES)
+    return _by_stem(folder, lambda path: path.stem)
 
 
 def find_masks(folder: Path) -> dict[str, Path]:
@@ -88,7 +90,7 @@ def find_masks(folder: Path) -> dict[str, Path]:
     Raises:
         DataError: if the folder is missing, holds no masks, or two belong to the same photo.
     """
-    return _by_stem(folder, MASK_SUFFIXES)
+    return _by_stem(folder, photo_stem)
 
 
 def read_examples(data: Path) -> list[Example]:
@@ -210,17 +212,20 @@ def sample(examples: Sequence[Example], count: int) -> list[Example]:
     return list(dict.fromkeys(examples[index * step % len(examples)] for index in range(count)))
 
 
-def _by_stem(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
+def photo_stem(mask: Path) -> str:
+    """The stem of the photo that a mask's file belongs to: ``_mask`` at its end is taken off, in any case."""
+    return _MASK_ENDING.sub("", mask.stem) or mask.stem
+
+
+def _by_stem(folder: Path, stem_of: Callable[[Path], str]) -> dict[str, Path]:
+    photos, left_out = search_photos(folder)
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
-            continue
-        stem = path.stem.removesuffix("_mask")
+    for path in photos:
+        stem = stem_of(path)
         if stem in found:
             raise DataError(f"{folder}: {found[stem].name} and {path.name} are both {stem}; keep one of them")
         found[stem] = path
     if not found:
-        raise DataError(f"{folder}: no pictures in it (looked for {', '.join(sorted(suffixes))})")
+        others = [f"; {len(left_out)} left out, the first is {one.path.name}: {one.reason}" for one in left_out[:1]]
+        raise DataError(f"{folder}: no pictures in it{''.join(others)}")
     return found

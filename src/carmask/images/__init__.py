@@ -6,10 +6,8 @@ wrong. Every writer puts the file in place whole or not at all.
 
 from carmask.images.png import encode_mask, encode_png
 from carmask.images.reading import (
-    MASK_SUFFIXES,
     MAX_PIXELS,
     MIN_SIDE,
-    PHOTO_SUFFIXES,
     PhotoFile,
     ReducedPhoto,
     open_photo,
@@ -20,6 +18,8 @@ from carmask.images.reading import (
     read_photo,
     to_profile,
 )
+from carmask.images.search import FoundPhotos, LeftOut, search_photos
+from carmask.images.suffixes import FORMATS, MASK_SUFFIXES, PHOTO_SUFFIXES, is_photo, why_left_out
 from carmask.images.writing import (
     JPEG_QUALITY,
     MAX_WEBP_SIDE,
@@ -36,6 +36,7 @@ from carmask.images.writing import (
 )
 
 __all__ = [
+    "FORMATS",
     "JPEG_QUALITY",
     "MASK_SUFFIXES",
     "MAX_PIXELS",
@@ -45,11 +46,14 @@ __all__ = [
     "WEBP_METHOD",
     "WEBP_QUALITY",
     "Format",
+    "FoundPhotos",
+    "LeftOut",
     "PhotoFile",
     "ReducedPhoto",
     "encode_mask",
     "encode_picture",
     "encode_png",
+    "is_photo",
     "make_folder",
     "open_photo",
     "open_reduced",
@@ -59,7 +63,9 @@ __all__ = [
     "read_photo",
     "remove_leftovers",
     "replacing",
+    "search_photos",
     "to_profile",
+    "why_left_out",
     "write_atomically",
     "write_mask",
     "write_picture",

@@ -18,9 +18,6 @@ from carmask.arrays import Mask, Photo
 from carmask.errors import PhotoError
 from carmask.geometry import Size
 
-#: Suffixes that a folder is searched for.
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
-MASK_SUFFIXES = frozenset({".gif", ".png", ".bmp", ".tif", ".tiff"})
 #: A larger photo is refused before it is decoded: at this size the arrays of one photo take 1.5 GB.
 MAX_PIXELS = 128_000_000
 #: A smaller photo cannot show a car.

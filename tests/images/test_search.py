@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from carmask.errors import DataError
+from carmask.images import search
+from carmask.images.search import LeftOut, search_photos
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_every_file_is_a_photo_or_left_out_with_its_reason(tmp_path):
+    photos = ["a.JPG", "b.jfif", "c.avif", "d.HEIC", "e.jp2", "f.jpe", "g.tiff"]
+    others = {
+        ".h.jpg": "hidden",
+        "i.CR2": "raw",
+        "j.psd": "editor",
+        "k.mov": "video",
+        "l.tga": "format",
+        "m.txt": "not a",
+    }
+    touch(tmp_path, *photos, *others, "sub/n.png")
+    found = search_photos(tmp_path)
+    assert [path.name for path in found.photos] == photos
+    reasons = {one.path.name: one.reason for one in found.left_out}
+    assert reasons.keys() == {*others, "sub"}
+    assert all(word in reasons[name] for name, word in others.items())
+    assert not any(one.failed for one in found.left_out)
+
+
+def test_sub_folders_and_the_folder_of_results(tmp_path):
+    touch(tmp_path, "a.png", "sub/b.png", "sub/deep/c.png", "sub/deep/notes.txt", "out/a.png", ".hidden/d.png")
+    (tmp_path / "link").symlink_to(tmp_path / "sub")
+    found = search_photos(tmp_path, recursive=True, skip=tmp_path / "sub" / ".." / "out")
+    assert [str(path.relative_to(tmp_path)) for path in found.photos] == ["a.png", "sub/b.png", "sub/deep/c.png"]
+    assert {one.path.relative_to(tmp_path).as_posix() for one in found.left_out} == {
+        ".hidden",
+        "link",
+        "sub/deep/notes.txt",
+    }
+
+
+def test_links_to_nothing_are_photos_that_fail_under_their_name(tmp_path):
+    (tmp_path / "lost.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (tmp_path / "circle.jpg").symlink_to(tmp_path / "circle.jpg")
+    assert [path.name for path in search_photos(tmp_path).photos] == ["circle.jpg", "lost.jpg"]
+
+
+def test_what_cannot_be_read_is_a_failure(tmp_path, monkeypatch):
+    touch(tmp_path, "a.png", "locked/b.png")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    scandir = os.scandir
+
+    def refusing(path):
+        if os.fspath(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(search.os, "scandir", refusing)
+    found = search_photos(tmp_path, recursive=True)
+    assert found.left_out == (
+        LeftOut(tmp_path / "locked", "the folder cannot be read: Permission denied", failed=True),
+        LeftOut(tmp_path / "pipe.jpg", "not a file: a pipe, a socket or a device", failed=True),
+    )
+    with pytest.raises(DataError, match="locked: the folder cannot be read: Permission denied"):
+        search_photos(tmp_path / "locked")
+    with pytest.raises(DataError, match="no such folder"):
+        search_photos(tmp_path / "missing")
