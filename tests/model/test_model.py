@@ -29,6 +29,24 @@ def test_the_shipped_model_describes_itself():
     assert DEFAULT.stat().st_size < 15e6
 
 
+def test_descriptions_with_the_old_name_of_extra_data_still_load():
+    info = read_info(DEFAULT)
+    (street,) = [one for one in info.extra_data if one.name == "street"]
+    assert street.share > 0
+    old = {"further_data" if key == "extra_data" else key: value for key, value in info.model_dump().items()}
+    assert ModelInfo.model_validate(old) == info
+    assert ModelInfo.model_validate_json(json.dumps(old)) == info
+
+
+def test_a_data_set_that_has_grown_is_known_and_a_few_names_that_are_alike_are_not():
+    info = read_info(DEFAULT)
+    mine = {*info.training_cars, *info.validation_cars}
+    grown = {*mine, *(f"new{number}" for number in range(3 * len(mine)))}
+    assert (info.training_cars, info.validation_cars) in info.known_of(grown)
+    assert info.seen_of(grown) == set(info.training_cars)
+    assert info.known_of({info.training_cars[0], "a", "b", "c"}) == []
+
+
 def test_the_card_belongs_to_the_shipped_file():
     card = DEFAULT.with_suffix(".md").read_text()
     info = read_info(DEFAULT)

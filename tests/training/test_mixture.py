@@ -15,8 +15,8 @@ from carmask.training.dataset.cache import PhotoCache
 from carmask.training.dataset.epoch import EpochPhotos
 from carmask.training.dataset.mixture import Mixture, epoch_order
 from carmask.training.dataset.scenes import look_at_car
+from carmask.training.extra_data import Sources, read_extra
 from carmask.training.recipe import StageSettings
-from carmask.training.sources import Sources, read_further
 
 
 def cache(count: int, value: int, car: int = 255) -> PhotoCache:
@@ -134,12 +134,12 @@ def test_an_epoch_shows_what_the_car_fills():
 
 def test_what_further_sets_are_refused(cars, parts):
     with pytest.raises(RecipeError, match="parts cannot be mixed in"):
-        read_further(Sources(((parts, 0.1),)), seed=0)
+        read_extra(Sources(((parts, 0.1),)), seed=0)
     with pytest.raises(RecipeError, match="same name"):
-        read_further(Sources(((cars, 0.1), (cars, 0.1))), seed=0)
+        read_extra(Sources(((cars, 0.1), (cars, 0.1))), seed=0)
     for share in (0.0, 1.0, -0.5):
         with pytest.raises(RecipeError, match="add up to less than 1"):
-            read_further(Sources(((cars, share),)), seed=0)
-    (one,) = read_further(Sources(((cars, 0.1),)), seed=0)
+            read_extra(Sources(((cars, share),)), seed=0)
+    (one,) = read_extra(Sources(((cars, 0.1),)), seed=0)
     assert len(one.split.validation) == 3  # of five cars: half, rounded up
     assert not set(one.split.train) & set(one.split.validation)

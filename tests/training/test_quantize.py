@@ -16,7 +16,7 @@ from carmask.model.file import METADATA_KEY, read_info
 from carmask.model.info import ModelInfo
 from carmask.release import int8_ranges as module
 from carmask.release.int8_ranges import quantize
-from carmask.release.weight_averaging import blend
+from carmask.release.weight_averaging import average_weights
 from tests.training.conftest import write_cars
 
 
@@ -113,7 +113,7 @@ def test_what_loses_too_much_is_not_written(small, drawn, tmp_path, monkeypatch)
 
 def test_a_blend_has_no_ranges(small, drawn, tmp_path):
     quantize(small, drawn, tmp_path / "new.onnx", tolerance=1.0)
-    assert blend(tmp_path / "new.onnx", tmp_path / "new.onnx", tmp_path / "blend.onnx").ranges == {}
+    assert average_weights(tmp_path / "new.onnx", tmp_path / "new.onnx", tmp_path / "blend.onnx").ranges == {}
 
 
 def test_what_cannot_be_computed_in_8_bits_is_refused(small, drawn, tiny_model, tmp_path, monkeypatch):

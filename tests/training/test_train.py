@@ -36,10 +36,10 @@ from carmask.networks.unet import UNet
 from carmask.training.checkpoint import WholeCheckpointIO
 from carmask.training.compare import compare
 from carmask.training.export import export, read_run
+from carmask.training.extra_data import Sources
 from carmask.training.history import read_history
 from carmask.training.predictor import TorchNetwork
 from carmask.training.recipe import Recipe, load_recipe, recipe_names
-from carmask.training.sources import Sources
 from carmask.training.train import Machines, train
 
 from .conftest import CPU, FAST, copy, small, stages

@@ -13,9 +13,9 @@ from carmask.data.split import split_cars
 from carmask.errors import RecipeError, WeightsError
 from carmask.model.runtime import load_model
 from carmask.training.export import export, read_run
+from carmask.training.extra_data import Sources
 from carmask.training.history import read_history
 from carmask.training.predictor import TorchNetwork
-from carmask.training.sources import Sources
 from carmask.training.train import train
 
 from .conftest import CPU, copy, small, stages
@@ -23,7 +23,7 @@ from .conftest import CPU, copy, small, stages
 
 def test_cars_that_the_start_has_seen_are_not_validated_on(run, cars, cache, tmp_path):
     """Another seed is another split: the run would be scored on cars that its weights know."""
-    start = Sources(start=run / "weights.safetensors")
+    start = Sources(initial_weights=run / "weights.safetensors")
     (held,) = read_run(run)[1].validation_cars
     seed = next(s for s in range(1, 50) if split_cars({f"car{n}" for n in range(5)}, 1, seed=s).validation != (held,))
     with pytest.raises(RecipeError, match="was trained on 1 of the cars that this run would validate on"):
@@ -35,7 +35,7 @@ def test_cars_that_the_start_has_seen_are_not_validated_on(run, cars, cache, tmp
             small(1, f"seed={seed}"),
             cars,
             tmp_path / "run",
-            sources=Sources(start=tmp_path / "model.onnx"),
+            sources=Sources(initial_weights=tmp_path / "model.onnx"),
             cache=cache,
             machines=CPU,
         )
@@ -47,7 +47,7 @@ def test_what_the_start_has_seen_is_remembered(run, cars, cache, tmp_path):
     for folder in ("train", "train_masks"):
         for file in (other / folder).iterdir():
             file.rename(file.with_name(f"new{file.name}"))
-    out, start = tmp_path / "run", Sources(start=run / "weights.safetensors")
+    out, start = tmp_path / "run", Sources(initial_weights=run / "weights.safetensors")
     train(small(1), other, out, sources=start, cache=cache, machines=CPU)
     info = read_run(out)[1]
     assert info.seen() == {*info.training_cars, *read_run(run)[1].training_cars}
@@ -55,7 +55,7 @@ def test_what_the_start_has_seen_is_remembered(run, cars, cache, tmp_path):
     train(small(1), other, out, cache=cache, machines=CPU)
     assert read_run(out)[1] == info
     export(out, tmp_path / "model.onnx")
-    assert "begun with cnn-small, which had seen 4 others" in (tmp_path / "model.md").read_text()
+    assert "initial weights of cnn-small, which had seen 4 others" in (tmp_path / "model.md").read_text()
 
 
 def test_names_that_are_alike_by_chance_are_no_data_set(run):
@@ -71,7 +71,7 @@ def test_further_data_and_a_start(run, cars, cache, tmp_path):
     for folder in ("train", "train_masks"):
         for file in (other / folder).iterdir():
             file.rename(file.with_name(f"new{file.name}"))
-    sources = Sources(further=((other, 0.5),), start=run / "weights.safetensors")
+    sources = Sources(extra=((other, 0.5),), initial_weights=run / "weights.safetensors")
     recipe = small(1, "learning_rate=1e-9", "freeze_norm=true", "border=2.0", "augment.background=1.0", "loss=bce")
     out = tmp_path / "run"
     train(recipe, cars, out, sources=sources, cache=cache, machines=CPU)
@@ -79,20 +79,20 @@ def test_further_data_and_a_start(run, cars, cache, tmp_path):
     before, after = (read_run(folder)[0].state_dict() for folder in (run, out))
     assert all(torch.allclose(before[key].float(), after[key].float(), atol=1e-5) for key in before)
     info = read_run(out)[1]
-    (further,) = info.further_data
-    assert (further.name, further.share, len(further.validation_cars)) == ("other", 0.5, 3)
-    assert info.held_out({f"newcar{n}" for n in range(5)}) == further.validation_cars
+    (extra,) = info.extra_data
+    assert (extra.name, extra.share, len(extra.validation_cars)) == ("other", 0.5, 3)
+    assert info.held_out({f"newcar{n}" for n in range(5)}) == extra.validation_cars
     assert info.held_out({f"car{n}" for n in range(5)}) == info.validation_cars
     assert info.held_out({"of another set"}) == ()
-    assert set(further.training_cars) < info.seen()
+    assert set(extra.training_cars) < info.seen()
     with (out / "data.csv").open(newline="") as stream:
         uses = {(row["car"], row["use"]) for row in csv.DictReader(stream)}
-    assert {(car, "validation") for car in further.validation_cars} < uses
+    assert {(car, "validation") for car in extra.validation_cars} < uses
     assert "validation/dice other" in read_history(out)[0]
-    with pytest.raises(RecipeError, match="holds a run with other further data"):
+    with pytest.raises(RecipeError, match="holds a run with other extra data"):
         train(recipe, cars, out, cache=cache, machines=CPU)
-    wrong = Sources(start=tmp_path / "wrong.safetensors")
-    save_file({"x": torch.zeros(1)}, wrong.start)
+    wrong = Sources(initial_weights=tmp_path / "wrong.safetensors")
+    save_file({"x": torch.zeros(1)}, wrong.initial_weights)
     with pytest.raises(WeightsError, match="not weights of this recipe's network"):
         train(small(2), cars, tmp_path / "second", sources=wrong, cache=cache, machines=CPU)
 

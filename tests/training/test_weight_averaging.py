@@ -1,4 +1,4 @@
-"""The blend of two models: the mean of their weights, and an honest description."""
+"""Weight averaging: the mean of two models' weights, and a description that counts what either has seen."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from carmask.cli import app
 from carmask.errors import ModelError, UsageError
 from carmask.model.file import read_info
-from carmask.model.info import FurtherData, ModelInfo
+from carmask.model.info import ExtraData, ModelInfo
 from carmask.model.runtime import load_model
 from carmask.networks import build
-from carmask.release.weight_averaging import blend
+from carmask.release.weight_averaging import average_weights
 from carmask.training.export import _to_onnx
 from carmask.training.predictor import Normalised
 
@@ -28,7 +28,7 @@ INFO = ModelInfo(
     training_data="drawn",
     training_cars=("a", "b"),
     validation_cars=("c", "d"),
-    further_data=(FurtherData(name="street", share=0.1, training_cars=("s",), validation_cars=("t", "u")),),
+    extra_data=(ExtraData(name="street", share=0.1, training_cars=("s",), validation_cars=("t", "u")),),
     score=0.9,
     licence="",
 )
@@ -38,9 +38,9 @@ OTHER = INFO.model_copy(
         "threshold": 0.6,
         "training_cars": ("a", "c"),
         "validation_cars": ("b", "d", "e"),
-        "further_data": (
-            FurtherData(name="street", share=0.2, training_cars=("t",), validation_cars=("s", "u")),
-            FurtherData(name="yard", share=0.2, training_cars=("x",), validation_cars=("y",)),
+        "extra_data": (
+            ExtraData(name="street", share=0.2, training_cars=("t",), validation_cars=("s", "u")),
+            ExtraData(name="yard", share=0.2, training_cars=("x",), validation_cars=("y",)),
         ),
     }
 )
@@ -68,7 +68,7 @@ def photo():
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_it_computes_what_the_mean_of_the_weights_does(models, photo, tmp_path, share):
-    blend(*models, tmp_path / "new.onnx", share=share)
+    average_weights(*models, tmp_path / "new.onnx", share=share)
     mean = network(0)
     other = network(1).state_dict()
     mean.load_state_dict(
@@ -83,13 +83,13 @@ def test_it_computes_what_the_mean_of_the_weights_does(models, photo, tmp_path, 
 
 
 def test_its_description_counts_as_seen_what_either_has_seen(models, tmp_path):
-    info = blend(*models, tmp_path / "deep" / "new.onnx", share=0.25, name="both")
+    info = average_weights(*models, tmp_path / "deep" / "new.onnx", share=0.25, name="both")
     assert read_info(tmp_path / "deep" / "new.onnx") == info
     assert (info.name, info.score, info.calibration) == ("both", None, None)
     assert info.threshold == pytest.approx(0.45)
     assert info.training_cars == ("a", "b", "c")
     assert info.validation_cars == ("d", "e")
-    street, yard = info.further_data
+    street, yard = info.extra_data
     assert (street.training_cars, street.validation_cars) == (("s", "t"), ("u",))
     assert (yard.training_cars, yard.validation_cars) == (("x",), ("y",))
     assert "# both, version 1" in (tmp_path / "deep" / "new.md").read_text()
@@ -102,7 +102,7 @@ def test_models_of_different_kinds_are_refused_and_nothing_is_written(models, tm
     disguised.write_bytes(_to_onnx(Normalised(build("cnn-small")), INFO))
     for other, message in ((strange, "unet-small with 1 classes and cnn-small"), (disguised, "only one has")):
         with pytest.raises(ModelError, match=message):
-            blend(models[0], other, tmp_path / "new.onnx")
+            average_weights(models[0], other, tmp_path / "new.onnx")
     assert not (tmp_path / "new.onnx").exists()
 
 
@@ -111,5 +111,5 @@ def test_the_command(models, tmp_path):
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0
     assert "50% of" in done.output
-    with pytest.raises(UsageError, match=r"--share 1.5: write a number from 0"):
-        blend(*models, tmp_path / "other.onnx", share=1.5)
+    with pytest.raises(UsageError, match=r"share 1.5: must lie between 0"):
+        average_weights(*models, tmp_path / "other.onnx", share=1.5)

@@ -55,8 +55,8 @@ def train(
     [dim]carmask train default-wide --init default.onnx --data carvana/ --also street/=0.15 --out runs/wide[/dim]
     """
     need("torch", "train")
+    from carmask.training.extra_data import Sources
     from carmask.training.recipe import load_recipe
-    from carmask.training.sources import Sources
     from carmask.training.train import Machines
     from carmask.training.train import train as run
 
@@ -128,7 +128,7 @@ def blend(
     [dim]carmask blend default wide.onnx --share 0.5 --out blend.onnx[/dim]
     """
     need("torch", "train")
-    from carmask.release.weight_averaging import blend as run
+    from carmask.release.weight_averaging import average_weights as run
 
     info = run(first, second, out, share=share, name=name)
     print(f"{out}: {info.name}, {out.stat().st_size / 1e6:.1f} MB, {share:.0%} of {second}")
@@ -155,7 +155,7 @@ def quantize(
     from carmask.release.int8_ranges import quantize as run
 
     with progress_bar("predicting", "photos") as step:
-        made = run(model, data, out, further=also or [], tolerance=tolerance, progress=step)
+        made = run(model, data, out, extra=also or [], tolerance=tolerance, progress=step)
     print(f"{out}: {made.info.name}, {len(made.info.ranges)} convolutions in 8 bits")
     for name, (floats, eight, error) in made.costs.items():
         gain = f"{eight - floats:+.6f}, standard error {error:.6f}"
@@ -191,7 +191,7 @@ def calibrate(
     given: dict[str, object] = {"flip": flip or None, "name": name, "version": version}
     changes = {key: value for key, value in given.items() if value is not None}
     with progress_bar("predicting", "photos") as step:
-        made = run(model, data, out, further=also or [], changes=changes, tune=tune, progress=step)
+        made = run(model, data, out, extra=also or [], changes=changes, tune=tune, progress=step)
     from carmask.evaluation.reliability import GOOD, POOR
 
     trust, calibration = made.trust, made.info.calibration

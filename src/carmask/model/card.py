@@ -51,12 +51,12 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
     measure = f"{info.measure[0].upper()}{info.measure[1:]} at native size"
     elsewhere = "; ".join(
         f"{one.share:.0%} {one.name}: {len(one.training_cars)} seen, {len(one.validation_cars)} not"
-        for one in info.further_data
+        for one in info.extra_data
         if one.share
     )
     before = "".join(
-        f"; begun with {one.name}, which had seen {len(one.training_cars)} others"
-        for one in info.further_data
+        f"; initial weights of {one.name}, which had seen {len(one.training_cars)} others"
+        for one in info.extra_data
         if not one.share
     )
     rows = [
@@ -78,7 +78,7 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
     if notes:
         parts.append(notes.strip())
     parts += [_cars("Validated on", info.validation_cars), _cars("Trained on", info.training_cars)]
-    for one in info.further_data:
+    for one in info.extra_data:
         parts += [_cars(f"{one.name}: not seen", one.validation_cars), _cars(f"{one.name}: seen", one.training_cars)]
     return "\n\n".join(part for part in parts if part) + "\n"
 

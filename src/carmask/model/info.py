@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from carmask import geometry
 from carmask.geometry import Size
 from carmask.model.calibration import Calibration
 
 
-class FurtherData(BaseModel):
+class ExtraData(BaseModel):
     """A data set that was trained on beside the main one.
 
     Attributes:
-        name: of its folder, or of the model that the training began with.
-        share: of the photos trained on, 0 to 1; 0 for what was seen before, by the model that the training began with.
+        name: of its folder, or of the model whose weights the training was initialised with.
+        share: of the photos trained on, 0 to 1; 0 for what the model of the initial weights had seen.
         training_cars: the cars, or photos where each is a car of its own, that the model has seen.
         validation_cars: those it has not seen.
     """
@@ -57,7 +57,7 @@ class ModelInfo(BaseModel):
         training_data: what it was trained on.
         training_cars: the cars it has seen.
         validation_cars: the cars it was measured on, none of which it has seen.
-        further_data: what else it was trained on, with its own split.
+        extra_data: what else it was trained on, with its own split.
         score: ``measure`` at native size on the validation cars, or None before it was measured.
         licence: terms that come with the model.
     """
@@ -81,9 +81,17 @@ class ModelInfo(BaseModel):
     training_data: str
     training_cars: tuple[str, ...] = ()
     validation_cars: tuple[str, ...] = ()
-    further_data: tuple[FurtherData, ...] = ()
+    extra_data: tuple[ExtraData, ...] = ()
     score: float | None = None
     licence: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, values: object) -> object:
+        # Files of version 4 and before say ``further_data``.
+        if isinstance(values, dict) and "further_data" in values:
+            values = {"extra_data" if key == "further_data" else key: value for key, value in values.items()}
+        return values
 
     @field_validator("calibration", mode="before")
     @classmethod
@@ -107,7 +115,7 @@ class ModelInfo(BaseModel):
         return "mean F1 over the parts" if self.parts else "mean Dice"
 
     def held_out(self, cars: Collection[str]) -> tuple[str, ...]:
-        """The validation cars that this data set has: those of the model's main data, or of the further data it is.
+        """The validation cars that this data set has: those of the model's main data, or of the extra data it is.
 
         Args:
             cars: all cars of a data set.
@@ -115,7 +123,7 @@ class ModelInfo(BaseModel):
         Returns:
             Their names; empty if the model names none for this data set.
         """
-        for names in (self.validation_cars, *(one.validation_cars for one in self.further_data)):
+        for names in (self.validation_cars, *(one.validation_cars for one in self.extra_data)):
             if names and set(names) <= set(cars):
                 return names
         return ()
@@ -127,19 +135,35 @@ class ModelInfo(BaseModel):
             cars: all cars of a data set.
 
         Returns:
-            Those seen, of data sets that know at least half of these cars: a few names may be alike by chance.
+            Those seen, by ``known_of``'s rule.
+        """
+        return frozenset(car for trained, _ in self.known_of(cars) for car in trained)
+
+    def known_of(self, cars: Collection[str]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """The model's own data sets that a data set is one of, or has grown from, as the names of their cars say.
+
+        A few names may be alike by chance: at least half of the cars of the smaller of both sets must be in the other.
+
+        Args:
+            cars: all cars of a data set.
+
+        Returns:
+            For each, those of ``cars`` that were trained on, and those that were kept for validation.
         """
         mine = [(self.training_cars, self.validation_cars)]
-        mine += [(one.training_cars, one.validation_cars) for one in self.further_data]
-        given, seen = set(cars), set[str]()
+        mine += [(one.training_cars, one.validation_cars) for one in self.extra_data]
+        given, found = set(cars), []
         for trained, held in mine:
-            if 2 * len(given & {*trained, *held}) >= len(given):
-                seen |= given.intersection(trained)
-        return frozenset(seen)
+            names = {*trained, *held}
+            if names and 2 * len(given & names) >= min(len(given), len(names)):
+                found.append(
+                    (tuple(car for car in trained if car in given), tuple(car for car in held if car in given))
+                )
+        return found
 
     def seen(self) -> frozenset[str]:
         """All cars that were trained on."""
-        return frozenset(self.training_cars).union(*(one.training_cars for one in self.further_data))
+        return frozenset(self.training_cars).union(*(one.training_cars for one in self.extra_data))
 
     def place(self, photo: Size) -> geometry.Letterbox:
         """Where a photo of (height, width) lies in the input."""

@@ -76,7 +76,7 @@ def calibrate(
     data: Path,
     out: Path,
     *,
-    further: Sequence[Path] = (),
+    extra: Sequence[Path] = (),
     changes: dict[str, object] | None = None,
     tune: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -89,7 +89,7 @@ def calibrate(
         model: a model file or the name of a shipped model.
         data: the data set whose validation cars the model names.
         out: the model file to write, its card beside it.
-        further: data sets from elsewhere; of each the cars that the model was not trained on are used.
+        extra: data sets from elsewhere; of each the cars that the model was not trained on are used.
         changes: of the description: ``name``, ``version``, ``flip``.
         tune: choose the threshold too, by mean Dice on the deciding half.
         progress: called with the number of photos done and of all.
@@ -110,7 +110,7 @@ def calibrate(
     info = ModelInfo.model_validate({**network.info.model_dump(), "calibration": None, **(changes or {})})
     network = _Renamed(network, info)
     examples = unseen(info, data, read_data(data)[0])
-    others = {folder.resolve().name: unseen(info, folder, read_data(folder)[0]) for folder in further}
+    others = {folder.resolve().name: unseen(info, folder, read_data(folder)[0]) for folder in extra}
     scored: list[_Scored] = []
     total = len(examples) + sum(map(len, others.values())) + len(MAKERS) * len(examples[::HARD_EVERY])
     for asked in _ask_all(network, examples, others):

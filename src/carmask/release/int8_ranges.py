@@ -61,7 +61,7 @@ def quantize(
     data: Path,
     out: Path,
     *,
-    further: Sequence[Path] = (),
+    extra: Sequence[Path] = (),
     tolerance: float = TOLERANCE,
     progress: Callable[[int, int], None] | None = None,
 ) -> Quantized:
@@ -73,7 +73,7 @@ def quantize(
         model: a model file or the name of a shipped model.
         data: the data set whose validation cars the model names.
         out: the model file to write, its card beside it.
-        further: data sets from elsewhere, to measure and score on as well.
+        extra: data sets from elsewhere, to measure and score on as well.
         tolerance: mean Dice that it may lose on any of them.
         progress: called with the number of photos done and of all.
 
@@ -97,7 +97,7 @@ def quantize(
         raise UsageError(f"{model}: a model of parts; only models of whole cars are computed in 8 bits")
     make_folder(out.parent)
     plain = OpenVINONetwork(path, info)
-    sets = {folder.resolve().name: _divide(info, folder) for folder in (data, *further)}
+    sets = {folder.resolve().name: _divide(info, folder) for folder in (data, *extra)}
     graph = read_merged(path, info.size)
     seen = [example for known, _ in sets.values() for example in known]
     total = len(seen) + 2 * sum(len(held) for _, held in sets.values())

@@ -1,8 +1,9 @@
-"""Blend two models of one network: their weights' mean, which often does better than either in what both were made for.
+"""Weight averaging: a model whose weights are the mean of two models' weights.
 
-A network that goes on learning from a trained one gains the new and loses some of the old; between the two lies one
-that has most of both (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022: WiSE-FT). It works for models
-of which one was trained from the other, or both from a third; the mean of strangers knows nothing.
+Fine-tuning improves a network on the new data and costs it some of the old. The mean of the weights before and after
+keeps most of both (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022: WiSE-FT,
+https://arxiv.org/abs/2109.01903). One of the models must have been fine-tuned from the other, or both from a third one;
+the mean of independently trained weights predicts nothing useful.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from carmask.errors import ModelError, UsageError
 from carmask.images import make_folder
 from carmask.model.card import save_model
 from carmask.model.file import find_model, read_info
-from carmask.model.info import FurtherData, ModelInfo
+from carmask.model.info import ExtraData, ModelInfo
 from carmask.training.export import read_graph, with_info
 
 
-def blend(
+def average_weights(
     first: str | Path, second: str | Path, out: Path, *, share: float = 0.5, name: str | None = None
 ) -> ModelInfo:
     """Write a model whose weights are ``(1 - share) * first + share * second``.
@@ -44,13 +45,13 @@ def blend(
         OutputError: if the file cannot be written.
     """
     if not 0 <= share <= 1:
-        raise UsageError(f"--share {share:g}: write a number from 0, the first model, to 1, the second")
+        raise UsageError(f"share {share:g}: must lie between 0, the first model, and 1, the second")
     paths = find_model(first), find_model(second)
     infos = read_info(paths[0]), read_info(paths[1])
     if (infos[0].network, infos[0].classes) != (infos[1].network, infos[1].classes):
         raise ModelError(
-            f"{first}, {second}: they cannot be blended: {infos[0].network} with {len(infos[0].classes)} classes and "
-            f"{infos[1].network} with {len(infos[1].classes)}"
+            f"{first}, {second}: their weights cannot be averaged: {infos[0].network} with {len(infos[0].classes)} "
+            f"classes and {infos[1].network} with {len(infos[1].classes)}"
         )
     given = {tensor.name: numpy_helper.to_array(tensor) for tensor in read_graph(paths[0]).graph.initializer}
     made = read_graph(paths[1])
@@ -60,7 +61,9 @@ def blend(
             continue
         other = given.get(tensor.name)
         if other is None or other.shape != own.shape:
-            raise ModelError(f"{first}, {second}: they cannot be blended: only one has {tensor.name} of {own.shape}")
+            raise ModelError(
+                f"{first}, {second}: their weights cannot be averaged: only one has {tensor.name} of {own.shape}"
+            )
         mean = (1 - share) * other.astype(np.float32) + share * own.astype(np.float32)
         tensor.CopyFrom(numpy_helper.from_array(mean.astype(own.dtype), tensor.name))
     info = _described(*infos, share=share, name=name)
@@ -72,23 +75,23 @@ def blend(
 
 def _described(first: ModelInfo, second: ModelInfo, *, share: float, name: str | None) -> ModelInfo:
     seen = first.seen() | second.seen()
-    further: dict[str, list[FurtherData]] = {}
-    for one in (*first.further_data, *second.further_data):
-        further.setdefault(one.name, []).append(one)
+    extra: dict[str, list[ExtraData]] = {}
+    for one in (*first.extra_data, *second.extra_data):
+        extra.setdefault(one.name, []).append(one)
     return second.model_copy(
         update={
             "name": name or second.name,
             "threshold": (1 - share) * first.threshold + share * second.threshold,
             "training_cars": tuple(sorted({*first.training_cars, *second.training_cars})),
             "validation_cars": tuple(car for car in second.validation_cars if car not in seen),
-            "further_data": tuple(
+            "extra_data": tuple(
                 sets[-1].model_copy(
                     update={
                         "training_cars": tuple(sorted({car for one in sets for car in one.training_cars})),
                         "validation_cars": tuple(car for car in sets[-1].validation_cars if car not in seen),
                     }
                 )
-                for sets in further.values()
+                for sets in extra.values()
             ),
             "calibration": None,
             "ranges": {},

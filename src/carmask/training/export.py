@@ -29,8 +29,8 @@ from carmask.model.network import Network
 from carmask.model.runtime import load_model
 from carmask.networks import build
 from carmask.prediction.predict import network_input, open_for
+from carmask.training.initial_weights import INFO_FILE
 from carmask.training.predictor import Normalised, TorchNetwork
-from carmask.training.start import INFO_FILE
 from carmask.training.train import WEIGHTS_FILE
 
 #: Mean absolute difference of the probabilities of one photo that storing weights in 16 bits may make.

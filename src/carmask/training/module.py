@@ -81,8 +81,8 @@ class Training(lightning.LightningModule):
         self._swap = None
         if photos.labels:
             self._swap = mirrored(info.classes) if recipe.augment.mirrors else np.arange(256, dtype=np.uint8)
-        #: Validation photos of further data sets, by its name: their Dice is measured too.
-        self.further_checks: dict[str, Sequence[Example]] = {}
+        #: Validation photos of extra data, by its name: their Dice is measured too.
+        self.extra_checks: dict[str, Sequence[Example]] = {}
         #: What each finished epoch measured.
         self.history: list[dict[str, float]] = []
 
@@ -141,7 +141,7 @@ class Training(lightning.LightningModule):
             mixed = self.recipe.precision != "32-true"
             network = TorchNetwork(self.best_model(), self._info, mixed=mixed)
             measured = validate(network, self._checks, self._check_cache, self._loss)
-            for name, examples in self.further_checks.items():
+            for name, examples in self.extra_checks.items():
                 measured[f"dice {name}"] = validate(network, examples, None, self._loss)["dice"]
         # One process scores; all must agree on when to stop.
         measured = self.trainer.strategy.broadcast(measured)

@@ -29,20 +29,20 @@ from carmask.data.split import Split, split_cars
 from carmask.data.table import Example, of_cars, sample
 from carmask.errors import DataError, DeviceError, RecipeError
 from carmask.images import make_folder, picture_size, write_atomically
-from carmask.model.info import FurtherData, ModelInfo
+from carmask.model.info import ExtraData, ModelInfo
 from carmask.networks import find_network
 from carmask.training.budget import ProcessorBudget
 from carmask.training.checkpoint import WholeCheckpointIO, check_checkpoint
 from carmask.training.dataset.cache import build_cache
+from carmask.training.extra_data import ExtraSet, Sources, build_mixture, read_extra
 from carmask.training.history import Row, read_history
+from carmask.training.initial_weights import INFO_FILE, initial_info, load_initial_weights
 from carmask.training.losses import WITH_BCE, LabelLoss, find_loss
 from carmask.training.memory import keep_memory
 from carmask.training.module import Training
 from carmask.training.pictures import write_pictures
 from carmask.training.predictor import IMAGENET_MEAN, IMAGENET_STD, TorchNetwork
 from carmask.training.recipe import EarlyStoppingSettings, Recipe
-from carmask.training.sources import FurtherSet, Sources, build_mixture, read_further
-from carmask.training.start import INFO_FILE, load_start, start_info
 
 RECIPE_FILE = "recipe.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -96,7 +96,7 @@ def train(
         data: a data set as ``read_data`` takes it.
         out: folder of the run: settings, versions, split, history, curves, checkpoint, and at the end the weights and
             sheets. If it holds a checkpoint of the same recipe, training goes on from there.
-        sources: further data, backgrounds, weights to begin with.
+        sources: extra data, backgrounds, weights to begin with.
         cache: folder for decoded photos, shared by runs; ``cache`` beside ``out`` by default.
         machines: what to train on; one device, whatever there is, by default.
         report: called with what is being done, the number done and the number of all.
@@ -107,7 +107,7 @@ def train(
     Raises:
         DataError: if the data set is incomplete.
         PhotoError: if a photo or mask cannot be read.
-        RecipeError: if ``out`` holds a run of another recipe or with other further data, or the recipe cannot be run.
+        RecipeError: if ``out`` holds a run of another recipe or with other extra data, or the recipe cannot be run.
         UnknownNameError: if the recipe's network or loss does not exist.
         WeightsError: if the encoder's or the start's weights cannot be had, or the checkpoint is damaged or of another
             network.
@@ -121,7 +121,7 @@ def train(
     examples, classes = read_data(data)
     _check(recipe, classes, machines)
     _check_same(recipe, out)
-    further = read_further(sources, seed=recipe.seed)
+    extra = read_extra(sources, seed=recipe.seed)
     # Photos of the challenge are by car; parts come from anywhere, and the same photo may be there twice.
     groups = group_cars(examples) if len(classes) > 1 else None
     split = split_cars({example.car for example in examples}, recipe.validation, seed=recipe.seed, groups=groups)
@@ -133,22 +133,24 @@ def train(
         raise RecipeError("validation: early stopping needs cars to validate on; raise validation, or leave it out")
     photo = picture_size(trained_on[0].photo)
     info = _describe(recipe, data, split, classes, photo)
-    info = info.model_copy(update={"further_data": tuple(one.describe() for one in further)})
-    if sources.start is not None:
-        info = _begun_with(start_info(sources.start), info, {example.car for example in examples}, sources.start)
-    info = _check_further(info, out)
+    info = info.model_copy(update={"extra_data": tuple(one.describe() for one in extra)})
+    if sources.initial_weights is not None:
+        info = _begun_with(
+            initial_info(sources.initial_weights), info, {example.car for example in examples}, sources.initial_weights
+        )
+    info = _check_extra(info, out)
 
     note = None if report is None else lambda done, total: report("decoding photos", done, total)
     home = cache or out.resolve().parent / "cache"
     largest = max((stage.size for stage in recipe.stages), key=lambda size: size[0] * size[1])
     # What locates the car first never stretches a photo: where the shapes differ, there are bars.
     whole = info.locate is not None and geometry.fit_letterbox(photo, largest).inner != largest
-    photos = build_mixture(trained_on, further, sources.backgrounds, largest, home, whole=whole, progress=note)
+    photos = build_mixture(trained_on, extra, sources.backgrounds, largest, home, whole=whole, progress=note)
     # A loss needs masks of what the network sees, which it chooses itself where it locates the car first.
     check_photos = build_cache(checks, info.size, home, progress=note) if checks and info.locate is None else None
     lightning.seed_everything(recipe.seed, verbose=False)
     module = Training(recipe, photos, checks, info, check_cache=check_photos, out=out)
-    module.further_checks = {one.name: sample(one.validation(), recipe.check_photos // 2) for one in further}
+    module.extra_checks = {one.name: sample(one.validation(), recipe.check_photos // 2) for one in extra}
     last = out / LAST_FILE
     if last.exists():
         check_checkpoint(last, module)
@@ -161,7 +163,7 @@ def train(
     write_atomically(out / RECIPE_FILE, recipe.model_dump_json(indent=1).encode())
     write_atomically(out / INFO_FILE, info.model_dump_json(indent=1).encode())
     write_atomically(out / VERSIONS_FILE, json.dumps(_versions(), indent=1).encode())
-    write_atomically(out / DATA_FILE, _list_data(examples, split, further))
+    write_atomically(out / DATA_FILE, _list_data(examples, split, extra))
     with warnings.catch_warnings():
         writes = _fit(module, recipe, out, machines)
     if writes:
@@ -226,9 +228,9 @@ def _begun_with(start: ModelInfo | None, info: ModelInfo, cars: set[str], file: 
     """Note what the start has seen, and refuse to validate on it: the score would flatter."""
     if start is None:
         return info
-    further = [{*one.training_cars, *one.validation_cars} for one in info.further_data]
-    held = {car for names in (cars, *further) for car in start.seen_of(names)}
-    held &= {*info.validation_cars, *(car for one in info.further_data for car in one.validation_cars)}
+    extra = [{*one.training_cars, *one.validation_cars} for one in info.extra_data]
+    held = {car for names in (cars, *extra) for car in start.seen_of(names)}
+    held &= {*info.validation_cars, *(car for one in info.extra_data for car in one.validation_cars)}
     if held:
         raise RecipeError(
             f"{file}: was trained on {len(held)} of the cars that this run would validate on ({min(held)}): its score "
@@ -237,11 +239,11 @@ def _begun_with(start: ModelInfo | None, info: ModelInfo, cars: set[str], file: 
     rest = start.seen() - info.seen()
     if not rest:
         return info
-    before = FurtherData(name=start.name, share=0.0, training_cars=tuple(sorted(rest)), validation_cars=())
-    return info.model_copy(update={"further_data": (*info.further_data, before)})
+    before = ExtraData(name=start.name, share=0.0, training_cars=tuple(sorted(rest)), validation_cars=())
+    return info.model_copy(update={"extra_data": (*info.extra_data, before)})
 
 
-def _check_further(info: ModelInfo, out: Path) -> ModelInfo:
+def _check_extra(info: ModelInfo, out: Path) -> ModelInfo:
     """Refuse to go on with a run of other data; what it began with it knows, if this call does not say so again."""
     file = out / INFO_FILE
     if not file.exists():
@@ -250,17 +252,17 @@ def _check_further(info: ModelInfo, out: Path) -> ModelInfo:
         before = ModelInfo.model_validate_json(file.read_text())
     except ValidationError as error:
         raise RecipeError(f"{file}: not the description of a run that this version can go on with") from error
-    if [one for one in before.further_data if one.share] != [one for one in info.further_data if one.share]:
-        raise RecipeError(f"{out}: holds a run with other further data; name another folder with --out")
-    return info.model_copy(update={"further_data": before.further_data})
+    if [one for one in before.extra_data if one.share] != [one for one in info.extra_data if one.share]:
+        raise RecipeError(f"{out}: holds a run with other extra data; name another folder with --out")
+    return info.model_copy(update={"extra_data": before.extra_data})
 
 
 def _begin(module: Training, recipe: Recipe, sources: Sources) -> None:
     """Load what the training begins with."""
-    if sources.start is not None:
+    if sources.initial_weights is not None:
         # As the first epoch shows them: BatchNorm's statistics may have to be measured on them.
         first = module.first_photos(START_PHOTOS)
-        load_start(module.model, sources.start, first)
+        load_initial_weights(module.model, sources.initial_weights, first)
     elif recipe.encoder.weights == "imagenet":
         module.model.network.load_encoder(sources.encoder_weights)
 
@@ -372,11 +374,11 @@ def _versions() -> dict[str, str]:
     return {"carmask": __version__, "python": platform.python_version(), "machine": platform.machine(), **found}
 
 
-def _list_data(examples: list[Example], split: Split, further: Sequence[FurtherSet]) -> bytes:
+def _list_data(examples: list[Example], split: Split, extra: Sequence[ExtraSet]) -> bytes:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(("image", "car", "view", "use", "file"))
-    for these, by in ((examples, split), *((one.examples, one.split) for one in further)):
+    for these, by in ((examples, split), *((one.examples, one.split) for one in extra)):
         use = dict.fromkeys(by.train, "train") | dict.fromkeys(by.validation, "validation")
         writer.writerows((e.name, e.car, e.view, use[e.car], e.photo) for e in these)
     return buffer.getvalue().encode()

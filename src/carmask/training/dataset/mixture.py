@@ -14,28 +14,28 @@ from carmask.training.dataset.cache import PhotoCache
 
 
 class Mixture:
-    """The photos that a training draws from, numbered through: those of the main set, then those of each further one.
+    """The photos that a training draws from, numbered through: those of the main set, then those of each extra one.
 
     Attributes:
         main: the set that the recipe is about.
-        further: further sets, each with the share of an epoch's photos that comes from it.
+        extra: extra sets, each with the share of an epoch's photos that comes from it.
         pictures: backgrounds to put cars in front of, or None.
     """
 
     def __init__(
         self,
         main: PhotoCache,
-        further: Sequence[tuple[PhotoCache, float]] = (),
+        extra: Sequence[tuple[PhotoCache, float]] = (),
         *,
         pictures: PhotoCache | None = None,
     ) -> None:
         """Join them."""
-        self.main, self.further, self.pictures = main, tuple(further), pictures
-        self._starts = np.cumsum([0, len(main), *(len(cache) for cache, _ in self.further)])
+        self.main, self.extra, self.pictures = main, tuple(extra), pictures
+        self._starts = np.cumsum([0, len(main), *(len(cache) for cache, _ in self.extra)])
 
     @property
     def labels(self) -> bool:
-        """The masks hold labels; then there are no further sets."""
+        """The masks hold labels; then there are no extra sets."""
         return self.main.labels
 
     def __len__(self) -> int:
@@ -49,7 +49,7 @@ class Mixture:
     def read(self, index: int, size: Size) -> tuple[Photo, SoftMask]:
         """Read one example, as ``PhotoCache.read``."""
         number = int(np.searchsorted(self._starts, index, side="right")) - 1
-        cache = self.main if number == 0 else self.further[number - 1][0]
+        cache = self.main if number == 0 else self.extra[number - 1][0]
         return cache.read(index - int(self._starts[number]), size)
 
     def order(self, epoch: int, length: int, *, seed: int) -> NDArray[np.int64]:
@@ -63,13 +63,13 @@ class Mixture:
         Returns:
             int64 (length,). Of no set a photo comes a third time before all have come twice.
         """
-        counts = [round(share * length) for _, share in self.further]
+        counts = [round(share * length) for _, share in self.extra]
         main = epoch_order(len(self.main), epoch, length - sum(counts), seed=seed)
-        if not self.further:
+        if not self.extra:
             return main
         parts = [
             start + epoch_order(len(cache), epoch, count, seed=seed)
-            for (cache, _), count, start in zip(self.further, counts, self._starts[1:], strict=False)
+            for (cache, _), count, start in zip(self.extra, counts, self._starts[1:], strict=False)
         ]
         return np.random.default_rng((seed, epoch)).permutation(np.concatenate([main, *parts]))
 

@@ -13,7 +13,7 @@ from carmask.prediction.crops import crop_around, crop_mask, crop_photo
 from carmask.training.dataset.composite import composite, crop, remove_car
 from carmask.training.dataset.mixture import Mixture
 
-#: How often a background comes from the given pictures, and from scenes of further data sets with their car taken out,
+#: How often a background comes from the given pictures, and from scenes of extra data with their car taken out,
 #: where there are such; else it is drawn.
 FROM_PICTURES, FROM_SCENES = 0.5, 0.3
 #: How much more or less than the car is shown when it is zoomed to: up to this fraction of its height or width, on each
@@ -60,8 +60,8 @@ def find_background(size: Size, mixture: Mixture, *, rng: np.random.Generator) -
     background = None
     if mixture.pictures is not None and rng.random() < FROM_PICTURES:
         background = mixture.pictures.read(int(rng.integers(len(mixture.pictures))), size)[0]
-    elif mixture.further and rng.random() < FROM_SCENES:
-        cache = mixture.further[int(rng.integers(len(mixture.further)))][0]
+    elif mixture.extra and rng.random() < FROM_SCENES:
+        cache = mixture.extra[int(rng.integers(len(mixture.extra)))][0]
         photo, mask = cache.read(int(rng.integers(len(cache))), size)
         background = remove_car(photo, mask, rng=rng)
     if background is None:

@@ -26,7 +26,7 @@ INFO_FILE = "model.json"
 _Norm = nn.BatchNorm2d
 
 
-def load_start(model: Normalised, file: Path, photos: Tensor) -> None:
+def load_initial_weights(model: Normalised, file: Path, photos: Tensor) -> None:
     """Load weights into a network of the same kind.
 
     Its head may be for other classes (parts, say, where the file knows cars): a head of another shape starts anew.
@@ -63,7 +63,7 @@ def load_start(model: Normalised, file: Path, photos: Tensor) -> None:
         raise WeightsError(f"{file}: not weights of this recipe's network") from error
 
 
-def start_info(file: Path) -> ModelInfo | None:
+def initial_info(file: Path) -> ModelInfo | None:
     """What a run's weights or a model file say of themselves; None for weights without their run's description.
 
     Raises:

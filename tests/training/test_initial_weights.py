@@ -11,8 +11,8 @@ from carmask.errors import ModelError, WeightsError
 from carmask.model.info import ModelInfo
 from carmask.networks import build
 from carmask.training.export import _to_onnx
+from carmask.training.initial_weights import load_initial_weights
 from carmask.training.predictor import Normalised
-from carmask.training.start import load_start
 
 INFO = ModelInfo(
     name="m",
@@ -52,7 +52,7 @@ def test_a_model_file(trained, photos, tmp_path):
     file = tmp_path / "m.onnx"
     file.write_bytes(_to_onnx(trained, INFO))
     model = Normalised(build("mobilenetv2-unet"))
-    load_start(model, file, photos)
+    load_initial_weights(model, file, photos)
     with torch.no_grad():
         wanted, got = trained(photos), model.eval()(photos)
         in_training = model.train()(photos)
@@ -62,17 +62,17 @@ def test_a_model_file(trained, photos, tmp_path):
     # Measured on the same photos, the batch's statistics are those that were measured.
     assert float((wanted - in_training).abs().mean()) < 0.2 * spread
     with pytest.raises(WeightsError, match="not a model of this recipe's network"):
-        load_start(Normalised(build("unet-small")), file, photos)
+        load_initial_weights(Normalised(build("unet-small")), file, photos)
 
 
 def test_weights_of_a_run(trained, photos, tmp_path):
     file = tmp_path / "weights.safetensors"
     save_file(trained.state_dict(), file)
     model = Normalised(build("mobilenetv2-unet"))
-    load_start(model, file, photos)
+    load_initial_weights(model, file, photos)
     assert all(torch.equal(value, model.state_dict()[key]) for key, value in trained.state_dict().items())
     with pytest.raises(WeightsError, match="not weights of this recipe's network"):
-        load_start(Normalised(build("unet-small")), file, photos)
+        load_initial_weights(Normalised(build("unet-small")), file, photos)
 
 
 @pytest.mark.parametrize("kind", ["onnx", "safetensors"])
@@ -84,7 +84,7 @@ def test_a_head_for_other_classes_starts_anew(trained, photos, tmp_path, kind):
         save_file(trained.state_dict(), file)
     model = Normalised(build("mobilenetv2-unet", 5)).eval()
     before = {name: value.clone() for name, value in model.network.head.state_dict().items()}
-    load_start(model, file, photos)
+    load_initial_weights(model, file, photos)
     assert all(torch.equal(value, before[name]) for name, value in model.network.head.state_dict().items())
     # All below the head is the file's: with the file's head it computes what the file does.
     model.network.head = trained.network.head
@@ -97,11 +97,11 @@ def test_a_head_for_other_classes_starts_anew(trained, photos, tmp_path, kind):
 def test_what_is_no_model(photos, tmp_path):
     model = Normalised(build("unet-small"))
     with pytest.raises(ModelError, match="neither a model file nor the name"):
-        load_start(model, tmp_path / "absent.onnx", photos)
+        load_initial_weights(model, tmp_path / "absent.onnx", photos)
     for name in ("bad.onnx", "bad.safetensors"):
         (tmp_path / name).write_bytes(b"not a model at all")
         with pytest.raises(WeightsError, match="not a readable"):
-            load_start(model, tmp_path / name, photos)
+            load_initial_weights(model, tmp_path / name, photos)
 
 
 def test_frozen_statistics_stay_as_they_are(photos):
