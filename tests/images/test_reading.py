@@ -16,10 +16,10 @@ from carmask.images import (
     encode_picture,
     make_folder,
     open_photo,
+    opening,
     picture_size,
     read_mask,
     read_photo,
-    reading,
     write_atomically,
     write_mask,
 )
@@ -131,7 +131,7 @@ def test_unusable_files_are_refused_with_path_and_reason(tmp_path, photo):
 
 def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch, photo):
     (tmp_path / "large.png").write_bytes(encoded(Image.fromarray(photo), "PNG"))
-    monkeypatch.setattr(reading, "MAX_PIXELS", photo.shape[0] * photo.shape[1] - 1)
+    monkeypatch.setattr(opening, "MAX_PIXELS", photo.shape[0] * photo.shape[1] - 1)
     with pytest.raises(PhotoError, match="64x48 is 0 megapixels"):
         read_photo(tmp_path / "large.png")
 

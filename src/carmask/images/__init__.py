@@ -4,9 +4,12 @@ Every reader either returns the whole picture as its contract says or raises ``P
 wrong. Every writer puts the file in place whole or not at all.
 """
 
+from carmask.images.masks import looks_inverted, read_mask
+from carmask.images.metadata import KeepMetadata
+from carmask.images.opening import MAX_PIXELS, decode
 from carmask.images.png import encode_mask, encode_png
+from carmask.images.profiles import to_profile, to_srgb
 from carmask.images.reading import (
-    MAX_PIXELS,
     MIN_SIDE,
     PhotoFile,
     ReducedPhoto,
@@ -14,9 +17,7 @@ from carmask.images.reading import (
     open_reduced,
     picture_size,
     read_layered,
-    read_mask,
     read_photo,
-    to_profile,
 )
 from carmask.images.search import FoundPhotos, LeftOut, search_photos
 from carmask.images.suffixes import FORMATS, MASK_SUFFIXES, PHOTO_SUFFIXES, is_photo, why_left_out
@@ -47,13 +48,16 @@ __all__ = [
     "WEBP_QUALITY",
     "Format",
     "FoundPhotos",
+    "KeepMetadata",
     "LeftOut",
     "PhotoFile",
     "ReducedPhoto",
+    "decode",
     "encode_mask",
     "encode_picture",
     "encode_png",
     "is_photo",
+    "looks_inverted",
     "make_folder",
     "open_photo",
     "open_reduced",
@@ -65,6 +69,7 @@ __all__ = [
     "replacing",
     "search_photos",
     "to_profile",
+    "to_srgb",
     "why_left_out",
     "write_atomically",
     "write_mask",

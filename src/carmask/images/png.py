@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,13 +42,19 @@ def encode_mask(mask: Mask) -> bytes:
     return _file(struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0), [rows], strategy=zlib.Z_RLE)
 
 
-def encode_png(pixels: NDArray[np.uint8], icc_profile: bytes | None = None, exif: bytes | None = None) -> bytes:
+def encode_png(
+    pixels: NDArray[np.uint8],
+    icc_profile: bytes | None = None,
+    exif: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+) -> bytes:
     """Make an 8-bit PNG of a picture.
 
     Args:
         pixels: uint8 (height, width), grey, or (height, width, channels): grey and opacity, RGB, or RGBA.
         icc_profile: its profile.
         exif: what is written of the photo, as Pillow gives it.
+        dpi: pixels per inch, across and down.
 
     Returns:
         The file's content.
@@ -58,7 +65,13 @@ def encode_png(pixels: NDArray[np.uint8], icc_profile: bytes | None = None, exif
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOURS[channels], 0, 0, 0)
     profile = b"ICC profile\0\0" + zlib.compress(icc_profile) if icc_profile else b""
     # The chunk holds the data alone, without the mark that JPEG puts before it.
-    return _file(header, _filtered(flat), profile=profile, exif=(exif or b"").removeprefix(b"Exif\0\0"))
+    extra = {b"iCCP": profile, b"pHYs": _density(dpi), b"eXIf": (exif or b"").removeprefix(b"Exif\0\0")}
+    return _file(header, _filtered(flat), extra=extra)
+
+
+def _density(dpi: tuple[float, float] | None) -> bytes:
+    """The pHYs chunk: pixels per metre."""
+    return b"" if dpi is None else struct.pack(">IIB", *(round(value / 0.0254) for value in dpi), 1)
 
 
 def _filtered(flat: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
@@ -78,12 +91,11 @@ def _file(
     bands: Iterable[NDArray[np.uint8]],
     *,
     strategy: int = zlib.Z_DEFAULT_STRATEGY,
-    profile: bytes = b"",
-    exif: bytes = b"",
+    extra: Mapping[bytes, bytes] = MappingProxyType({}),
 ) -> bytes:
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
     compressed = b"".join([*(compressor.compress(rows.data) for rows in bands), compressor.flush()])
-    chunks = [(b"IHDR", header), (b"iCCP", profile), (b"eXIf", exif), (b"IDAT", compressed), (b"IEND", b"")]
+    chunks = [(b"IHDR", header), *extra.items(), (b"IDAT", compressed), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
         for kind, data in chunks

@@ -1,63 +1,53 @@
-"""Read photos and masks: the whole picture as the contract says, or ``PhotoError`` with the path and what is wrong."""
+"""Read photos: the whole picture as the contract says, or ``PhotoError`` with the path and what is wrong."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import struct
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image
 
-from carmask.arrays import Mask, Photo
+from carmask.arrays import Photo
 from carmask.errors import PhotoError
 from carmask.geometry import Size
+from carmask.images.metadata import KeepMetadata, kept_metadata
+from carmask.images.opening import decode, orientation, refuse_too_large, upright_size
+from carmask.images.pixels import rgb_pixels
+from carmask.images.profiles import to_srgb
 
-#: A larger photo is refused before it is decoded: at this size the arrays of one photo take 1.5 GB.
-MAX_PIXELS = 128_000_000
 #: A smaller photo cannot show a car.
 MIN_SIDE = 16
 
 #: A JPEG decodes straight to one of these fractions of its size, from fewer coefficients: the larger, the faster.
 _REDUCTIONS = (8, 4, 2)
-
-#: What makes a photo upright, by its EXIF orientation.
-_TURNS = {
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_CODEC_ERRORS = (ImageCms.PyCMSError, struct.error, zlib.error)
-
-# Ours is checked first and says what to do; Pillow's own limit would only get in its way.
-Image.MAX_IMAGE_PIXELS = None
+#: Several pictures in these are pages, a phone's depth map or previews, or a burst: the main one is the photo.
+_SEVERAL = frozenset({"MPO", "JPEG", "TIFF", "HEIF"})
 
 
 class PhotoFile(NamedTuple):
-    """A photo and what its file says about its colours."""
+    """A photo and what its file says about it.
+
+    Attributes:
+        pixels: uint8 (height, width, 3), RGB, upright.
+        icc_profile: the colour profile of the pixels, to be written with anything cut from them; None is sRGB.
+        exif: EXIF data, to be written too; see ``kept_metadata``.
+        dpi: pixels per inch, across and down, to be written too.
+    """
 
     pixels: Photo
-    #: The embedded ICC profile of RGB pixels, to be written with anything cut from them.
     icc_profile: bytes | None
-    #: EXIF data, to be written too: without orientation, size and thumbnail, which hold no longer.
     exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
 
 class ReducedPhoto(NamedTuple):
     """A photo decoded at its own size or a whole fraction of it.
 
     Attributes:
-        pixels: uint8 (height, width, 3), RGB, upright.
+        pixels: uint8 (height, width, 3), sRGB, upright.
         size: (height, width) of the photo itself, upright.
     """
 
@@ -66,78 +56,63 @@ class ReducedPhoto(NamedTuple):
 
 
 def read_photo(path: Path) -> Photo:
-    """Read a photo as upright 8-bit RGB; see ``open_photo``.
+    """Read a photo to look at or to measure: upright 8-bit sRGB; see ``open_photo``.
+
+    Returns:
+        uint8 (height, width, 3); values with another profile are converted.
 
     Raises:
         PhotoError: as ``open_photo``.
     """
-    return open_photo(path).pixels
+    photo = open_photo(path, keep="none")
+    return to_srgb(photo.pixels, photo.icc_profile)
 
 
-def open_photo(path: Path | str, content: bytes | None = None) -> PhotoFile:
-    """Read a photo as upright 8-bit RGB, with its colour profile.
+def open_photo(path: Path | str, content: bytes | None = None, *, keep: KeepMetadata = "safe") -> PhotoFile:
+    """Read a photo as upright 8-bit RGB in its own colours, with their profile and what a camera wrote.
 
-    EXIF orientation is applied. CMYK is converted through its embedded profile if there is one. 16-bit values keep
-    their high byte. Palette and greyscale become RGB. Transparent pixels are put on white.
+    Orientation is applied. CMYK, grey and L*a*b* become sRGB through their embedded profile; what a PNG says of gamma
+    and primaries becomes a profile. 16-bit values keep their high byte. Palette and greyscale become RGB. Transparent
+    pixels are put on white. Of a TIFF's pages the photo is read, not a thumbnail.
 
     Args:
-        path: a JPEG, PNG, WebP, TIFF, BMP or GIF file with one frame.
+        path: a file of one of the ``FORMATS``, with one frame.
         content: what is in the file, if it was read before; ``path`` then only names it in errors.
+        keep: how much of the metadata.
 
     Returns:
-        uint8 (height, width, 3), RGB, and the profile.
+        The pixels, their profile, and the metadata.
 
     Raises:
         PhotoError: if the file is missing, empty, truncated, not an image, animated, or of an unusable size.
     """
-    with _opened(path, content) as image:
+
+    def use(image: Image.Image) -> PhotoFile:
         _refuse_unusable(path, image)
-        rgb = _to_rgb(_upright(image))
-        return PhotoFile(np.asarray(rgb), rgb.info.get("icc_profile"), _kept_exif(image))
+        pixels, profile = rgb_pixels(image)
+        return PhotoFile(pixels, profile, *kept_metadata(image, keep))
+
+    return decode(path, use, content)
 
 
 def read_layered(path: Path) -> NDArray[np.uint8]:
-    """Read a picture that may be transparent.
+    """Read a picture that may be transparent, to be shown.
 
     Args:
         path: as for ``open_photo``.
 
     Returns:
-        uint8 (height, width, 4), RGBA, if it has transparency, else (height, width, 3), RGB.
+        uint8 (height, width, 4), RGBA, if it has transparency, else (height, width, 3), RGB; sRGB.
 
     Raises:
         PhotoError: as ``open_photo``.
     """
-    with _opened(path) as image:
+
+    def use(image: Image.Image) -> NDArray[np.uint8]:
         _refuse_unusable(path, image)
-        upright = _upright(image)
-        return np.asarray(upright.convert("RGBA") if upright.has_transparency_data else _to_rgb(upright))
+        return to_srgb(*rgb_pixels(image, alpha=True))
 
-
-def to_profile(pixels: Photo, source: bytes | None, target: bytes | None) -> Photo:
-    """Convert colours from one ICC profile to another, by relative colorimetry.
-
-    Args:
-        pixels: uint8 (height, width, 3), RGB.
-        source: their profile; None is sRGB.
-        target: the profile wanted; None is sRGB.
-
-    Returns:
-        uint8 (height, width, 3), RGB; as it was if a profile is damaged.
-    """
-    if source == target:
-        return pixels
-    with contextlib.suppress(ImageCms.PyCMSError, OSError):
-        before, after = (
-            ImageCms.createProfile("sRGB") if content is None else ImageCms.ImageCmsProfile(io.BytesIO(content))
-            for content in (source, target)
-        )
-        image = Image.fromarray(pixels)
-        intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
-        converted = ImageCms.profileToProfile(image, before, after, renderingIntent=intent, outputMode="RGB")
-        if converted is not None:
-            return np.asarray(converted)
-    return pixels
+    return decode(path, use)
 
 
 def open_reduced(path: Path | str, needed: Callable[[Size], Size], content: bytes | None = None) -> ReducedPhoto:
@@ -151,53 +126,28 @@ def open_reduced(path: Path | str, needed: Callable[[Size], Size], content: byte
         content: as for ``open_photo``.
 
     Returns:
-        The photo, its pixels at least as many as needed or else all there are.
+        The photo in sRGB, its pixels at least as many as needed or else all there are.
 
     Raises:
         PhotoError: as ``open_photo``.
     """
-    with _opened(path, content) as image:
+
+    def use(image: Image.Image) -> ReducedPhoto:
         _refuse_unusable(path, image)
-        stored = image.height, image.width
-        turned = _is_turned(image)
-        size = stored[::-1] if turned else stored
-        least = needed(size)[::-1] if turned else needed(size)
-        for factor in _REDUCTIONS:
-            whole = stored[0] % factor == 0 and stored[1] % factor == 0
-            if whole and stored[0] // factor >= least[0] and stored[1] // factor >= least[1]:
-                # Does nothing where the format cannot; what comes then is the whole photo, which is as good.
-                image.draft(image.mode, (stored[1] // factor, stored[0] // factor))
-                break
-        return ReducedPhoto(np.asarray(_to_rgb(_upright(image))), size)
+        size = upright_size(image)
+        if image.format in {"JPEG", "MPO"}:
+            stored = image.height, image.width
+            least = needed(size)[::-1] if orientation(image) >= 5 else needed(size)
+            for factor in _REDUCTIONS:
+                whole = stored[0] % factor == 0 and stored[1] % factor == 0
+                if whole and stored[0] // factor >= least[0] and stored[1] // factor >= least[1]:
+                    image.draft(image.mode, (stored[1] // factor, stored[0] // factor))
+                    break
+            return ReducedPhoto(to_srgb(*rgb_pixels(image)), size)
+        pixels = to_srgb(*rgb_pixels(image))
+        return ReducedPhoto(pixels, (pixels.shape[0], pixels.shape[1]))
 
-
-def read_mask(path: Path) -> Mask:
-    """Read a binary mask.
-
-    Palettes are resolved to grey first, so Carvana's GIFs (index 0 and 1, shown as 0 and 255) and PNGs of 0/1 or 0/255
-    all read alike.
-
-    Args:
-        path: a GIF, PNG, BMP or TIFF file.
-
-    Returns:
-        bool (height, width), True where the grey value is not 0.
-
-    Raises:
-        PhotoError: if the file cannot be read or holds more than 0 and one other grey value.
-    """
-    with _opened(path) as image:
-        if image.mode == "1":
-            # Pillow hands out bytes of 0 and 255 as bool; numpy and everything here count on 0 and 1.
-            return np.asarray(image).view(np.uint8) > 0
-        grey = np.asarray(image.convert("L"))
-    high = int(grey.max())
-    mask = grey > 0
-    if np.count_nonzero(grey == high) != np.count_nonzero(mask) and high:
-        raise PhotoError(
-            f"{path}: not a binary mask: it has {len(np.unique(grey))} grey values where 0 and one other are allowed"
-        )
-    return mask
+    return decode(path, use, content)
 
 
 def picture_size(path: Path | str, content: bytes | None = None) -> Size:
@@ -210,115 +160,14 @@ def picture_size(path: Path | str, content: bytes | None = None) -> Size:
     Raises:
         PhotoError: if the file is missing or not an image.
     """
-    with _opened(path, content) as image:
-        width, height = image.size
-        return (width, height) if _is_turned(image) else (height, width)
-
-
-@contextlib.contextmanager
-def _opened(path: Path | str, content: bytes | None = None) -> Iterator[Image.Image]:
-    """Open a picture with Pillow; whatever goes wrong inside becomes a PhotoError with the path."""
-    try:
-        with Image.open(path if content is None else io.BytesIO(content)) as image:
-            yield image
-    except FileNotFoundError as error:
-        raise PhotoError(f"{path}: there is no such file") from error
-    except IsADirectoryError as error:
-        raise PhotoError(f"{path}: this is a folder, not a photo") from error
-    except UnidentifiedImageError as error:
-        empty = not content if content is not None else Path(path).stat().st_size == 0
-        raise PhotoError(f"{path}: {'the file is empty' if empty else 'not an image that can be read'}") from error
-    except MemoryError as error:
-        raise PhotoError(f"{path}: too large for this machine's memory") from error
-    # What Pillow raises on damaged files is not documented as one class: these are the ones its plugins use.
-    except (
-        OSError,
-        EOFError,
-        SyntaxError,
-        ArithmeticError,
-        LookupError,
-        TypeError,
-        ValueError,
-        *_CODEC_ERRORS,
-    ) as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise PhotoError(f"{path}: cannot be read: {error.strerror}") from error
-        raise PhotoError(f"{path}: damaged: {error}") from error
+    return decode(path, upright_size, content)
 
 
 def _refuse_unusable(path: Path | str, image: Image.Image) -> None:
+    refuse_too_large(path, image)
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise PhotoError(
-            f"{path}: {width}x{height} is {width * height / 1e6:.0f} megapixels; at most {MAX_PIXELS // 10**6} can "
-            "be read, make it smaller"
-        )
     if min(width, height) < MIN_SIDE:
         raise PhotoError(f"{path}: {width}x{height} is too small for a photo; both sides need {MIN_SIDE} pixels")
-    # Two frames in a JPEG are a phone's depth map or preview (MPO); the first one is the photo.
     frames: int = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format not in {"MPO", "JPEG", "TIFF"}:
+    if frames > 1 and image.format not in _SEVERAL:
         raise PhotoError(f"{path}: animated ({frames} frames); save the frame you want as a still picture")
-
-
-def _is_turned(image: Image.Image) -> bool:
-    """Whether the camera lay on its side."""
-    return _orientation(image) >= 5
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8: 5 to 8 exchange the sides, 1 is upright."""
-    try:
-        found = int(image.getexif().get(0x0112, 1))
-    except (SyntaxError, ValueError, KeyError, TypeError, struct.error):
-        return 1  # damaged EXIF: the pixels are still good
-    return found if found in _TURNS else 1
-
-
-def _kept_exif(image: Image.Image) -> bytes | None:
-    """What a camera wrote of the photo, as far as it holds for what is made of it."""
-    try:
-        exif = image.getexif()
-        exif.pop(0x0112, None)  # orientation: it has been applied
-        details = exif.get_ifd(0x8769)
-        for tag in (0xA002, 0xA003):  # width and height
-            details.pop(tag, None)
-        # Pillow writes no thumbnail, which would show the photo as it was.
-        return exif.tobytes() if len(exif) else None
-    except (SyntaxError, ValueError, KeyError, TypeError, OSError, struct.error):
-        return None  # damaged EXIF: the pixels are still good
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    # ImageOps.exif_transpose does this too, but copies upright photos and may fail on the rest of the EXIF data.
-    image.load()
-    turn = _TURNS[_orientation(image)]
-    return image if turn is None else image.transpose(turn)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
-    profile = image.info.get("icc_profile")
-    if image.mode == "CMYK" and profile:
-        with contextlib.suppress(ImageCms.PyCMSError, OSError):  # a damaged profile: convert without it
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            if converted is not None:
-                converted.info.pop("icc_profile", None)
-                return converted
-    if image.mode.startswith("I"):  # 16-bit grey: "I;16", "I;16B" or, widened to 32 bits, "I"
-        values = np.asarray(image).astype(np.int64)
-        image = Image.fromarray(np.clip(values >> 8 if values.max() > 255 else values, 0, 255).astype(np.uint8))
-    elif image.mode == "F":
-        raise ValueError("floating-point pixels, whose range is not known; save it as 8-bit")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        image = Image.alpha_composite(white, rgba)
-    rgb = image.convert("RGB")
-    if image.mode in {"CMYK", "L", "LA", "LAB"} or profile is None:
-        rgb.info.pop("icc_profile", None)  # a profile of other channels than these
-    else:
-        rgb.info["icc_profile"] = profile
-    return rgb

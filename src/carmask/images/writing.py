@@ -52,6 +52,7 @@ def encode_picture(
     format: Format = "png",  # noqa: A002
     quality: int | None = None,
     exif: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
 ) -> bytes:
     """Make a PNG, WebP or JPEG file of a picture.
 
@@ -61,6 +62,7 @@ def encode_picture(
         format: ``png`` keeps every value; ``webp`` and ``jpg``, which has no transparency, are smaller and near to it.
         quality: 1 to 100, of ``webp`` and ``jpg``; None for what serves well.
         exif: what is written of the photo; left out of a ``jpg`` that it is too long for.
+        dpi: pixels per inch, across and down; a ``webp`` holds them in ``exif`` only.
 
     Returns:
         The file's content.
@@ -70,7 +72,7 @@ def encode_picture(
             ``jpg``.
     """
     if format == "png":
-        return encode_png(pixels, icc_profile, exif)
+        return encode_png(pixels, icc_profile, exif, dpi)
     buffer = io.BytesIO()
     image = Image.fromarray(pixels)
     name, limit = ("WebP", MAX_WEBP_SIDE) if format == "webp" else ("JPEG", MAX_JPEG_SIDE)
@@ -83,7 +85,8 @@ def encode_picture(
     else:
         # One segment of a JPEG holds no more.
         exif = exif if len(exif) <= MAX_JPEG_EXIF else b""
-        image.save(buffer, "JPEG", quality=quality or JPEG_QUALITY, icc_profile=icc_profile, exif=exif)
+        density = {} if dpi is None else {"dpi": tuple(min(round(value), 65535) for value in dpi)}
+        image.save(buffer, "JPEG", quality=quality or JPEG_QUALITY, icc_profile=icc_profile, exif=exif, **density)
     return buffer.getvalue()
 
 
