@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from carmask.cli import app
 from carmask.errors import DeviceError, ModelError, UsageError

@@ -1,4 +1,4 @@
-"""The command line: the only package that prints or exits. Each command calls a function below and shows its result."""
+"""The command line: the only package that prints or exits. Each command parses, calls the library, shows the result."""
 
 from __future__ import annotations
 
@@ -6,29 +6,37 @@ import os
 import sys
 import warnings
 
-import typer
+import click
 
-# In the order in which the help lists their commands.
-from carmask.cli import cutting, parts, scoring, training
-from carmask.cli.common import app, complain
+from carmask.cli.app import app
+from carmask.cli.messages import complain
 from carmask.errors import CarmaskError, OutputError
 
-__all__ = ["app", "cutting", "main", "parts", "scoring", "training"]
+__all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Run the command line; exit 0 if all is done, 1 if something failed, 2 if the request was wrong."""
+    """Run the command line and exit.
+
+    The exit status is 0 if everything is done, 1 if something failed, 2 if the request cannot be served, 130 after an
+    interrupt and 141 if the reader of the output went away.
+    """
     # Pillow warns of odd metadata in photos that it reads without fault; what it cannot read is an error anyway.
     warnings.filterwarnings("ignore", module="PIL")
     try:
-        code = app(standalone_mode=False)
+        code = app.main(prog_name="carmask", standalone_mode=False)
         sys.stdout.flush()
-    except typer.exceptions.TyperException as error:
-        # Without arguments Typer has printed the help, and the message is empty.
-        if message := " ".join(error.format_message().split()):
-            complain(f"{message} (try: carmask --help)")
+    except click.exceptions.NoArgsIsHelpError as error:
+        # A group without a command: its help, on standard error since nothing was asked for.
+        print(error.format_message(), file=sys.stderr)
         code = 2
-    except (KeyboardInterrupt, typer.Abort):
+    except click.ClickException as error:
+        message = " ".join(error.format_message().split())
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "carmask"
+        complain(f"{message} (try: {path} --help)")
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
         complain("interrupted")
         code = 130
     except BrokenPipeError:

@@ -1,0 +1,58 @@
+"""The command ``carmask`` and the table of its commands.
+
+The table makes ``carmask --help`` fast: it is printed without importing the commands. A test compares it with them.
+"""
+
+from __future__ import annotations
+
+import click
+
+from carmask import __version__
+from carmask.cli.command import Entry, LazyGroup
+
+#: Settings of every command; they are inherited from the group.
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+_CUT, _LOOK, _SUBMIT, _TRAIN, _RELEASE, _DATA = (
+    "Cut",
+    "Look and score",
+    "Submit to the Carvana challenge",
+    "Train",
+    "Finish a model",
+    "Make and convert data",
+)
+
+COMMANDS = (
+    Entry(_CUT, "cut", "Cut cars out of photos.", "cut:cut"),
+    Entry(_CUT, "turntable", "Turn the views of a car into an animation and a page.", "turntable:turntable"),
+    Entry(_LOOK, "explore", "Describe a data set, and what is wrong with it, on one page.", "explore:explore"),
+    Entry(_LOOK, "view", "Put photos and their masks side by side on sheets.", "view:view"),
+    Entry(_LOOK, "evaluate", "Score a model, or compare two, on photos with true masks.", "evaluate:evaluate"),
+    Entry(_SUBMIT, "submit", "Predict all photos of a folder and write a submission.", "submit:submit"),
+    Entry(_SUBMIT, "check", "Find out what is wrong with a submission, and repair it.", "check:check"),
+    Entry(_SUBMIT, "score", "Score a submission as the challenge does.", "score:score"),
+    Entry(_SUBMIT, "rle", "Convert masks to run lengths and back.", "rle:rle"),
+    Entry(_TRAIN, "train", "Train a network by a recipe.", "train:train"),
+    Entry(_TRAIN, "compare", "Compare trainings: a table and their curves.", "compare:compare"),
+    Entry(_TRAIN, "networks", "List the networks, or the layers of one.", "networks:networks"),
+    Entry(_TRAIN, "augment", "Show what augmentation does to a photo and its mask.", "augment:augment"),
+    Entry(_RELEASE, "export", "Make a model file of a finished training.", "export:export"),
+    Entry(_RELEASE, "blend", "Average the weights of two models.", "blend:blend"),
+    Entry(_RELEASE, "quantize", "Measure the ranges with which a model is computed in 8 bits.", "quantize:quantize"),
+    Entry(_RELEASE, "calibrate", "Fit a model's confidence and expected error.", "calibrate:calibrate"),
+    Entry(_DATA, "render", "Render a data set of cars with exact masks.", "render:render"),
+    Entry(_DATA, "parts", "Convert and check data sets of car parts.", "parts:parts"),
+)
+
+
+@click.group(
+    "carmask",
+    cls=LazyGroup,
+    entries=COMMANDS,
+    context_settings=SETTINGS,
+    no_args_is_help=True,
+    epilog="Start with: carmask cut PHOTOS --out DIR. Help on a command: carmask COMMAND --help.",
+)
+@click.version_option(__version__, prog_name="carmask", message="%(prog)s %(version)s")
+def app() -> None:
+    """Take the car out of a photo: mask, transparent cut-out, or the car in front of another background."""

@@ -1,0 +1,124 @@
+"""Commands and groups of the command line: help in sections, examples, and imports on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from click.types import OptionHelpExtra
+
+#: Heading of the options that name no section of their own.
+OPTIONS = "Options"
+
+
+class Option(click.Option):
+    """An option that the help lists under a heading of its own."""
+
+    def __init__(self, *args: Any, section: str = OPTIONS, **kwargs: Any) -> None:
+        self.section = section
+        super().__init__(*args, **kwargs)
+
+    def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
+        """Default and "required"; the range stands in the metavar."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
+
+
+def option(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Like :func:`click.option`, with ``section``: the heading under which the help lists it."""
+    return click.option(*names, cls=Option, **attributes)
+
+
+class Command(click.Command):
+    """A command whose help ends with examples.
+
+    Args:
+        args: As :class:`click.Command`.
+        examples: Command lines as a user types them, each a line.
+        kwargs: As :class:`click.Command`.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        self.examples = tuple(examples)
+        super().__init__(*args, **kwargs)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under their headings: general options first, then in order of appearance."""
+        sections: dict[str, list[tuple[str, str]]] = {OPTIONS: []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and not isinstance(param, click.Argument):
+                sections.setdefault(getattr(param, "section", OPTIONS), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records, col_max=26)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, each on a line of its own however long it is."""
+        super().format_epilog(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples:
+                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+
+class Entry(NamedTuple):
+    """A command as its group lists it, before it is imported."""
+
+    section: str
+    name: str
+    summary: str
+    #: ``module:attribute`` below :mod:`carmask.cli.commands`.
+    home: str
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is run or its help is shown, not when it is listed.
+
+    Args:
+        args: As :class:`click.Group`.
+        entries: The commands, in the order in which the help lists them.
+        kwargs: As :class:`click.Group`.
+    """
+
+    def __init__(self, *args: Any, entries: Sequence[Entry], **kwargs: Any) -> None:
+        self.entries: Mapping[str, Entry] = {entry.name: entry for entry in entries}
+        super().__init__(*args, **kwargs)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names of the commands, in the order of the help."""
+        return list(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command of this name."""
+        entry = self.entries.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.home.partition(":")
+        found = getattr(import_module(f"carmask.cli.commands.{module}"), attribute)
+        assert isinstance(found, click.Command)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and name similar ones if there is none of this name."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=self.entries, ctx=ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands in sections, without importing them."""
+        width = max(map(len, self.entries))
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for entry in self.entries.values():
+            sections.setdefault(entry.section, []).append((f"{entry.name:{width}}", entry.summary))
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)

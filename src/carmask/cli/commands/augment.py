@@ -1,0 +1,34 @@
+"""``carmask augment``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from carmask.cli.command import Command, option
+from carmask.cli.options import PATH, out_option
+
+
+@click.command("augment", cls=Command, examples=("carmask augment car_01.jpg car_01_mask.gif --out sheet.png",))
+@click.argument("photo", type=PATH, metavar="PHOTO", help="A photo.")
+@click.argument("mask", type=PATH, metavar="MASK", help="Its mask.")
+@out_option("FILE", "The PNG to write.")
+@option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="NUMBER",
+    help="Seed of the random combinations.",
+)
+def augment(photo: Path, mask: Path, out: Path, seed: int) -> None:
+    """Show what augmentation does to a photo and its mask.
+
+    Writes a PNG sheet with every change that training can make to them, and the photo in 2, 4, 8 and 16 colours.
+    """
+    from carmask.data.sheet import augmentation_sheet
+    from carmask.images import read_mask, read_photo, write_picture
+
+    write_picture(out, augmentation_sheet(read_photo(photo), read_mask(mask), seed=seed))
+    print(f"sheet in {out}")

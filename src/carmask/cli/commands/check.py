@@ -1,0 +1,80 @@
+"""``carmask check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from carmask.cli.command import Command, option
+from carmask.cli.options import PATH, model_option, parse_size, sample_option
+from carmask.cli.progress import progress_bar
+from carmask.errors import UsageError
+
+_TRUTH = "Photos or true masks to compare with"
+
+
+@click.command(
+    "check",
+    cls=Command,
+    examples=(
+        "carmask check submission.csv --sample sample_submission.csv",
+        "carmask check submission.csv --photos test/",
+        "carmask check submission.csv --sample sample_submission.csv --truth train_masks.csv --fix repaired.csv",
+    ),
+)
+@click.argument("file", type=PATH, metavar="SUBMISSION", help="The CSV to check.")
+@sample_option
+@option("--truth", type=PATH, section=_TRUTH, metavar="DIR|CSV", help="True masks of some of the images.")
+@option(
+    "--photos",
+    type=PATH,
+    section=_TRUTH,
+    metavar="DIR",
+    help="Photos, where no true masks are known. A model predicts the masks of some of them.",
+)
+@option("--fix", type=PATH, metavar="FILE", help="Write the repaired submission here, if the repair is exact.")
+@option("--size", default="1918x1280", show_default=True, metavar="WIDTHxHEIGHT", help="Size of the photos.")
+@model_option
+def check(
+    file: Path,
+    sample: Path | None,
+    truth: Path | None,
+    photos: Path | None,
+    fix: Path | None,
+    size: str,
+    model: str,
+) -> None:
+    """Find out what is wrong with a submission, and repair it.
+
+    Reports missing, unknown and repeated names, malformed and overlapping runs, and masks in another frame than the
+    photos' (224x224, 1912 or 1920 pixels wide) or in column order. With --truth or --photos it tries the known frames,
+    offsets and orders, and prints the score that the repaired submission would have.
+
+    Prints one finding a line. The exit status is 1 if one of them is an error.
+    """
+    from carmask.data.mask_source import Truth
+    from carmask.submission import diagnose as doctor
+    from carmask.submission.submission import read_sample
+
+    if truth is not None and photos is not None:
+        raise UsageError("--truth and --photos exclude each other: the truth says more")
+    frame, names = parse_size(size), read_sample(sample) if sample is not None else None
+    known: doctor.KnownMasks | None = Truth(truth) if truth is not None else None
+    if photos is not None:
+        from carmask.data.table import find_photos
+        from carmask.model.runtime import load_model
+
+        known = doctor.SeenMasks(load_model(model), find_photos(photos))
+    with progress_bar("checking", "rows") as step:
+        findings = doctor.diagnose(file, names, frame, truth=known, progress=step)
+    for finding in findings:
+        print(f"{finding.severity}: {finding.kind}: {finding.message}")
+    if fix is not None:
+        from carmask.submission.repair import repair
+
+        print(f"{repair(file, fix, names, frame, findings)} rows repaired in {fix}")
+    if any(finding.severity == "error" for finding in findings):
+        raise click.exceptions.Exit(1)
+    shifts = "" if truth is not None else " (a shift by a pixel shows only with --truth)"
+    print(f"{file}: good{shifts}")

@@ -1,0 +1,302 @@
+"""``carmask cut``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from carmask.cli.batches import follow, start_engine
+from carmask.cli.command import Command, option
+from carmask.cli.options import (
+    PATH,
+    RUN,
+    address_option,
+    device_option,
+    engine_option,
+    model_option,
+    parse_size,
+    progress_option,
+    restart_option,
+    timeout_option,
+)
+from carmask.errors import UsageError
+
+if TYPE_CHECKING:
+    from carmask.compositing.background import Fit
+    from carmask.compositing.placement import Rule
+    from carmask.compositing.shadow import Shadow
+    from carmask.images.writing import Format
+    from carmask.model.runtime import Device
+    from carmask.prediction.confidence import Review
+
+_WHAT = "What is written"
+_SCENE = "Background, shadow, place"
+_REVIEW = "Photos to review"
+
+
+@click.command(
+    "cut",
+    cls=Command,
+    examples=(
+        "carmask cut photos/ --out out/",
+        "carmask cut photos/ --out out/ --mask --recursive",
+        "carmask cut photos/ --out out/ --review-budget 5%",
+        "carmask cut car.jpg --out out/ --background showroom.jpg --shadow keep --format jpg",
+        "carmask cut photos/ --out out/ --background white --place turntable --floor 0.85 --size 1600x1200",
+        "carmask cut photos/ --out out/ --parts --model parts.onnx",
+        "carmask cut s3://bucket/photos --out s3://bucket/cut --engine ray --address auto --state runs/monday",
+    ),
+)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, help="Photos, or folders of photos.")
+@option("--out", "-o", required=True, metavar="DIR", help="Folder for the results.")
+@model_option
+@option("--recursive", "-r", is_flag=True, help="Search sub-folders too, and keep them in the output folder.")
+@option(
+    "--mask", is_flag=True, section=_WHAT, help="Write NAME_mask.png (values 0 and 255, one bit a pixel), no cut-out."
+)
+@option(
+    "--layers",
+    is_flag=True,
+    section=_WHAT,
+    help="Also write NAME_mask, NAME_alpha, NAME_foreground and, with a shadow, NAME_shadow.png.",
+)
+@option(
+    "--parts",
+    is_flag=True,
+    section=_WHAT,
+    help="Write NAME_parts.png (the part's label at each pixel) and NAME_overlay.png. It needs a model of car parts.",
+)
+@option(
+    "--format",
+    "picture",
+    type=click.Choice(["png", "webp", "jpg"]),
+    default="png",
+    show_default=True,
+    section=_WHAT,
+    help="File format of cut-outs and pictures. webp takes a quarter of png's size and is not lossless; jpg has no "
+    "transparency.",
+)
+@option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    metavar="1-100",
+    section=_WHAT,
+    help="Quality of webp and jpg.  [default: 90]",
+)
+@option(
+    "--background",
+    metavar="COLOUR|IMAGE|blur",
+    section=_SCENE,
+    help="Put the car in front of this: a colour (white, '#d0d4d8'), a gradient (white:#8a8f98), a picture "
+    "(showroom.jpg), or blur for the photo's own background, blurred.",
+)
+@option(
+    "--fit",
+    type=click.Choice(["cover", "contain"]),
+    default="cover",
+    show_default=True,
+    section=_SCENE,
+    help="How a background picture fills the frame.",
+)
+@option(
+    "--shadow",
+    type=click.Choice(["none", "keep", "make"]),
+    default="none",
+    show_default=True,
+    section=_SCENE,
+    help="keep: the shadow of the photo, which needs an even floor. make: a synthetic one.",
+)
+@option(
+    "--shadow-strength",
+    "strength",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="0-3",
+    section=_SCENE,
+    help="Factor on the darkness of the shadow.",
+)
+@option(
+    "--glass",
+    type=float,
+    metavar="0-1",
+    section=_SCENE,
+    help="Transparency of the windows. It needs a model that labels windows.",
+)
+@option(
+    "--match",
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar="0-1",
+    section=_SCENE,
+    help="How far the car's brightness and colour move towards the background's.",
+)
+@option(
+    "--place",
+    type=click.Choice(["photo", "centre", "turntable"]),
+    default="photo",
+    show_default=True,
+    section=_SCENE,
+    help="photo: the car stays where it is. centre: it is centred. turntable: all views of a car (CAR_01, CAR_02, ...) "
+    "are centred with one scale and one horizon.",
+)
+@option(
+    "--scale",
+    type=float,
+    default=0.8,
+    show_default=True,
+    metavar="0-1",
+    section=_SCENE,
+    help="Share of the frame that a placed car takes.",
+)
+@option(
+    "--floor",
+    type=float,
+    metavar="0-1",
+    section=_SCENE,
+    help="Height of the wheels of a placed car, as a fraction of the frame from the top.",
+)
+@option(
+    "--size", metavar="WxH", section=_SCENE, help="Size of the pictures in pixels.  [default: the size of the photo]"
+)
+@option(
+    "--crop",
+    type=float,
+    metavar="MARGIN",
+    section=_SCENE,
+    help="Crop to the car with this margin, a fraction of the car's longer side; 0.05 is 5 %.",
+)
+@option(
+    "--review-budget",
+    "budget",
+    metavar="PERCENT",
+    section=_REVIEW,
+    help="Mark this share of the photos, those of lowest confidence; for example 5%.",
+)
+@option(
+    "--review-below",
+    "below",
+    type=click.FloatRange(0, 1),
+    metavar="0-1",
+    section=_REVIEW,
+    help="Mark all photos of lower confidence.  [default: the model's own threshold]",
+)
+@device_option
+@restart_option
+@timeout_option
+@progress_option
+@engine_option
+@address_option
+@option(
+    "--state",
+    type=PATH,
+    metavar="DIR",
+    section=RUN,
+    help="Local folder for the manifest and report.csv where --out is an object store.",
+)
+def cut(
+    paths: tuple[str, ...],
+    out: str,
+    mask: bool,
+    layers: bool,
+    parts: bool,
+    picture: Format,
+    quality: int | None,
+    background: str | None,
+    fit: Fit,
+    shadow: Shadow,
+    strength: float,
+    glass: float | None,
+    match: float,
+    place: Rule,
+    scale: float,
+    floor: float | None,
+    size: str | None,
+    crop: float | None,
+    model: str,
+    device: Device,
+    recursive: bool,
+    budget: str | None,
+    below: float | None,
+    restart: bool,
+    timeout: float,
+    progress: str,
+    engine: str,
+    address: str | None,
+    state: Path | None,
+) -> None:
+    """Cut cars out of photos.
+
+    Writes DIR/NAME.png for each photo: the car on transparency, at the photo's own size. Writes DIR/report.csv with a
+    row for each photo: status, confidence, expected error of the contour in pixels, and review=yes where a person
+    should look at the result.
+
+    A photo that cannot be read is reported, and the others are done. After an interruption the same command continues.
+    A photo that has changed since is done again.
+    """
+    from carmask.batch import run, series, storage
+    from carmask.batch.process import PhotoTask
+    from carmask.compositing.background import Background
+    from carmask.compositing.placement import Placing
+    from carmask.compositing.style import RenderStyle
+
+    frame = None if size is None else parse_size(size)
+    placing = Placing(place, scale, floor, frame, crop)
+    look = RenderStyle(shadow, strength, glass, match, placing)
+    behind = None if background is None else Background.parse(background, fit)
+    wanted = run.OutputSpec(
+        mask=mask,
+        background=behind,
+        format=picture,
+        parts=parts,
+        quality=quality,
+        layers=layers,
+        look=look,
+    )
+    wanted.check()
+    places, target = [storage.location(path) for path in paths], storage.location(out)
+    if engine == "local":
+        storage.local_only([*places, target])
+    folder = storage.need_state(target, state)
+    jobs = run.plan(places, target, wanted, recursive=recursive)
+    if place == "turntable":
+        jobs = series.with_series(jobs)
+    task = PhotoTask(model, wanted, device, storage=storage.Stores())
+    review = _review(model, budget, below)
+    worker = start_engine(task, timeout, engine, address)
+    with worker, run.opened(folder, jobs, task, restart=restart) as manifest:
+        try:
+            failed = follow(run.cut(jobs, manifest, worker), len(jobs), "cutting", progress)
+        finally:
+            worker.close()  # nothing is written any more when the folder is tidied
+            report = run.write_report(folder, jobs, manifest, review=review)
+            doubtful = len(run.to_review(jobs, manifest, review))
+    if progress != "json":
+        print(f"{len(jobs) - failed} of {len(jobs)} photos done; results in {out}, table in {report}")
+        print(f"{doubtful} to look at: those with review=yes in the table")
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _review(model: str, budget: str | None, below: float | None) -> Review:
+    from carmask.model.file import find_model, read_info
+    from carmask.prediction.confidence import REVIEW_BELOW, Review
+
+    if budget is not None and below is not None:
+        raise UsageError("--review-budget and --review-below exclude each other")
+    share = None
+    if budget is not None:
+        number, percent, rest = budget.strip().partition("%")
+        try:
+            share = float(number) / 100 if percent and not rest else float("nan")
+        except ValueError:
+            share = float("nan")
+        if not 0 <= share <= 1:
+            raise UsageError(f"--review-budget {budget}: write a share of the photos such as 5%")
+    if below is None:
+        calibration = read_info(find_model(model)).calibration
+        below = REVIEW_BELOW if calibration is None else calibration.review_below
+    return Review(below, share)

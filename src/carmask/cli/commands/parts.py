@@ -1,0 +1,92 @@
+"""``carmask parts convert`` and ``carmask parts check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from carmask.cli.command import Command, Entry, LazyGroup, option
+from carmask.cli.options import PATH
+from carmask.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from carmask.data.partsexport import Form
+
+
+@click.group(
+    "parts",
+    cls=LazyGroup,
+    entries=(
+        Entry("Commands", "convert", "Write a data set of car parts in another form.", "parts:convert"),
+        Entry("Commands", "check", "Read all labels of a data set and count the parts.", "parts:check"),
+    ),
+    no_args_is_help=True,
+)
+def parts() -> None:
+    """Convert and check data sets of car parts."""
+
+
+@click.command(
+    "convert",
+    cls=Command,
+    examples=(
+        "carmask parts convert carparts/ carparts-png/ --to png",
+        "carmask parts convert arrays/ data/ --to coco",
+    ),
+)
+@click.argument(
+    "data",
+    type=PATH,
+    metavar="IN",
+    help="images/ with annotations.json, or with labels/ and classes.txt; or *.npy.",
+)
+@click.argument("out", type=PATH, metavar="OUT", help="A new folder.")
+@option(
+    "--to",
+    type=click.Choice(["coco", "png"]),
+    required=True,
+    help="coco: COCO annotations with run lengths. png: index PNG with classes.txt.",
+)
+def convert(data: Path, out: Path, to: Form) -> None:
+    """Write a data set of car parts in another form.
+
+    Reads COCO, index PNG, arrays, and what 'carmask render --parts' wrote. An array is NAME.npy of shape (height,
+    width, 4): RGB and the value of the class, which is 0, 10, ... 90 where no classes.txt lies beside it.
+    """
+    from carmask.data.partsexport import convert as run
+
+    with progress_bar("converting", "photos") as step:
+        made = run(data, out, to, progress=step)
+    print(f"{made.photos} photos with {len(made.names)} parts in {out}")
+
+
+@click.command("check", cls=Command, examples=("carmask parts check carparts/",))
+@click.argument("data", type=PATH, metavar="DATA", help="A data set of car parts.")
+def check(data: Path) -> None:
+    """Read all labels of a data set and count the parts.
+
+    Prints for each part the number of photos that show it and its share of the pixels, and the pairs of photos that
+    are nearly the same.
+    """
+    import numpy as np
+
+    from carmask.data.duplicates import near_duplicates
+    from carmask.data.parts import read_parts
+    from carmask.data.partsexport import read_checked
+
+    examples, names = read_parts(data)
+    photos, pixels, total = np.zeros(256, np.int64), np.zeros(256, np.int64), 0
+    with progress_bar("reading", "photos") as step:
+        for done, example in enumerate(examples, 1):
+            counts = np.bincount(read_checked(example).ravel(), minlength=256)
+            photos, pixels, total = photos + (counts > 0), pixels + counts, total + int(counts.sum())
+            step(done, len(examples))
+    width = max(len(name) for name in ("background", *names))
+    print(f"{'part':{width}}  photos  % of pixels")
+    for label, name in enumerate(("background", *names)):
+        print(f"{name:{width}}  {photos[label]:6}  {100 * pixels[label] / total:11.3f}")
+    for one, other, alike in near_duplicates([example.photo for example in examples]):
+        print(f"the same photo, nearly: {examples[one].photo.name} {examples[other].photo.name} ({alike:.4f})")
+    print(f"{data}: {len(examples)} photos with {len(names)} parts")

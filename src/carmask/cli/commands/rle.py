@@ -1,0 +1,84 @@
+"""``carmask rle encode`` and ``carmask rle decode``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from carmask.cli.command import Command, Entry, LazyGroup, option
+from carmask.cli.messages import complain
+from carmask.cli.options import PATH, out_option, parse_size
+from carmask.cli.progress import progress_bar
+
+
+@click.group(
+    "rle",
+    cls=LazyGroup,
+    entries=(
+        Entry("Commands", "encode", "Write masks as a CSV of run lengths.", "rle:encode"),
+        Entry("Commands", "decode", "Write the masks of a CSV as PNG files.", "rle:decode"),
+    ),
+    no_args_is_help=True,
+)
+def rle() -> None:
+    """Convert masks to run lengths and back.
+
+    The CSV has the columns img and rle_mask, as the Carvana challenge defines them: pairs of start and length, pixels
+    numbered from 1, row by row.
+    """
+
+
+@click.command(
+    "encode",
+    cls=Command,
+    examples=("carmask rle encode train_masks/ --out train_masks.csv", "carmask rle encode car_01_mask.png"),
+)
+@click.argument("masks", type=PATH, nargs=-1, required=True, metavar="MASK...", help="Mask files, or folders of them.")
+@out_option("FILE", "Write here, not to standard output.", required=False)
+@option(
+    "--suffix",
+    default=".jpg",
+    show_default=True,
+    metavar="SUFFIX",
+    help="Ending of the image names in the CSV. '_mask' is taken off the names of the masks.",
+)
+def encode(masks: tuple[Path, ...], out: Path | None, suffix: str) -> None:
+    """Write masks as a CSV of run lengths.
+
+    Prints the CSV, or writes it to the file that --out names.
+    """
+    from carmask.data.table import find_masks, photo_stem
+    from carmask.images import read_mask
+    from carmask.rle import rle_encode
+    from carmask.submission.submission import format_rows, write_submission
+
+    files = [file for path in masks for file in (find_masks(path).values() if path.is_dir() else [path])]
+    rows = ((photo_stem(file) + suffix, rle_encode(read_mask(file))) for file in files)
+    if out is None:
+        sys.stdout.writelines(format_rows(rows))
+    else:
+        print(f"{write_submission(out, rows)} rows in {out}")
+
+
+@click.command("decode", cls=Command, examples=("carmask rle decode train_masks.csv --size 1918x1280 --out masks/",))
+@click.argument("file", type=PATH, metavar="CSV", help="A CSV with the columns img and rle_mask.")
+@option("--size", required=True, metavar="WIDTHxHEIGHT", help="Size of the frame in which the masks are written.")
+@out_option("DIR", "Folder for NAME_mask.png.")
+def decode(file: Path, size: str, out: Path) -> None:
+    """Write the masks of a CSV as PNG files.
+
+    Writes a PNG with one bit a pixel for each row. A row that cannot be decoded is reported, and the others are done.
+    """
+    from carmask.submission.submission import decode_to_files
+
+    frame = parse_size(size)
+    failures: list[str] = []
+    with progress_bar("decoding", "masks") as step:
+        written = decode_to_files(file, frame, out, on_failure=failures.append, progress=step)
+    for failure in failures:
+        complain(failure)
+    print(f"{written} masks in {out}")
+    if failures:
+        raise click.exceptions.Exit(1)

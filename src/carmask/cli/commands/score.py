@@ -1,0 +1,48 @@
+"""``carmask score``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from carmask.cli.command import Command, option
+from carmask.cli.options import PATH
+
+
+@click.command(
+    "score",
+    cls=Command,
+    examples=(
+        "carmask score submission.csv --truth train_masks.csv",
+        "carmask score submission.csv --truth train_masks/ --worst 10",
+    ),
+)
+@click.argument("file", type=PATH, metavar="SUBMISSION", help="The CSV to score.")
+@option(
+    "--truth",
+    type=PATH,
+    required=True,
+    metavar="DIR|CSV",
+    help="A folder of true masks, or train_masks.csv.",
+)
+@option(
+    "--worst",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="COUNT",
+    help="Also list this many of the images of lowest Dice.",
+)
+def score(file: Path, truth: Path, worst: int) -> None:
+    """Score a submission as the challenge does.
+
+    Prints the mean Dice coefficient over all images of the truth.
+    """
+    from carmask.data.mask_source import Truth
+    from carmask.submission.submission import score_submission
+
+    scores = score_submission(file, Truth(truth))
+    for one in sorted(scores, key=lambda one: one.dice)[:worst]:
+        print(f"{one.image}  {one.dice:.6f}")
+    print(f"mean Dice {sum(one.dice for one in scores) / len(scores):.9f} over {len(scores)} images")

@@ -1,0 +1,89 @@
+"""``carmask submit``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from carmask.cli import batches
+from carmask.cli.command import Command
+from carmask.cli.options import (
+    address_option,
+    device_option,
+    engine_option,
+    model_option,
+    out_option,
+    progress_option,
+    restart_option,
+    sample_option,
+    timeout_option,
+)
+
+if TYPE_CHECKING:
+    from carmask.batch.process import Result
+    from carmask.model.runtime import Device
+
+
+@click.command(
+    "submit",
+    cls=Command,
+    examples=(
+        "carmask submit test/ --out submission.csv",
+        "carmask submit test/ --sample sample_submission.csv --out submission.csv",
+    ),
+)
+@click.argument("photos", metavar="PHOTOS", help="A folder of photos.")
+@out_option("FILE", "The CSV to write.")
+@model_option
+@sample_option
+@device_option
+@restart_option
+@timeout_option
+@progress_option
+@engine_option
+@address_option
+def submit(
+    photos: str,
+    out: Path,
+    model: str,
+    sample: Path | None,
+    device: Device,
+    restart: bool,
+    timeout: float,
+    progress: str,
+    engine: str,
+    address: str | None,
+) -> None:
+    """Predict all photos of a folder and write a submission.
+
+    Writes FILE, a CSV with the columns img and rle_mask, as the Carvana challenge wants it. With --sample it has the
+    rows of the sample in the sample's order; without, all photos sorted by name.
+
+    FILE is complete or absent. After an interruption the same command continues from FILE.partial.
+    """
+    from carmask.batch import storage
+    from carmask.batch.process import OutputSpec, PhotoTask
+    from carmask.data.table import find_photos
+    from carmask.submission import submission
+
+    folder = storage.location(photos)
+    if engine == "local":
+        storage.local_only([folder])
+    found: Mapping[str, Path | str]
+    found = find_photos(folder) if isinstance(folder, Path) else storage.Stores().by_stem(folder)
+    names = submission.read_sample(sample) if sample is not None else [Path(photo).name for photo in found.values()]
+    jobs = submission.jobs_for(submission.match_photos(names, found))
+    task = PhotoTask(model, OutputSpec(runs=True), device, storage=storage.Stores())
+    worker = batches.start_engine(task, timeout, engine, address)
+    with worker, submission.unfinished(out, task, len(jobs), restart=restart) as manifest:
+
+        def follow(results: Iterator[Result]) -> None:
+            batches.follow(results, len(jobs), "predicting", progress)
+
+        rows = submission.predict_rows(jobs, manifest, worker, follow=follow)
+        count = submission.write_submission(out, rows)
+    if progress != "json":
+        print(f"{count} rows in {out}")

@@ -1,0 +1,183 @@
+"""``carmask train``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from carmask.cli.command import Command, option
+from carmask.cli.messages import need
+from carmask.cli.options import PATH, out_option
+from carmask.cli.progress import progress_bar
+from carmask.errors import UsageError
+
+_INPUT = "Data and initial weights"
+_WHERE = "Where and how long"
+
+
+@click.command(
+    "train",
+    cls=Command,
+    examples=(
+        "carmask train default --data carvana/ --out runs/default",
+        "carmask train unet-320 --data carvana/ --out runs/unet --set loss=bce+dice --minutes 10",
+        "carmask train default-wide --init default.onnx --data carvana/ --also street/=0.15 --out runs/wide",
+    ),
+)
+@click.argument("recipe", metavar="RECIPE", help="The name of a shipped recipe, such as default, or a TOML file.")
+@option(
+    "--data",
+    type=PATH,
+    required=True,
+    metavar="DIR",
+    section=_INPUT,
+    help="A folder with train/ and train_masks/ (or train_masks.csv), or a data set of car parts.",
+)
+@out_option("DIR", "Folder of the run: settings, log, weights.")
+@option(
+    "--set",
+    "change",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting of the recipe; repeatable.",
+)
+@option(
+    "--also",
+    multiple=True,
+    metavar="DIR=SHARE",
+    section=_INPUT,
+    help="Extra data: take this share of the photos from another data set; repeatable.",
+)
+@option(
+    "--backgrounds",
+    type=PATH,
+    metavar="DIR",
+    section=_INPUT,
+    help="Pictures without cars, for recipes that replace backgrounds.",
+)
+@option(
+    "--init",
+    type=PATH,
+    metavar="FILE|NAME",
+    section=_INPUT,
+    help="Initial weights: a model, or weights.safetensors of a run.",
+)
+@option(
+    "--encoder-weights",
+    type=PATH,
+    metavar="FILE",
+    section=_INPUT,
+    help="ImageNet weights of the encoder as safetensors, so that none are downloaded.",
+)
+@option(
+    "--cache",
+    type=PATH,
+    metavar="DIR",
+    section=_INPUT,
+    help="Folder of the decoded photos.  [default: 'cache' beside the run]",
+)
+@option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    section=_WHERE,
+    help="Where the training runs.",
+)
+@option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="COUNT",
+    section=_WHERE,
+    help="Devices on each machine.",
+)
+@option(
+    "--nodes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="COUNT",
+    section=_WHERE,
+    help="Machines.",
+)
+@option(
+    "--strategy",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    section=_WHERE,
+    help="How several devices share the work, as Lightning names it.",
+)
+@option(
+    "--minutes",
+    type=click.FloatRange(min=0),
+    metavar="MINUTES",
+    section=_WHERE,
+    help="Stop after this time and keep the best weights so far.",
+)
+@option(
+    "--processor-minutes",
+    type=click.FloatRange(min=0),
+    metavar="MINUTES",
+    section=_WHERE,
+    help="The same in processor time, which other programs on the machine do not use up.",
+)
+def train(
+    recipe: str,
+    data: Path,
+    out: Path,
+    change: tuple[str, ...],
+    also: tuple[str, ...],
+    backgrounds: Path | None,
+    init: Path | None,
+    encoder_weights: Path | None,
+    cache: Path | None,
+    device: str,
+    devices: int,
+    nodes: int,
+    strategy: str,
+    minutes: float | None,
+    processor_minutes: float | None,
+) -> None:
+    """Train a network by a recipe.
+
+    Writes to the run's folder: settings, versions, the list of the data, history.csv, curves.png, TensorBoard's log,
+    checkpoints, and at the end the weights and a sheet of validation photos. 'carmask export' makes a model file of it.
+
+    After an interruption the same command continues from the last checkpoint.
+    """
+    need("torch", "train")
+    from carmask.training.extra_data import Sources
+    from carmask.training.recipe import load_recipe
+    from carmask.training.train import Machines
+    from carmask.training.train import train as run
+
+    settings = load_recipe(recipe, list(change))
+    with progress_bar("decoding photos", "photos") as step:
+        weights = run(
+            settings,
+            data,
+            out,
+            sources=Sources(_parse_shares(also), backgrounds, init, encoder_weights),
+            cache=cache,
+            machines=Machines(device, devices, nodes, strategy, minutes, processor_minutes),
+            report=lambda _, done, total: step(done, total),
+        )
+    # Lightning runs this command once for each further device.
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"trained: {weights}; make a model of it with: carmask export {out} --data {data} --out model.onnx")
+
+
+def _parse_shares(texts: tuple[str, ...]) -> tuple[tuple[Path, float], ...]:
+    found = []
+    for text in texts:
+        folder, _, share = text.rpartition("=")
+        try:
+            found.append((Path(folder), float(share)))
+        except ValueError as error:
+            raise UsageError(f"--also {text}: write DIR=SHARE, such as street/=0.1") from error
+    return tuple(found)

@@ -1,0 +1,40 @@
+"""``carmask view``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from carmask.cli.command import Command, option
+from carmask.cli.options import PATH, out_option
+from carmask.cli.progress import progress_bar
+
+
+@click.command(
+    "view",
+    cls=Command,
+    examples=(
+        "carmask view test/ --prediction submission.csv --out sheets/",
+        "carmask view carvana/ --truth carvana/train_masks --prediction masks/ --out sheets/",
+    ),
+)
+@click.argument("photos", type=PATH, metavar="PHOTOS", help="A folder of photos, or a data set with train/.")
+@out_option("DIR", "Folder for sheet-001.png, sheet-002.png, ...")
+@option("--truth", type=PATH, metavar="DIR|CSV", help="True masks.")
+@option("--prediction", type=PATH, metavar="DIR|CSV", help="Predicted masks.")
+@option("--name", "names", multiple=True, metavar="NAME", help="Only this photo; repeatable.")
+@option("--rows", type=click.IntRange(1, 50), default=8, show_default=True, metavar="COUNT", help="Photos on a sheet.")
+def view(
+    photos: Path, out: Path, truth: Path | None, prediction: Path | None, names: tuple[str, ...], rows: int
+) -> None:
+    """Put photos and their masks side by side on sheets.
+
+    Writes PNG sheets with a row for each photo: the photo, the true mask, the predicted mask, and an overlay that
+    shows where the two differ. At least one of --truth and --prediction is needed.
+    """
+    from carmask.pages.sheets import view_sheets
+
+    with progress_bar("drawing", "photos") as step:
+        files = view_sheets(photos, out, truth=truth, prediction=prediction, rows=rows, names=names, progress=step)
+    print(f"{len(files)} sheets in {out}")

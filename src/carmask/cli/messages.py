@@ -1,0 +1,25 @@
+"""What the commands say on standard error, apart from progress."""
+
+from __future__ import annotations
+
+import sys
+
+from carmask.errors import UsageError
+
+
+def complain(message: str) -> None:
+    """Print one line on standard error, whatever characters a file name holds."""
+    line = " ".join(message.splitlines())
+    print(f"carmask: {line}".encode(errors="backslashreplace").decode(), file=sys.stderr)
+
+
+def need(module: str, extra: str) -> None:
+    """Refuse a command whose extra is not installed.
+
+    Raises:
+        UsageError: The module cannot be found; the message names the extra to install.
+    """
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise UsageError(f"this command needs more than the base install: pip install 'carmask[{extra}]'")

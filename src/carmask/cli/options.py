@@ -1,0 +1,92 @@
+"""Options that several commands share, and types of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from carmask.cli.command import option
+from carmask.errors import UsageError
+
+if TYPE_CHECKING:
+    from carmask.geometry import Size
+
+#: A file or folder; whether it can be read is for the library to say.
+PATH = click.Path(path_type=Path, readable=False)
+
+#: Heading of the options on how a run goes, not on what it writes.
+RUN = "How it runs"
+
+model_option = option(
+    "--model",
+    default="default",
+    show_default=True,
+    metavar="FILE|NAME",
+    help="A model file, or the name of a shipped model.",
+)
+device_option = option(
+    "--device",
+    type=click.Choice(["cpu", "cuda", "tensorrt"]),
+    default="cpu",
+    show_default=True,
+    section=RUN,
+    help="Where the network runs. cuda and tensorrt need the [cuda] extra and an NVIDIA GPU.",
+)
+restart_option = option("--restart", is_flag=True, section=RUN, help="Do everything again, even photos that are done.")
+timeout_option = option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    section=RUN,
+    help="Count a photo as failed after this long.",
+)
+progress_option = option(
+    "--progress",
+    type=click.Choice(["bar", "json", "quiet"]),
+    default="bar",
+    show_default=True,
+    section=RUN,
+    help="bar: on terminals only. json: a line for each photo on standard output. quiet: nothing.",
+)
+engine_option = option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    section=RUN,
+    help="local: this machine. ray: a cluster; it needs the [cluster] extra.",
+)
+address_option = option(
+    "--address",
+    metavar="HOST:PORT",
+    section=RUN,
+    help="Address of the Ray cluster. Without it, Ray starts on this machine.",
+)
+sample_option = option(
+    "--sample",
+    type=PATH,
+    metavar="FILE",
+    help="sample_submission.csv of the challenge: the image names and their order.",
+)
+
+
+def out_option(metavar: str, help: str, *, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  # noqa: A002
+    """``--out``/``-o``, whose meaning each command states."""
+    return option("--out", "-o", type=PATH, required=required, metavar=metavar, help=help)
+
+
+def parse_size(text: str) -> Size:
+    """Read WIDTHxHEIGHT, as people write it, into (height, width), as arrays have it.
+
+    Raises:
+        UsageError: The text is not a size.
+    """
+    width, _, height = text.lower().partition("x")
+    if not (width.isascii() and width.isdigit() and height.isascii() and height.isdigit() and int(width) * int(height)):
+        raise UsageError(f"{text!r} is not a size; write WIDTHxHEIGHT, such as 1918x1280")
+    return int(height), int(width)
