@@ -10,12 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
+
+from carmask.machine import KNOWN, available_cores, this_processor
+from carmask.model.file import find_model, read_info
+from carmask.model.precision import choose_precision
+from carmask.model.runtime import DEFAULT_MODEL
 
 HEIGHT, WIDTH = 1280, 1918
 #: Where the real photos are looked for if nothing is said.
@@ -135,12 +141,24 @@ def resident(pid: int, memory: str = "VmRSS") -> int:
     return total + sum(resident(int(child), memory) for child in children)
 
 
+def machine() -> str:
+    """What all figures of a table depend on: the processor, and how it computes the default model."""
+    processor = this_processor()
+    precision = choose_precision(read_info(find_model(DEFAULT_MODEL)), processor)
+    sets = " ".join(name for name in KNOWN if name in processor.instruction_sets) or "instruction sets unknown"
+    today = datetime.now(UTC).date().isoformat()
+    return (
+        f"{processor.name or 'a processor'}, {available_cores()} cores, {sets}; default model in {precision}; {today}"
+    )
+
+
 def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[float | str]]) -> None:
     """Print rows under a title."""
     width = max(len(name) for name in rows) + 2
     cells = [[value if isinstance(value, str) else f"{value:.3g}" for value in row] for row in rows.values()]
     widths = [max(len(column), *(len(row[at]) for row in cells)) + 3 for at, column in enumerate(columns)]
     print(title)
+    print(machine())
     print(" " * width + "".join(column.rjust(size) for column, size in zip(columns, widths, strict=True)))
     for name, row in zip(rows, cells, strict=True):
         print(name.ljust(width) + "".join(cell.rjust(size) for cell, size in zip(row, widths, strict=True)))

@@ -2,8 +2,7 @@
 
     python benchmarks/network.py [--data DIR] [--photos 8] [--rounds 20]
 
-Wall time of all looks at a photo, since cores work together; the two take turns, and the least of the rounds counts. On
-a processor without VNNI both compute in floats, and the table says so.
+Wall time of all looks at a photo, since cores work together; the two take turns, and the least of the rounds counts.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import numpy as np
 from _bench import arguments, photos, table
 from carmask.machine import available_cores
 from carmask.model.file import find_model, read_info
-from carmask.model.int8 import has_eight_bits
 from carmask.model.openvino import OpenVINONetwork
 from carmask.model.runtime import DEFAULT_MODEL
 from carmask.prediction.predict import open_for, predict_map
@@ -64,7 +62,7 @@ def main() -> None:
                 list(pool.map(lambda looks, run=network.run: [run(pixels) for pixels in looks], recorder.looks))
                 least[key] = min(least[key], (time.perf_counter() - started) / given.photos * 1e3)
     table(
-        f"{given.photos} {what} photos, {every} cores, {'with' if has_eight_bits() else 'without'} VNNI",
+        f"{given.photos} {what} photos, {every} cores, 8 bits: {networks['8 bits', None].precision}",
         ["ms a photo, one at a time", f"ms a photo, {every} at a time", "ratio", "ratio"],
         {
             kind: [

@@ -164,7 +164,9 @@ def _can_mount() -> bool:
     return found and subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
-on_small_disk = pytest.mark.skipif(not _can_mount(), reason="file systems cannot be mounted here")
+on_small_disk = pytest.mark.skipif(
+    not _can_mount(), reason="needs another operating system: one on which file systems can be mounted (Linux, as root)"
+)
 
 
 @on_small_disk

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from carmask.cli import app
 from carmask.errors import DeviceError, ModelError, UsageError
+from carmask.machine import Processor
 from carmask.model.card import model_card
 from carmask.model.file import METADATA_KEY, read_info
 from carmask.model.info import ModelInfo
@@ -18,13 +19,6 @@ from carmask.release import int8_ranges as module
 from carmask.release.int8_ranges import quantize
 from carmask.release.weight_averaging import average_weights
 from tests.training.conftest import write_cars
-
-
-@pytest.fixture(autouse=True)
-def can(monkeypatch):
-    """Whatever processor this is: without VNNI 8 bits are slower there, and may saturate, but can be had."""
-    monkeypatch.setattr(module, "has_eight_bits", lambda: True)
-    monkeypatch.setattr("carmask.model.openvino.has_eight_bits", lambda: True)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +119,7 @@ def test_what_cannot_be_computed_in_8_bits_is_refused(small, drawn, tiny_model, 
     onnx.save(parts, tmp_path / "parts.onnx")
     with pytest.raises(UsageError, match="a model of parts"):
         quantize(tmp_path / "parts.onnx", drawn, tmp_path / "new.onnx")
-    monkeypatch.setattr(module, "has_eight_bits", lambda: False)
+    monkeypatch.setattr(module, "this_processor", lambda: Processor("", frozenset()))
     with pytest.raises(DeviceError, match="no 8-bit instructions"):
         quantize(small, drawn, tmp_path / "new.onnx")
 

@@ -276,7 +276,7 @@ def test_recipes_that_cannot_run_are_refused_and_nothing_is_left(cars, cache, tm
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_device_that_is_missing_is_an_error(cars, cache, tmp_path):
     with pytest.raises(DeviceError, match="no CUDA device"):
         train(small(), cars, tmp_path / "run", cache=cache, machines=Machines("cuda"))

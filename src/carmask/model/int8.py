@@ -1,8 +1,12 @@
-"""Compute a network's dense convolutions in 8 bits, where the processor multiplies those in one instruction (VNNI).
+"""Compute a network's dense convolutions in 8 bits, where the processor is faster in them.
 
 The model file stays as it is, in floats. Its description may hold the range of values that enter each convolution,
 measured on photos; then values are rounded to 256 levels of that range and weights to 255 levels of each filter's own
 (Jacob et al. 2018, https://arxiv.org/abs/1712.05877). OpenVINO computes what stands between such roundings in 8 bits.
+
+Processors with VNNI add up the products in 32 bits. Those with AVX2 alone add two products up in 16 bits first, where
+255 * 127 * 2 saturates. There weights get half as many levels: 255 * 64 * 2 fits. OpenVINO takes no fewer levels for 8
+bits, so that the range of 255 levels is doubled instead.
 
 The first convolutions, whose values are few and reach far, and depthwise ones, with nine weights a channel, do not bear
 it and stay in floats: docs/decisions/0016-8-bits.md
@@ -13,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-import cv2
 import numpy as np
 import openvino
 from openvino import opset13 as ops
@@ -26,20 +29,13 @@ Ranges: TypeAlias = dict[str, tuple[float, float]]
 
 #: Which axes of its weights belong to one filter.
 _WITHIN_FILTER = {"Convolution": (1, 2, 3), "ConvolutionBackpropData": (0, 2, 3)}
-#: OpenCV's numbers of AVX-512 VNNI and AVX-VNNI, which have no names in Python.
-_VNNI = (23, 28)
 #: How many dense convolutions stay in floats, from the photo on.
 _FIRST = 3
 _LEVELS, _WEIGHT_LEVELS = 256, 255
 
 
-def has_eight_bits() -> bool:
-    """Whether this processor adds up products of 8 bits in 32; older ones do so in 16, where they saturate."""
-    return any(map(cv2.checkHardwareSupport, _VNNI))
-
-
 def measure_ranges(model: openvino.Model, photos: Iterable[Photo]) -> Ranges:
-    """Measure what enters each convolution that ``use_eight_bits`` can round.
+    """Measure what enters each convolution that ``round_convolutions`` can round.
 
     Args:
         model: of one input; outputs are added to it.
@@ -68,12 +64,15 @@ def measure_ranges(model: openvino.Model, photos: Iterable[Photo]) -> Ranges:
     return {one.get_friendly_name(): tuple(means[_source(one)]) for one in inner}
 
 
-def use_eight_bits(model: openvino.Model, ranges: Mapping[str, tuple[float, float]]) -> int:
+def round_convolutions(
+    model: openvino.Model, ranges: Mapping[str, tuple[float, float]], *, headroom: bool = False
+) -> int:
     """Round what enters these convolutions, and their weights, to 8 bits.
 
     Args:
         model: changed in place.
         ranges: from ``measure_ranges`` of the same model.
+        headroom: round weights to 127 levels in place of 255, so that the sum of two products fits into 16 bits.
 
     Returns:
         How many convolutions were changed.
@@ -93,6 +92,9 @@ def use_eight_bits(model: openvino.Model, ranges: Mapping[str, tuple[float, floa
         axes = _WITHIN_FILTER[convolution.get_type_name()]
         # A filter of zeros has a range all the same.
         most = np.maximum(np.abs(weights).max(axis=axes, keepdims=True), np.float32(1e-8))
+        if headroom:
+            # Half a level less than twice: the largest weight is level 64 of 127, never beyond it.
+            most = most * np.float32(127 / 64)
         stored = ops.fake_quantize(ops.constant(weights), -most, most, -most, most, _WEIGHT_LEVELS)
         convolution.input(1).replace_source_output(stored.output(0))
         count += 1

@@ -14,8 +14,9 @@ from carmask.arrays import Photo, Probability
 from carmask.errors import ModelError
 from carmask.geometry import Size
 from carmask.model.info import ModelInfo
-from carmask.model.int8 import has_eight_bits, use_eight_bits
+from carmask.model.int8 import round_convolutions
 from carmask.model.network import car_of_parts
+from carmask.model.precision import Precision, choose_precision
 from carmask.model.upsampling import merge_upsampling
 
 _Settings: TypeAlias = dict[str, str | int | bool]
@@ -25,25 +26,30 @@ _Requests: TypeAlias = "queue.SimpleQueue[openvino.InferRequest]"
 class OpenVINONetwork:
     """A model file, compiled for this processor."""
 
-    def __init__(self, path: Path, info: ModelInfo, *, streams: int | None = None) -> None:
+    def __init__(
+        self, path: Path, info: ModelInfo, *, streams: int | None = None, precision: Precision | None = None
+    ) -> None:
         """Compile the model.
 
         Args:
             path: the ONNX file.
             info: its description.
             streams: photos predicted at the same time, each on one core; None for one at a time on all cores.
+            precision: the arithmetic to compute in; None for the fastest that loses nothing on this processor.
 
         Raises:
             ModelError: if the graph is damaged or is not one of carmask's.
         """
         self.info = info
-        # In both, bf16 is used where the processor computes in it: docs/decisions/0011-runtime.md.
+        self.precision = choose_precision(info) if precision is None else precision
         settings: _Settings = {"PERFORMANCE_HINT": "LATENCY"}
         if streams is not None:
             # Not pinned to cores: several workers on one machine would all pin themselves to the first ones.
             settings = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams, "ENABLE_CPU_PINNING": False}
+        # Said in any case: OpenVINO's own choice does not know of limits set for oneDNN, and would emulate bf16.
+        settings["INFERENCE_PRECISION_HINT"] = self.precision.floats
         sizes = {info.size} if info.locate is None else {info.size, info.locate}
-        self._idle = {size: _compile(path, info, size, settings, streams or 1) for size in sizes}
+        self._idle = {size: self._compile(path, size, settings, streams or 1) for size in sizes}
 
     def run(self, pixels: Photo) -> Probability:
         """Predict, as ``Network`` says: uint8 (height, width, 3) RGB to float32 (height, width) in [0, 1].
@@ -69,6 +75,20 @@ class OpenVINONetwork:
             idle.put(request)
         return found
 
+    def _compile(self, path: Path, size: Size, settings: _Settings, count: int) -> _Requests:
+        """Compile a model for photos of one size, and make requests that are idle."""
+        try:
+            model = read_merged(path, size)
+            if self.precision.int8 != "none":
+                round_convolutions(model, self.info.ranges, headroom=self.precision.int8 == "headroom")
+            compiled = openvino.Core().compile_model(model, "CPU", settings)
+        except RuntimeError as error:
+            raise ModelError(f"{path}: OpenVINO cannot load it: {str(error).strip().splitlines()[-1]}") from error
+        requests: _Requests = queue.SimpleQueue()
+        for _ in range(count):
+            requests.put(compiled.create_infer_request())
+        return requests
+
 
 def read_merged(path: Path, size: Size) -> openvino.Model:
     """Read a model's graph for photos of one size, its decoder merged (``merge_upsampling``).
@@ -85,18 +105,3 @@ def read_merged(path: Path, size: Size) -> openvino.Model:
         model.reshape(shape)
     merge_upsampling(model)
     return model
-
-
-def _compile(path: Path, info: ModelInfo, size: Size, settings: _Settings, count: int) -> _Requests:
-    """Compile a model for photos of one size, and make requests that are idle."""
-    try:
-        model = read_merged(path, size)
-        if info.ranges and has_eight_bits():
-            use_eight_bits(model, info.ranges)
-        compiled = openvino.Core().compile_model(model, "CPU", settings)
-    except RuntimeError as error:
-        raise ModelError(f"{path}: OpenVINO cannot load it: {str(error).strip().splitlines()[-1]}") from error
-    requests: _Requests = queue.SimpleQueue()
-    for _ in range(count):
-        requests.put(compiled.create_infer_request())
-    return requests

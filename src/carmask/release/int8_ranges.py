@@ -15,10 +15,11 @@ from carmask.data.table import Example, sample
 from carmask.errors import DeviceError, ModelError, UsageError
 from carmask.evaluation.scoring import evaluate
 from carmask.images import make_folder
+from carmask.machine import this_processor
 from carmask.model.card import save_model
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
-from carmask.model.int8 import has_eight_bits, measure_ranges
+from carmask.model.int8 import measure_ranges
 from carmask.model.openvino import OpenVINONetwork, read_merged
 from carmask.prediction.predict import network_input, open_for
 from carmask.release.calibration import unseen
@@ -89,8 +90,8 @@ def quantize(
         PhotoError: if a photo or mask cannot be read.
         OutputError: if the file cannot be written.
     """
-    if not has_eight_bits():
-        raise DeviceError("this processor has no 8-bit instructions (VNNI) to measure with")
+    if not (this_processor().vnni or this_processor().avx2):
+        raise DeviceError("this processor has no 8-bit instructions (AVX2 or VNNI) to measure with")
     path = find_model(model)
     info = read_info(path).model_copy(update={"ranges": {}})
     if info.parts:
