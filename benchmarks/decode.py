@@ -24,7 +24,10 @@ from PIL import Image
 from _bench import arguments, linked, measure, photos, processor_ms, table
 from _bench import carmask as command
 from carmask import geometry
-from carmask.batch.process import Job, LocalStorage, OutputSpec, PhotoCutter
+from carmask.batch.job import Job
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.process import PhotoCutter
+from carmask.batch.storage import LocalStorage
 from carmask.evaluation.metrics import dice
 from carmask.images import ReducedPhoto, encode_mask, open_photo, open_reduced, picture_size, read_mask, read_photo
 from carmask.model.network import Network

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from carmask.batch.isolated import Isolated, Lost
+from carmask.batch.engines.isolated import Isolated, Lost
 from carmask.errors import ModelError
 
 
@@ -52,8 +52,8 @@ def load_and_die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def collect(items, *, patience=60.0, threads=3):
-    with Isolated(load, threads=threads, patience=patience) as process:
+def collect(items, *, timeout=60.0, threads=3):
+    with Isolated(load, threads=threads, timeout=timeout) as process:
         return dict(process.map(items))
 
 
@@ -62,7 +62,7 @@ def test_every_item_gets_its_result():
 
 
 def test_the_process_serves_again_and_again():
-    with Isolated(load, threads=2, patience=60) as process:
+    with Isolated(load, threads=2, timeout=60) as process:
         first = process.pid
         assert [dict(process.map([item])) for item in range(3)] == [{item: item * 2} for item in range(3)]
         assert list(process.map([])) == []
@@ -86,13 +86,13 @@ def test_several_that_crash_are_each_found():
 
 
 def test_an_item_that_hangs_is_given_up():
-    found = collect([1, 2, "hang", 3, 4], patience=0.5)
+    found = collect([1, 2, "hang", 3, 4], timeout=0.5)
     assert found.pop("hang") == Lost("given up after 0.5 s")
     assert found == {item: item * 2 for item in range(1, 5)}
 
 
 def test_nothing_is_lost_when_the_process_is_killed_from_outside():
-    with Isolated(load_slowly, threads=3, patience=60) as process:
+    with Isolated(load_slowly, threads=3, timeout=60) as process:
         found = {}
         for item, result in process.map(range(60)):
             assert item not in found
@@ -111,7 +111,7 @@ def test_few_items_are_drawn_ahead():
             drawn += 1
             yield item
 
-    with Isolated(load, threads=2, patience=60, waiting=1) as process:
+    with Isolated(load, threads=2, timeout=60, waiting=1) as process:
         for taken, _ in enumerate(process.map(items())):
             assert drawn <= taken + 3
 
@@ -123,15 +123,15 @@ def test_a_bug_keeps_its_traceback():
 
 def test_what_goes_wrong_while_loading():
     with pytest.raises(ModelError, match=r"^m\.onnx: damaged$"):
-        Isolated(load_damaged, threads=1, patience=60)
+        Isolated(load_damaged, threads=1, timeout=60)
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        Isolated(load_with_a_bug, threads=1, patience=60)
+        Isolated(load_with_a_bug, threads=1, timeout=60)
     with pytest.raises(RuntimeError, match="was ended by SIGKILL"):
-        Isolated(load_and_die, threads=1, patience=60)
+        Isolated(load_and_die, threads=1, timeout=60)
 
 
 def test_closing_ends_the_process():
-    process = Isolated(load, threads=1, patience=60)
+    process = Isolated(load, threads=1, timeout=60)
     pid = process.pid
     process.close()
     process.close()
@@ -142,9 +142,9 @@ def test_closing_ends_the_process():
 def test_the_process_ends_when_this_one_is_killed():
     code = (
         "import sys, time; sys.path[:] = " + repr(sys.path) + "\n"
-        "from carmask.batch.isolated import Isolated\n"
+        "from carmask.batch.engines.isolated import Isolated\n"
         "from tests.batch.test_isolated import load\n"
-        "process = Isolated(load, threads=1, patience=60); print(process.pid, flush=True); time.sleep(60)\n"
+        "process = Isolated(load, threads=1, timeout=60); print(process.pid, flush=True); time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         pid = int(parent.stdout.readline())

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from carmask.batch.job import Result
 from carmask.batch.manifest import Manifest, describe
-from carmask.batch.process import OutputSpec, PhotoTask, Result
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.process import PhotoTask
 from carmask.errors import OutputError, UsageError
 
 # Linux names are bytes: what is not UTF-8 comes to Python as lone surrogates.
@@ -107,7 +109,7 @@ def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path):
 
 def test_every_record_survives_a_kill(tmp_path):
     code = (
-        "from carmask.batch.manifest import Manifest; from carmask.batch.process import Result\n"
+        "from carmask.batch.manifest import Manifest; from carmask.batch.job import Result\n"
         "import os, signal, sys; from pathlib import Path\n"
         "m = Manifest(Path(sys.argv[1]), '{}')\n"
         "for i in range(200): m.record(str(i), Result(f'{i}.jpg', 'done'))\n"

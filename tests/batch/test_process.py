@@ -11,7 +11,11 @@ import pytest
 from PIL import Image, ImageCms
 
 from carmask.batch import process as module
-from carmask.batch.process import Job, LocalStorage, OutputSpec, PhotoCutter, PhotoTask
+from carmask.batch import storage as storing
+from carmask.batch.job import Job
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.process import PhotoCutter, PhotoTask
+from carmask.batch.storage import LocalStorage, stamp_of
 from carmask.compositing.background import Background
 from carmask.compositing.placement import Placing
 from carmask.compositing.style import RenderStyle
@@ -84,7 +88,9 @@ def test_masks_do_not_depend_on_the_picture(dark, jpeg, tmp_path):
     looks = [
         OutputSpec(mask=True),
         OutputSpec(layers=True),
-        OutputSpec(mask=True, background=Background.parse("teal"), look=RenderStyle("make", placing=Placing("centre"))),
+        OutputSpec(
+            mask=True, background=Background.parse("teal"), style=RenderStyle("make", placing=Placing("centre"))
+        ),
     ]
     contents = set()
     for number, wanted in enumerate(looks):
@@ -95,7 +101,7 @@ def test_masks_do_not_depend_on_the_picture(dark, jpeg, tmp_path):
 
 
 def test_layers_can_be_put_together_again(dark, jpeg, tmp_path):
-    wanted = OutputSpec(layers=True, background=Background.parse("#204060"), look=RenderStyle("make"))
+    wanted = OutputSpec(layers=True, background=Background.parse("#204060"), style=RenderStyle("make"))
     result = PhotoCutter(dark, wanted, LocalStorage())(job(jpeg, wanted, tmp_path))
     assert (result.status, result.reason) == ("done", "")
     made = [np.asarray(Image.open(tmp_path / f"car_{name}.png")) for name in ("mask", "alpha", "foreground", "shadow")]
@@ -135,11 +141,11 @@ def test_what_a_camera_wrote_is_kept(dark, tmp_path):
     ("wanted", "message"),
     [
         (OutputSpec(format="jpg"), "JPEG has no transparency"),
-        (OutputSpec(quality=80), "--quality is for webp and jpg"),
-        (OutputSpec(look=RenderStyle(match=0.5)), "--match takes on the light of a background"),
-        (OutputSpec(look=RenderStyle(match=0.5), background=Background.parse("blur")), "have its light already"),
-        (OutputSpec(mask=True, look=RenderStyle("make")), "--parts alone writes no picture"),
-        (OutputSpec(look=RenderStyle(strength=9)), "--shadow-strength 9"),
+        (OutputSpec(quality=80), "quality is for webp and jpg"),
+        (OutputSpec(style=RenderStyle(match=0.5)), "match takes on the light of a background"),
+        (OutputSpec(style=RenderStyle(match=0.5), background=Background.parse("blur")), "have its light already"),
+        (OutputSpec(mask=True, style=RenderStyle("make")), "parts alone: no picture is written"),
+        (OutputSpec(style=RenderStyle(strength=9)), "shadow strength 9"),
     ],
 )
 def test_wishes_that_exclude_each_other(wanted, message):
@@ -156,20 +162,20 @@ def test_every_setting_of_a_picture_is_part_of_resuming():
         OutputSpec(layers=True),
         OutputSpec(background=white),
         OutputSpec(background=Background.parse("white:black")),
-        OutputSpec(look=RenderStyle("make")),
-        OutputSpec(look=RenderStyle("make", strength=0.5)),
-        OutputSpec(background=white, look=RenderStyle(match=0.5)),
-        OutputSpec(look=RenderStyle(placing=Placing("centre"))),
-        OutputSpec(look=RenderStyle(placing=Placing("centre", floor=0.9))),
-        OutputSpec(look=RenderStyle(placing=Placing(crop=0.1))),
+        OutputSpec(style=RenderStyle("make")),
+        OutputSpec(style=RenderStyle("make", strength=0.5)),
+        OutputSpec(background=white, style=RenderStyle(match=0.5)),
+        OutputSpec(style=RenderStyle(placing=Placing("centre"))),
+        OutputSpec(style=RenderStyle(placing=Placing("centre", floor=0.9))),
+        OutputSpec(style=RenderStyle(placing=Placing(crop=0.1))),
     ]
     texts = [json.dumps(wanted.settings(), sort_keys=True) for wanted in wishes]
     assert len(set(texts)) == len(texts)
 
 
 def test_clear_windows_need_a_model_that_knows_them(tiny_model):
-    wanted = OutputSpec(look=RenderStyle(glass=0.5))
-    with pytest.raises(UsageError, match="--glass needs a model that labels windows; tiny tells car only"):
+    wanted = OutputSpec(style=RenderStyle(glass=0.5))
+    with pytest.raises(UsageError, match="glass needs a model that labels windows; tiny tells car only"):
         PhotoTask(str(tiny_model), wanted).load()
 
 
@@ -184,7 +190,7 @@ def test_known_content_is_not_worked_on_again(dark, jpeg, tmp_path):
 
 def test_the_stamp_is_that_of_the_file_read(dark, jpeg, tmp_path):
     result = PhotoCutter(dark, OutputSpec(runs=True), LocalStorage())(job(jpeg, OutputSpec(runs=True), tmp_path))
-    assert result.stamp == module.stamp_of(jpeg.stat())
+    assert result.stamp == stamp_of(jpeg.stat())
 
 
 @pytest.mark.parametrize(
@@ -227,7 +233,7 @@ def test_folders_and_unreadable_files_are_named(dark, tmp_path, monkeypatch):
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(module.Path, "open", refuse)
+    monkeypatch.setattr(storing.Path, "open", refuse)
     assert cutter(Job(tmp_path / "a.jpg", "a", ())).reason.endswith("a.jpg: cannot be read: Permission denied")
 
 
@@ -236,7 +242,7 @@ def test_a_full_disk_is_told_from_a_file_that_cannot_be_written(dark, jpeg, tmp_
     def fail(path, _content):
         raise OutputError(f"{path}: cannot be written") from OSError(number, "no")
 
-    monkeypatch.setattr(module, "write_atomically", fail)
+    monkeypatch.setattr(storing, "write_atomically", fail)
     result = PhotoCutter(dark, OutputSpec(mask=True), LocalStorage())(
         job(jpeg, OutputSpec(mask=True), tmp_path / "out")
     )
@@ -251,6 +257,31 @@ def test_memory_that_runs_out_costs_one_photo(dark, jpeg, tmp_path, monkeypatch)
     monkeypatch.setattr(dark, "run", fail)
     result = PhotoCutter(dark, OutputSpec(runs=True), LocalStorage())(job(jpeg, OutputSpec(runs=True), tmp_path))
     assert result.reason == f"{jpeg}: too large for this machine's memory"
+
+
+def test_whatever_a_photo_raises_costs_one_photo(dark, jpeg, tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise IndexError("index 7 is out of bounds")
+
+    spec = OutputSpec(mask=True)
+    monkeypatch.setattr("carmask.batch.outputs.encode_mask", fail)  # after reading and predicting
+    result = PhotoCutter(dark, spec, LocalStorage())(job(jpeg, spec, tmp_path / "out"))
+    assert result.status == "failed"
+    assert result.reason == f"{jpeg}: unexpected IndexError: index 7 is out of bounds"
+    assert "in encode" in result.traceback
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_list_of_outputs_and_what_is_encoded_agree(dark, jpeg, tmp_path):
+    # Suffix and encoder are one entry: every kind makes one file, and its content fits its suffix.
+    kinds = {"png": b"\x89PNG", "webp": b"RIFF", "jpg": b"\xff\xd8\xff"}
+    for kind in kinds:
+        spec = OutputSpec(layers=True, format=kind, background=Background.parse("teal"), style=RenderStyle("make"))
+        one = job(jpeg, spec, tmp_path / kind)
+        assert PhotoCutter(dark, spec, LocalStorage())(one).status == "done"
+        assert len(one.outputs) == len(spec.kinds) == 5
+        for path in one.outputs:
+            assert path.read_bytes().startswith(kinds[path.suffix[1:]])
 
 
 def test_large_photos_take_turns(dark, jpeg, tmp_path, monkeypatch):

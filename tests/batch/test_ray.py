@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from carmask.batch.process import OutputSpec, PhotoTask
-from carmask.batch.run import LocalEngine, cut, opened, plan
+from carmask.batch.engines.local import LocalEngine
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.plan import plan_run
+from carmask.batch.process import PhotoTask
+from carmask.batch.run import open_run, run_jobs
 from carmask.errors import UsageError
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray comes with [cluster]")
@@ -54,11 +57,11 @@ def test_a_cluster_gives_what_this_machine_gives_with_a_worker_killed(cluster, t
         ("ray", lambda: RayEngine(task, address=cluster.address)),
     ):
         out = tmp_path / name
-        jobs = plan(paths, out, WANTED, recursive=True)
+        jobs = plan_run(paths, out, WANTED, recursive=True).jobs
         killed = 0
-        with start() as engine, opened(out, jobs, task) as manifest:
+        with start() as engine, open_run(out, jobs, task) as manifest:
             results = []
-            for result in cut(jobs, manifest, engine):
+            for result in run_jobs(jobs, manifest, engine):
                 results.append(result)
                 if name == "ray" and not killed and len(results) >= 20 and (found := workers()):
                     os.kill(found[0], signal.SIGKILL)
@@ -78,5 +81,5 @@ def test_a_cluster_that_is_not_there():
     from carmask.batch.engines.ray import RayEngine
 
     ray.shutdown()
-    with pytest.raises(UsageError, match=r"--address 127\.0\.0\.1:1: Ray cannot be reached"):
+    with pytest.raises(UsageError, match=r"address 127\.0\.0\.1:1: Ray cannot be reached"):
         RayEngine(PhotoTask("default", WANTED), address="127.0.0.1:1")

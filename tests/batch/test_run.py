@@ -9,9 +9,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from carmask.batch import run as batch_run
-from carmask.batch.process import LocalStorage, OutputSpec, PhotoCutter, PhotoTask, Result
-from carmask.batch.run import LocalEngine, cut, opened, plan, write_report
+from carmask.batch.engines.local import LocalEngine
+from carmask.batch.job import Result
+from carmask.batch.names import ERROR_LOG, STATE
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.plan import plan_run
+from carmask.batch.process import PhotoCutter, PhotoTask
+from carmask.batch.report import write_report
+from carmask.batch.run import open_run, run_jobs
+from carmask.batch.storage import LocalStorage
 from carmask.errors import OutputError, UsageError
 from tests.conftest import draw_photo
 
@@ -44,10 +50,11 @@ def run(dark, tiny_model, photos, tmp_path):
 
     def go(wanted=MASKS, *, folder=photos, restart=False):
         out = tmp_path / "out"
-        jobs, engine = plan([folder], out, wanted, recursive=True), Inline(dark, wanted)
-        with opened(out, jobs, PhotoTask(str(tiny_model), wanted), restart=restart) as manifest:
-            results = list(cut(jobs, manifest, engine))
-            write_report(out, jobs, manifest)
+        plan, engine = plan_run([folder], out, wanted, recursive=True), Inline(dark, wanted)
+        jobs = plan.jobs
+        with open_run(out, jobs, PhotoTask(str(tiny_model), wanted), restart=restart) as manifest:
+            results = list(run_jobs(jobs, manifest, engine, error_log=out / ERROR_LOG))
+            write_report(out, plan, manifest)
         return engine, results
 
     return go
@@ -142,11 +149,12 @@ def test_failures_are_tried_again(run, photos, tmp_path):
 
 def test_photos_that_vanish_are_reported(dark, tiny_model, photos, tmp_path):
     out = tmp_path / "out"
-    jobs = plan([photos], out, MASKS, recursive=True)
+    plan = plan_run([photos], out, MASKS, recursive=True)
+    jobs = plan.jobs
     (photos / "car 07.jpg").unlink()
-    with opened(out, jobs, PhotoTask(str(tiny_model), MASKS)) as manifest:
-        results = list(cut(jobs, manifest, Inline(dark)))
-        write_report(out, jobs, manifest)
+    with open_run(out, jobs, PhotoTask(str(tiny_model), MASKS)) as manifest:
+        results = list(run_jobs(jobs, manifest, Inline(dark)))
+        write_report(out, plan, manifest)
     assert len(results) == len(report(out)) == 12
     assert "car 07.jpg: there is no such file" in next(r.reason for r in results if r.status == "failed")
 
@@ -161,13 +169,14 @@ class FullAfter(Inline):
 
 def test_a_full_disk_stops_the_run_and_the_next_goes_on(dark, run, tiny_model, photos, tmp_path):
     out = tmp_path / "out"
-    jobs, seen = plan([photos], out, MASKS, recursive=True), []
-    with opened(out, jobs, PhotoTask(str(tiny_model), MASKS)) as manifest:
+    plan, seen = plan_run([photos], out, MASKS, recursive=True), []
+    jobs = plan.jobs
+    with open_run(out, jobs, PhotoTask(str(tiny_model), MASKS)) as manifest:
         with pytest.raises(OutputError, match="the same command goes on from here"):
-            seen.extend(cut(jobs, manifest, FullAfter(dark)))
+            seen.extend(run_jobs(jobs, manifest, FullAfter(dark)))
         # Room was set aside for this.
-        assert not list((out / batch_run.STATE).glob("*reserve"))
-        write_report(out, jobs, manifest)
+        assert not list((out / STATE).glob("*reserve"))
+        write_report(out, plan, manifest)
     assert [row["status"] for row in report(out)].count("done") == 3
     assert [row["reason"] for row in report(out) if row["status"] == "failed"] == ["no room"]
     engine, _ = run()
@@ -177,20 +186,21 @@ def test_a_full_disk_stops_the_run_and_the_next_goes_on(dark, run, tiny_model, p
 
 def test_a_record_that_cannot_be_written_stops_the_run(dark, tiny_model, photos, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    jobs = plan([photos], out, MASKS, recursive=True)
-    with opened(out, jobs, PhotoTask(str(tiny_model), MASKS)) as manifest:
+    plan = plan_run([photos], out, MASKS, recursive=True)
+    jobs = plan.jobs
+    with open_run(out, jobs, PhotoTask(str(tiny_model), MASKS)) as manifest:
         record, calls = manifest.record, []
 
-        def fail_once(name, result):
+        def fail_once(name, result, outputs=()):
             calls.append(name)
             if len(calls) == 3:
                 raise OutputError("the disk is full")
-            record(name, result)
+            record(name, result, outputs)
 
         monkeypatch.setattr(manifest, "record", fail_once)
         engine = Inline(dark)
         with pytest.raises(OutputError, match="the same command goes on from here"):
-            list(cut(jobs, manifest, engine))
+            list(run_jobs(jobs, manifest, engine))
         assert engine.closed  # before the room was given free: it would have taken it
         assert calls[2] == calls[3]  # recorded after all, with the room that was set aside
         assert manifest.done(calls[2]) is not None
@@ -209,11 +219,11 @@ def test_leftovers_of_a_kill_are_removed_and_nothing_else(run, tmp_path):
 
 
 def test_one_run_at_a_time(run, tiny_model, photos, tmp_path):
-    jobs = plan([photos], tmp_path / "out", MASKS)
-    with opened(tmp_path / "out", jobs, PhotoTask(str(tiny_model), MASKS)):
+    jobs = plan_run([photos], tmp_path / "out", MASKS).jobs
+    with open_run(tmp_path / "out", jobs, PhotoTask(str(tiny_model), MASKS)):
         with pytest.raises(UsageError, match="another carmask is writing here"):
             run()
-        assert (tmp_path / "out" / batch_run.STATE / "manifest.sqlite-reserve").exists()  # the first one's
+        assert (tmp_path / "out" / STATE / "manifest.sqlite-reserve").exists()  # the first one's
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
@@ -221,21 +231,21 @@ def test_an_output_that_cannot_be_written_is_refused_at_once(tiny_model, photos,
     def refuse(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    jobs = plan([photos], tmp_path / "out", MASKS)
+    jobs = plan_run([photos], tmp_path / "out", MASKS).jobs
     monkeypatch.setattr("carmask.images.writing.tempfile.NamedTemporaryFile", refuse)
     with (
         pytest.raises(OutputError, match=os.strerror(number)),
-        opened(tmp_path / "out", jobs, PhotoTask(str(tiny_model), MASKS)),
+        open_run(tmp_path / "out", jobs, PhotoTask(str(tiny_model), MASKS)),
     ):
         pytest.fail("opened")
 
 
 def test_the_local_engine_does_the_same_in_its_process(tiny_model, photos, tmp_path):
     out, wanted = tmp_path / "isolated", OutputSpec(mask=True, runs=True)
-    jobs = plan([photos], out, wanted, recursive=True)
+    jobs = plan_run([photos], out, wanted, recursive=True).jobs
     task = PhotoTask(str(tiny_model), wanted)
-    with LocalEngine(task) as engine, opened(out, jobs, task) as manifest:
-        results = list(cut(jobs, manifest, engine))
+    with LocalEngine(task) as engine, open_run(out, jobs, task) as manifest:
+        results = list(run_jobs(jobs, manifest, engine))
     assert {result.photo for result in results} == {str(job.photo) for job in jobs}
     assert all(result.status == "done" and result.runs for result in results)
     cutter = task.load()
@@ -246,14 +256,38 @@ def test_the_local_engine_does_the_same_in_its_process(tiny_model, photos, tmp_p
         assert (tmp_path / "again.png").read_bytes() == Path(job.outputs[0]).read_bytes()
 
 
+def test_an_unexpected_error_is_a_row_and_its_traceback_is_in_a_log(run, tmp_path, monkeypatch):
+    cut, calls = PhotoCutter._cut, []
+
+    def fail_once(self, job, content, result):
+        calls.append(job.name)
+        if len(calls) == 2:
+            raise KeyError("no such thing")
+        return cut(self, job, content, result)
+
+    monkeypatch.setattr(PhotoCutter, "_cut", fail_once)
+    _, results = run()
+    assert [result.status for result in results].count("failed") == 1
+    (row,) = [row for row in report(tmp_path / "out") if row["status"] == "failed"]
+    assert row["reason"].endswith("unexpected KeyError: 'no such thing' (traceback in carmask-errors.log)")
+    log = (tmp_path / "out" / "carmask-errors.log").read_text()
+    assert "Traceback (most recent call last)" in log
+    assert "in fail_once" in log
+    assert calls[1] in log
+    run()  # tried again, without fault
+    assert not (tmp_path / "out" / "carmask-errors.log").exists()
+    assert {row["status"] for row in report(tmp_path / "out")} == {"done"}
+
+
 def test_plan_keeps_folders_and_refuses_collisions(photos):
     out = photos / "out"
-    jobs = plan([photos], out, MASKS, recursive=True)
+    plan = plan_run([photos], out, MASKS, recursive=True)
+    jobs = plan.jobs
     assert [job.name for job in jobs] == sorted(f"{'more/' * (n > 9)}car {n:02d}" for n in range(12))
     assert jobs[-1].outputs == (out / "more" / "car 11_mask.png",)
-    assert len(plan([photos, photos / "car 01.jpg", photos / ".." / photos.name], out, MASKS)) == 10
+    assert len(plan_run([photos, photos / "car 01.jpg", photos / ".." / photos.name], out, MASKS).jobs) == 10
     (photos / "car 01.png").write_bytes(b"x")
     with pytest.raises(UsageError, match="would both be written to"):
-        plan([photos], out, MASKS)
+        plan_run([photos], out, MASKS)
     with pytest.raises(UsageError, match="this photo would be overwritten"):
-        plan([photos / "car 01.png"], photos, OutputSpec())
+        plan_run([photos / "car 01.png"], photos, OutputSpec())

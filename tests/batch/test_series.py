@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.batch.process import Job, LocalStorage, OutputSpec, PhotoCutter
+from carmask.batch.job import Job
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.process import PhotoCutter
 from carmask.batch.series import SeriesBox, with_series
+from carmask.batch.storage import LocalStorage
 from carmask.compositing.background import Background
 from carmask.compositing.placement import Placing
 from carmask.compositing.style import RenderStyle
@@ -45,7 +48,7 @@ def test_all_views_share_scale_and_horizon(dark, tmp_path):
     for number, place in enumerate(((40, 48), (44, 60)), 1):
         view(tmp_path / f"a_{number:02d}.png", *place)
     placing = Placing("turntable", 0.9, size=(240, 360))
-    wanted = OutputSpec(background=Background.parse("white"), look=RenderStyle(placing=placing))
+    wanted = OutputSpec(background=Background.parse("white"), style=RenderStyle(placing=placing))
     paths = sorted(tmp_path.glob("a_*.png"))
     jobs = with_series([Job(path, path.stem, (tmp_path / "out" / f"{path.stem}.png",)) for path in paths])
     cutter = PhotoCutter(dark, wanted, LocalStorage())

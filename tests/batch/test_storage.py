@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from carmask.batch.process import OutputSpec
-from carmask.batch.run import plan
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.plan import plan_run
 from carmask.batch.storage import Stores, local_only, location, need_state
 from carmask.errors import OutputError, PhotoError, UsageError
 
@@ -28,14 +28,14 @@ def test_locations_are_told_from_paths():
     assert location("file:///a/b%20c") == Path("/a/b c")
     assert location("s3://bucket/photos/") == "s3://bucket/photos"
     assert local_only([Path("a"), Path("b")]) == [Path("a"), Path("b")]
-    with pytest.raises(UsageError, match="s3://bucket/x: object stores are read and written with --engine ray"):
+    with pytest.raises(UsageError, match="s3://bucket/x: object stores are read and written by the engine ray"):
         local_only([Path("a"), "s3://bucket/x"])
 
 
 def test_the_manifest_of_a_store_needs_a_local_folder():
     assert need_state(Path("out"), None) == Path("out")
     assert need_state("s3://bucket/out", Path("state")) == Path("state")
-    with pytest.raises(UsageError, match="--state DIR"):
+    with pytest.raises(UsageError, match="as state"):
         need_state("s3://bucket/out", None)
 
 
@@ -63,14 +63,14 @@ def test_photos_are_found_as_in_folders(monkeypatch):
     assert stores.find("s3://b/p") == {"s3://b/p/1.PNG": "1", "s3://b/p/2.jpg": "2"}
     assert list(stores.find("s3://b/p", recursive=True).values()) == ["1", "2", "deep/3"]
     assert stores.by_stem("s3://b/p") == {"1": "s3://b/p/1.PNG", "2": "s3://b/p/2.jpg"}
-    monkeypatch.setattr("carmask.batch.run.Stores", lambda: stores)
-    jobs = plan(["s3://b/p"], "s3://b/out", OutputSpec(mask=True), recursive=True)
+    monkeypatch.setattr("carmask.batch.plan.Stores", lambda: stores)
+    jobs = plan_run(["s3://b/p"], "s3://b/out", OutputSpec(mask=True), recursive=True).jobs
     assert [job.outputs for job in jobs][-1] == ("s3://b/out/deep/3_mask.png",)
     stores.write("s3://b/p/2.jpeg", b"x")
     with pytest.raises(UsageError, match="differ only in their suffix"):
         stores.by_stem("s3://b/p")
     with pytest.raises(UsageError, match="would both be written"):
-        plan(["s3://b/p"], "s3://b/out", OutputSpec(mask=True))
+        plan_run(["s3://b/p"], "s3://b/out", OutputSpec(mask=True))
 
 
 @needs_arrow

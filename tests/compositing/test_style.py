@@ -117,7 +117,7 @@ def test_strength_and_notes():
     [
         (RenderStyle(strength=-1), "--shadow-strength -1"),
         (RenderStyle(glass=1.5), "--glass 1.5"),
-        (RenderStyle(match=2), "--match 2"),
+        (RenderStyle(match=2), "match 2"),
     ],
 )
 def test_out_of_range(look, message):

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from carmask.batch.report import Review
 from carmask.evaluation.metrics import dice
 from carmask.model.calibration import Calibration, ConfidenceFeatures, Linear
-from carmask.prediction.confidence import Review, estimate_confidence, expected_dice, read_signs
+from carmask.prediction.confidence import estimate_confidence, expected_dice, read_signs
 
 
 def test_sure_is_one_and_nothing_is_zero():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from carmask.batch.process import OutputSpec
+from carmask.batch.outputs import OutputSpec
 from carmask.data.labels import read_labels
 from carmask.images import ReducedPhoto
 from carmask.model.network import car_of_parts
@@ -88,7 +88,9 @@ def test_what_is_written():
 
 
 def test_the_cutter_writes_labels_and_overlay(tmp_path, photo):
-    from carmask.batch.process import Job, LocalStorage, PhotoCutter
+    from carmask.batch.job import Job
+    from carmask.batch.process import PhotoCutter
+    from carmask.batch.storage import LocalStorage
 
     Image.fromarray(photo).save(tmp_path / "a.png")
     wanted = OutputSpec(parts=True, mask=True)
@@ -104,7 +106,9 @@ def test_the_cutter_writes_labels_and_overlay(tmp_path, photo):
 
 
 def test_windows_let_the_new_background_through_as_far_as_is_wanted(tmp_path, photo):
-    from carmask.batch.process import Job, LocalStorage, PhotoCutter
+    from carmask.batch.job import Job
+    from carmask.batch.process import PhotoCutter
+    from carmask.batch.storage import LocalStorage
     from carmask.compositing.style import RenderStyle
 
     Image.fromarray(photo).save(tmp_path / "a.png")
@@ -112,7 +116,7 @@ def test_windows_let_the_new_background_through_as_far_as_is_wanted(tmp_path, ph
     found = predict_parts(network, ReducedPhoto(photo, photo.shape[:2]))
     alpha = {}
     for glass in (None, 0.0, 0.7):
-        wanted = OutputSpec(look=RenderStyle(glass=glass))
+        wanted = OutputSpec(style=RenderStyle(glass=glass))
         job = Job(tmp_path / "a.png", "a", (tmp_path / "cut.png",))
         PhotoCutter(network, wanted, LocalStorage())(job)
         alpha[glass] = np.asarray(Image.open(tmp_path / "cut.png"))[..., 3]

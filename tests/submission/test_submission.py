@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from carmask.batch.process import OutputSpec, PhotoTask
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.process import PhotoTask
 from carmask.data.mask_source import Truth
 from carmask.errors import DataError, IncompleteError, OutputError, SubmissionError
 from carmask.evaluation.metrics import overlap

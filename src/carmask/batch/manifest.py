@@ -11,23 +11,24 @@ import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from carmask import __version__
-from carmask.batch.process import PhotoTask, Result
+from carmask.batch.job import Result
+from carmask.batch.outputs import OUTPUT_REVISION
+from carmask.batch.process import PhotoTask
 from carmask.errors import OutputError, UsageError
 from carmask.model.file import find_model, read_info
 
-#: Of the tables below; a file of another version is refused.
-FORMAT = 2
+#: Of the tables below. Files of format 2, which lack the outputs, are read and completed; others are refused.
+FORMAT = 3
 
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS settings (
     id INTEGER PRIMARY KEY,
-    text TEXT NOT NULL UNIQUE      -- JSON: model, its SHA-256 and version, carmask's version, what was wanted
+    text TEXT NOT NULL UNIQUE      -- JSON: model, its SHA-256 and version, revision of the code, what was wanted
 );
 CREATE TABLE IF NOT EXISTS photos (
     name TEXT PRIMARY KEY,         -- of the outputs, relative, without suffix
@@ -45,6 +46,9 @@ CREATE TABLE IF NOT EXISTS photos (
     settings INTEGER NOT NULL REFERENCES settings (id),
     finished TEXT NOT NULL         -- for people: nothing depends on the clock
 );
+CREATE TABLE IF NOT EXISTS outputs (
+    file TEXT PRIMARY KEY          -- ever written here: relative to the output folder, or a whole location
+) WITHOUT ROWID;
 PRAGMA user_version = {FORMAT};
 """
 _COLUMNS = "photo, status, reason, confidence, area, error, seconds, digest, stamp, written, runs"
@@ -59,12 +63,12 @@ def describe(task: PhotoTask) -> str:
     path = find_model(task.model)
     info = read_info(path)
     settings = {
-        "carmask": __version__,
+        "output_revision": OUTPUT_REVISION,
         "model": info.name,
         "model_version": info.version,
         "model_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "device": task.device,
-        **task.wanted.settings(),
+        **task.spec.settings(),
     }
     return json.dumps(settings, sort_keys=True)
 
@@ -98,7 +102,7 @@ class Manifest:
                 self._base.execute("PRAGMA journal_mode = WAL")
                 self._base.execute("PRAGMA synchronous = NORMAL")
                 (found,) = self._base.execute("PRAGMA user_version").fetchone()
-                if found not in {0, FORMAT}:
+                if found not in {0, 2, FORMAT}:
                     raise UsageError(f"{file}: written by another version of carmask; finish with that, or delete it")
                 self._base.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
                 self._base.execute("INSERT OR IGNORE INTO settings (text) VALUES (?)", (settings,))
@@ -127,12 +131,13 @@ class Manifest:
         with self._errors():
             self._base.close()
 
-    def record(self, name: str, result: Result) -> None:
+    def record(self, name: str, result: Result, outputs: Iterable[Path | str] = ()) -> None:
         """Record what became of a photo, at once and for good.
 
         Args:
             name: the job's.
             result: replaces what was known of it before.
+            outputs: the files that were written, so that no run takes them for photos.
 
         Raises:
             OutputError: if it cannot be written.
@@ -151,7 +156,9 @@ class Manifest:
             *(result.runs, self._settings, datetime.now(UTC).isoformat(timespec="seconds")),
         ]
         texts = ", ".join(["CAST(? AS TEXT)"] * 4)
+        files = [(_encode(self._relative(output)),) for output in outputs]
         with self._errors():
+            self._base.executemany("INSERT OR IGNORE INTO outputs VALUES (CAST(? AS TEXT))", files)
             self._base.execute(f"INSERT OR REPLACE INTO photos VALUES ({texts}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  # no text from outside
 
     def restamp(self, name: str, photo: str, stamp: str) -> None:
@@ -188,6 +195,10 @@ class Manifest:
         with self._errors():
             self._base.execute("DELETE FROM photos")
 
+    def _relative(self, output: Path | str) -> str:
+        folder = self._file.parent.parent
+        return str(output.relative_to(folder) if isinstance(output, Path) and output.is_relative_to(folder) else output)
+
     def _find(self, name: str, condition: str) -> Result | None:
         with self._errors():
             row: tuple[Any, ...] | None = self._base.execute(
@@ -202,12 +213,42 @@ class Manifest:
             yield
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                raise UsageError(
-                    f"{self._file.parent}: another carmask is writing here; wait for it, or name another output"
-                ) from error
+                raise _in_use(self._file) from error
             raise OutputError(f"{self._file}: cannot be written: {error}") from error
         except sqlite3.DatabaseError as error:
             raise OutputError(f"{self._file}: not a manifest, or damaged ({error}); delete it to start anew") from error
+
+
+def recorded_outputs(file: Path) -> frozenset[str]:
+    """The files that runs have written, by their manifest.
+
+    Args:
+        file: the manifest.
+
+    Returns:
+        Relative to the output folder, or whole locations; empty if there is no manifest, or it cannot be read.
+
+    Raises:
+        UsageError: if another process has it open.
+    """
+    if not file.exists():
+        return frozenset()
+    base = None
+    try:
+        base = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", timeout=0, uri=True)
+        base.text_factory = _decode
+        return frozenset(name for (name,) in base.execute("SELECT file FROM outputs"))
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            raise _in_use(file) from error
+        return frozenset()  # of an older format, or damaged: whoever opens it to write says so
+    finally:
+        if base is not None:
+            base.close()
+
+
+def _in_use(file: Path) -> UsageError:
+    return UsageError(f"{file.parent}: another carmask is writing here; wait for it, or name another output")
 
 
 def _encode(text: str) -> bytes:

@@ -1,139 +1,133 @@
-"""Cut many photos: what goes where, nothing twice, nothing lost, a bad photo never stopping the rest."""
+"""Cut many photos: nothing twice, nothing lost, a bad photo never stopping the rest."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
-from carmask.batch.isolated import Isolated, Lost
+from carmask.batch.engines.engine import TIMEOUT, Engine
+from carmask.batch.engines.start import EngineName, start_engine
+from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest, describe
-from carmask.batch.process import Job, OutputSpec, PhotoTask, Result, stamp_of
-from carmask.batch.storage import Stores, join
-from carmask.errors import OutputError, UsageError
-from carmask.images import PHOTO_SUFFIXES, make_folder, remove_leftovers, write_atomically
-from carmask.machine import available_cores
-from carmask.prediction.confidence import Review
+from carmask.batch.names import ERROR_LOG, MANIFEST, REPORT, STATE
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.plan import LeftOut, plan_run
+from carmask.batch.process import PhotoTask
+from carmask.batch.report import Review, default_review, to_review, write_report
+from carmask.batch.series import with_series
+from carmask.batch.storage import Stores, local_only, location, need_state, stamp_of
+from carmask.errors import OutputError
+from carmask.images import make_folder, remove_leftovers, write_atomically
+from carmask.model.runtime import DEFAULT_MODEL, Device
 
-__all__ = ["Engine", "Job", "LocalEngine", "OutputSpec", "Result", "cut", "opened", "plan", "write_report"]
-
-REPORT = "report.csv"
-REPORT_COLUMNS = ("photo", "status", "reason", "confidence", "area", "seconds", "expected_error_px", "review")
-#: The folder in the output folder that holds the manifest.
-STATE = ".carmask"
-#: Seconds that a photo may take. The largest that is read takes 20 s on one core of 2024, as a PNG cut-out.
-PATIENCE = 120.0
-
-
-class Engine(Protocol):
-    """What calls the per-photo function: on this machine or on many. It holds processes until its block ends."""
-
-    def __enter__(self) -> Engine:
-        """Nothing more than itself."""
-
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
-
-    def close(self) -> None:
-        """End its processes; what they are working on is dropped. Safe to call again."""
-
-    def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Result]]:
-        """Work on photos, in any order, each result as soon as it is there.
-
-        Args:
-            jobs: any number.
-
-        Yields:
-            Each job with its result.
-        """
+_logger = logging.getLogger(__name__)
+# What is logged goes where the application says, and nowhere else: the report has the reasons in any case.
+logging.getLogger("carmask").addHandler(logging.NullHandler())
 
 
-class LocalEngine:
-    """All cores of this machine: one process beside this one, a thread for each core and one for what waits."""
+@dataclass(frozen=True)
+class CutSummary:
+    """How a run ended.
 
-    def __init__(self, task: PhotoTask, *, patience: float = PATIENCE) -> None:
-        """Start it, and load the network.
+    Attributes:
+        done: photos whose files are in place, those of earlier runs too.
+        failed: photos and folders that could not be worked on; the report has the reasons.
+        to_review: photos that a person should look at: ``review`` is ``yes`` in the report.
+        left_out: files and folders that were found and are not worked on, with the reason.
+        report: ``report.csv``.
+    """
 
-        Args:
-            task: what to do with each photo; its number of threads is set to the number of cores.
-            patience: seconds that a photo may take.
-
-        Raises:
-            ModelError: if there is no such model, or its file is damaged.
-            DeviceError: if the device is not available.
-        """
-        cores = available_cores()
-        task = replace(task, threads=cores)
-        self._process: Isolated[Job, Result] = Isolated(task.load, threads=cores + 1, patience=patience)
-
-    def __enter__(self) -> LocalEngine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End it; what it is working on is dropped."""
-        self._process.close()
-
-    def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Result]]:
-        """Work on photos; see ``Engine``."""
-        for job, found in self._process.map(jobs):
-            yield job, lost_photo(job, found) if isinstance(found, Lost) else found
+    done: int
+    failed: int
+    to_review: int
+    left_out: tuple[LeftOut, ...]
+    report: Path
 
 
-def lost_photo(job: Job, lost: Lost) -> Result:
-    """The result of a photo that crashed or hung the process that worked on it."""
-    return Result(str(job.photo), "failed", f"{job.photo}: {lost.reason}, whatever is in this file")
+def cut_folder(
+    paths: str | Path | Sequence[str | Path],
+    out: str | Path,
+    spec: OutputSpec | None = None,
+    *,
+    model: str | Path = DEFAULT_MODEL,
+    device: Device = "cpu",
+    recursive: bool = False,
+    review: Review | None = None,
+    engine: EngineName = "local",
+    address: str | None = None,
+    timeout: float = TIMEOUT,
+    restart: bool = False,
+    state: str | Path | None = None,
+    progress: Callable[[Result, int, int], None] | None = None,
+) -> CutSummary:
+    """Cut the cars out of photos, and write the results and ``report.csv``.
 
-
-def plan(paths: Sequence[Path | str], out: Path | str, wanted: OutputSpec, *, recursive: bool = False) -> list[Job]:
-    """Find the photos and decide where each result goes, before anything is written.
+    A photo that cannot be read, or that crashes a decoder, costs only itself. If the run was interrupted, the same call
+    goes on where it was; photos that have changed since are done again. Works in processes of its own: call it from
+    a main module that can be imported without running.
 
     Args:
-        paths: photos, and folders whose photos are meant; texts are locations in stores.
-        out: output folder; it is not searched, even if it lies in one of the folders.
-        wanted: what to write.
+        paths: photos, and folders whose photos are meant; locations with ``://`` are read by ``ray`` only.
+        out: output folder; made if it is missing.
+        spec: what to make of each photo; transparent cut-outs by default.
+        model: a model file, or the name of a shipped model.
+        device: ``cpu``, ``cuda`` or ``tensorrt``.
         recursive: search sub-folders too; their structure is kept in the output.
+        review: which photos are marked for a person to look at; by default those below the model's own confidence.
+        engine: ``local``, all cores of this machine, or ``ray``, a cluster.
+        address: the cluster's, ``HOST:PORT``; None starts Ray on this machine.
+        timeout: seconds that a photo may take.
+        restart: do everything again, also what is done.
+        state: local folder for manifest and report, where ``out`` is in a store.
+        progress: called after each photo with its result, the number done and the number of all.
 
     Returns:
-        One job for each photo, in the order of the paths, sorted within folders.
+        How it ended.
 
     Raises:
-        UsageError: if a path does not exist, a folder has no photos, two photos would write the same file, or a photo
-            would be overwritten.
+        UsageError: if the request cannot be served as it was put: nothing was written.
+        ModelError: if there is no such model, or its file is damaged.
+        OutputError: if nothing more can be written. What was finished is safe; the same call goes on from there.
     """
-    found: dict[Path | str, str] = {}
-    for path in paths:
-        if isinstance(path, str):
-            found.update(Stores().find(path, recursive=recursive))
-        elif path.is_dir():
-            photos = _search(path, out, recursive)
-            found.update((photo, photo.relative_to(path).with_suffix("").as_posix()) for photo in photos)
-        elif path.exists():
-            found[path] = path.stem
-        else:
-            raise UsageError(f"{path}: there is no such photo or folder")
-    jobs = [
-        Job(photo, name, tuple(join(out, file) for file in wanted.outputs(name)))
-        for photo, name in _distinct(found).items()
-    ]
-    _refuse_collisions(jobs)
-    return jobs
+    spec = spec or OutputSpec()
+    spec.check()
+    several = [paths] if isinstance(paths, str | Path) else list(paths)
+    places, target = [location(path) for path in several], location(out)
+    if engine == "local":
+        local_only([*places, target])
+    folder = need_state(target, None if state is None else Path(state))
+    plan = plan_run(places, target, spec, recursive=recursive, state=folder)
+    if spec.style.placing.rule == "turntable":
+        plan = replace(plan, jobs=tuple(with_series(plan.jobs)))
+    task = PhotoTask(str(model), spec, device, storage=Stores())
+    review = review or default_review(model)
+    total, done, failed = len(plan.jobs) + len(plan.failed), 0, 0
+    worker = start_engine(task, engine, address=address, timeout=timeout)
+    with worker, open_run(folder, plan.jobs, task, restart=restart) as manifest:
+        results = run_jobs(plan.jobs, manifest, worker, error_log=folder / ERROR_LOG)
+        try:
+            for result in chain(plan.failed, results):
+                done += result.status == "done"
+                failed += result.status == "failed"
+                if progress is not None:
+                    progress(result, done + failed, total)
+        finally:
+            worker.close()  # nothing is written any more when the folder is tidied
+            report = write_report(folder, plan, manifest, review=review)
+        return CutSummary(done, failed, len(to_review(plan.jobs, manifest, review)), plan.left_out, report)
 
 
 @contextlib.contextmanager
-def opened(out: Path, jobs: Sequence[Job], task: PhotoTask, *, restart: bool = False) -> Iterator[Manifest]:
+def open_run(out: Path, jobs: Sequence[Job], task: PhotoTask, *, restart: bool = False) -> Iterator[Manifest]:
     """Make the output folder ready, for this process alone.
 
     Args:
         out: made if it is missing; where results go to a store, the local folder for manifest and report.
-        jobs: from ``plan``. What a killed run left half-written beside their outputs is removed.
+        jobs: from ``plan_run``. What a killed run left half-written beside their outputs is removed.
         task: what will be done.
         restart: forget what earlier runs have done.
 
@@ -146,10 +140,11 @@ def opened(out: Path, jobs: Sequence[Job], task: PhotoTask, *, restart: bool = F
     """
     make_folder(out)
     make_folder(out / STATE)
+    (out / ERROR_LOG).unlink(missing_ok=True)
     names: dict[Path, list[str]] = {out: [REPORT]}
     for output in (output for job in jobs for output in job.outputs if isinstance(output, Path)):
         names.setdefault(output.parent, []).append(output.name)
-    with recording(out / STATE / "manifest.sqlite", task, len(jobs), restart=restart) as manifest:
+    with open_manifest(out / STATE / MANIFEST, task, len(jobs), restart=restart) as manifest:
         try:
             _tidy(names)
             yield manifest
@@ -158,7 +153,7 @@ def opened(out: Path, jobs: Sequence[Job], task: PhotoTask, *, restart: bool = F
 
 
 @contextlib.contextmanager
-def recording(file: Path, task: PhotoTask, photos: int, *, restart: bool = False) -> Iterator[Manifest]:
+def open_manifest(file: Path, task: PhotoTask, photos: int, *, restart: bool = False) -> Iterator[Manifest]:
     """Open a manifest, with enough of the disk set aside to write down how a run ended that filled it.
 
     Args:
@@ -189,13 +184,16 @@ def recording(file: Path, task: PhotoTask, photos: int, *, restart: bool = False
                 reserve.unlink(missing_ok=True)
 
 
-def cut(jobs: Iterable[Job], manifest: Manifest, engine: Engine) -> Iterator[Result]:
-    """Cut photos; those that an earlier run has done, and that are as they were, are passed over.
+def run_jobs(
+    jobs: Iterable[Job], manifest: Manifest, engine: Engine, *, error_log: Path | None = None
+) -> Iterator[Result]:
+    """Work on photos; those that an earlier run has done, and that are as they were, are passed over.
 
     Args:
-        jobs: from ``plan``.
-        manifest: from ``opened``.
+        jobs: from ``plan_run``.
+        manifest: from ``open_run`` or ``open_manifest``.
         engine: does the work; it is closed early if the disk is full.
+        error_log: gets the tracebacks of errors that carmask did not expect; they are logged in any case.
 
     Yields:
         One result for each job once its files are in place and its record is written, in the order they finish.
@@ -220,14 +218,16 @@ def cut(jobs: Iterable[Job], manifest: Manifest, engine: Engine) -> Iterator[Res
             assert kept is not None  # it was there a moment ago, and nobody else has the manifest open
             yield kept
             continue
+        if result.traceback:
+            result = _logged(result, error_log)
         full = result.full
         if full:
             _make_room(manifest, engine)
         try:
-            manifest.record(job.name, result)
+            manifest.record(job.name, result, job.outputs if result.status == "done" else ())
         except OutputError:
             _make_room(manifest, engine)
-            manifest.record(job.name, result)
+            manifest.record(job.name, result, job.outputs if result.status == "done" else ())
             full = True
         yield result
         if full:
@@ -237,52 +237,17 @@ def cut(jobs: Iterable[Job], manifest: Manifest, engine: Engine) -> Iterator[Res
             )
 
 
-def write_report(out: Path, jobs: Sequence[Job], manifest: Manifest, *, review: Review | None = None) -> Path:
-    """Write ``report.csv``: a row for each photo that was tried, in the order of the jobs.
-
-    Args:
-        out: the output folder.
-        jobs: from ``plan``.
-        manifest: has their results.
-        review: which photos are marked for a person to look at; without it the column says so of none.
-
-    Returns:
-        Its path.
-
-    Raises:
-        OutputError: if it cannot be written.
-    """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(REPORT_COLUMNS)
-    marked = set() if review is None else to_review(jobs, manifest, review)
-    for job in jobs:
-        result = manifest.result(job.name)
-        if result is None:
-            continue
-        confidence = "" if result.confidence is None else f"{result.confidence:.4f}"
-        area = "" if result.area is None else f"{result.area:.4f}"
-        error = "" if result.error is None else f"{result.error:.2f}"
-        mark = "yes" if job.name in marked else ""
-        known = [result.photo, result.status, result.reason, confidence, area, f"{result.seconds:.3f}"]
-        writer.writerow([*known, error, mark])
-    write_atomically(out / REPORT, buffer.getvalue().encode("utf-8", "surrogateescape"))
-    return out / REPORT
-
-
-def to_review(jobs: Iterable[Job], manifest: Manifest, review: Review) -> set[str]:
-    """Which photos a person should look at, those that failed aside.
-
-    Args:
-        jobs: from ``plan``.
-        manifest: has their results.
-        review: by what.
-
-    Returns:
-        Names of jobs.
-    """
-    results = ((job.name, manifest.result(job.name)) for job in jobs)
-    return review.choose({n: r.confidence for n, r in results if r is not None and r.confidence is not None})
+def _logged(result: Result, file: Path | None) -> Result:
+    """Keep an unexpected error's traceback, and say where."""
+    _logger.error("%s\n%s", result.reason, result.traceback)
+    if file is None:
+        return result
+    try:
+        with file.open("a", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(f"{result.reason}\n{result.traceback}\n")
+    except OSError:  # a full disk: the row keeps the reason
+        return result
+    return replace(result, reason=f"{result.reason} (traceback in {file.name})")
 
 
 def _reserve(manifest: Manifest) -> Path:
@@ -315,48 +280,3 @@ def _stamp(job: Job) -> str:
         return stamp_of(job.photo.stat()) if isinstance(job.photo, Path) else ""
     except OSError:
         return ""
-
-
-def _search(folder: Path, out: Path | str, recursive: bool) -> list[Path]:
-    outside = Path(out).resolve()
-    photos: list[Path] = []
-    deeper = False
-    for place, folders, files in os.walk(folder):
-        here = Path(place)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != outside)
-        named = [here / name for name in sorted(files) if not name.startswith(".")]
-        photos += [file for file in named if file.suffix.lower() in PHOTO_SUFFIXES]
-        if not recursive:
-            deeper = bool(folders)
-            break
-    if not photos:
-        hint = "; its sub-folders are searched with --recursive" if deeper else ""
-        raise UsageError(f"{folder}: no photos in this folder ({', '.join(sorted(PHOTO_SUFFIXES))}){hint}")
-    return photos
-
-
-def _distinct(found: Mapping[Path | str, str]) -> dict[Path | str, str]:
-    """Drop photos that were named twice, once by themselves and once by their folder."""
-    kept: dict[Path | str, tuple[Path | str, str]] = {}
-    for photo, name in found.items():
-        same: Path | str = photo
-        if isinstance(photo, Path):
-            same = photo.absolute() if photo.is_symlink() else photo.resolve()
-        kept.setdefault(same, (photo, name))
-    return dict(kept.values())
-
-
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
-    photos = {_same(job.photo) for job in jobs}
-    owners: dict[Path | str, Path | str] = {}
-    for job in jobs:
-        for output in job.outputs:
-            if _same(output) in photos:
-                raise UsageError(f"{output}: this photo would be overwritten; name another folder with --out")
-            owner = owners.setdefault(output, job.photo)
-            if owner != job.photo:
-                raise UsageError(f"{owner} and {job.photo} would both be written to {output}; rename one of them")
-
-
-def _same(file: Path | str) -> Path | str:
-    return file.resolve() if isinstance(file, Path) else file

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from carmask.batch.job import Job
 from carmask.compositing.turntable import VIEW
 from carmask.errors import PhotoError
 from carmask.geometry import Box, Size, union
@@ -15,19 +15,17 @@ from carmask.model.network import Network
 from carmask.prediction.crops import find_box
 from carmask.prediction.predict import open_for, predict_map
 
-if TYPE_CHECKING:
-    from carmask.batch.process import Job
 
-
-def with_series(jobs: list[Job]) -> list[Job]:
+def with_series(jobs: Iterable[Job]) -> list[Job]:
     """Tell each job the views of its car, so that all can be placed alike.
 
     Args:
-        jobs: from ``plan``.
+        jobs: from ``plan_run``.
 
     Returns:
         The same, in their order; photos whose name has no view, and single views, are left as they are.
     """
+    jobs = list(jobs)
     cars: dict[str, list[Path | str]] = {}
     for job in jobs:
         if split := VIEW.fullmatch(job.name):

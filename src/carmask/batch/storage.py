@@ -1,4 +1,4 @@
-"""Photos and results in object stores and on cluster file systems, through Arrow, as Ray Data reaches them.
+"""Where photos are read from and results are written to: the file system, or stores that Arrow reaches.
 
 A location with a scheme (``s3://bucket/photos``, ``gs://``, ``abfss://``, ``hdfs://``) is handled here, as text;
 ``file://`` and everything else is a path. https://arrow.apache.org/docs/python/filesystems.html
@@ -6,14 +6,14 @@ A location with a scheme (``s3://bucket/photos``, ``gs://``, ``abfss://``, ``hdf
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from carmask.batch.process import LocalStorage
 from carmask.errors import OutputError, PhotoError, UsageError
-from carmask.images import PHOTO_SUFFIXES
+from carmask.images import PHOTO_SUFFIXES, make_folder, write_atomically
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -25,8 +25,59 @@ if TYPE_CHECKING:
 _WHOLE_OBJECTS = frozenset({"s3", "gs", "gcs", "abfs", "abfss"})
 
 
-def location(text: str) -> Path | str:
+class Storage(Protocol):
+    """Where photos are read from and results are written to."""
+
+    def read(self, photo: Path | str) -> tuple[bytes, str]:
+        """Read a file whole.
+
+        Returns:
+            Its content and its stamp, which changes when the content does.
+
+        Raises:
+            PhotoError: if it cannot be read.
+        """
+
+    def write(self, output: Path | str, content: bytes) -> None:
+        """Write a file whole or not at all, and the folders it lies in.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+
+
+class LocalStorage:
+    """The file system, with everything that is mounted in it."""
+
+    def read(self, photo: Path | str) -> tuple[bytes, str]:
+        """Read a file whole; see ``Storage``."""
+        try:
+            with Path(photo).open("rb") as stream:
+                return stream.read(), stamp_of(os.fstat(stream.fileno()))
+        except FileNotFoundError as error:
+            raise PhotoError(f"{photo}: there is no such file") from error
+        except IsADirectoryError as error:
+            raise PhotoError(f"{photo}: this is a folder, not a photo") from error
+        except OSError as error:
+            raise PhotoError(f"{photo}: cannot be read: {error.strerror or error}") from error
+
+    def write(self, output: Path | str, content: bytes) -> None:
+        """Write a file whole or not at all; see ``Storage``."""
+        path = Path(output)
+        make_folder(path.parent)
+        write_atomically(path, content)
+
+
+def stamp_of(status: os.stat_result) -> str:
+    """What changes when a file is written to: its size, and two clocks, of which one cannot be set by a user."""
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def location(place: Path | str) -> Path | str:
     """A path, or the text itself if it is a location in a store."""
+    if isinstance(place, Path):
+        return place
+    text = place
     if text.startswith("file://"):
         return Path(unquote(urlsplit(text).path))
     return text.rstrip("/") if "://" in text else Path(text)
@@ -156,7 +207,7 @@ def need_state(out: Path | str, state: Path | None) -> Path:
         return state
     if isinstance(out, Path):
         return out
-    raise UsageError(f"{out}: name a local folder for the manifest and report.csv of this run with --state DIR")
+    raise UsageError(f"{out}: name a local folder for the manifest and report.csv of this run as state")
 
 
 def local_only(paths: Sequence[Path | str]) -> list[Path]:
@@ -167,5 +218,5 @@ def local_only(paths: Sequence[Path | str]) -> list[Path]:
     """
     for path in paths:
         if not isinstance(path, Path):
-            raise UsageError(f"{path}: object stores are read and written with --engine ray")
+            raise UsageError(f"{path}: object stores are read and written by the engine ray")
     return [Path(path) for path in paths]

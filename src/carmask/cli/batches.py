@@ -1,54 +1,51 @@
-"""What ``cut`` and ``submit`` share: the engine that runs a batch, and how its progress is shown."""
+"""What ``cut`` and ``submit`` share: how the progress of a batch is shown."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from carmask.cli.messages import complain, need
+from carmask.cli.messages import complain
 from carmask.cli.progress import progress_bar
-from carmask.errors import UsageError
 
 if TYPE_CHECKING:
-    from carmask.batch.process import PhotoTask, Result
-    from carmask.batch.run import Engine
+    from carmask.batch.job import Result
 
 
-def start_engine(task: PhotoTask, timeout: float, engine: str, address: str | None) -> Engine:
-    """Load the network, here or on a cluster."""
-    if engine == "ray":
-        need("ray", "cluster")
-        from carmask.batch.engines.ray import RayEngine
+@contextmanager
+def following(what: str, mode: str) -> Iterator[Callable[[Result, int, int], None]]:
+    """Show how a run goes, and at the end what failed.
 
-        return RayEngine(task, address=address, patience=timeout)
-    if address is not None:
-        raise UsageError("--address is the cluster's: it needs --engine ray")
-    from carmask.batch.run import LocalEngine
+    Args:
+        what: what is done with the photos, for the bar.
+        mode: ``bar``, ``json`` or ``quiet``.
 
-    return LocalEngine(task, patience=timeout)
-
-
-def follow(results: Iterator[Result], total: int, what: str, mode: str) -> int:
-    """Draw results, show how it goes, and at the end what failed; the number of failures."""
+    Yields:
+        What to call after each photo, with its result, the number done and the number of all.
+    """
     failures: list[tuple[str, str]] = []
-    started, done, kept = time.monotonic(), 0, 0
+    started, kept = time.monotonic(), 0
+
+    def follow(result: Result, done: int, total: int) -> None:
+        nonlocal kept
+        kept += result.kept
+        if result.status == "failed":
+            failures.append((result.photo, result.reason))
+        if mode == "json":
+            seconds = time.monotonic() - started
+            rate = (done - kept) / seconds if seconds > 0 else 0.0
+            _print_event(result, done, total, rate)
+        step(done, total)
+
     try:
         with progress_bar(what, "photos", shown=mode == "bar") as step:
-            for done, result in enumerate(results, 1):
-                kept += result.kept
-                if result.status == "failed":
-                    failures.append((result.photo, result.reason))
-                if mode == "json":
-                    seconds = time.monotonic() - started
-                    rate = (done - kept) / seconds if seconds > 0 else 0.0
-                    _print_event(result, done, total, rate)
-                step(done, total)
+            yield follow
     finally:
         for _, reason in sorted(failures):
             complain(reason)
-    return len(failures)
 
 
 def _print_event(result: Result, done: int, total: int, rate: float) -> None:

@@ -63,7 +63,7 @@ class Background:
                 colours.append([ImageColor.getrgb(part.strip())[:3]])
             except ValueError as error:
                 raise UsageError(
-                    f"--background {text}: no such picture, and not a colour (a name such as white, #rrggbb, or two of "
+                    f"background {text}: no such picture, and not a colour (a name such as white, #rrggbb, or two of "
                     f"them, white:#8a8f98, for a gradient), nor {BLUR}"
                 ) from error
         return cls(np.array(colours, np.uint8))

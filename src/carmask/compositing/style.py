@@ -49,11 +49,11 @@ class RenderStyle:
             UsageError: if a number is out of range or rules exclude each other.
         """
         if not 0 <= self.strength <= 3:
-            raise UsageError(f"--shadow-strength {self.strength:g}: give 0 (none) to 3; 1 is as it is")
+            raise UsageError(f"shadow strength {self.strength:g}: give 0 (none) to 3; 1 is as it is")
         if self.glass is not None and not 0 <= self.glass <= 1:
-            raise UsageError(f"--glass {self.glass:g}: give 0 (opaque) to 1 (as if there were none)")
+            raise UsageError(f"glass {self.glass:g}: give 0 (opaque) to 1 (as if there were none)")
         if not 0 <= self.match <= 1:
-            raise UsageError(f"--match {self.match:g}: give 0 (the photo's own light) to 1")
+            raise UsageError(f"match {self.match:g}: give 0 (the photo's own light) to 1")
         self.placing.check()
 
     def settings(self) -> dict[str, object]:
@@ -81,7 +81,7 @@ def make_layers(
     photo: Photo,
     mask: Mask,
     probability: Probability,
-    look: RenderStyle,
+    style: RenderStyle,
     *,
     threshold: float,
     glass: Probability | None = None,
@@ -92,7 +92,7 @@ def make_layers(
         photo: uint8 (height, width, 3), RGB.
         mask: bool (height, width).
         probability: float32, of the whole photo, at the network's resolution.
-        look: which shadow, and what of the windows.
+        style: which shadow, and what of the windows.
         threshold: what counts as car.
         glass: float32, of the whole photo, at any resolution, that a pixel is a window, in [0, 1]; None if the model
             does not tell.
@@ -102,16 +102,16 @@ def make_layers(
     """
     soft = matte(photo, mask, probability, threshold)
     alpha = soft.alpha
-    if look.glass and glass is not None:
-        alpha = see_through(soft, glass, look.glass)
+    if style.glass and glass is not None:
+        alpha = see_through(soft, glass, style.glass)
     dark, note = None, ""
-    if look.shadow == "keep":
+    if style.shadow == "keep":
         dark = shadows.kept(photo, mask)
         note = NO_FLOOR if dark is None and mask.any() else ""
-    elif look.shadow == "make":
+    elif style.shadow == "make":
         dark = shadows.made(mask)
-    if dark is not None and look.strength != 1:
-        steps = (255 * (1 - (1 - np.arange(256) / 255) ** look.strength)).round().astype(np.uint8)
+    if dark is not None and style.strength != 1:
+        steps = (255 * (1 - (1 - np.arange(256) / 255) ** style.strength)).round().astype(np.uint8)
         dark = cv2.LUT(dark, steps).astype(np.uint8, copy=False)
     return Layers(dark, soft.foreground, alpha, note)
 
@@ -136,7 +136,7 @@ def render(
     layers: Layers,
     photo: Photo,
     mask: Mask,
-    look: RenderStyle,
+    style: RenderStyle,
     background: Background | None,
     *,
     icc_profile: bytes | None = None,
@@ -148,7 +148,7 @@ def render(
         layers: from ``make_layers``.
         photo: uint8 (height, width, 3), RGB.
         mask: bool (height, width).
-        look: where the car stands, and in which light.
+        style: where the car stands, and in which light.
         background: None for transparency.
         icc_profile: the photo's profile, which the picture keeps.
         series: what the masks of all views of this car cover, in pixels of this photo.
@@ -157,7 +157,7 @@ def render(
         uint8 (height, width, 3), RGB, or, without a background, (height, width, 4), RGBA.
     """
     size = mask.shape[0], mask.shape[1]
-    move = look.placing.move(size, box_of(mask), series)
+    move = style.placing.move(size, box_of(mask), series)
     shadow, car, alpha = _placed(layers, move)
     if background is None:
         return transparent(shadow, car, alpha)
@@ -167,8 +167,8 @@ def render(
         if own
         else background.fitted(move.size, icc_profile)
     )
-    if look.match and not own:
-        car = matched(car, _mean_light(photo, mask), _mean_light(behind, None), look.match)
+    if style.match and not own:
+        car = matched(car, _mean_light(photo, mask), _mean_light(behind, None), style.match)
     return blend(shadow, car, alpha, behind)
 
 

@@ -74,7 +74,7 @@ def read_views(files: Sequence[Path], width: int) -> list[NDArray[np.uint8]]:
         if abs(np.log(view.shape[1] / view.shape[0] * first[0] / first[1])) > _SAME_SHAPE:
             raise UsageError(
                 f"{file} is {view.shape[1]}x{view.shape[0]} and {files[0].name} {first[1]}x{first[0]}: views of one "
-                "car need one shape; 'carmask cut --size' gives it to them"
+                "car need one shape; cutting them with one size gives it to them"
             )
         # Reduced at once: 16 views at full size are a lot of memory.
         if view.shape[1] > width:

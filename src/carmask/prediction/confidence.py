@@ -9,8 +9,6 @@ carries three small linear models on the logarithms of these signs, fitted to ph
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -20,34 +18,12 @@ from carmask.arrays import Probability
 from carmask.geometry import Crop
 from carmask.model.calibration import Calibration, ConfidenceFeatures, Judgement
 
-#: Confidence below which a person should look, for models that are not calibrated.
-REVIEW_BELOW = 0.98
 #: Below and above, a pixel counts as decided.
 _SURE = (0.1, 0.9)
 #: Pixels of the network's input within which of the contour it is usual to hesitate.
 _NEAR = 4
 #: What is added to a fraction before its logarithm is taken: about a pixel of 512x768.
 _LEAST = 3e-6
-
-
-@dataclass(frozen=True)
-class Review:
-    """Which photos a person should look at: a share of them, or all below a confidence.
-
-    Attributes:
-        below: those whose confidence is lower.
-        budget: this fraction of all instead, the least certain ones, rounded up.
-    """
-
-    below: float
-    budget: float | None = None
-
-    def choose(self, confidences: Mapping[str, float]) -> set[str]:
-        """Choose from photos with their confidence, by name."""
-        if self.budget is None:
-            return {name for name, confidence in confidences.items() if confidence < self.below}
-        count = math.ceil(self.budget * len(confidences) - 1e-9)
-        return set(sorted(confidences, key=lambda name: (confidences[name], name))[:count])
 
 
 def estimate_confidence(

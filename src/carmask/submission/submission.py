@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from carmask.batch.engines.engine import Engine
+from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest
-from carmask.batch.process import Job, PhotoTask, Result
-from carmask.batch.run import Engine, cut, recording
+from carmask.batch.process import PhotoTask
+from carmask.batch.run import open_manifest, run_jobs
 from carmask.data.mask_source import Runs, Truth
 from carmask.data.table import read_rle_csv
 from carmask.errors import DataError, IncompleteError, RLEError, SubmissionError
@@ -96,7 +98,7 @@ def unfinished(file: Path, task: PhotoTask, photos: int, *, restart: bool = Fals
         UsageError: if another process is writing it.
     """
     partial = file.with_name(f"{file.name}.partial")
-    with recording(partial, task, photos, restart=restart) as manifest:
+    with open_manifest(partial, task, photos, restart=restart) as manifest:
         remove_leftovers(file.parent, [file.name])
         yield manifest
     partial.unlink()
@@ -119,7 +121,9 @@ def predict_rows(
     Raises:
         IncompleteError: before the first row, if any photo failed.
     """
-    follow(cut(jobs, manifest, engine))
+    error_log = manifest.file.with_suffix(".errors.log")
+    error_log.unlink(missing_ok=True)
+    follow(run_jobs(jobs, manifest, engine, error_log=error_log))
     failed = sum(manifest.done(job.name) is None for job in jobs)
     if failed:
         raise IncompleteError(

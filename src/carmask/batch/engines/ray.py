@@ -17,9 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from carmask.batch.isolated import Isolated, Lost
-from carmask.batch.process import Job, PhotoTask, Result
-from carmask.batch.run import PATIENCE, lost_photo
+from carmask.batch.engines.engine import TIMEOUT, lost_photo
+from carmask.batch.engines.isolated import Isolated, Lost
+from carmask.batch.job import Job, Result
+from carmask.batch.process import PhotoTask
 from carmask.errors import CarmaskError, UsageError
 
 #: Photos that a worker gets at a time, and that are done again if it is lost. About two seconds of work.
@@ -29,29 +30,32 @@ PORTION = 32
 class RayEngine:
     """A Ray cluster: a worker for each free core, on whatever machines there are."""
 
-    def __init__(self, task: PhotoTask, *, address: str | None = None, patience: float = PATIENCE) -> None:
+    def __init__(self, task: PhotoTask, *, address: str | None = None, timeout: float = TIMEOUT) -> None:
         """Connect.
 
         Args:
             task: what to do with each photo. Its model, and paths without a scheme, must mean the same on all machines.
             address: the cluster; None starts Ray on this machine.
-            patience: seconds that a photo may take.
+            timeout: seconds that a photo may take.
 
         Raises:
             UsageError: if the cluster cannot be reached, or this machine's Ray not be started.
         """
         # Ray calls home unless it is told not to.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        import ray
+        try:
+            import ray
+        except ImportError as error:
+            raise UsageError("engine ray needs more than the base install: pip install 'carmask[cluster]'") from error
 
-        self._task, self._patience = replace(task, threads=1), patience
+        self._task, self._timeout = replace(task, threads=1), timeout
         self._connected = not ray.is_initialized()
         if self._connected:
             _knock(address)
             try:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, ValueError, RuntimeError) as error:
-                where = f"--address {address}" if address else "--engine ray"
+                where = f"address {address}" if address else "engine ray"
                 raise UsageError(f"{where}: Ray cannot be reached: {str(error).splitlines()[0]}") from error
 
     def __enter__(self) -> RayEngine:
@@ -89,7 +93,7 @@ class RayEngine:
         workers = max(1, int(ray.cluster_resources().get("CPU", 1)))
         results = photos.map_batches(
             RayWorker,
-            fn_constructor_args=(self._task, self._patience),
+            fn_constructor_args=(self._task, self._timeout),
             batch_size=PORTION,
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(workers, math.ceil(len(packed) / PORTION))),
@@ -116,21 +120,21 @@ def _knock(address: str | None) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except (OSError, OverflowError) as error:
-        raise UsageError(f"--address {address}: Ray cannot be reached: {error}") from error
+        raise UsageError(f"address {address}: Ray cannot be reached: {error}") from error
 
 
 class RayWorker:
     """What runs in a Ray actor."""
 
-    def __init__(self, task: PhotoTask, patience: float) -> None:
+    def __init__(self, task: PhotoTask, timeout: float) -> None:
         """Load the network.
 
         Args:
             task: what to do with each photo.
-            patience: seconds that a photo may take.
+            timeout: seconds that a photo may take.
         """
         # One works while the other reads or writes, which on a shared file system takes a while.
-        self._process: Isolated[Job, Result] = Isolated(task.load, threads=2, patience=patience)
+        self._process: Isolated[Job, Result] = Isolated(task.load, threads=2, timeout=timeout)
 
     def __call__(self, portion: Mapping[str, Sequence[bytes]]) -> dict[str, Any]:
         """Work on some photos: pickled jobs in, the same and pickled results out."""

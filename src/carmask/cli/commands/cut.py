@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from carmask.cli.batches import follow, start_engine
+from carmask.cli.batches import following
 from carmask.cli.command import Command, option
 from carmask.cli.options import (
     PATH,
@@ -24,12 +25,13 @@ from carmask.cli.options import (
 from carmask.errors import UsageError
 
 if TYPE_CHECKING:
+    from carmask.batch.engines.start import EngineName
+    from carmask.batch.report import Review
     from carmask.compositing.background import Fit
     from carmask.compositing.placement import Rule
     from carmask.compositing.shadow import Shadow
     from carmask.images.writing import Format
     from carmask.model.runtime import Device
-    from carmask.prediction.confidence import Review
 
 _WHAT = "What is written"
 _SCENE = "Background, shadow, place"
@@ -224,7 +226,7 @@ def cut(
     restart: bool,
     timeout: float,
     progress: str,
-    engine: str,
+    engine: EngineName,
     address: str | None,
     state: Path | None,
 ) -> None:
@@ -237,53 +239,49 @@ def cut(
     A photo that cannot be read is reported, and the others are done. After an interruption the same command continues.
     A photo that has changed since is done again.
     """
-    from carmask.batch import run, series, storage
-    from carmask.batch.process import PhotoTask
+    from carmask.batch.outputs import OutputSpec
+    from carmask.batch.run import cut_folder
     from carmask.compositing.background import Background
     from carmask.compositing.placement import Placing
     from carmask.compositing.style import RenderStyle
 
     frame = None if size is None else parse_size(size)
-    placing = Placing(place, scale, floor, frame, crop)
-    look = RenderStyle(shadow, strength, glass, match, placing)
-    behind = None if background is None else Background.parse(background, fit)
-    wanted = run.OutputSpec(
+    spec = OutputSpec(
         mask=mask,
-        background=behind,
+        background=None if background is None else Background.parse(background, fit),
         format=picture,
         parts=parts,
         quality=quality,
         layers=layers,
-        look=look,
+        style=RenderStyle(shadow, strength, glass, match, Placing(place, scale, floor, frame, crop)),
     )
-    wanted.check()
-    places, target = [storage.location(path) for path in paths], storage.location(out)
-    if engine == "local":
-        storage.local_only([*places, target])
-    folder = storage.need_state(target, state)
-    jobs = run.plan(places, target, wanted, recursive=recursive)
-    if place == "turntable":
-        jobs = series.with_series(jobs)
-    task = PhotoTask(model, wanted, device, storage=storage.Stores())
-    review = _review(model, budget, below)
-    worker = start_engine(task, timeout, engine, address)
-    with worker, run.opened(folder, jobs, task, restart=restart) as manifest:
-        try:
-            failed = follow(run.cut(jobs, manifest, worker), len(jobs), "cutting", progress)
-        finally:
-            worker.close()  # nothing is written any more when the folder is tidied
-            report = run.write_report(folder, jobs, manifest, review=review)
-            doubtful = len(run.to_review(jobs, manifest, review))
+    with following("cutting", progress) as follow:
+        made = cut_folder(
+            paths,
+            out,
+            spec,
+            model=model,
+            device=device,
+            recursive=recursive,
+            review=_review(model, budget, below),
+            engine=engine,
+            address=address,
+            timeout=timeout,
+            restart=restart,
+            state=state,
+            progress=follow,
+        )
     if progress != "json":
-        print(f"{len(jobs) - failed} of {len(jobs)} photos done; results in {out}, table in {report}")
-        print(f"{doubtful} to look at: those with review=yes in the table")
-    if failed:
+        print(f"{made.done} of {made.done + made.failed} photos done; results in {out}, table in {made.report}")
+        for reason, count in Counter(one.reason for one in made.left_out).most_common():
+            print(f"{count} left out: {reason}")
+        print(f"{made.to_review} to look at: those with review=yes in the table")
+    if made.failed:
         raise click.exceptions.Exit(1)
 
 
 def _review(model: str, budget: str | None, below: float | None) -> Review:
-    from carmask.model.file import find_model, read_info
-    from carmask.prediction.confidence import REVIEW_BELOW, Review
+    from carmask.batch.report import Review, default_review
 
     if budget is not None and below is not None:
         raise UsageError("--review-budget and --review-below exclude each other")
@@ -296,7 +294,4 @@ def _review(model: str, budget: str | None, below: float | None) -> Review:
             share = float("nan")
         if not 0 <= share <= 1:
             raise UsageError(f"--review-budget {budget}: write a share of the photos such as 5%")
-    if below is None:
-        calibration = read_info(find_model(model)).calibration
-        below = REVIEW_BELOW if calibration is None else calibration.review_below
-    return Review(below, share)
+    return Review(default_review(model).below if below is None else below, share)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from carmask.cli import batches
+from carmask.cli.batches import following
 from carmask.cli.command import Command
 from carmask.cli.options import (
     address_option,
@@ -23,7 +23,8 @@ from carmask.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from carmask.batch.process import Result
+    from carmask.batch.engines.start import EngineName
+    from carmask.batch.job import Result
     from carmask.model.runtime import Device
 
 
@@ -54,7 +55,7 @@ def submit(
     restart: bool,
     timeout: float,
     progress: str,
-    engine: str,
+    engine: EngineName,
     address: str | None,
 ) -> None:
     """Predict all photos of a folder and write a submission.
@@ -65,7 +66,9 @@ def submit(
     FILE is complete or absent. After an interruption the same command continues from FILE.partial.
     """
     from carmask.batch import storage
-    from carmask.batch.process import OutputSpec, PhotoTask
+    from carmask.batch.engines.start import start_engine
+    from carmask.batch.outputs import OutputSpec
+    from carmask.batch.process import PhotoTask
     from carmask.data.table import find_photos
     from carmask.submission import submission
 
@@ -77,11 +80,13 @@ def submit(
     names = submission.read_sample(sample) if sample is not None else [Path(photo).name for photo in found.values()]
     jobs = submission.jobs_for(submission.match_photos(names, found))
     task = PhotoTask(model, OutputSpec(runs=True), device, storage=storage.Stores())
-    worker = batches.start_engine(task, timeout, engine, address)
+    worker = start_engine(task, engine, address=address, timeout=timeout)
     with worker, submission.unfinished(out, task, len(jobs), restart=restart) as manifest:
 
         def follow(results: Iterator[Result]) -> None:
-            batches.follow(results, len(jobs), "predicting", progress)
+            with following("predicting", progress) as step:
+                for done, result in enumerate(results, 1):
+                    step(result, done, len(jobs))
 
         rows = submission.predict_rows(jobs, manifest, worker, follow=follow)
         count = submission.write_submission(out, rows)

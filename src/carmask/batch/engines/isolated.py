@@ -50,22 +50,20 @@ class Isolated(Generic[T, R]):
     Used as a context manager: the process ends with the block. It ends by itself if this process is killed.
     """
 
-    def __init__(
-        self, load: Callable[[], Callable[[T], R]], *, threads: int, patience: float, waiting: int = 2
-    ) -> None:
+    def __init__(self, load: Callable[[], Callable[[T], R]], *, threads: int, timeout: float, waiting: int = 2) -> None:
         """Start the process and wait until the function is loaded.
 
         Args:
             load: called there once; returns the function. Must be picklable, as items and results must.
             threads: items worked on at the same time.
-            patience: seconds that an item may take; it is given up then.
+            timeout: seconds that an item may take; it is given up then.
             waiting: items handed over beyond those worked on, so that no thread waits for the next.
 
         Raises:
             CarmaskError: what ``load`` raised.
             RuntimeError: if ``load`` raised anything else, or the process died.
         """
-        self._load, self._threads, self._patience = load, threads, patience
+        self._load, self._threads, self._timeout = load, threads, timeout
         self._ahead = threads + waiting
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
@@ -120,7 +118,7 @@ class Isolated(Generic[T, R]):
             elif not flying or room > 1:
                 room, waiting = self._ahead, fresh
             for number, item in islice(waiting, room - len(flying)):
-                flying[number] = (item, time.monotonic() + self._patience)
+                flying[number] = (item, time.monotonic() + self._timeout)
                 self._send((number, item))
             if not flying:
                 return
@@ -142,7 +140,7 @@ class Isolated(Generic[T, R]):
 
     def _start(self) -> None:
         # sys.path is handed on: whatever could be imported here can be unpickled there.
-        code = f"import sys; sys.path[:] = {sys.path!r}; from carmask.batch.isolated import serve; serve()"
+        code = f"import sys; sys.path[:] = {sys.path!r}; from carmask.batch.engines.isolated import serve; serve()"
         # In a group of its own: Ctrl-C reaches this process only, which ends the other.
         self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own code
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
@@ -173,7 +171,7 @@ class Isolated(Generic[T, R]):
         try:
             message = self._messages.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
-            return f"given up after {self._patience:g} s", None
+            return f"given up after {self._timeout:g} s", None
         return ("", message) if message is not None else (f"its process {self._death()}", None)
 
     def _death(self) -> str:

@@ -1,0 +1,65 @@
+"""What goes to the per-photo function and what comes back: both are small and picklable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to cut.
+
+    Attributes:
+        photo: its file; a text with ``://`` where a cluster's storage has it.
+        name: its path relative to the folder it was found in, without suffix, with ``/``.
+        outputs: files to write, in the order of ``OutputSpec.outputs``.
+        known: the SHA-256 of the content that the outputs on disk were made of; empty to make them in any case.
+        series: all views of the car, this one too, where they are to be placed alike.
+    """
+
+    photo: Path | str
+    name: str
+    outputs: tuple[Path | str, ...]
+    known: str = ""
+    series: tuple[Path | str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a photo: a row of ``report.csv``, and what the manifest keeps beyond that.
+
+    Attributes:
+        photo: the photo's path as it was given or found.
+        status: ``done`` or ``failed``.
+        reason: why it failed, or what is remarkable.
+        confidence: 0 to 1, how far the mask can be trusted; None if it failed.
+        area: fraction of the photo that is car; None if it failed.
+        seconds: spent on it, waiting for other photos not counted.
+        digest: SHA-256 of the photo's file; empty if it could not be read.
+        stamp: what the file system said of the photo's file when it was read; empty if it says nothing.
+        written: bytes of all outputs.
+        runs: run-length text, if it was wanted.
+        unchanged: the photo's content was that of the job's ``known``; nothing was done, only ``stamp`` is new.
+        kept: from an earlier run.
+        error: expected distance of the contour from the true one, in pixels; None if it is not known.
+        full: it failed because nothing more can be written there, this photo or another.
+        traceback: of an error that carmask did not expect; empty otherwise. Not kept in the manifest.
+    """
+
+    photo: str
+    status: Literal["done", "failed"]
+    reason: str = ""
+    confidence: float | None = None
+    area: float | None = None
+    seconds: float = 0.0
+    digest: str = ""
+    stamp: str = ""
+    written: int = 0
+    runs: str | None = field(default=None, repr=False)
+    unchanged: bool = False
+    kept: bool = False
+    error: float | None = None
+    full: bool = False
+    traceback: str = field(default="", repr=False)

@@ -1,0 +1,161 @@
+"""The files that can be made of one photo: ``OUTPUTS`` is the one list, with suffix, condition and encoder of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from carmask.batch.photo import CutPhoto
+from carmask.compositing.background import Background
+from carmask.compositing.style import RenderStyle
+from carmask.data.labels import encode_labels, paint
+from carmask.errors import UsageError
+from carmask.images import Format, encode_mask, encode_picture
+
+#: Of the code that decides what output files hold: prediction, compositing and encoding. Raise it with every change
+#: after which the same photo, model and settings give other files: results of earlier runs are then made again.
+OUTPUT_REVISION = 1
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """What to make of each photo.
+
+    The mask, the car on a background, or, if neither nor ``runs``, a transparent cut-out.
+
+    Attributes:
+        mask: write the mask.
+        background: write the car in front of this.
+        format: of cut-outs and pictures; masks and layers are PNG.
+        runs: keep the mask's run-length text in the result.
+        parts: write the parts' labels, and the photo with them in colour.
+        quality: 1 to 100, of ``webp`` and ``jpg``; None for what serves well.
+        layers: write the layers of the picture, too: mask, alpha, foreground, and the shadow if there is one.
+        style: how the car stands in the picture.
+    """
+
+    mask: bool = False
+    background: Background | None = None
+    format: Format = "png"
+    runs: bool = False
+    parts: bool = False
+    quality: int | None = None
+    layers: bool = False
+    style: RenderStyle = field(default_factory=RenderStyle)
+
+    @property
+    def picture(self) -> bool:
+        """Whether more than a mask is wanted: a cut-out, or a picture with a background."""
+        return self.background is not None or self.layers or not (self.mask or self.runs or self.parts)
+
+    def check(self) -> None:
+        """Refuse settings that exclude each other.
+
+        Raises:
+            UsageError: if they do, or a number is out of range.
+        """
+        self.style.check()
+        if not self.picture and self.style != RenderStyle():
+            raise UsageError("mask or parts alone: no picture is written that the style changes; add a background")
+        if self.picture and self.background is None:
+            if self.format == "jpg":
+                raise UsageError("format jpg: JPEG has no transparency; give a background, or take png or webp")
+            if self.style.match:
+                raise UsageError("match takes on the light of a background: give a background")
+        if self.style.match and self.background is not None and self.background.own:
+            raise UsageError("match: the photo's own surroundings have its light already")
+        if self.quality is not None and self.format == "png":
+            raise UsageError("quality is for webp and jpg; png keeps every value")
+
+    @property
+    def kinds(self) -> tuple[OutputKind, ...]:
+        """The kinds of file to make of each photo, in the order of ``OUTPUTS``."""
+        return tuple(kind for kind in OUTPUTS if kind.wanted(self))
+
+    def outputs(self, name: str) -> list[str]:
+        """The files, relative to the output folder, of the photo with this relative name (without suffix)."""
+        return [name + kind.suffix.format(format=self.format) for kind in self.kinds]
+
+    def encode(self, cut: CutPhoto) -> list[bytes]:
+        """The contents of these files, in the order of ``outputs``.
+
+        Raises:
+            OutputError: if a picture is larger than its format allows.
+        """
+        return [kind.encode(cut, self) for kind in self.kinds]
+
+    def settings(self) -> dict[str, object]:
+        """All that decides what the files hold, besides model and photo, as JSON can hold it."""
+        settings: dict[str, object] = {
+            "mask": self.mask,
+            "background": None if self.background is None else self.background.digest(),
+            "format": self.format,
+            "runs": self.runs,
+            "parts": self.parts,
+        }
+        if self.picture:  # what only changes pictures does not make masks anew
+            settings |= {"quality": self.quality, "layers": self.layers, "style": self.style.settings()}
+        return settings
+
+
+class OutputKind(NamedTuple):
+    """One kind of output file.
+
+    Attributes:
+        suffix: what follows the photo's name; ``{format}`` stands for the format of pictures.
+        wanted: whether a spec asks for it.
+        encode: makes the file's content.
+    """
+
+    suffix: str
+    wanted: Callable[[OutputSpec], bool]
+    encode: Callable[[CutPhoto, OutputSpec], bytes]
+
+
+def _mask(cut: CutPhoto, _: OutputSpec) -> bytes:
+    return encode_mask(cut.mask)
+
+
+def _labels(cut: CutPhoto, _: OutputSpec) -> bytes:
+    return encode_labels(cut.labels)
+
+
+def _overlay(cut: CutPhoto, spec: OutputSpec) -> bytes:
+    painted = paint(cut.photo.pixels, cut.labels)
+    return encode_picture(painted, cut.photo.icc_profile, format=spec.format, quality=spec.quality)
+
+
+def _alpha(cut: CutPhoto, _: OutputSpec) -> bytes:
+    return encode_picture(cut.layers.alpha)
+
+
+def _foreground(cut: CutPhoto, _: OutputSpec) -> bytes:
+    colours = cut.layers.foreground.copy()
+    colours[cut.layers.alpha == 0] = 0
+    return encode_picture(colours, cut.photo.icc_profile, exif=cut.photo.exif)
+
+
+def _shadow(cut: CutPhoto, _: OutputSpec) -> bytes:
+    """Black on nothing: grey 0 and opacity."""
+    dark = np.zeros_like(cut.layers.alpha) if cut.layers.shadow is None else cut.layers.shadow
+    return encode_picture(np.dstack([np.zeros_like(dark), dark]))
+
+
+def _picture(cut: CutPhoto, spec: OutputSpec) -> bytes:
+    made, photo = cut.picture, cut.photo
+    return encode_picture(made, photo.icc_profile, format=spec.format, quality=spec.quality, exif=photo.exif)
+
+
+#: In the order in which they are written.
+OUTPUTS = (
+    OutputKind("_mask.png", lambda spec: spec.mask or spec.layers, _mask),
+    OutputKind("_parts.png", lambda spec: spec.parts, _labels),
+    OutputKind("_overlay.{format}", lambda spec: spec.parts, _overlay),
+    OutputKind("_alpha.png", lambda spec: spec.layers, _alpha),
+    OutputKind("_foreground.png", lambda spec: spec.layers, _foreground),
+    OutputKind("_shadow.png", lambda spec: spec.layers and spec.style.shadow != "none", _shadow),
+    OutputKind(".{format}", lambda spec: spec.picture, _picture),
+)

@@ -1,0 +1,94 @@
+"""One photo and what is made of it: each thing once, when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carmask.arrays import Mask, Probability
+from carmask.compositing.background import Background
+from carmask.compositing.style import Layers, RenderStyle, make_layers, render
+from carmask.data.labels import Labels
+from carmask.geometry import Box, Size
+from carmask.images import PhotoFile
+from carmask.prediction.predict import Prediction
+
+
+class CutPhoto:
+    """A photo, the car found in it, and the pictures made of both.
+
+    Used by one thread; nothing is computed before it is asked for, and nothing twice.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], PhotoFile],
+        found: Prediction,
+        *,
+        threshold: float,
+        style: RenderStyle,
+        background: Background | None = None,
+        labels: Labels | None = None,
+        glass: Probability | None = None,
+        series: Callable[[Size], Box | None] | None = None,
+    ) -> None:
+        """Keep what is known.
+
+        Args:
+            read: gives the photo at its own size; called once at most.
+            found: the mask and the probabilities that it was cut from.
+            threshold: what counts as car.
+            style: how the car stands in the picture.
+            background: what it is put in front of; None for transparency.
+            labels: uint8 (height, width), the parts, if the model tells them.
+            glass: float32, of the whole photo, at any resolution: the probability of a window, if the model tells.
+            series: from the photo's (height, width) to what the masks of all views of this car cover.
+        """
+        self._read, self._found, self._threshold = read, found, threshold
+        self._style, self._background, self._series = style, background, series
+        self._labels, self._glass = labels, glass
+
+    @cached_property
+    def photo(self) -> PhotoFile:
+        """The photo at its own size: uint8 (height, width, 3), RGB, with profile and metadata."""
+        return self._read()
+
+    @property
+    def mask(self) -> Mask:
+        """The car: bool (height, width)."""
+        return self._found.mask
+
+    @property
+    def labels(self) -> Labels:
+        """uint8 (height, width): 0 background, else the number of the part."""
+        assert self._labels is not None  # a task that wants parts has a model of parts
+        return self._labels
+
+    @cached_property
+    def layers(self) -> Layers:
+        """What the picture is put together from."""
+        probability = self._found.probability_map.whole()
+        return make_layers(
+            self.photo.pixels, self.mask, probability, self._style, threshold=self._threshold, glass=self._glass
+        )
+
+    @cached_property
+    def picture(self) -> NDArray[np.uint8]:
+        """The finished picture: uint8 (height, width, 3), RGB, or, on transparency, (height, width, 4), RGBA."""
+        return render(
+            self.layers,
+            self.photo.pixels,
+            self.mask,
+            self._style,
+            self._background,
+            icc_profile=self.photo.icc_profile,
+            series=None if self._series is None else self._series((self.mask.shape[0], self.mask.shape[1])),
+        )
+
+    @property
+    def note(self) -> str:
+        """What is remarkable about the picture, or ''; '' if none was made."""
+        return self.layers.note if "layers" in self.__dict__ else ""

@@ -1,0 +1,221 @@
+"""What a run does: which photos there are, which files are left out and why, and what is written where."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from carmask.batch.job import Job, Result
+from carmask.batch.manifest import recorded_outputs
+from carmask.batch.names import ERROR_LOG, MANIFEST, REPORT, STATE
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.storage import Stores, join
+from carmask.errors import UsageError
+from carmask.images import PHOTO_SUFFIXES
+
+#: Why a file is left out that an earlier run wrote. Such files have no row in the report.
+OWN_OUTPUT = "written by an earlier run"
+
+
+class LeftOut(NamedTuple):
+    """A file or folder that was found and is not worked on.
+
+    Attributes:
+        path: where it is.
+        reason: why, without its name: the same for all files of a kind.
+    """
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that was found, before anything is written.
+
+    Attributes:
+        jobs: one for each photo, in the order of the paths, sorted within folders.
+        left_out: everything else in the folders that were searched.
+        failed: folders that cannot be listed.
+    """
+
+    jobs: tuple[Job, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    failed: tuple[Result, ...] = ()
+
+
+@dataclass
+class _Found:
+    photos: dict[Path | str, str] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
+    failed: list[Result] = field(default_factory=list)
+
+
+def plan_run(
+    paths: Sequence[Path | str],
+    out: Path | str,
+    spec: OutputSpec,
+    *,
+    recursive: bool = False,
+    state: Path | None = None,
+) -> Plan:
+    """Find the photos and decide where each result goes, before anything is written.
+
+    Files that an earlier run has written are never taken for photos: each output folder's manifest lists them.
+
+    Args:
+        paths: photos, and folders whose photos are meant; texts are locations in stores.
+        out: output folder; it is not searched if it lies in one of the folders.
+        spec: what to write.
+        recursive: search sub-folders too; their structure is kept in the output.
+        state: the local folder of manifest and report, where ``out`` is in a store; else ``out``.
+
+    Returns:
+        What to do.
+
+    Raises:
+        UsageError: if a path does not exist, a folder has no photos, two photos would write the same file, a photo
+            would be overwritten, or another process is writing to an output folder that was found.
+    """
+    found = _Found()
+    own = _OwnOutputs(out, state)
+    for path in paths:
+        if isinstance(path, str):
+            photos = Stores().find(path, recursive=recursive)
+            found.photos.update((photo, name) for photo, name in photos.items() if not own.in_store(photo))
+        elif path.is_dir():
+            _search(path, out, recursive, own, found)
+        elif not (path.exists() or path.is_symlink()):
+            raise UsageError(f"{path}: there is no such photo or folder")
+        elif own.of_this_run(path):
+            found.left_out.append(LeftOut(path, OWN_OUTPUT))
+        else:
+            found.photos[path] = path.stem
+    jobs = tuple(
+        Job(photo, name, tuple(join(out, file) for file in spec.outputs(name)))
+        for photo, name in _distinct(found.photos).items()
+    )
+    _refuse_collisions(jobs)
+    return Plan(jobs, tuple(found.left_out), tuple(found.failed))
+
+
+class _OwnOutputs:
+    """The files that runs have written, as the manifests of the folders say in which they lie."""
+
+    def __init__(self, out: Path | str, state: Path | None) -> None:
+        self._known: dict[Path, frozenset[Path]] = {}
+        self._out = out
+        self._this = self._of(out) if isinstance(out, Path) else frozenset()
+        # Of a run that writes to a store the manifest is elsewhere, and names whole locations.
+        self._stored = frozenset(recorded_outputs(state / STATE / MANIFEST)) if isinstance(out, str) and state else ()
+
+    def of_this_run(self, file: Path) -> bool:
+        """Whether earlier runs with the same output folder have written a file."""
+        return _absolute(file) in self._this
+
+    def in_store(self, photo: str) -> bool:
+        """Whether runs have written an object of a store, or it lies where this one writes."""
+        return photo in self._stored or (isinstance(self._out, str) and photo.startswith(f"{self._out}/"))
+
+    def above(self, folder: Path) -> Callable[[Path], bool]:
+        """Whether runs have written a file of a folder, by the manifests there and in the folders above it."""
+        place = _absolute(folder)
+        known = [self._this, *(self._of(one) for one in (place, *place.parents))]
+        return lambda file: any(_absolute(file) in files for files in known if files)
+
+    def _of(self, folder: Path) -> frozenset[Path]:
+        place = _absolute(folder)
+        if place not in self._known:
+            manifest = place / STATE / MANIFEST
+            files = recorded_outputs(manifest) if manifest.exists() else ()
+            written = [REPORT, ERROR_LOG] if manifest.exists() else []
+            self._known[place] = frozenset(place / file for file in (*files, *written))
+        return self._known[place]
+
+
+def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, found: _Found) -> None:
+    """Sort everything in a folder into photos, files that are left out, and folders that cannot be listed."""
+    outside = Path(out).resolve()
+    photos: list[Path] = []
+    left_out: list[LeftOut] = []
+
+    def refused(error: OSError) -> None:
+        reason = f"{error.filename}: the folder cannot be listed: {error.strerror or error}"
+        if Path(error.filename) == folder:
+            raise UsageError(reason) from error
+        found.failed.append(Result(str(error.filename), "failed", reason))
+
+    for place, folders, files in os.walk(folder, onerror=refused):
+        here = Path(place)
+        kept = []
+        for name in sorted(folders):
+            if name == STATE or (here / name).resolve() == outside:
+                continue
+            if reason := _why_not_searched(here / name, recursive):
+                left_out.append(LeftOut(here / name, reason))
+            else:
+                kept.append(name)
+        folders[:] = kept
+        is_own = own.above(here)
+        for name in sorted(files):
+            reason = OWN_OUTPUT if is_own(here / name) else _why_no_photo(here / name)
+            if reason:
+                left_out.append(LeftOut(here / name, reason))
+            else:
+                photos.append(here / name)
+    if not photos:
+        hint = "; its sub-folders are not searched" if any(one.path.is_dir() for one in left_out) else ""
+        kinds = ", ".join(sorted({one.reason for one in left_out if not one.path.is_dir()})[:5])
+        told = f"; what is there: {kinds}" if kinds else ""
+        raise UsageError(f"{folder}: no photos in this folder ({', '.join(sorted(PHOTO_SUFFIXES))}){told}{hint}")
+    found.photos.update((photo, photo.relative_to(folder).with_suffix("").as_posix()) for photo in photos)
+    found.left_out += left_out
+
+
+def _why_not_searched(folder: Path, recursive: bool) -> str:
+    if folder.name.startswith("."):
+        return "hidden"
+    if folder.is_symlink():
+        return "a link to a folder, which is not followed"
+    return "" if recursive else "a sub-folder"
+
+
+def _why_no_photo(file: Path) -> str:
+    if file.name.startswith("."):
+        return "hidden"
+    return "" if file.suffix.lower() in PHOTO_SUFFIXES else f"not a photo ({file.suffix.lower() or 'no suffix'})"
+
+
+def _absolute(path: Path) -> Path:
+    """Of its folder, links resolved; a link itself is not what it leads to."""
+    return path.parent.resolve() / path.name if path.name else path.resolve()
+
+
+def _distinct(found: Mapping[Path | str, str]) -> dict[Path | str, str]:
+    """Drop photos that were named twice, once by themselves and once by their folder."""
+    kept: dict[Path | str, tuple[Path | str, str]] = {}
+    for photo, name in found.items():
+        same: Path | str = photo
+        if isinstance(photo, Path):
+            same = photo.absolute() if photo.is_symlink() else photo.resolve()
+        kept.setdefault(same, (photo, name))
+    return dict(kept.values())
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    photos = {_same(job.photo) for job in jobs}
+    owners: dict[Path | str, Path | str] = {}
+    for job in jobs:
+        for output in job.outputs:
+            if _same(output) in photos:
+                raise UsageError(f"{output}: this photo would be overwritten; name another output folder")
+            owner = owners.setdefault(output, job.photo)
+            if owner != job.photo:
+                raise UsageError(f"{owner} and {job.photo} would both be written to {output}; rename one of them")
+
+
+def _same(file: Path | str) -> Path | str:
+    return file.resolve() if isinstance(file, Path) else file

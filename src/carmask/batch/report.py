@@ -1,0 +1,105 @@
+"""``report.csv``: a row for each photo, with a mark on those that a person should look at."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from carmask.batch.job import Job
+from carmask.batch.manifest import Manifest
+from carmask.batch.names import REPORT
+from carmask.batch.plan import OWN_OUTPUT, Plan
+from carmask.images import write_atomically
+from carmask.model.file import find_model, read_info
+
+REPORT_COLUMNS = ("photo", "status", "reason", "confidence", "area", "seconds", "expected_error_px", "review")
+#: Confidence below which a person should look, for models that are not calibrated.
+REVIEW_BELOW = 0.98
+
+
+@dataclass(frozen=True)
+class Review:
+    """Which photos a person should look at: a share of them, or all below a confidence.
+
+    Attributes:
+        below: those whose confidence is lower.
+        budget: this fraction of all instead, the least certain ones, rounded up.
+    """
+
+    below: float
+    budget: float | None = None
+
+    def choose(self, confidences: Mapping[str, float]) -> set[str]:
+        """Choose from photos with their confidence, by name."""
+        if self.budget is None:
+            return {name for name, confidence in confidences.items() if confidence < self.below}
+        count = math.ceil(self.budget * len(confidences) - 1e-9)
+        return set(sorted(confidences, key=lambda name: (confidences[name], name))[:count])
+
+
+def default_review(model: str | Path) -> Review:
+    """Those below the confidence that the model's calibration names.
+
+    Raises:
+        ModelError: if there is no such model, or its file is damaged.
+    """
+    calibration = read_info(find_model(model)).calibration
+    return Review(REVIEW_BELOW if calibration is None else calibration.review_below)
+
+
+def write_report(out: Path, plan: Plan, manifest: Manifest, *, review: Review | None = None) -> Path:
+    """Write ``report.csv``: a row for each photo that was tried, in the order of the jobs, then the other files.
+
+    Status is ``done``, ``failed`` or, for files in the searched folders that are not worked on, ``left out``.
+
+    Args:
+        out: the output folder.
+        plan: from ``plan_run``.
+        manifest: has their results.
+        review: which photos are marked for a person to look at; without it the column says so of none.
+
+    Returns:
+        Its path.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(REPORT_COLUMNS)
+    marked = set() if review is None else to_review(plan.jobs, manifest, review)
+    results = [(job.name, manifest.result(job.name)) for job in plan.jobs]
+    results += [("", result) for result in plan.failed]
+    for name, result in results:
+        if result is None:
+            continue
+        confidence = "" if result.confidence is None else f"{result.confidence:.4f}"
+        area = "" if result.area is None else f"{result.area:.4f}"
+        error = "" if result.error is None else f"{result.error:.2f}"
+        mark = "yes" if name in marked else ""
+        known = [result.photo, result.status, result.reason, confidence, area, f"{result.seconds:.3f}"]
+        writer.writerow([*known, error, mark])
+    for one in plan.left_out:
+        if one.reason != OWN_OUTPUT:
+            writer.writerow([one.path, "left out", one.reason, *[""] * (len(REPORT_COLUMNS) - 3)])
+    write_atomically(out / REPORT, buffer.getvalue().encode("utf-8", "surrogateescape"))
+    return out / REPORT
+
+
+def to_review(jobs: Iterable[Job], manifest: Manifest, review: Review) -> set[str]:
+    """Which photos a person should look at, those that failed aside.
+
+    Args:
+        jobs: from ``plan_run``.
+        manifest: has their results.
+        review: by what.
+
+    Returns:
+        Names of jobs.
+    """
+    results = ((job.name, manifest.result(job.name)) for job in jobs)
+    return review.choose({n: r.confidence for n, r in results if r is not None and r.confidence is not None})
