@@ -141,10 +141,12 @@ def test_a_worker_that_is_killed_is_replaced(many, tiny_model, undisturbed, tmp_
 def test_a_photo_that_hangs_is_given_up(photos, tiny_model, tmp_path):
     os.mkfifo(photos / "hangs.jpg")  # whoever opens it waits for a writer, as on a file server that is gone
     out = tmp_path / "out"
-    result = finish("cut", photos, "--out", out, "--mask", "--model", tiny_model, "--timeout", "2")
+    result = finish(
+        "cut", photos / "more", photos / "hangs.jpg", "--out", out, "--mask", "--model", tiny_model, "--timeout", "2"
+    )
     assert result.returncode == 1
     assert result.stderr == f"carmask: {photos / 'hangs.jpg'}: given up after 2 s, whatever is in this file\n"
-    assert "10 of 11 photos done" in result.stdout
+    assert "2 of 3 photos done" in result.stdout
     assert [row["status"] for row in report(out)].count("failed") == 1
 
 

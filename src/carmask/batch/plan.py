@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from carmask.batch.job import Job, Result
 from carmask.batch.manifest import recorded_outputs
 from carmask.batch.names import ERROR_LOG, MANIFEST, REPORT, STATE
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.storage import Stores, join
-from carmask.errors import UsageError
-from carmask.images import PHOTO_SUFFIXES
+from carmask.errors import DataError, UsageError
+from carmask.images import LeftOut, search_photos
 
-#: Why a file is left out that an earlier run wrote. Such files have no row in the report.
+#: Why a photo is left out that an earlier run wrote. Such files have no row in the report.
 OWN_OUTPUT = "written by an earlier run"
-
-
-class LeftOut(NamedTuple):
-    """A file or folder that was found and is not worked on.
-
-    Attributes:
-        path: where it is.
-        reason: why, without its name: the same for all files of a kind.
-    """
-
-    path: Path
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -39,7 +25,7 @@ class Plan:
     Attributes:
         jobs: one for each photo, in the order of the paths, sorted within folders.
         left_out: everything else in the folders that were searched.
-        failed: folders that cannot be listed.
+        failed: what may hold photos and cannot be read, such as a folder.
     """
 
     jobs: tuple[Job, ...]
@@ -108,7 +94,7 @@ class _OwnOutputs:
     def __init__(self, out: Path | str, state: Path | None) -> None:
         self._known: dict[Path, frozenset[Path]] = {}
         self._out = out
-        self._this = self._of(out) if isinstance(out, Path) else frozenset()
+        self._this = self._of(out.resolve()) if isinstance(out, Path) else frozenset()
         # Of a run that writes to a store the manifest is elsewhere, and names whole locations.
         self._stored = frozenset(recorded_outputs(state / STATE / MANIFEST)) if isinstance(out, str) and state else ()
 
@@ -120,14 +106,12 @@ class _OwnOutputs:
         """Whether runs have written an object of a store, or it lies where this one writes."""
         return photo in self._stored or (isinstance(self._out, str) and photo.startswith(f"{self._out}/"))
 
-    def above(self, folder: Path) -> Callable[[Path], bool]:
-        """Whether runs have written a file of a folder, by the manifests there and in the folders above it."""
-        place = _absolute(folder)
-        known = [self._this, *(self._of(one) for one in (place, *place.parents))]
-        return lambda file: any(_absolute(file) in files for files in known if files)
+    def holds(self, file: Path) -> bool:
+        """Whether runs have written a file, by the manifests in the folders above it."""
+        path = _absolute(file)
+        return path in self._this or any(path in self._of(folder) for folder in path.parents)
 
-    def _of(self, folder: Path) -> frozenset[Path]:
-        place = _absolute(folder)
+    def _of(self, place: Path) -> frozenset[Path]:
         if place not in self._known:
             manifest = place / STATE / MANIFEST
             files = recorded_outputs(manifest) if manifest.exists() else ()
@@ -137,56 +121,20 @@ class _OwnOutputs:
 
 
 def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, found: _Found) -> None:
-    """Sort everything in a folder into photos, files that are left out, and folders that cannot be listed."""
-    outside = Path(out).resolve()
-    photos: list[Path] = []
-    left_out: list[LeftOut] = []
-
-    def refused(error: OSError) -> None:
-        reason = f"{error.filename}: the folder cannot be listed: {error.strerror or error}"
-        if Path(error.filename) == folder:
-            raise UsageError(reason) from error
-        found.failed.append(Result(str(error.filename), "failed", reason))
-
-    for place, folders, files in os.walk(folder, onerror=refused):
-        here = Path(place)
-        kept = []
-        for name in sorted(folders):
-            if name == STATE or (here / name).resolve() == outside:
-                continue
-            if reason := _why_not_searched(here / name, recursive):
-                left_out.append(LeftOut(here / name, reason))
-            else:
-                kept.append(name)
-        folders[:] = kept
-        is_own = own.above(here)
-        for name in sorted(files):
-            reason = OWN_OUTPUT if is_own(here / name) else _why_no_photo(here / name)
-            if reason:
-                left_out.append(LeftOut(here / name, reason))
-            else:
-                photos.append(here / name)
-    if not photos:
-        hint = "; its sub-folders are not searched" if any(one.path.is_dir() for one in left_out) else ""
-        kinds = ", ".join(sorted({one.reason for one in left_out if not one.path.is_dir()})[:5])
-        told = f"; what is there: {kinds}" if kinds else ""
-        raise UsageError(f"{folder}: no photos in this folder ({', '.join(sorted(PHOTO_SUFFIXES))}){told}{hint}")
-    found.photos.update((photo, photo.relative_to(folder).with_suffix("").as_posix()) for photo in photos)
-    found.left_out += left_out
-
-
-def _why_not_searched(folder: Path, recursive: bool) -> str:
-    if folder.name.startswith("."):
-        return "hidden"
-    if folder.is_symlink():
-        return "a link to a folder, which is not followed"
-    return "" if recursive else "a sub-folder"
-
-
-def _why_no_photo(file: Path) -> str:
-    if file.name.startswith("."):
-        return "hidden"
-    return "" if file.suffix.lower() in PHOTO_SUFFIXES else f"not a photo ({file.suffix.lower() or 'no suffix'})"
+    """Sort everything in a folder into photos, files that are left out, and what cannot be read."""
+    try:
+        photos, left_out = search_photos(folder, recursive=recursive, skip=Path(out))
+    except DataError as error:
+        raise UsageError(str(error)) from error
+    kept = [photo for photo in photos if not own.holds(photo)]
+    others = [one for one in left_out if one.path.name != STATE and not own.holds(one.path)]
+    written = [LeftOut(path, OWN_OUTPUT) for path in {*photos} - {*kept}]
+    if not kept:
+        reasons = sorted({one.reason for one in (*others, *written)})
+        raise UsageError(f"{folder}: no photos in this folder{'; what is there: ' * bool(reasons)}{', '.join(reasons)}")
+    found.photos.update((photo, photo.relative_to(folder).with_suffix("").as_posix()) for photo in kept)
+    found.left_out += [one for one in others if not one.failed] + sorted(written)
+    found.failed += [Result(str(one.path), "failed", f"{one.path}: {one.reason}") for one in others if one.failed]
 
 
 def _absolute(path: Path) -> Path:

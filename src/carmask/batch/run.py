@@ -15,13 +15,13 @@ from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest, describe
 from carmask.batch.names import ERROR_LOG, MANIFEST, REPORT, STATE
 from carmask.batch.outputs import OutputSpec
-from carmask.batch.plan import LeftOut, plan_run
+from carmask.batch.plan import plan_run
 from carmask.batch.process import PhotoTask
 from carmask.batch.report import Review, default_review, to_review, write_report
 from carmask.batch.series import with_series
 from carmask.batch.storage import Stores, local_only, location, need_state, stamp_of
 from carmask.errors import OutputError
-from carmask.images import make_folder, remove_leftovers, write_atomically
+from carmask.images import LeftOut, make_folder, remove_leftovers, write_atomically
 from carmask.model.runtime import DEFAULT_MODEL, Device
 
 _logger = logging.getLogger(__name__)
