@@ -50,5 +50,5 @@ def test_what_is_refused(labelled):
     with pytest.raises(PhotoError, match="has one channel, this one has 3"):
         read_data(labelled)[0][1].read_mask()
     (labelled / "labels" / "van_01.png").write_bytes(b"no picture")
-    with pytest.raises(PhotoError, match="cannot be read"):
+    with pytest.raises(PhotoError, match="not an image that can be read"):
         read_data(labelled)[0][1].read_mask()

@@ -54,6 +54,30 @@ def test_names_of_another_form_are_cars_of_their_own():
     assert car_and_view("_01") == ("_01", 0)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "IMG_0001",
+        "IMG_01",
+        "img_20201123_13",
+        "DSC_07",
+        "DSCF_12",
+        "DSCN1_02",
+        "_MG_33",
+        "photo_12",
+        "Image_01",
+        "P1010123_04",
+    ],
+)
+def test_a_camera_s_numbers_are_not_views_of_one_car(name):
+    assert car_and_view(name) == (name, 0)
+
+
+@pytest.mark.parametrize("car", ["coupe", "suv-white", "00087a6bd4dc", "MG", "imgrund", "p208", "photos of a car"])
+def test_names_of_cars_are_cars(car):
+    assert car_and_view(f"{car}_03") == (car, 3)
+
+
 def test_what_is_missing_is_named(data, tmp_path):
     with pytest.raises(DataError, match="there is no such folder"):
         read_examples(tmp_path / "nowhere")

@@ -1,29 +1,25 @@
-"""Read a data set, whichever of the three forms it has."""
+"""Read a data set, whichever layout it has."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from carmask.data.labelled import is_labelled, read_labelled
-from carmask.data.parts import is_parts, read_parts
-from carmask.data.table import Example, read_examples
+from carmask.data.layouts import DataSet, read_layout
 
 
-def read_data(data: Path) -> tuple[list[Example], tuple[str, ...]]:
-    """Read a data set: the challenge's form, parts in COCO's, or photos with pictures of labels.
+def read_data(data: Path, *, layout: str | None = None, mask_threshold: int | None = None) -> DataSet:
+    """Read a data set.
 
     Args:
-        data: a folder as ``read_examples``, ``read_parts`` or ``read_labelled`` takes it.
+        data: a folder in one of the ``LAYOUTS``.
+        layout: the name of its layout; found out if it is None.
+        mask_threshold: for grey, anti-aliased and JPEG masks: values from this one up are car, 1 to 255.
 
     Returns:
         The examples, and the names of the classes: ``car``, or the parts.
 
     Raises:
-        DataError: if it is incomplete.
+        UnknownNameError: if no layout has this name.
+        DataError: if it is incomplete, or has none of the layouts; the message shows those that are known.
     """
-    if is_labelled(data):
-        return list(read_labelled(data)), ("car",)
-    if is_parts(data):
-        parts, names = read_parts(data)
-        return list(parts), names
-    return read_examples(data), ("car",)
+    return read_layout(data, layout, mask_threshold)

@@ -8,12 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
-
 from carmask.arrays import Mask
 from carmask.data.table import Example, car_and_view, find_masks, find_photos
 from carmask.errors import DataError, PhotoError
+from carmask.images import decode, stored_values
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,9 @@ class LabelledExample(Example):
         Raises:
             PhotoError: if the file cannot be read, or has several channels.
         """
-        try:
-            with Image.open(str(self.mask)) as picture:
-                # Of a palette the indices count, not the colours.
-                labels = np.asarray(picture)
-        except (OSError, UnidentifiedImageError) as error:
-            raise PhotoError(f"{self.mask}: cannot be read as a picture of labels: {error}") from error
+        assert self.mask is not None
+        # Of a palette the indices count, not the colours.
+        labels = decode(self.mask, stored_values)
         if labels.ndim != 2:
             raise PhotoError(f"{self.mask}: a picture of labels has one channel, this one has {labels.shape[-1]}")
         return labels > 0

@@ -20,6 +20,10 @@ from carmask.rle import rle_decode
 #: What masks are called beside their photo: CAR_01_mask.gif, car-mask.png, CAR_MASK.PNG.
 _MASK_ENDING = re.compile(r"[_-]mask$", re.IGNORECASE)
 _CAR_AND_VIEW = re.compile(r"(?P<car>.+)_(?P<view>\d{2})")
+#: What cameras and people who number their photos write before the number: it names no car.
+_CAMERA = re.compile(
+    r"(img|image|imgp|dsc[nf]?|_mg|pict?|picture|photo|foto|bild|gopr|dji|pxl|mvimg|p(?=\d{6}))[\d_ -]*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Example:
         rle: the mask's run-length text, in the photo's frame.
         car: the car it shows; the name itself where that has not the form ``<car>_<view>``.
         view: 1 to 16, or 0 where the name does not say.
+        threshold: for grey masks, see ``read_mask``.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Example:
     rle: str | None
     car: str
     view: int
+    threshold: int | None = None
 
     def read_mask(self) -> Mask:
         """Read or decode the true mask.
@@ -53,7 +59,7 @@ class Example:
             RLEError: if the run-length text does not fit the photo.
         """
         if self.mask is not None:
-            return read_mask(self.mask)
+            return read_mask(self.mask, self.threshold)
         height, width = picture_size(self.photo)
         return rle_decode(self.rle or "", height, width)
 
@@ -70,9 +76,13 @@ class CarInfo:
 
 
 def car_and_view(name: str) -> tuple[str, int]:
-    """Split ``<car>_<view>`` (two digits); a name of another form is its own car, view 0."""
+    """Split ``<car>_<view>`` (two digits).
+
+    A name of another form is a car of its own, view 0; so is a camera's number, such as ``IMG_0001``, ``DSC_07`` or
+    ``photo_12``: photos that are numbered one after the other are not views of one car.
+    """
     found = _CAR_AND_VIEW.fullmatch(name)
-    return (found["car"], int(found["view"])) if found else (name, 0)
+    return (found["car"], int(found["view"])) if found and not _CAMERA.fullmatch(found["car"]) else (name, 0)
 
 
 def find_photos(folder: Path) -> dict[str, Path]:

@@ -7,6 +7,7 @@ wrong. Every writer puts the file in place whole or not at all.
 from carmask.images.masks import looks_inverted, read_mask
 from carmask.images.metadata import KeepMetadata
 from carmask.images.opening import MAX_PIXELS, decode
+from carmask.images.pixels import stored_values
 from carmask.images.png import encode_mask, encode_png
 from carmask.images.profiles import to_profile, to_srgb
 from carmask.images.reading import (
@@ -68,6 +69,7 @@ __all__ = [
     "remove_leftovers",
     "replacing",
     "search_photos",
+    "stored_values",
     "to_profile",
     "to_srgb",
     "why_left_out",

@@ -86,6 +86,19 @@ def upright(pixels: NDArray[Any], turn: int) -> NDArray[Any]:
     return np.ascontiguousarray(_TURNS[turn](pixels)) if turn in _TURNS else pixels
 
 
+def stored_values(image: Image.Image) -> NDArray[Any]:
+    """Load a picture's values as they are stored, such as the indices of a palette, upright.
+
+    Args:
+        image: an open picture.
+
+    Returns:
+        (height, width) or (height, width, channels), of the file's own type.
+    """
+    image.load()
+    return upright(np.asarray(image), orientation(image))
+
+
 def _banded(image: Image.Image, rgb: Callable[[Image.Image], Image.Image]) -> Photo:
     width, height = image.size
     rows = max(1, _BAND // max(1, width))

@@ -194,6 +194,8 @@ def _fingerprint(examples: Sequence[Example]) -> str:
     for example in examples:
         stat = example.photo.stat()
         truth = example.rle or (f"{example.mask}:{example.mask.stat().st_mtime_ns}" if example.mask else "")
+        if example.threshold is not None:
+            truth += f":{example.threshold}"
         if isinstance(example, PartsExample):
             truth += repr((example.shapes, example.size, example.classes))
         digest.update(f"{example.photo.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{truth}\n".encode())

@@ -1,0 +1,233 @@
+"""How photos and masks may lie in the folders of a data set; the layout is found by itself, or named."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from carmask.data.labelled import is_labelled, read_labelled
+from carmask.data.parts import is_parts, read_parts
+from carmask.data.table import Example, car_and_view, find_masks, find_photos, photo_stem, read_examples
+from carmask.data.voc import VocExample, is_voc, pair_voc
+from carmask.errors import DataError, UnknownNameError
+from carmask.images import search_photos
+
+#: The examples, and the names of the classes: ``car``, or parts.
+DataSet = tuple[list[Example], tuple[str, ...]]
+_CAR = ("car",)
+_PHOTO_FOLDERS = ("images", "imgs", "image", "img", "photos")
+_MASK_FOLDERS = ("masks", "mask")
+#: Where a photo and its mask have one name, the mask is the one that loses nothing.
+_LOSSLESS = frozenset({".png", ".gif", ".bmp", ".tif", ".tiff"})
+#: Sub-folders that a refusal looks into.
+_LOOKED_INTO = 50
+
+
+class Pairs(NamedTuple):
+    """The photos of a data set and their masks, by the photo's name.
+
+    Attributes:
+        photos: the photos' files.
+        masks: the masks' files; some may be missing, or have no photo.
+    """
+
+    photos: Mapping[str, Path]
+    masks: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way in which photos and masks lie in folders.
+
+    Attributes:
+        shape: what it looks like, for people.
+        detect: whether a folder looks so.
+        read: reads a folder that does.
+        pair: lists its photos and masks, complete or not; None where masks are not files of their own.
+    """
+
+    shape: str
+    detect: Callable[[Path], bool]
+    read: Callable[[Path], DataSet]
+    pair: Callable[[Path], Pairs] | None = None
+
+
+def find_layout(data: Path, layout: str | None = None) -> str:
+    """Find out how a data set lies in its folder. Quick: no picture is opened.
+
+    Args:
+        data: the folder.
+        layout: the name of a layout, if it is not to be found out.
+
+    Returns:
+        The name of the layout.
+
+    Raises:
+        UnknownNameError: if no layout has this name.
+        DataError: if there is no such folder, or it has none of the layouts; the message shows those that are known.
+    """
+    if layout is not None and layout not in LAYOUTS:
+        raise UnknownNameError(f"there is no layout {layout!r}; there are {', '.join(LAYOUTS)}")
+    if not data.is_dir():
+        raise DataError(f"{data}: there is no such folder")
+    if layout is not None:
+        return layout
+    found = _detected(data)
+    if found is not None:
+        return found
+    known = "; ".join(f"{name}: {one.shape}" for name, one in LAYOUTS.items())
+    inner = sorted(path for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))
+    hint = next((f"; {path} is laid out so ({name})" for path, name in _each_detected(inner[:_LOOKED_INTO])), "")
+    raise DataError(f"{data}: photos and masks are not laid out in a way that is known{hint}. Known are {known}")
+
+
+def read_layout(data: Path, layout: str | None = None, mask_threshold: int | None = None) -> DataSet:
+    """Read a data set.
+
+    Args:
+        data: the folder.
+        layout: the name of a layout; found out if it is None.
+        mask_threshold: for grey and JPEG masks, see ``read_mask``.
+
+    Returns:
+        The examples, sorted by name, and the names of the classes.
+
+    Raises:
+        UnknownNameError: if no layout has this name.
+        DataError: if it is incomplete.
+    """
+    examples, names = LAYOUTS[find_layout(data, layout)].read(data)
+    if mask_threshold is not None:
+        examples = [replace(example, threshold=mask_threshold) for example in examples]
+    return examples, names
+
+
+def list_pairs(data: Path, layout: str | None = None) -> Pairs | None:
+    """The photos and masks of a data set, complete or not; None where its masks are not files of their own.
+
+    Raises:
+        UnknownNameError: if no layout has this name.
+        DataError: if a folder is missing or empty.
+    """
+    pair = LAYOUTS[find_layout(data, layout)].pair
+    return None if pair is None else pair(data)
+
+
+def _detected(data: Path) -> str | None:
+    return next((name for name, one in LAYOUTS.items() if one.detect(data)), None)
+
+
+def _each_detected(folders: list[Path]) -> Iterator[tuple[Path, str]]:
+    for folder in folders:
+        name = _detected(folder)
+        if name is not None:
+            yield folder, name
+
+
+def _complete(pair: Callable[[Path], Pairs]) -> Callable[[Path], DataSet]:
+    """Reads a layout in which each photo must have a mask."""
+
+    def read(data: Path) -> DataSet:
+        photos, masks = pair(data)
+        lacking = [name for name in photos if name not in masks]
+        if lacking:
+            raise DataError(f"{data}: {len(lacking)} of {len(photos)} photos have no mask, the first is {lacking[0]}")
+        examples = [Example(name, photos[name], masks[name], None, *car_and_view(name)) for name in photos]
+        return examples, _CAR
+
+    return read
+
+
+def _is_carvana(data: Path) -> bool:
+    return (data / "train").is_dir() and any(data.glob("train_masks*"))
+
+
+def _folders_of(data: Path) -> tuple[Path, Path] | None:
+    """The folders of photos and of masks, whatever the case of their names."""
+    inner = {path.name.lower(): path for path in data.iterdir() if path.is_dir()}
+    photos, masks = (next((inner[name] for name in names if name in inner), None) for names in _FOLDER_NAMES)
+    return None if photos is None or masks is None else (photos, masks)
+
+
+_FOLDER_NAMES = (_PHOTO_FOLDERS, _MASK_FOLDERS)
+
+
+def _pair_folders(data: Path) -> Pairs:
+    folders = _folders_of(data)
+    if folders is None:
+        raise DataError(f"{data}: has not both a folder images/ (or imgs/) and a folder masks/")
+    return Pairs(find_photos(folders[0]), find_masks(folders[1]))
+
+
+def _pair_files(data: Path) -> Pairs:
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    masks: dict[str, Path] = {}
+    for path in search_photos(data).photos:
+        if photo_stem(path) == path.stem:
+            by_stem[path.stem].append(path)
+        elif (other := masks.setdefault(photo_stem(path), path)) is not path:
+            raise DataError(f"{data}: {other.name} and {path.name} are masks of one photo; keep one of them")
+    photos: dict[str, Path] = {}
+    for stem, paths in by_stem.items():
+        lossless = [path for path in paths if path.suffix.lower() in _LOSSLESS]
+        if len(paths) == 2 and len(lossless) == 1 and stem not in masks:
+            masks[stem] = lossless[0]
+            paths.remove(lossless[0])
+        if len(paths) > 1:
+            raise DataError(f"{data}: {paths[0].name} and {paths[1].name} are both {stem}; keep one of them")
+        photos[stem] = paths[0]
+    if not photos:
+        raise DataError(f"{data}: no photos in this folder")
+    return Pairs(photos, masks)
+
+
+def _are_pairs(data: Path) -> bool:
+    try:
+        photos, masks = _pair_files(data)
+    except DataError:
+        return False
+    return any(name in masks for name in photos)
+
+
+def _read_carvana(data: Path) -> DataSet:
+    return read_examples(data), _CAR
+
+
+def _read_parts(data: Path) -> DataSet:
+    parts, names = read_parts(data)
+    return list(parts), names
+
+
+def _read_labelled(data: Path) -> DataSet:
+    return list(read_labelled(data)), _CAR
+
+
+def _read_voc(data: Path) -> DataSet:
+    photos, masks, cars = pair_voc(data)
+    examples: list[Example] = [
+        VocExample(name, photos[name], masks[name], None, *car_and_view(name), cars=cars) for name in photos
+    ]
+    return examples, _CAR
+
+
+#: The layouts by name, in the order in which a folder is held against them.
+LAYOUTS: Mapping[str, Layout] = {
+    "labelled": Layout("photos/ and labels/ (index PNG, all above 0 is car)", is_labelled, _read_labelled),
+    "parts": Layout("images/ with annotations.json, or with labels/ and classes.txt", is_parts, _read_parts),
+    "carvana": Layout(
+        "train/CAR_VIEW.jpg with train_masks/CAR_VIEW_mask.gif or train_masks.csv", _is_carvana, _read_carvana
+    ),
+    "folders": Layout(
+        "images/NAME.jpg (or imgs/) with masks/NAME.png",
+        lambda data: _folders_of(data) is not None,
+        _complete(_pair_folders),
+        _pair_folders,
+    ),
+    "voc": Layout("JPEGImages/ with SegmentationClass/", is_voc, _read_voc),
+    "pairs": Layout(
+        "NAME.jpg with NAME_mask.png or NAME.png in one folder", _are_pairs, _complete(_pair_files), _pair_files
+    ),
+}
