@@ -113,13 +113,12 @@ def measure(
         assert process.stdout is not None
         reader = threading.Thread(target=lambda: output.append(process.stdout.read()))
         reader.start()
-        while process.poll() is None:
+        while reader.is_alive():
             now = resident(process.pid, memory)
             peak = max(peak, now)
             if watch is not None:
                 watch(time.perf_counter() - started, now)
-            time.sleep(0.05)
-        reader.join()
+            reader.join(0.05)  # returns as soon as the program closes its output, which it does when it ends
     wall = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode != expect:

@@ -19,13 +19,30 @@
     └── StudioError              a car cannot be built, or not rendered, as asked
 
 Anything else that escapes is a bug and keeps its traceback.
+
+Messages speak of arguments as a Python program gives them, ``place='turntable'``. An error about the value of one
+argument carries the argument's name; the command line shows its own name for it.
 """
 
 from __future__ import annotations
 
 
 class CarmaskError(Exception):
-    """Base of all errors that a user can do something about."""
+    """Base of all errors that a user can do something about.
+
+    Attributes:
+        message: what was wrong and what to do, without the argument's name.
+        argument: the argument whose value is wrong, as the function or class names it; None if it is not one argument.
+    """
+
+    def __init__(self, message: str = "", *, argument: str | None = None) -> None:
+        """State what was wrong, and in which argument."""
+        super().__init__(message)
+        self.message = message
+        self.argument = argument
+
+    def __str__(self) -> str:
+        return self.message if self.argument is None else f"{self.argument}: {self.message}"
 
 
 class UsageError(CarmaskError):

@@ -10,7 +10,6 @@ import click
 
 from carmask.cli.app import app
 from carmask.cli.messages import complain
-from carmask.errors import CarmaskError, OutputError
 
 __all__ = ["app", "main"]
 
@@ -33,9 +32,10 @@ def main() -> None:
     except click.ClickException as error:
         message = " ".join(error.format_message().split())
         context = getattr(error, "ctx", None)
-        path = context.command_path if context is not None else "carmask"
-        complain(f"{message} (try: {path} --help)")
-        code = 2
+        if getattr(error, "hint", True):
+            message += f" (try: {context.command_path if context is not None else 'carmask'} --help)"
+        complain(message)
+        code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         complain("interrupted")
         code = 130
@@ -43,7 +43,4 @@ def main() -> None:
         # A reader that stopped early (`| head`): nothing to say, and nothing more to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
-    except CarmaskError as error:
-        complain(str(error))
-        code = 1 if isinstance(error, OutputError) else 2
     sys.exit(code if isinstance(code, int) else 0)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from carmask.cli.translate import translate_error
+from carmask.errors import CarmaskError
+
 if TYPE_CHECKING:
     from click.types import OptionHelpExtra
 
@@ -16,10 +19,18 @@ OPTIONS = "Options"
 
 
 class Option(click.Option):
-    """An option that the help lists under a heading of its own."""
+    """An option that the help lists under a heading.
 
-    def __init__(self, *args: Any, section: str = OPTIONS, **kwargs: Any) -> None:
+    Args:
+        args: As :class:`click.Option`.
+        section: The heading.
+        arguments: What the library calls it, where that is not the option's own name.
+        kwargs: As :class:`click.Option`.
+    """
+
+    def __init__(self, *args: Any, section: str = OPTIONS, arguments: Sequence[str] = (), **kwargs: Any) -> None:
         self.section = section
+        self.arguments = tuple(arguments)
         super().__init__(*args, **kwargs)
 
     def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
@@ -30,7 +41,7 @@ class Option(click.Option):
 
 
 def option(*names: str, **attributes: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Like :func:`click.option`, with ``section``: the heading under which the help lists it."""
+    """Like :func:`click.option`, with the attributes of :class:`Option`."""
     return click.option(*names, cls=Option, **attributes)
 
 
@@ -46,6 +57,13 @@ class Command(click.Command):
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         self.examples = tuple(examples)
         super().__init__(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; errors of the library come out in the words of the command line."""
+        try:
+            return super().invoke(ctx)
+        except CarmaskError as error:
+            raise translate_error(error, ctx) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings: general options first, then in order of appearance."""
