@@ -137,9 +137,28 @@ def test_what_a_camera_wrote_is_kept(dark, tmp_path):
             assert dict(made.getexif().get_ifd(0x8769)) == {0x829A: 0.5}
 
 
+def test_place_and_owner_are_kept_only_where_that_is_asked_for(dark, tmp_path):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x013B] = "ACME", "A. Owner"
+    exif.get_ifd(0x8825)[1] = "N"
+    path = tmp_path / "phone.jpg"
+    Image.fromarray(draw_photo(3)).save(path, exif=exif, dpi=(300, 300))
+    for keep, kept in (("safe", {"ACME"}), ("all", {"ACME", "A. Owner"}), ("none", set())):
+        spec = OutputSpec(layers=True, keep_metadata=keep)
+        PhotoCutter(dark, spec, LocalStorage())(job(path, spec, tmp_path / keep))
+        for name in ("phone.png", "phone_foreground.png"):
+            with Image.open(tmp_path / keep / name) as made:
+                assert {made.getexif().get(tag) for tag in (0x010F, 0x013B)} - {None} == kept
+                assert bool(made.getexif().get_ifd(0x8825)) == (keep == "all")
+                assert ("dpi" in made.info) == (keep != "none")
+    assert OutputSpec().settings() != OutputSpec(keep_metadata="all").settings()
+    assert OutputSpec(mask=True).settings() == OutputSpec(mask=True, keep_metadata="all").settings()
+
+
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
+        (OutputSpec(mask=True, keep_metadata="all"), "no picture is written that metadata could be kept in"),
         (OutputSpec(format="jpg"), "JPEG has no transparency"),
         (OutputSpec(quality=80), "quality is for webp and jpg"),
         (OutputSpec(style=RenderStyle(match=0.5)), "match takes on the light of a background"),

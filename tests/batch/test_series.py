@@ -12,6 +12,7 @@ from carmask.batch.storage import LocalStorage
 from carmask.compositing.background import Background
 from carmask.compositing.placement import Placing
 from carmask.compositing.style import RenderStyle
+from carmask.errors import UsageError
 from carmask.geometry import Box
 
 
@@ -27,6 +28,25 @@ def test_jobs_learn_their_views():
     found = {job.name: job.series for job in with_series(jobs)}
     assert found["a_01"] == found["a_02"] == ("p/a_01.jpg", "p/a_02.jpg")
     assert all(not found[name] for name in ("sub/a_01", "b_07", "plain", "a_mask"))
+
+
+def test_photos_that_a_camera_numbered_are_views_of_one_car():
+    jobs = [
+        Job(name, name, ()) for name in ("IMG_1022", "IMG_1021", "sub/IMG_1023", "sub/IMG_1024", "DSC01021", "0007")
+    ]
+    found = {job.name: job.series for job in with_series(jobs)}
+    assert found["IMG_1021"] == ("IMG_1022", "IMG_1021")
+    assert found["sub/IMG_1023"] == ("sub/IMG_1023", "sub/IMG_1024")
+    assert not found["DSC01021"]
+
+
+def test_a_turntable_without_a_series_is_refused_and_a_single_view_is_named(dark, tmp_path):
+    with pytest.raises(UsageError, match=r"place turntable: no two of 2 photos are views of one car; name them CAR_01"):
+        with_series([Job("a_01.jpg", "a_01", ()), Job("plain.jpg", "plain", ())])
+    path = view(tmp_path / "b_01.png", 40, 48)
+    spec = OutputSpec(background=Background.parse("white"), style=RenderStyle(placing=Placing("turntable")))
+    result = PhotoCutter(dark, spec, LocalStorage())(Job(path, "b_01", (tmp_path / "out.png",)))
+    assert (result.status, result.reason) == ("done", "no other view of this car: placed by itself")
 
 
 def test_the_box_is_that_of_all_views_whatever_their_sizes(dark, tmp_path):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from carmask.compositing.turntable import animation, find_views, read_views, spin_page, write_turntable
 from carmask.errors import UsageError
+from tests.images.pictures import p3_profile
 
 
 @pytest.fixture
@@ -26,6 +27,38 @@ def test_views_are_found_in_their_order(views):
     found = find_views(views)
     assert list(found) == ["a car"]
     assert [path.name for path in found["a car"]] == [f"a car_{number:02d}.png" for number in range(1, 17)]
+
+
+@pytest.mark.parametrize(
+    ("names", "car"),
+    [
+        (["IMG_1021.JPG", "IMG_1022.JPG", "IMG_1023.JPG"], "IMG"),
+        (["DSC01021.png", "DSC01022.png"], "DSC"),
+        (["IMG_20261126_101500.jpg", "IMG_20261126_101502.jpg"], "IMG_20261126"),
+        (["0001.webp", "0002.webp"], "spin"),
+        (["red car (9).jpg", "red car (10).jpg"], "red car"),
+        (["polo_9.png", "polo_10.png"], "polo"),
+    ],
+)
+def test_pictures_that_a_camera_numbered_are_views(tmp_path, names, car):
+    (tmp_path / "spin").mkdir()
+    for name in names:
+        (tmp_path / "spin" / name).touch()
+    found = find_views(tmp_path / "spin")
+    assert {key: [path.name for path in paths] for key, paths in found.items()} == {car: names}
+
+
+def test_views_are_shown_in_srgb_whatever_their_profile(tmp_path):
+    # (234, 51, 35) in Display P3 is sRGB's pure red.
+    for number in (1, 2):
+        image = Image.new("RGB", (64, 48), (234, 51, 35))
+        image.save(tmp_path / f"car_{number:02d}.png", icc_profile=p3_profile())
+    views = read_views(find_views(tmp_path)["car"], 64)
+    assert np.abs(views[0].astype(int) - (255, 0, 0)).max() <= 1
+    shown = re.findall(r'<img src="data:image/webp;base64,([^"]+)"', spin_page("car", views, 100))
+    with Image.open(io.BytesIO(base64.b64decode(shown[0]))) as image:
+        assert "icc_profile" not in image.info
+        assert np.abs(np.asarray(image).astype(int) - (255, 0, 0)).max() <= 6
 
 
 def test_page_and_animation_hold_every_view(views, tmp_path):

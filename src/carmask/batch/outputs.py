@@ -13,11 +13,11 @@ from carmask.compositing.background import Background
 from carmask.compositing.style import RenderStyle
 from carmask.data.labels import encode_labels, paint
 from carmask.errors import UsageError
-from carmask.images import Format, encode_mask, encode_picture
+from carmask.images import Format, KeepMetadata, encode_mask, encode_picture
 
 #: Of the code that decides what output files hold: prediction, compositing and encoding. Raise it with every change
 #: after which the same photo, model and settings give other files: results of earlier runs are then made again.
-OUTPUT_REVISION = 1
+OUTPUT_REVISION = 2
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class OutputSpec:
         quality: 1 to 100, of ``webp`` and ``jpg``; None for what serves well.
         layers: write the layers of the picture, too: mask, alpha, foreground, and the shadow if there is one.
         style: how the car stands in the picture.
+        keep_metadata: how much of what a camera wrote goes into pictures: ``safe`` leaves out place and owner.
     """
 
     mask: bool = False
@@ -45,6 +46,7 @@ class OutputSpec:
     quality: int | None = None
     layers: bool = False
     style: RenderStyle = field(default_factory=RenderStyle)
+    keep_metadata: KeepMetadata = "safe"
 
     @property
     def picture(self) -> bool:
@@ -60,6 +62,8 @@ class OutputSpec:
         self.style.check()
         if not self.picture and self.style != RenderStyle():
             raise UsageError("mask or parts alone: no picture is written that the style changes; add a background")
+        if not self.picture and self.keep_metadata != "safe":
+            raise UsageError("mask or parts alone: no picture is written that metadata could be kept in")
         if self.picture and self.background is None:
             if self.format == "jpg":
                 raise UsageError("format jpg: JPEG has no transparency; give a background, or take png or webp")
@@ -98,6 +102,7 @@ class OutputSpec:
         }
         if self.picture:  # what only changes pictures does not make masks anew
             settings |= {"quality": self.quality, "layers": self.layers, "style": self.style.settings()}
+            settings["keep_metadata"] = self.keep_metadata
         return settings
 
 
@@ -135,7 +140,7 @@ def _alpha(cut: CutPhoto, _: OutputSpec) -> bytes:
 def _foreground(cut: CutPhoto, _: OutputSpec) -> bytes:
     colours = cut.layers.foreground.copy()
     colours[cut.layers.alpha == 0] = 0
-    return encode_picture(colours, cut.photo.icc_profile, exif=cut.photo.exif)
+    return encode_picture(colours, cut.photo.icc_profile, exif=cut.photo.exif, dpi=cut.photo.dpi)
 
 
 def _shadow(cut: CutPhoto, _: OutputSpec) -> bytes:
@@ -146,7 +151,9 @@ def _shadow(cut: CutPhoto, _: OutputSpec) -> bytes:
 
 def _picture(cut: CutPhoto, spec: OutputSpec) -> bytes:
     made, photo = cut.picture, cut.photo
-    return encode_picture(made, photo.icc_profile, format=spec.format, quality=spec.quality, exif=photo.exif)
+    return encode_picture(
+        made, photo.icc_profile, format=spec.format, quality=spec.quality, exif=photo.exif, dpi=photo.dpi
+    )
 
 
 #: In the order in which they are written.

@@ -140,7 +140,7 @@ class PhotoCutter:
                 parts = predict_parts(self._network, reduced)
             found = predict_reduced(self._network, reduced) if parts is None else parts.car
             cut = CutPhoto(
-                lambda: open_photo(job.photo, content),
+                lambda: open_photo(job.photo, content, keep=spec.keep_metadata),
                 found,
                 threshold=self._network.info.threshold,
                 style=spec.style,
@@ -155,10 +155,15 @@ class PhotoCutter:
         return replace(
             result,
             status="done",
-            reason=cut.note if found.area else "no car found",
+            reason=_remark(cut.note, job, spec) if found.area else "no car found",
             confidence=found.confidence,
             area=found.area,
             error=None if math.isnan(found.error) else found.error,
             written=sum(len(file) for file in files),
             runs=rle_encode(found.mask) if spec.runs else None,
         )
+
+
+def _remark(note: str, job: Job, spec: OutputSpec) -> str:
+    alone = spec.style.placing.rule == "turntable" and not job.series
+    return "; ".join([note] * bool(note) + ["no other view of this car: placed by itself"] * alone)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from carmask.batch.job import Job
-from carmask.compositing.turntable import VIEW
-from carmask.errors import PhotoError
+from carmask.compositing.turntable import view_of
+from carmask.errors import PhotoError, UsageError
 from carmask.geometry import Box, Size, union
 from carmask.model.network import Network
 from carmask.prediction.crops import find_box
@@ -24,16 +24,24 @@ def with_series(jobs: Iterable[Job]) -> list[Job]:
 
     Returns:
         The same, in their order; photos whose name has no view, and single views, are left as they are.
+
+    Raises:
+        UsageError: if no two photos are views of one car.
     """
     jobs = list(jobs)
     cars: dict[str, list[Path | str]] = {}
     for job in jobs:
-        if split := VIEW.fullmatch(job.name):
-            cars.setdefault(split["car"], []).append(job.photo)
+        if split := view_of(job.name):
+            cars.setdefault(split[0], []).append(job.photo)
+    if not any(len(views) > 1 for views in cars.values()):
+        raise UsageError(
+            f"place turntable: no two of {len(jobs)} photos are views of one car; name them CAR_01, CAR_02 … or as a "
+            "camera numbers them, or place them centre"
+        )
     result = []
     for job in jobs:
-        split = VIEW.fullmatch(job.name)
-        views = cars[split["car"]] if split else []
+        split = view_of(job.name)
+        views = cars[split[0]] if split else []
         result.append(replace(job, series=tuple(views)) if len(views) > 1 else job)
     return result
 

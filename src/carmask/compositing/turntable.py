@@ -15,19 +15,45 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from carmask.errors import UsageError
-from carmask.images import PHOTO_SUFFIXES, encode_picture, make_folder, read_layered, write_atomically
+from carmask.images import encode_picture, make_folder, read_layered, search_photos, write_atomically
 
-#: ``<car>_<view>``, as the challenge names photos.
-VIEW = re.compile(r"(?P<car>.+)_(?P<view>\d{1,3})", re.DOTALL)
+#: The number of a view at the end of a name: CAR_01, IMG_1021, DSC01021, 0007, car (3).
+_VIEWS = tuple(
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        r"(?P<car>.+)_(?P<view>\d{1,9})",
+        r"(?P<car>\D*)(?P<view>\d{3,9})",
+        r"(?P<car>.+?) ?\((?P<view>\d{1,9})\)",
+    )
+)
 #: Views may differ this much in the ratio of their sides: what rounding makes of one shape.
 _SAME_SHAPE = 0.02
+
+
+def view_of(name: str) -> tuple[str, int] | None:
+    """Read the car and the number of the view from a picture's name.
+
+    Where views of cars are asked for, pictures that a camera numbered one after the other are views of one car, too.
+
+    Args:
+        name: without suffix; folders before it, with ``/``, belong to the car.
+
+    Returns:
+        What stands before the number, which may be nothing but folders, and the number; None without a number.
+    """
+    folder, slash, stem = name.rpartition("/")
+    for pattern in _VIEWS:
+        if found := pattern.fullmatch(stem):
+            return folder + slash + found["car"].rstrip("_- "), int(found["view"])
+    return None
 
 
 def find_views(folder: Path) -> dict[str, list[Path]]:
     """Find the views of each car in a folder.
 
     Args:
-        folder: pictures named ``CAR_VIEW``; others, such as masks and layers, are left alone.
+        folder: pictures named ``CAR_VIEW``, or as a camera numbers them; others, such as masks and layers, are left
+            alone. The car of pictures that have nothing but numbers is called as the folder is.
 
     Returns:
         The pictures of each car with more than one view, in the order of the views.
@@ -38,17 +64,19 @@ def find_views(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise UsageError(f"{folder}: there is no such folder")
     cars: dict[str, dict[int, Path]] = {}
-    for path in sorted(folder.iterdir()):
-        found = VIEW.fullmatch(path.stem)
-        if path.suffix.lower() not in PHOTO_SUFFIXES or not found or path.name.startswith("."):
+    for path in search_photos(folder).photos:
+        found = view_of(path.stem)
+        if found is None:
             continue
-        views = cars.setdefault(found["car"], {})
-        other = views.setdefault(int(found["view"]), path)
+        views = cars.setdefault(found[0] or folder.resolve().name or "car", {})
+        other = views.setdefault(found[1], path)
         if other is not path:
             raise UsageError(f"{other} and {path.name} are the same view of a car; remove one of them")
     series = {car: [views[number] for number in sorted(views)] for car, views in cars.items() if len(views) > 1}
     if not series:
-        raise UsageError(f"{folder}: no views of a car in this folder; name them CAR_01.png, CAR_02.png …")
+        raise UsageError(
+            f"{folder}: no views of a car in this folder; name them CAR_01.png, CAR_02.png … or as a camera does"
+        )
     return series
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from carmask.compositing.background import Fit
     from carmask.compositing.placement import Rule
     from carmask.compositing.shadow import Shadow
+    from carmask.images.metadata import KeepMetadata
     from carmask.images.writing import Format
     from carmask.model.runtime import Device
 
@@ -86,6 +87,15 @@ _REVIEW = "Photos to review"
     metavar="1-100",
     section=_WHAT,
     help="Quality of webp and jpg.  [default: 90]",
+)
+@option(
+    "--keep-metadata",
+    type=click.Choice(["safe", "all", "none"]),
+    default="safe",
+    show_default=True,
+    section=_WHAT,
+    help="What pictures keep of the photo's EXIF data. safe: camera, exposure, dates, resolution. all: also the place, "
+    "the owner, comments. The colour profile stays in any case.",
 )
 @option(
     "--background",
@@ -207,6 +217,7 @@ def cut(
     parts: bool,
     picture: Format,
     quality: int | None,
+    keep_metadata: KeepMetadata,
     background: str | None,
     fit: Fit,
     shadow: Shadow,
@@ -253,6 +264,7 @@ def cut(
         parts=parts,
         quality=quality,
         layers=layers,
+        keep_metadata=keep_metadata,
         style=RenderStyle(shadow, strength, glass, match, Placing(place, scale, floor, frame, crop)),
     )
     with following("cutting", progress) as follow:
