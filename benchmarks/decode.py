@@ -34,7 +34,8 @@ from carmask.model.network import Network
 from carmask.model.runtime import load_model
 from carmask.prediction.confidence import estimate_confidence
 from carmask.prediction.crops import crop_photo
-from carmask.prediction.predict import find_crop, open_for, predict_map, predict_reduced
+from carmask.prediction.predict import open_for, predict_reduced
+from carmask.prediction.stages import find_crop, predict_map
 from carmask.rle import rle_encode
 
 
@@ -71,11 +72,9 @@ def steps(found: list[Path], what: str, rounds: int, network: Network) -> None:
             "SHA-256": lambda p: hashlib.sha256(content[p]).hexdigest(),
             "size from the header": lambda p: picture_size(p, content[p]),
             "decode, reduced if it may be": lambda p: open_for(network, p, content[p]),
-            "first look, for models that locate": lambda p: find_crop(idle, reduced[p]),
+            "localisation stage, if there is one": lambda p: find_crop(idle, reduced[p]),
             "into the network's input": lambda p: crop_photo(reduced[p].pixels, regions[p]),
-            "confidence": lambda _: estimate_confidence(
-                prob_map.probability, info.threshold, info.calibration, prob_map.crop
-            ),
+            "confidence": lambda _: estimate_confidence(prob_map, info),
             "enlarge and threshold": lambda _: prob_map.mask(info.threshold),
             "mask to PNG": lambda _: encode_mask(mask),
             "mask to run lengths": lambda _: rle_encode(mask),

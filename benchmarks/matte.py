@@ -152,7 +152,9 @@ def main() -> None:
     views = [truth(number, asked.kept, (height, width)) for number in range(asked.views)]
     network = load_model(streams=1)
     threshold = network.info.threshold
-    found = [predict_reduced(network, open_for(network, true.name, true.photo)).answer.whole() for true in views]
+    found = [
+        predict_reduced(network, open_for(network, true.name, true.photo)).probability_map.whole() for true in views
+    ]
     columns = ("SAD", "gradient", *(f"dB {name}" for name in backgrounds((16, 16))), "dB mean", "ms")
     table(
         f"{len(views)} rendered views of {asked.size}, the model's probabilities",
@@ -176,7 +178,7 @@ def cost(network: object, data: Path) -> None:
 
     def composite(file: Path, look: RenderStyle, behind: Background | None, kind: str) -> bytes:
         photo, one = open_photo(file), masks[file]
-        layers = make_layers(photo.pixels, one.mask, one.answer.whole(), look, threshold=0.5)
+        layers = make_layers(photo.pixels, one.mask, one.probability_map.whole(), look, threshold=0.5)
         made = render(layers, photo.pixels, one.mask, look, behind)
         return encode_picture(made, photo.icc_profile, format=kind, exif=photo.exif)  # type: ignore[arg-type]
 

@@ -17,7 +17,8 @@ from carmask.machine import available_cores
 from carmask.model.file import find_model, read_info
 from carmask.model.openvino import OpenVINONetwork
 from carmask.model.runtime import DEFAULT_MODEL
-from carmask.prediction.predict import open_for, predict_map
+from carmask.prediction.predict import open_for
+from carmask.prediction.stages import predict_map
 
 
 class Recorder:

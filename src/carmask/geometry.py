@@ -1,4 +1,4 @@
-"""The one resize convention: how a photo gets into a network's frame, and its answer back out.
+"""The one resize convention: from a photo to a network's input, and from its probabilities back to the photo.
 
 Pixels are areas; their centres lie at half-integers, so the left edge of the first pixel of both pictures is the same
 line. Making smaller averages areas, making larger interpolates linearly between centres, the edge repeated. Training,
@@ -199,7 +199,7 @@ def subsample(photo: Photo, size: Size) -> Photo:
 
 
 def without_bars(probability: Probability, frame: Letterbox) -> Probability:
-    """The part of a network's answer that lies on the photo: float32 (``*frame.inner``), a view."""
+    """The part of a network's probabilities that lies on the photo: float32 (``*frame.inner``), a view."""
     return probability[frame.top : frame.top + frame.inner[0], frame.left : frame.left + frame.inner[1]]
 
 

@@ -67,7 +67,7 @@ def test_what_follows_from_features_is_found():
 def test_the_share_reviewed_by_hand():
     calibration = fit_calibration(drawn(60, seed=0), data="drawn")
     [certain] = drawn(1, seed=0)
-    certain = replace(certain, features=ConfidenceFeatures(*calibration.centre)._replace(doubt=-9.0))
+    certain = replace(certain, features=ConfidenceFeatures(*calibration.centre)._replace(uncertainty=-9.0))
     assert estimate(calibration, certain).confidence > calibration.review_below
     # No car found: confidence 0, so these are reviewed.
     scenes = [(certain, 0.99), (certain, 0.97), (certain, 0.90), (None, 0.94), (None, 0.5), (None, 0.981), (None, 0.98)]

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from carmask.batch.report import Review
 from carmask.evaluation.metrics import dice
+from carmask.geometry import Crop
+from carmask.model.behaviour import FeatureSettings
 from carmask.model.calibration import Calibration, ConfidenceFeatures, Linear
-from carmask.prediction.confidence import estimate_confidence, expected_dice, read_signs
+from carmask.prediction.confidence import estimate_confidence, expected_dice, measure_features
+from carmask.prediction.probability_map import ProbabilityMap
 
 
 def test_sure_is_one_and_nothing_is_zero():
@@ -45,81 +47,86 @@ def ellipse(blur: float = 1.0, *, hole: bool = False, second: bool = False, shif
     return cv2.GaussianBlur(picture, (0, 0), blur)
 
 
-def test_signs_by_hand():
-    plain = read_signs(ellipse(), 0.5)
+def test_features_by_hand():
+    plain = measure_features(ellipse(), 0.5)
     area, length = math.pi * 120 * 50, 2 * math.pi * math.sqrt((120**2 + 50**2) / 2)
     assert plain.area == pytest.approx(math.log(area / (256 * 384)), abs=0.02)
     assert plain.rough == pytest.approx(math.log(length / math.sqrt(4 * math.pi * area)), abs=0.15)
     # For an edge of that softness, min(p, 1 - p) adds up to the mean distance sigma * sqrt(2 / pi) across the contour.
     assert math.exp(plain.width) == pytest.approx(math.sqrt(2 / math.pi), rel=0.25)
     assert (plain.cut, plain.sides) == (0, 0)
-    softer = read_signs(ellipse(3.0), 0.5)
+    softer = measure_features(ellipse(3.0), 0.5)
     assert math.exp(softer.width - plain.width) == pytest.approx(3, rel=0.1)
     assert softer.band > plain.band
-    assert softer.doubt > plain.doubt
-    holed, two = read_signs(ellipse(hole=True), 0.5), read_signs(ellipse(second=True), 0.5)
+    assert softer.uncertainty > plain.uncertainty
+    holed, two = measure_features(ellipse(hole=True), 0.5), measure_features(ellipse(second=True), 0.5)
     assert math.exp(holed.holes) == pytest.approx(200 / (6000 - 200), rel=0.25)
-    assert math.exp(two.pieces) == pytest.approx(200 / (6000 + 200), rel=0.25)
-    assert max(plain.holes, plain.pieces) < -8
-    cut = read_signs(ellipse(shift=120), 0.5)
+    assert math.exp(two.components) == pytest.approx(200 / (6000 + 200), rel=0.25)
+    assert max(plain.holes, plain.components) < -8
+    cut = measure_features(ellipse(shift=120), 0.5)
     assert cut.sides == 1
     assert cut.cut > 0.05
 
 
-def test_doubt_away_from_the_contour_shows():
+def test_uncertainty_away_from_the_contour_shows():
     probability = ellipse()
-    before = read_signs(probability, 0.5).far
+    before = measure_features(probability, 0.5).far
     probability[20:40, 300:340] = 0.4
-    assert math.exp(read_signs(probability, 0.5).far) == pytest.approx(0.4 * 800 / 18850 + math.exp(before), rel=0.05)
+    assert math.exp(measure_features(probability, 0.5).far) == pytest.approx(
+        0.4 * 800 / 18850 + math.exp(before), rel=0.05
+    )
 
 
 @given(st.integers(0, 1000))
 @settings(max_examples=20, deadline=None)
-def test_signs_are_finite_and_the_same_mirrored(seed):
+def test_features_are_finite_and_the_same_mirrored(seed):
     rng = np.random.default_rng(seed)
     probability = cv2.resize(rng.random((6, 8)).astype(np.float32) ** 2, (96, 64))
     if probability.max() < 0.5:
         return
-    signs = read_signs(probability, 0.5)
-    assert all(math.isfinite(sign) for sign in signs)
-    assert read_signs(np.ascontiguousarray(probability[:, ::-1]), 0.5) == pytest.approx(signs, abs=1e-3)
+    features = measure_features(probability, 0.5)
+    assert all(math.isfinite(feature) for feature in features)
+    assert measure_features(np.ascontiguousarray(probability[:, ::-1]), 0.5) == pytest.approx(features, abs=1e-3)
 
 
 def flat(**bias: float) -> Calibration:
-    """A calibration that looks at no sign."""
+    """A calibration that uses no feature."""
     none = (0.0,) * len(ConfidenceFeatures._fields)
     heads = {name: Linear(weights=none, bias=bias.get(name, 0.0)) for name in ("error", "loss", "strange")}
     ones = (1.0,) * len(none)
     return Calibration(
-        signs=ConfidenceFeatures._fields, centre=none, scale=ones, review_below=0.9, data="none", **heads
+        features=ConfidenceFeatures._fields, centre=none, scale=ones, review_below=0.9, data="none", **heads
     )
 
 
-def test_a_calibration_by_hand():
-    found = estimate_confidence(ellipse(), 0.5, flat(error=math.log(1.5), loss=math.log(0.02), strange=math.log(0.25)))
+def estimated(dark, probability: np.ndarray, calibration: Calibration | None):
+    info = dark.info.model_copy(update={"calibration": calibration})
+    return estimate_confidence(ProbabilityMap(probability, Crop.whole(probability.shape)), info)
+
+
+def test_a_calibration_by_hand(dark):
+    found = estimated(dark, ellipse(), flat(error=math.log(1.5), loss=math.log(0.02), strange=math.log(0.25)))
     assert found.error == pytest.approx(1.5)
     assert found.confidence == pytest.approx(0.98 * 0.8)  # odds of 1 to 4 are 0.2
-    without = estimate_confidence(ellipse(), 0.5, None)
+    without = estimated(dark, ellipse(), None)
     assert without.confidence == expected_dice(ellipse(), 0.5)
     assert math.isnan(without.error)
     for calibration in (None, flat()):
-        assert estimate_confidence(np.zeros((9, 9), np.float32), 0.5, calibration).confidence == 0
+        assert estimated(dark, np.zeros((9, 9), np.float32), calibration).confidence == 0
 
 
-def test_a_calibration_for_other_signs_is_refused():
+def test_a_calibration_for_other_features_is_refused():
     values = flat().model_dump()
-    with pytest.raises(ValidationError, match="other signs than this version reads"):
-        Calibration.model_validate({**values, "signs": ("width",)})
-    with pytest.raises(ValidationError, match="one for each sign"):
+    with pytest.raises(ValidationError, match="other features than this version measures"):
+        Calibration.model_validate({**values, "features": ("width",)})
+    with pytest.raises(ValidationError, match="one for each feature"):
         Calibration.model_validate({**values, "centre": (0.0,)})
 
 
-def test_what_is_marked_for_review():
-    confidences = {"a": 0.99, "b": 0.2, "c": 0.95, "d": 0.95}
-    assert Review(0.96).choose(confidences) == {"b", "c", "d"}
-    assert Review(0.0).choose(confidences) == set()
-    assert Review(0.96, 0.25).choose(confidences) == {"b"}
-    assert Review(0.96, 0.26).choose(confidences) == {"b", "c"}  # rounded up, ties by name
-    assert Review(0.96, 0.0).choose(confidences) == set()
-    assert Review(0.96, 1.0).choose(confidences) == set(confidences)
-    assert Review(0.5, 0.5).choose({}) == set()
+def test_settings_decide_what_is_measured():
+    plain = measure_features(ellipse(3.0), 0.5)
+    wider = measure_features(ellipse(3.0), 0.5, settings=FeatureSettings(decided=(0.4, 0.6)))
+    assert wider.band < plain.band
+    nearer = measure_features(ellipse(3.0), 0.5, settings=FeatureSettings(near=1))
+    assert nearer.far > plain.far
+    assert measure_features(ellipse(), 0.5, settings=FeatureSettings(offset=1e-2)).holes > plain.holes

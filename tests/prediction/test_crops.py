@@ -7,11 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carmask.geometry import Box, Crop
-from carmask.images import ReducedPhoto
-from carmask.prediction.confidence import read_signs
+from carmask.model.behaviour import ConfirmationSettings, CropSettings
+from carmask.prediction.confidence import measure_features
 from carmask.prediction.crops import (
-    DOUBT,
-    MAX_ZOOM,
     WHOLE,
     beyond_crop,
     crop_around,
@@ -21,7 +19,6 @@ from carmask.prediction.crops import (
     largest_useful_size,
     suppress_unconfirmed,
 )
-from carmask.prediction.predict import network_input, predict, predict_map, predict_reduced
 from carmask.prediction.probability_map import ProbabilityMap
 
 SIDES = st.integers(40, 900)
@@ -35,7 +32,7 @@ def boxes():
 
 @settings(max_examples=300, deadline=None)
 @given(boxes(), SIDES, SIDES, st.sampled_from([(32, 48), (64, 64), (448, 832)]))
-def test_the_part_lies_in_the_photo_and_holds_the_box(box, height, width, size):
+def test_the_crop_lies_in_the_photo_and_holds_the_box(box, height, width, size):
     (photo, top, left, part), place = crop_around(box, (height, width), size)
     assert photo == (height, width)
     whole = min(size[0] / height, size[1] / width)
@@ -52,13 +49,13 @@ def test_the_part_lies_in_the_photo_and_holds_the_box(box, height, width, size):
         assert before == (size[axis] - inner) // 2
         # Both axes have nearly one scale, between the whole photo's and the greatest.
         scale, slack = inner / side, 1 / inner + 1 / side
-        most = max(MAX_ZOOM * whole, size[0] / height, size[1] / width)
+        most = max(CropSettings().max_zoom * whole, size[0] / height, size[1] / width)
         assert whole * (1 - slack) <= scale <= most * (1 + slack)
     down, across = place.inner[0] / part[0], place.inner[1] / part[1]
     assert down == pytest.approx(across, rel=1 / min(place.inner) + 1 / min(part))
 
 
-def test_a_part_by_hand():
+def test_a_crop_by_hand():
     """A car of 400x100 in a photo of 1200x800: in 448x832 the photo has scale 0.56, the car 1.12 at most."""
     region = crop_around(Box(0.5, 0.25, 0.625, 0.25 + 1 / 3), (800, 1200), (448, 832))
     assert region.crop == Crop((800, 1200), 250, 128, (400, 743))
@@ -77,7 +74,7 @@ def test_an_upright_photo_of_a_car_from_side_to_side_fills_the_input():
 
 
 def test_what_is_cut_out_is_what_is_there():
-    """Each pixel of a smooth picture says where it is: the part must have, at each place, what the photo has there."""
+    """Each pixel of a smooth picture says where it is: the crop must have, at each place, what the photo has there."""
     rows, columns = np.indices((300, 400)).astype(np.float32)
     photo = np.stack([rows * 0.8, columns * 0.6, rows * 0], axis=2).round().astype(np.uint8)
     region = crop_around(Box(0.4, 0.5, 0.7, 0.8), (300, 400), (64, 96))
@@ -110,8 +107,8 @@ def blob(size, seed):
 
 
 @pytest.mark.parametrize(("photo", "part"), [((96, 144), (64, 96)), ((300, 420), (150, 240)), ((61, 77), (40, 30))])
-def test_an_answer_of_a_part_is_that_of_the_whole_with_nothing_elsewhere(photo, part):
-    """Enlarged here by a formula: linear between pixel centres at halves, the part's edge repeated."""
+def test_a_map_of_a_crop_is_that_of_the_whole_with_nothing_elsewhere(photo, part):
+    """Enlarged here by a formula: linear between pixel centres at halves, the crop's edge repeated."""
     size = (50, 70)
     prob_map = ProbabilityMap(blob(size, 1), Crop(photo, 11, 20, part))
     y = np.clip((np.arange(part[0]) + 0.5) * size[0] / part[0] - 0.5, 0, size[0] - 1)
@@ -128,7 +125,7 @@ def test_an_answer_of_a_part_is_that_of_the_whole_with_nothing_elsewhere(photo, 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 40), st.integers(0, 50), st.integers(60, 120), st.integers(60, 120))
-def test_the_whole_photo_s_probabilities_lie_where_the_part_s_do(top, left, high, wide):
+def test_the_whole_photo_s_probabilities_lie_where_the_crop_s_do(top, left, high, wide):
     """Probabilities that say where they are in the photo say so on the whole photo, too."""
     part = Crop((160, 180), top, left, (high, wide))
     rows = top + (np.arange(40) + 0.5) * high / 40
@@ -148,29 +145,29 @@ def test_the_whole_photo_s_probabilities_lie_where_the_part_s_do(top, left, high
         assert not whole[beyond].any()
 
 
-def test_signs_of_a_part_are_those_of_the_photo():
-    """The same car, cut out of the photo at the photo's own scale and not: every sign is the same."""
+def test_features_of_a_crop_are_those_of_the_photo():
+    """The same car, cut out of the photo at the photo's own scale and not: every feature is the same."""
     photo = np.zeros((120, 200), np.float32)
     photo[40:100, 60:200] = cv2.GaussianBlur(np.pad(np.ones((40, 120), np.float32), ((10, 10), (20, 0))), (0, 0), 2)
     part = Crop((120, 200), 30, 50, (75, 150))
-    of_part = read_signs(np.ascontiguousarray(photo[part.where]), 0.5, part)
-    assert of_part == pytest.approx(read_signs(photo, 0.5), abs=1e-6)
+    of_part = measure_features(np.ascontiguousarray(photo[part.where]), 0.5, part)
+    assert of_part == pytest.approx(measure_features(photo, 0.5), abs=1e-6)
     assert of_part.sides == 1
-    # Where the part ends and the photo does not, the car is not cut off by the frame.
+    # Where the crop ends and the photo does not, the car is not cut off by the frame.
     moved = Crop((120, 400), 30, 50, (75, 150))
-    assert read_signs(np.ascontiguousarray(photo[part.where]), 0.5, moved).sides == 0
+    assert measure_features(np.ascontiguousarray(photo[part.where]), 0.5, moved).sides == 0
 
 
-def test_a_box_is_in_fractions_of_the_photo():
+def test_a_box_is_in_fractions_of_the_photo(dark):
     probability = np.zeros((10, 20), np.float32)
     probability[2:8, 5:15] = 1
     prob_map = ProbabilityMap(probability, Crop((100, 100), 20, 40, (30, 40)))
-    box = find_box(prob_map, 0.5)
+    box = find_box(prob_map, dark.info)
     assert box == pytest.approx(((20 + 2 * 3) / 100, (40 + 5 * 2) / 100, (20 + 8 * 3) / 100, (40 + 15 * 2) / 100))
-    assert find_box(ProbabilityMap(np.zeros((10, 20), np.float32), prob_map.crop), 0.5) is None
+    assert find_box(ProbabilityMap(np.zeros((10, 20), np.float32), prob_map.crop), dark.info) is None
 
 
-def test_a_car_that_goes_on_beyond_the_part_is_looked_for_there():
+def test_a_car_that_goes_on_beyond_the_crop_is_searched_there():
     probability = np.zeros((10, 20), np.float32)
     probability[4:6, :15] = 1
     left_open = ProbabilityMap(probability, Crop((100, 100), 20, 40, (30, 40)))
@@ -179,86 +176,7 @@ def test_a_car_that_goes_on_beyond_the_part_is_looked_for_there():
     assert beyond_crop(ProbabilityMap(probability * 0.4, left_open.crop), 0.5) is None
 
 
-class Looks:
-    """Calls pixels car by how dark they are; the first look can be made half blind. Remembers what sizes it saw."""
-
-    def __init__(self, info, *, blind=0, flip=False):
-        self.info, self.blind, self.seen = info.model_copy(update={"flip": flip}), blind, []
-
-    def run(self, pixels):
-        self.seen.append(pixels.shape[:2])
-        found = np.clip((220 - pixels.mean(axis=2)) / 210, 0, 1).astype(np.float32)
-        if pixels.shape[:2] == self.info.locate and self.blind:
-            found[:, -self.blind :] = 0
-        return found
-
-    run_parts = run
-
-
-@pytest.fixture
-def looks(dark):
-    return lambda **how: Looks(dark.info.model_copy(update={"height": 64, "width": 96, "locate": (32, 48)}), **how)
-
-
-def draw(size=(400, 600), car=(150, 100, 260, 330)):
-    photo = np.full((*size, 3), 220, np.uint8)
-    photo[car[0] : car[2], car[1] : car[3]] = 10
-    return photo
-
-
-def test_a_network_that_locates_looks_twice_and_is_exact(looks):
-    network, photo = looks(), draw()
-    found = predict(network, photo)
-    assert network.seen == [(32, 48), (64, 96)]
-    truth = photo[..., 0] < 100
-    assert found.area == pytest.approx(found.mask.mean())
-    # Linear between pixel centres, a straight edge is found to a pixel of the photo; corners are rounded.
-    assert np.count_nonzero(found.mask ^ truth) < 0.005 * truth.sum()
-
-
-def test_what_the_first_look_missed_is_found(looks):
-    # 48 columns of 12.5 pixels: the first look sees nothing from column 375 on.
-    network, photo = looks(blind=18), draw(car=(150, 100, 260, 560))
-    found = predict(network, photo)
-    assert network.seen == [(32, 48), (64, 96), (64, 96)]
-    truth = photo[..., 0] < 100
-    assert np.count_nonzero(found.mask ^ truth) < 0.005 * truth.sum()
-
-
-def test_without_a_car_the_whole_photo_is_looked_at(looks):
-    network = looks()
-    found = predict(network, np.full((400, 600, 3), 220, np.uint8))
-    assert network.seen == [(32, 48), (64, 96)]
-    assert not found.mask.any()
-    assert found.confidence == 0
-    assert found.probability_map.crop.all
-
-
-def test_a_reduced_photo_gives_the_same_place(looks):
-    """A photo decoded at half its size is looked at in the same place: masks differ by the reduction alone."""
-    network, photo = looks(), draw(size=(800, 1200), car=(300, 200, 520, 660))
-    half = ReducedPhoto(np.ascontiguousarray(photo[::2, ::2]), (800, 1200))
-    whole = predict_map(network, ReducedPhoto(photo, (800, 1200)))
-    assert predict_map(network, half).crop.size == pytest.approx(whole.crop.size, abs=4)
-    found = predict_reduced(network, half)
-    assert found.mask.shape == (800, 1200)
-    truth = photo[..., 0] < 100
-    assert np.count_nonzero(found.mask ^ truth) < 0.005 * truth.sum()
-    assert predict_map(network, half).crop.photo == (800, 1200)
-    assert network_input(network, half).shape == (64, 96, 3)
-
-
-def test_a_mirrored_look_has_more_around_the_car_and_the_same_place(looks):
-    """The photo's mirror image, and a photo that is not mirrored, have masks in the same place."""
-    plain, both, photo = looks(), looks(flip=True), draw()
-    found = predict(both, photo)
-    assert both.seen == [(32, 48), (64, 96), (64, 96)]
-    truth = photo[..., 0] < 100
-    assert np.count_nonzero(found.mask ^ truth) < 0.005 * truth.sum()
-    assert found.probability_map.crop == predict_map(plain, ReducedPhoto(photo, (400, 600))).crop
-
-
-def test_an_answer_seen_in_another_part():
+def test_a_map_seen_in_another_crop():
     rows = 10 + (np.arange(40) + 0.5) * 2
     prob_map = ProbabilityMap(
         np.broadcast_to(rows[:, None] / 100, (40, 30)).astype(np.float32), Crop((100, 100), 10, 20, (80, 60))
@@ -269,8 +187,8 @@ def test_an_answer_seen_in_another_part():
     assert prob_map.seen_in(prob_map.crop, (40, 30)) is prob_map.probability
 
 
-def two_looks() -> tuple[ProbabilityMap, ProbabilityMap]:
-    """A car of 40x80 in a part of 80x160 of a photo of 160x320: by a look at the part, and one of a fourth of that."""
+def two_stages() -> tuple[ProbabilityMap, ProbabilityMap]:
+    """A car of 40x80 in a crop of 80x160 of a photo of 160x320: both stages, one at a fourth."""
     part = Crop((160, 320), 40, 80, (80, 160))
     close = np.zeros((80, 160), np.float32)
     close[20:60, 40:120] = 1
@@ -279,34 +197,53 @@ def two_looks() -> tuple[ProbabilityMap, ProbabilityMap]:
     return ProbabilityMap(close, part), ProbabilityMap(far, Crop.whole((160, 320)))
 
 
-def test_what_only_the_close_look_takes_for_car_is_left_out():
-    close, far = two_looks()
-    seen = close.probability.copy()
+def test_what_only_segmentation_takes_for_car_is_removed():
+    fine, coarse = two_stages()
+    seen = fine.probability.copy()
     seen[2:18, 100:116] = 1  # a letter on the wall, as thick as it is high, with a soft edge, touching the car
     seen[18:20, 100:116] = 1
-    seen[1, 100:116] = DOUBT
-    clean = suppress_unconfirmed(ProbabilityMap(seen, close.crop), far, 0.5)
-    assert clean.crop == close.crop
-    # The first look's pixels are four of the part's wide: its edge is reached within three of them.
+    seen[1, 100:116] = ConfirmationSettings().probability
+    clean = suppress_unconfirmed(ProbabilityMap(seen, fine.crop), coarse, 0.5)
+    assert clean.crop == fine.crop
+    # Pixels of localisation are four of the crop's wide: its edge is reached within three of them.
     assert not clean.probability[:8].any()
-    np.testing.assert_array_equal(clean.probability[20:], close.probability[20:])
+    np.testing.assert_array_equal(clean.probability[20:], fine.probability[20:])
 
 
-def test_aerials_stay_though_the_first_look_is_too_coarse_for_them():
-    close, far = two_looks()
-    seen = close.probability.copy()
+def test_aerials_are_kept_though_localisation_is_too_coarse_for_them():
+    fine, coarse = two_stages()
+    seen = fine.probability.copy()
     seen[:20, 60:63] = 0.9
-    np.testing.assert_array_equal(suppress_unconfirmed(ProbabilityMap(seen, close.crop), far, 0.5).probability, seen)
+    np.testing.assert_array_equal(suppress_unconfirmed(ProbabilityMap(seen, fine.crop), coarse, 0.5).probability, seen)
 
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None)
-def test_looks_that_agree_change_nothing_and_nothing_is_ever_added(seed):
-    close, far = two_looks()
+def test_stages_that_agree_change_nothing_and_nothing_is_ever_added(seed):
+    fine, coarse = two_stages()
     rng = np.random.default_rng(seed)
-    noisy = ProbabilityMap(cv2.blur(rng.random((80, 160), dtype=np.float32), (9, 9)), close.crop)
-    after = suppress_unconfirmed(noisy, far, 0.5).probability
+    noisy = ProbabilityMap(cv2.blur(rng.random((80, 160), dtype=np.float32), (9, 9)), fine.crop)
+    after = suppress_unconfirmed(noisy, coarse, 0.5).probability
     assert np.all((after == noisy.probability) | (after == 0))
     np.testing.assert_array_equal(after[20:60, 40:120], noisy.probability[20:60, 40:120])
-    sure = ProbabilityMap(np.ones((40, 80), np.float32), far.crop)
+    sure = ProbabilityMap(np.ones((40, 80), np.float32), coarse.crop)
     np.testing.assert_array_equal(suppress_unconfirmed(noisy, sure, 0.5).probability, noisy.probability)
+
+
+def test_settings_decide_what_must_be_confirmed():
+    fine, coarse = two_stages()
+    seen = fine.probability.copy()
+    seen[:20, 60:63] = 0.9
+    thin = suppress_unconfirmed(ProbabilityMap(seen, fine.crop), coarse, 0.5, ConfirmationSettings(thickness=3))
+    assert not thin.probability[:8].any()
+    seen[2:20, 100:116] = 1
+    for lenient in (ConfirmationSettings(probability=0), ConfirmationSettings(distance=40)):
+        after = suppress_unconfirmed(ProbabilityMap(seen, fine.crop), coarse, 0.5, lenient)
+        np.testing.assert_array_equal(after.probability, seen)
+
+
+def test_settings_decide_the_zoom():
+    small = Box(0.45, 0.45, 0.5, 0.5)
+    assert crop_around(small, (800, 1200), (448, 832)).crop.size == (400, 743)
+    assert crop_around(small, (800, 1200), (448, 832), max_zoom=4).crop.size == (200, 371)
+    assert largest_useful_size((800, 1200), (448, 832), max_zoom=4) == (1792, 2688)

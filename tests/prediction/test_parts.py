@@ -82,8 +82,8 @@ def test_what_is_written():
         "a_overlay.webp",
     ]
     assert not wanted.picture
-    # Manifests from before there were parts stay valid.
-    assert set(OutputSpec(mask=True).settings()) == {"mask", "background", "format", "runs"}
+    # What only changes pictures does not make masks anew.
+    assert set(OutputSpec(mask=True).settings()) == {"mask", "background", "format", "runs", "parts"}
     assert json.dumps(wanted.settings()) != json.dumps(OutputSpec().settings())
 
 

@@ -37,7 +37,7 @@ def test_a_model_is_calibrated(drawn, tiny_model, tmp_path):
     assert steps[-1] == (80 + 6 * 3, 80 + 6 * 3)
     info = read_info(out)
     assert info == made.info
-    assert (info.name, info.flip) == ("best", True)
+    assert (info.name, info.test_time_augmentation) == ("best", True)
     assert info.threshold in THRESHOLDS
     assert info.score > 0.9
     assert info.calibration.data == "20 unseen cars of drawn"
@@ -61,7 +61,7 @@ def test_mirrored_prediction_is_the_mean_of_both(tiny_model):
             return np.tile(np.linspace(1, 0.5, pixels.shape[1], dtype=np.float32), (pixels.shape[0], 1))
 
     from carmask.images import ReducedPhoto
-    from carmask.prediction.predict import predict_map
+    from carmask.prediction.stages import predict_map
 
     pixels = np.zeros((64, 96, 3), np.uint8)
     prob_map = predict_map(Leaning(), ReducedPhoto(pixels, (64, 96))).probability

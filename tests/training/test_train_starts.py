@@ -104,7 +104,7 @@ def test_a_network_that_locates_the_car_first_is_trained_and_exported(cars, cach
     zoomed = stages(1, (96, 144), more="window=[64,96],locate=[32,48]")
     train(small(1, zoomed), cars, tmp_path / "run", cache=cache, machines=CPU)
     model, info = read_run(tmp_path / "run")
-    assert (info.size, info.locate, info.stretch) == ((64, 96), (32, 48), False)
+    assert (info.size, info.localisation_size, info.stretch) == ((64, 96), (32, 48), False)
     (row,) = read_history(tmp_path / "run")
     assert 0 <= row["validation/dice"] <= 1
     assert "validation/loss" not in row

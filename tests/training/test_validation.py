@@ -14,7 +14,8 @@ from carmask.images import ReducedPhoto, read_photo
 from carmask.model.info import ModelInfo
 from carmask.networks import build
 from carmask.prediction.parts import predict_parts
-from carmask.prediction.predict import network_input, open_for, predict
+from carmask.prediction.predict import open_for, predict
+from carmask.prediction.stages import network_input
 from carmask.training.dataset.cache import build_cache
 from carmask.training.losses import find_loss
 from carmask.training.predictor import Normalised, TorchNetwork

@@ -13,7 +13,8 @@ from carmask.errors import PhotoError, UsageError
 from carmask.geometry import Box, Size, union
 from carmask.model.network import Network
 from carmask.prediction.crops import find_box
-from carmask.prediction.predict import open_for, predict_map
+from carmask.prediction.predict import open_for
+from carmask.prediction.stages import predict_map
 
 
 def with_series(jobs: Iterable[Job]) -> list[Job]:
@@ -87,4 +88,4 @@ class SeriesBox:
             reduced = open_for(self._network, photo, self._read(photo)[0])
         except PhotoError:
             return None
-        return find_box(predict_map(self._network, reduced), self._network.info.threshold)
+        return find_box(predict_map(self._network, reduced), self._network.info)

@@ -79,7 +79,7 @@ def fit_calibration(cases: Sequence[Case], *, data: str) -> Calibration:
     odds = _logistic(values, strange.astype(np.float64), balance)
     odds = Linear(weights=odds.weights, bias=odds.bias + float(np.log(0.02 / 0.98)))
     calibration = Calibration(
-        signs=ConfidenceFeatures._fields,
+        features=ConfidenceFeatures._fields,
         centre=_rounded(centre),
         scale=_rounded(scale),
         error=_ridge(values[~strange], error, share),

@@ -9,15 +9,15 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class ConfidenceFeatures(NamedTuple):
-    """What the probabilities of one photo give away; each is a number near 0 to 10, most are logarithms.
+    """Confidence features of one photo; each is a number near 0 to 10, most are logarithms.
 
     Attributes:
         width: log of the contour's expected error in pixels of the input, if every pixel is car with its probability:
             the sum of ``min(p, 1 - p)`` over the length of the contour.
-        doubt: log of 1 - expected Dice.
+        uncertainty: log of 1 - expected Dice.
         band: log of the undecided pixels for each pixel of contour.
-        far: log of the doubt away from the contour, ``sum(min(p, 1 - p))`` over the car's area.
-        pieces: log of what is car but not of the largest piece, over the car's area.
+        far: log of the uncertainty away from the contour, ``sum(min(p, 1 - p))`` over the car's area.
+        components: log of the area of all connected components but the largest, over the car's area.
         holes: log of the holes' area over the car's.
         rough: log of the contour's length over that of a circle of the car's area.
         area: log of the car's area over the photo's.
@@ -26,10 +26,10 @@ class ConfidenceFeatures(NamedTuple):
     """
 
     width: float
-    doubt: float
+    uncertainty: float
     band: float
     far: float
-    pieces: float
+    components: float
     holes: float
     rough: float
     area: float
@@ -37,25 +37,28 @@ class ConfidenceFeatures(NamedTuple):
     sides: float
 
 
+_OLD_NAMES = {"doubt": "uncertainty", "pieces": "components"}
+
+
 class Linear(BaseModel):
-    """``bias + weights . signs``, the signs standardised first."""
+    """``bias + weights . features``, the features standardised first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights: tuple[float, ...]
     bias: float
 
-    def __call__(self, signs: tuple[float, ...]) -> float:
+    def __call__(self, features: tuple[float, ...]) -> float:
         """Apply it."""
-        return self.bias + sum(weight * sign for weight, sign in zip(self.weights, signs, strict=True))
+        return self.bias + sum(weight * feature for weight, feature in zip(self.weights, features, strict=True))
 
 
 class Calibration(BaseModel):
-    """From signs to what they mean, for one network.
+    """From confidence features to what they mean, for one network.
 
     Attributes:
-        signs: the names of those it was fitted to, in order.
-        centre: mean of each sign where it was fitted.
+        features: the names of those it was fitted to, in order.
+        centre: mean of each feature where it was fitted.
         scale: its standard deviation there.
         error: log of the contour's mean error in pixels of the network's input.
         loss: log of 1 - Dice.
@@ -66,7 +69,7 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    signs: tuple[str, ...]
+    features: tuple[str, ...]
     centre: tuple[float, ...]
     scale: tuple[float, ...]
     error: Linear
@@ -75,29 +78,38 @@ class Calibration(BaseModel):
     review_below: float
     data: str
 
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, values: object) -> object:
+        # Files of version 4 and before say ``signs``, and call two of them otherwise.
+        if isinstance(values, dict) and "signs" in values:
+            features = tuple(_OLD_NAMES.get(name, name) for name in values["signs"])
+            values = {key: value for key, value in values.items() if key != "signs"} | {"features": features}
+        return values
+
     @model_validator(mode="after")
     def _fits(self) -> Calibration:
-        count = len(self.signs)
-        if self.signs != ConfidenceFeatures._fields:
-            raise ValueError(f"fitted to other signs than this version reads: {', '.join(self.signs)}")
+        count = len(self.features)
+        if self.features != ConfidenceFeatures._fields:
+            raise ValueError(f"fitted to other features than this version measures: {', '.join(self.features)}")
         lengths = (self.centre, self.scale, self.error.weights, self.loss.weights, self.strange.weights)
         if any(len(values) != count for values in lengths):
-            raise ValueError(f"there must be {count} numbers, one for each sign")
+            raise ValueError(f"there must be {count} numbers, one for each feature")
         return self
 
-    def estimate(self, signs: ConfidenceFeatures) -> Judgement:
-        """What signs mean."""
-        place = zip(signs, self.centre, self.scale, strict=True)
-        values = tuple(compress((sign - centre) / scale) for sign, centre, scale in place)
+    def estimate(self, features: ConfidenceFeatures) -> Judgement:
+        """What the features of a photo mean."""
+        place = zip(features, self.centre, self.scale, strict=True)
+        values = tuple(compress((feature - centre) / scale) for feature, centre, scale in place)
         dice = 1.0 - min(1.0, math.exp(self.loss(values)))
         strange = 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, self.strange(values)))))
         return Judgement(dice * (1.0 - strange), math.exp(min(7.0, self.error(values))))
 
 
 def compress(value: float) -> float:
-    """Leave a standardised sign as it is up to 3, and let it grow with the logarithm from there.
+    """Leave a standardised feature as it is up to 3, and let it grow with the logarithm from there.
 
-    Out of its place a network's signs lie many deviations out: they must count, and not be extrapolated from.
+    Away from the training data features lie many deviations out: they must count, and not be extrapolated from.
     """
     return value if abs(value) <= 3 else math.copysign(3 + math.log(abs(value) - 2), value)
 

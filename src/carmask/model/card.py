@@ -64,8 +64,11 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
         ("Classes", ", ".join(info.classes)),
         ("Input", "uint8 (1, height, width, 3) RGB; " + info.normalisation),
         ("Output", _output(info)),
-        ("Looks", _looks(info)),
-        ("Prediction", "the mean of the photo's and its mirror image's" if info.flip else "of the photo alone"),
+        ("Stages", _stages(info)),
+        (
+            "Prediction",
+            "the mean of the photo's and its mirror image's" if info.test_time_augmentation else "of the photo alone",
+        ),
         ("Arithmetic", "8 bits where the processor has VNNI, else floats" if info.ranges else "floats"),
         ("Trained on", info.training_data + (f"; of the photos {elsewhere}" if elsewhere else "") + before),
         (measure, f"{score}, on {len(info.validation_cars)} cars that it has not seen"),
@@ -83,10 +86,11 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _looks(info: ModelInfo) -> str:
-    if info.locate is None:
-        return "one, at the whole photo"
-    return f"at the whole photo in {info.locate[1]}x{info.locate[0]}, which finds the car; then at what it fills"
+def _stages(info: ModelInfo) -> str:
+    if info.localisation_size is None:
+        return "segmentation of the whole photo"
+    height, width = info.localisation_size
+    return f"localisation in the whole photo at {width}x{height}, segmentation of the crop around the car"
 
 
 def _output(info: ModelInfo) -> str:

@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from carmask import geometry
 from carmask.geometry import Size
+from carmask.model.behaviour import Behaviour
 from carmask.model.calibration import Calibration
+
+_OLD_NAMES = {"further_data": "extra_data", "locate": "localisation_size", "flip": "test_time_augmentation"}
 
 
 class ExtraData(BaseModel):
@@ -46,14 +49,17 @@ class ModelInfo(BaseModel):
         width: of the input, in pixels.
         stretch: photos of any shape are stretched to fill the input, as in training; else those of another shape are
             placed in it whole.
-        locate: (height, width) of a first look at the whole photo, by which the network finds the car: the input is
-            then the part of the photo that the car fills (``carmask.prediction.crops``). None for one look at it all.
+        localisation_size: (height, width) of the localisation stage's input, the whole photo: the input of the
+            segmentation stage is then the crop that holds the car (``carmask.prediction.stages``). None for one stage,
+            on the whole photo.
         normalisation: what the graph does to values of 0 to 255 first, for the reader.
         threshold: probabilities at or above it are car.
-        calibration: what signs of trouble mean for this network (``carmask calibrate``), or None.
+        calibration: what confidence features mean for this network (``carmask calibrate``), or None.
         ranges: of the values that enter its convolutions (``carmask quantize``): with them it is computed in 8 bits on
             processors that can; empty for floats everywhere.
-        flip: the photo is predicted mirrored too, and both answers averaged: better, in twice the time.
+        test_time_augmentation: the photo is predicted mirrored too, and both predictions averaged: better, in twice the
+            time.
+        behaviour: all other numbers that decide a mask or a confidence.
         training_data: what it was trained on.
         training_cars: the cars it has seen.
         validation_cars: the cars it was measured on, none of which it has seen.
@@ -72,12 +78,13 @@ class ModelInfo(BaseModel):
     height: int = Field(gt=0)
     width: int = Field(gt=0)
     stretch: bool = False
-    locate: Size | None = None
+    localisation_size: Size | None = None
     normalisation: str
     threshold: float = Field(gt=0, lt=1)
     calibration: Calibration | None = None
     ranges: dict[str, tuple[float, float]] = {}
-    flip: bool = False
+    test_time_augmentation: bool = False
+    behaviour: Behaviour = Behaviour()
     training_data: str
     training_cars: tuple[str, ...] = ()
     validation_cars: tuple[str, ...] = ()
@@ -88,9 +95,9 @@ class ModelInfo(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _old_names(cls, values: object) -> object:
-        # Files of version 4 and before say ``further_data``.
-        if isinstance(values, dict) and "further_data" in values:
-            values = {"extra_data" if key == "further_data" else key: value for key, value in values.items()}
+        # Of files of version 4 and before.
+        if isinstance(values, dict):
+            values = {_OLD_NAMES.get(key, key): value for key, value in values.items()}
         return values
 
     @field_validator("calibration", mode="before")

@@ -27,7 +27,7 @@ class Network(Protocol):
         """Predict. May be called by several threads at the same time.
 
         Args:
-            pixels: uint8 (``*info.size``, 3), RGB; or of size ``info.locate``.
+            pixels: uint8 (``*info.size``, 3), RGB; or of size ``info.localisation_size``.
 
         Returns:
             float32, of the same height and width, in [0, 1]: the probability of car, of any part.

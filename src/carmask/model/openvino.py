@@ -48,7 +48,7 @@ class OpenVINONetwork:
             settings = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams, "ENABLE_CPU_PINNING": False}
         # Said in any case: OpenVINO's own choice does not know of limits set for oneDNN, and would emulate bf16.
         settings["INFERENCE_PRECISION_HINT"] = self.precision.floats
-        sizes = {info.size} if info.locate is None else {info.size, info.locate}
+        sizes = {info.size} if info.localisation_size is None else {info.size, info.localisation_size}
         self._idle = {size: self._compile(path, size, settings, streams or 1) for size in sizes}
 
     def run(self, pixels: Photo) -> Probability:

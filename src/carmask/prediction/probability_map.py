@@ -1,4 +1,4 @@
-"""What a network predicts for a photo: probabilities at its resolution, and the part of the photo that they are of."""
+"""Probabilities at the network's resolution, and the crop of the photo that they are of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from carmask.geometry import Crop, Size
 
 
 class ProbabilityMap(NamedTuple):
-    """What a network says of a photo; beyond the crop that it looked at there is no car.
+    """Probabilities of a crop of a photo; beyond the crop there is no car.
 
     Attributes:
         probability: float32 (height, width) in [0, 1], at the network's resolution, of the crop.

@@ -1,4 +1,4 @@
-"""Give a model file its calibration: what signs of trouble mean for this network, from photos it has not seen."""
+"""Give a model file its calibration: what confidence features mean for this network, from photos it has not seen."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.model.runtime import load_model
 from carmask.prediction.components import remove_small_components
-from carmask.prediction.confidence import read_signs
+from carmask.prediction.confidence import measure_features
 from carmask.prediction.crops import largest_useful_size
-from carmask.prediction.predict import open_for, predict_map
+from carmask.prediction.predict import open_for
 from carmask.prediction.probability_map import ProbabilityMap
+from carmask.prediction.stages import predict_map
 from carmask.prefetch import prefetch
 from carmask.training.dataset.hard_scenes import MAKERS
 from carmask.training.export import read_graph, with_info
@@ -114,11 +115,11 @@ def calibrate(
     scored: list[_Scored] = []
     total = len(examples) + sum(map(len, others.values())) + len(MAKERS) * len(examples[::HARD_EVERY])
     for asked in _ask_all(network, examples, others):
-        scored.append(_Scored(_case(asked, info.threshold), _by_threshold(asked) if tune else {}))
+        scored.append(_Scored(_case(asked, info), _by_threshold(asked, info) if tune else {}))
         if progress is not None:
             progress(len(scored), total)
     fitted = _half({case.car for case, _ in scored})
-    # The signs are not read anew with another threshold: those that are chosen between lie close together.
+    # The features are not measured anew with another threshold: those that are chosen between lie close together.
     cases = [case for case, _ in scored]
     known = f"{len({c.car for c in cases if c.kind == STUDIO})} unseen cars of {data.resolve().name}" + "".join(
         f", {name}" for name in others
@@ -188,26 +189,32 @@ def _ask_all(network: Network, examples: Sequence[Example], others: dict[str, li
 def _small(network: Network, example: Example) -> tuple[np.ndarray, np.ndarray]:
     """A photo and its soft mask as large as the network makes use of."""
     photo, info = open_for(network, example.photo), network.info
-    size = info.size if info.locate is None else largest_useful_size(photo.size, info.size)
+    size = (
+        info.size
+        if info.localisation_size is None
+        else largest_useful_size(photo.size, info.size, info.behaviour.crop.max_zoom)
+    )
     return geometry.resize(photo.pixels, size), geometry.resize(
         example.read_mask().astype(np.uint8) * np.uint8(255), size
     )
 
 
-def _case(asked: _Asked, threshold: float) -> Case:
-    small, part = asked.probability_map
-    mask = ProbabilityMap(remove_small_components(small, threshold), part).mask(threshold)
-    signs = read_signs(small, threshold, part) if (small >= threshold).any() else None
+def _case(asked: _Asked, info: ModelInfo) -> Case:
+    (small, crop), threshold, behaviour = asked.probability_map, info.threshold, info.behaviour
+    mask = ProbabilityMap(remove_small_components(small, threshold, behaviour.components), crop).mask(threshold)
+    found = bool((small >= threshold).any())
+    features = measure_features(small, threshold, crop, behaviour.features) if found else None
     error = contour_scores(mask, asked.truth).contour_error / asked.probability_map.scale
-    return Case(asked.name, asked.kind, asked.car, signs, dice(mask, asked.truth), error)
+    return Case(asked.name, asked.kind, asked.car, features, dice(mask, asked.truth), error)
 
 
-def _by_threshold(asked: _Asked) -> dict[float, float]:
+def _by_threshold(asked: _Asked, info: ModelInfo) -> dict[float, float]:
     if asked.kind != STUDIO:
         return {}
-    # Of a studio's photos; which pieces are strays does not hang on so small a change of the threshold.
-    small, part = asked.probability_map
-    large = ProbabilityMap(remove_small_components(small, THRESHOLDS[0]), part).enlarged()
+    # Of a studio's photos; which components are removed does not depend on so small a change of the threshold.
+    small, crop = asked.probability_map
+    cleaned = remove_small_components(small, THRESHOLDS[0], info.behaviour.components)
+    large = ProbabilityMap(cleaned, crop).enlarged()
     return {threshold: dice(large >= threshold, asked.truth) for threshold in THRESHOLDS}
 
 

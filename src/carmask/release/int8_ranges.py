@@ -21,7 +21,8 @@ from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.int8 import measure_ranges
 from carmask.model.openvino import OpenVINONetwork, read_merged
-from carmask.prediction.predict import network_input, open_for
+from carmask.prediction.predict import open_for
+from carmask.prediction.stages import network_input
 from carmask.release.calibration import unseen
 from carmask.training.export import read_graph, with_info
 

@@ -28,7 +28,8 @@ from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.model.runtime import load_model
 from carmask.networks import build
-from carmask.prediction.predict import network_input, open_for
+from carmask.prediction.predict import open_for
+from carmask.prediction.stages import network_input
 from carmask.training.initial_weights import INFO_FILE
 from carmask.training.predictor import Normalised, TorchNetwork
 from carmask.training.train import WEIGHTS_FILE
@@ -189,7 +190,7 @@ def _to_onnx(model: Normalised, info: ModelInfo) -> bytes:
     assert program is not None
     proto = program.model_proto
     _store_as_half(proto)
-    if info.locate is not None:
+    if info.localisation_size is not None:
         _free_size(proto)
     del proto.metadata_props[:]
     # The exporter notes where in the source each node came from: paths that are no one's business.

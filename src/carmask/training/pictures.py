@@ -14,7 +14,8 @@ from carmask.data.sheet import Tile, make_sheet, overlay
 from carmask.data.table import Example
 from carmask.evaluation.metrics import dice
 from carmask.images import ReducedPhoto, read_photo, write_picture
-from carmask.prediction.predict import network_input, predict
+from carmask.prediction.predict import predict
+from carmask.prediction.stages import network_input
 from carmask.training.predictor import TorchNetwork
 
 SHEET_FILE = "sheet.png"

@@ -144,10 +144,12 @@ def train(
     home = cache or out.resolve().parent / "cache"
     largest = max((stage.size for stage in recipe.stages), key=lambda size: size[0] * size[1])
     # What locates the car first never stretches a photo: where the shapes differ, there are bars.
-    whole = info.locate is not None and geometry.fit_letterbox(photo, largest).inner != largest
+    whole = info.localisation_size is not None and geometry.fit_letterbox(photo, largest).inner != largest
     photos = build_mixture(trained_on, extra, sources.backgrounds, largest, home, whole=whole, progress=note)
     # A loss needs masks of what the network sees, which it chooses itself where it locates the car first.
-    check_photos = build_cache(checks, info.size, home, progress=note) if checks and info.locate is None else None
+    check_photos = (
+        build_cache(checks, info.size, home, progress=note) if checks and info.localisation_size is None else None
+    )
     lightning.seed_everything(recipe.seed, verbose=False)
     module = Training(recipe, photos, checks, info, check_cache=check_photos, out=out)
     module.extra_checks = {one.name: sample(one.validation(), recipe.check_photos // 2) for one in extra}
@@ -356,7 +358,7 @@ def _describe(recipe: Recipe, data: Path, split: Split, classes: tuple[str, ...]
         classes=classes,
         height=height,
         width=width,
-        locate=final.locate,
+        localisation_size=final.locate,
         # Photos are stretched for training; where that is more than prediction would do, it must do so too.
         stretch=final.locate is None and geometry.fit_letterbox(photo, (height, width)).inner != (height, width),
         normalisation=f"in the graph: RGB of 0 to 255, minus ({values[0]}), divided by ({values[1]})",
