@@ -52,6 +52,8 @@ class ModelInfo(BaseModel):
         localisation_size: (height, width) of the localisation stage's input, the whole photo: the input of the
             segmentation stage is then the crop that holds the car (``carmask.prediction.stages``). None for one stage,
             on the whole photo.
+        trained_in: the arithmetic of the training's convolutions. Depthwise weights of a model trained in bfloat16 are
+            rounded to it in the file, for that is what the training saw: docs/decisions/0018-precision.md.
         normalisation: what the graph does to values of 0 to 255 first, for the reader.
         threshold: probabilities at or above it are car.
         calibration: what confidence features mean for this network (``carmask calibrate``), or None.
@@ -79,6 +81,7 @@ class ModelInfo(BaseModel):
     width: int = Field(gt=0)
     stretch: bool = False
     localisation_size: Size | None = None
+    trained_in: Literal["float32", "bfloat16", "float16"] = "float32"
     normalisation: str
     threshold: float = Field(gt=0, lt=1)
     calibration: Calibration | None = None

@@ -190,6 +190,7 @@ def _to_onnx(model: Normalised, info: ModelInfo) -> bytes:
     assert program is not None
     proto = program.model_proto
     _store_as_half(proto)
+    _round_depthwise(proto, info)
     if info.localisation_size is not None:
         _free_size(proto)
     del proto.metadata_props[:]
@@ -217,10 +218,31 @@ def read_graph(model: Path) -> onnx.ModelProto:
 
 
 def with_info(proto: onnx.ModelProto, info: ModelInfo) -> bytes:
-    """The content of a model file with another description of itself; its graph stays as it is."""
+    """The content of a model file with another description of itself, its depthwise weights as this one has them."""
+    _round_depthwise(proto, info)
     onnx.helper.set_model_props(proto, {METADATA_KEY: info.model_dump_json()})
     content: bytes = proto.SerializeToString()
     return content
+
+
+def _round_depthwise(proto: onnx.ModelProto, info: ModelInfo) -> None:
+    """Round depthwise weights to bfloat16, to even, if that is what the training computed with.
+
+    Depthwise filters are often differences: large weights that nearly cancel. A training in bfloat16 sees their rounded
+    sum, which in float32 is another.
+    """
+    if info.trained_in != "bfloat16":
+        return
+    stored = {tensor.name.removesuffix(".half"): tensor for tensor in proto.graph.initializer}
+    for node in proto.graph.node:
+        tensor = stored.get(node.input[1]) if node.op_type == "Conv" else None
+        if tensor is None or not any(one.name == "group" and one.i > 1 for one in node.attribute):
+            continue
+        values = onnx.numpy_helper.to_array(tensor)
+        bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+        bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
+        rounded = bits.view(np.float32).astype(values.dtype)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(rounded, tensor.name))
 
 
 def _free_size(proto: onnx.ModelProto) -> None:

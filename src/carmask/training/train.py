@@ -361,6 +361,7 @@ def _describe(recipe: Recipe, data: Path, split: Split, classes: tuple[str, ...]
         localisation_size=final.locate,
         # Photos are stretched for training; where that is more than prediction would do, it must do so too.
         stretch=final.locate is None and geometry.fit_letterbox(photo, (height, width)).inner != (height, width),
+        trained_in={"32-true": "float32", "bf16-mixed": "bfloat16", "16-mixed": "float16"}[recipe.precision],
         normalisation=f"in the graph: RGB of 0 to 255, minus ({values[0]}), divided by ({values[1]})",
         threshold=0.5,
         training_data=f"{len(split.train)} cars of {data.resolve().name}",
