@@ -10,7 +10,7 @@ TERMS := trained on photos of the Carvana Image Masking Challenge (Kaggle): the 
 TRAIN = $(BIN)/carmask train --data $(DATA)
 AGAIN = --set learning_rate=6e-4 --set 'stages=[{height=896,width=1344,window=[448,832],locate=[192,288],batch=8,epochs=8}]'
 
-.PHONY: setup demo test check format bench model clean
+.PHONY: setup demo test check format bench docs model clean
 
 # The base install: all that cutting needs, free of torch.
 $(STAMPS)/base: pyproject.toml
@@ -21,7 +21,7 @@ $(STAMPS)/base: pyproject.toml
 
 # Everything: training and the tools of development too (about 5 GB, most of it PyTorch with CUDA).
 $(STAMPS)/all: $(STAMPS)/base
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,studio,cluster,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,studio,cluster,docs,dev]'
 	touch $@
 
 setup: $(STAMPS)/all  ## install all extras into .venv
@@ -35,8 +35,8 @@ demo: $(STAMPS)/base  ## cut the example cars out
 	@echo "Look at $(DEMO)/cutouts, $(DEMO)/masks and $(DEMO)/composites; confidences are in $(DEMO)/cutouts/report.csv."
 
 check: $(STAMPS)/all  ## lint, types, direction of imports
-	$(BIN)/ruff check src tests benchmarks examples
-	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples docs
+	$(BIN)/ruff format --check src tests benchmarks examples docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -46,8 +46,13 @@ test: check  ## check, then all tests with coverage
 	CARMASK_SKIPS=listed $(BIN)/python -m pytest tests/training --cov --cov-append --cov-report=term
 
 format: $(STAMPS)/all  ## put the code in order
-	$(BIN)/ruff check --fix src tests benchmarks examples
-	$(BIN)/ruff format src tests benchmarks examples
+	$(BIN)/ruff check --fix src tests benchmarks examples docs
+	$(BIN)/ruff format src tests benchmarks examples docs
+
+docs: $(STAMPS)/all  ## the documentation as a site, in site/
+	$(BIN)/python benchmarks/report.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "Open site/index.html"
 
 bench: $(STAMPS)/all  ## every claim of speed, measured side by side (a quarter of an hour)
 	failed=; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; \
@@ -79,4 +84,4 @@ model: $(STAMPS)/all  ## the shipped models from nothing: make model DATA=carvan
 		--out $(RUNS)/model/best.onnx
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(DEMO) site

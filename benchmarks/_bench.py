@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import subprocess
@@ -24,6 +25,8 @@ from carmask.model.precision import choose_precision
 from carmask.model.runtime import DEFAULT_MODEL
 
 HEIGHT, WIDTH = 1280, 1918
+#: Whether tables are recorded, and how many have been.
+_RECORDED: dict[str, int] = {}
 #: Where the real photos are looked for if nothing is said.
 DATA = Path(os.environ.get("CARMASK_DATA", Path(__file__).parents[2] / "shared" / "carvana"))
 
@@ -41,10 +44,13 @@ def arguments(description: str | None, **defaults: int) -> argparse.Namespace:
     """Read ``--data`` and some numbers from the command line."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, help="a folder with original/train/*.jpg, or photos itself")
+    parser.add_argument("--record", action="store_true", help="write the tables to benchmarks/results as well")
     parser.add_argument("--rembg", type=Path, default=os.environ.get("CARMASK_REMBG"), help=argparse.SUPPRESS)
     for name, value in defaults.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value, help=f"default {value}")
-    return parser.parse_args()
+    given = parser.parse_args()
+    _RECORDED["on"] = given.record
+    return given
 
 
 def photos(data: Path) -> tuple[list[Path], str]:
@@ -151,8 +157,10 @@ def machine() -> str:
     )
 
 
-def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[float | str]]) -> None:
-    """Print rows under a title."""
+def table(
+    title: str, columns: Sequence[str], rows: Mapping[str, Sequence[float | str]], *, section: str = "Speed"
+) -> None:
+    """Print rows under a title; with ``--record`` they are kept for the page of results, too."""
     width = max(len(name) for name in rows) + 2
     cells = [[value if isinstance(value, str) else f"{value:.3g}" for value in row] for row in rows.values()]
     widths = [max(len(column), *(len(row[at]) for row in cells)) + 3 for at, column in enumerate(columns)]
@@ -161,6 +169,31 @@ def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[float 
     print(" " * width + "".join(column.rjust(size) for column, size in zip(columns, widths, strict=True)))
     for name, row in zip(rows, cells, strict=True):
         print(name.ljust(width) + "".join(cell.rjust(size) for cell, size in zip(row, widths, strict=True)))
+    if _RECORDED.get("on"):
+        record(title, columns, dict(zip(rows, cells, strict=True)), section=section)
+
+
+def record(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]], *, section: str, **more: str) -> Path:
+    """Keep a table for the page of results (``benchmarks/report.py``): a file for each script, processor, table."""
+    script = Path(sys.argv[0])
+    data, _, rest = machine().rpartition("; ")
+    kind = "avx512-bf16" if this_processor().bf16 else "vnni" if this_processor().vnni else "avx2"
+    number = _RECORDED["tables"] = _RECORDED.get("tables", 0) + 1
+    file = Path(__file__).parent / "results" / f"{script.stem}-{kind}{f'-{number}' if number > 1 else ''}.json"
+    words = [f"benchmarks/{script.name}", *(word for word in sys.argv[1:] if word != "--record")]
+    shown = " ".join(Path(word).name if "/" in word and Path(word).is_absolute() else word for word in words)
+    content = {
+        "section": section,
+        "title": title,
+        "command": f"python {shown}",
+        "machine": data,
+        "date": rest,
+        "columns": list(columns),
+        "rows": {name: list(cells) for name, cells in rows.items()},
+        **more,
+    }
+    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return file
 
 
 def processor_ms(function: Callable[[Path], object], items: Sequence[Path], rounds: int) -> float:

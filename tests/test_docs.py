@@ -1,0 +1,89 @@
+"""The documentation: up to date, with commands that exist and run, and a site that can be built."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from carmask.cli import app
+from tests.conftest import EXAMPLES, REPOSITORY
+from tests.test_cli_help import test_examples_parse as parse
+
+GUIDES = [
+    REPOSITORY / "README.md",
+    *sorted((REPOSITORY / "docs").glob("*.md")),
+    *(REPOSITORY / "docs").glob("how-to/*.md"),
+]
+
+
+def commands(text: str) -> list[str]:
+    """The carmask commands of a page's code blocks, without comments and with continued lines joined."""
+    blocks = "\n".join(re.findall(r"^```[a-z]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)).replace("\\\n", " ")
+    lines = (line.split(" #")[0].strip() for line in blocks.splitlines())
+    # What stands in brackets may be left out, and an ellipsis stands for more: neither can be typed.
+    return [line for line in lines if line.startswith("carmask ") and not re.search(r"\[|…", line)]
+
+
+EVERY = [(page, line) for page in GUIDES for line in commands(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("line", sorted({line for _, line in EVERY}))
+def test_commands_in_the_documentation_parse(line):
+    if line.split()[1].startswith("--"):
+        assert CliRunner().invoke(app, line.split()[1:]).exit_code == 0
+    else:
+        parse(line)
+
+
+def test_the_first_steps_can_be_taken(tmp_path):
+    """Every command of the page in turn, on one of the example photos."""
+    data = tmp_path / "examples"
+    for folder, name in (("train", "jpg"), ("train_masks", "png")):
+        (data / folder).mkdir(parents=True)
+        first = sorted((EXAMPLES / folder).glob(f"*.{name}"))[0]
+        (data / folder / first.name).symlink_to(first)
+    lines = commands((REPOSITORY / "docs" / "first-steps.md").read_text(encoding="utf-8"))
+    assert len(lines) > 4
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
+    for line in lines:
+        words = [sys.executable, "-m", "carmask.cli", *shlex.split(line)[1:]]
+        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+    assert len(list((tmp_path / "layers").glob("*.png"))) == 4
+    assert (tmp_path / "scores" / "scores.csv").is_file()
+
+
+def test_the_page_of_results_is_what_the_recorded_figures_say():
+    script = REPOSITORY / "benchmarks" / "report.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_files_that_the_design_names_exist():
+    text = (REPOSITORY / "docs" / "design.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:src|tests|docs)/[^`]+)`", text)
+    assert len(named) > 10
+    assert [name for name in named if not (REPOSITORY / name).exists()] == []
+    for folder in re.findall(r"^  (\w+)/ ", text, re.MULTILINE):
+        assert (REPOSITORY / "src" / "carmask" / folder).is_dir(), folder
+
+
+def test_the_site_can_be_built(tmp_path):
+    pytest.importorskip("mkdocs")
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src"), "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(tmp_path)],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "carmask cut" in (tmp_path / "reference" / "commands.html").read_text(encoding="utf-8")
