@@ -145,7 +145,7 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
         (["cut", "twins/a.png", "--out", "o", "--model", "bset"], r"bset: neither .* \(.*default"),
         (["cut", "twins/a.png", "--out", "o", "--device", "cuda"], "--device cuda"),
         (["cut", "twins/a.png", "--out", "o", "--device", "tpu"], "'tpu' is not one of"),
-        (["evaluate", "default", "empty"], r"empty/train: there is no such folder"),
+        (["evaluate", "default", "empty"], r"not laid out in a way that is known"),
         (["evaluate", "default", "empty", "--val", "--cars", "x"], "exclude each other"),
         (["submit", "empty", "--out", "s.csv"], "no pictures in it"),
         (["check", "none.csv", "--sample", "none.csv"], r"none\.csv: cannot be read"),

@@ -102,6 +102,15 @@ def test_an_empty_folder_says_what_was_left_out(tmp_path):
         find_masks(tmp_path)
 
 
+def test_a_run_s_folder_of_pictures_and_masks_is_one_of_masks(tmp_path):
+    for name in ("a.png", "a_mask.png", "b.webp", "b_mask.png", "c_mask.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_masks(tmp_path).values()] == ["a_mask.png", "b_mask.png", "c_mask.png"]
+    (tmp_path / "a_MASK.gif").touch()
+    with pytest.raises(DataError, match=r"are both a; keep one of them"):
+        find_masks(tmp_path)
+
+
 def test_masks_are_known_by_their_ending_in_any_case(tmp_path):
     for name in ("a_mask.png", "B_MASK.PNG", "c-mask.webp", "d.bmp", "_mask.gif"):
         (tmp_path / name).touch()

@@ -67,6 +67,17 @@ address_option = option(
     section=RUN,
     help="Address of the Ray cluster. Without it, Ray starts on this machine.",
 )
+layout_option = option(
+    "--layout",
+    metavar="NAME",
+    help="How photos and masks lie in folders: carvana, folders, labelled, pairs, parts or voc.  [default: detected]",
+)
+mask_threshold_option = option(
+    "--mask-threshold",
+    type=click.IntRange(1, 255),
+    metavar="1-255",
+    help="For masks that are grey, anti-aliased or JPEG: values from this one up are car.",
+)
 sample_option = option(
     "--sample",
     type=PATH,

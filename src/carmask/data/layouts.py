@@ -75,7 +75,7 @@ def find_layout(data: Path, layout: str | None = None) -> str:
         raise DataError(f"{data}: there is no such folder")
     if layout is not None:
         return layout
-    found = _detected(data)
+    found = detect_layout(data)
     if found is not None:
         return found
     known = "; ".join(f"{name}: {one.shape}" for name, one in LAYOUTS.items())
@@ -116,13 +116,14 @@ def list_pairs(data: Path, layout: str | None = None) -> Pairs | None:
     return None if pair is None else pair(data)
 
 
-def _detected(data: Path) -> str | None:
+def detect_layout(data: Path) -> str | None:
+    """The layout of a folder; None if it has none that is known, or is missing."""
     return next((name for name, one in LAYOUTS.items() if one.detect(data)), None)
 
 
 def _each_detected(folders: list[Path]) -> Iterator[tuple[Path, str]]:
     for folder in folders:
-        name = _detected(folder)
+        name = detect_layout(folder)
         if name is not None:
             yield folder, name
 
@@ -147,7 +148,7 @@ def _is_carvana(data: Path) -> bool:
 
 def _folders_of(data: Path) -> tuple[Path, Path] | None:
     """The folders of photos and of masks, whatever the case of their names."""
-    inner = {path.name.lower(): path for path in data.iterdir() if path.is_dir()}
+    inner = {path.name.lower(): path for path in data.iterdir() if path.is_dir()} if data.is_dir() else {}
     photos, masks = (next((inner[name] for name in names if name in inner), None) for names in _FOLDER_NAMES)
     return None if photos is None or masks is None else (photos, masks)
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Mask
-from carmask.data.table import find_masks, read_rle_csv
+from carmask.data.layouts import detect_layout, read_layout
+from carmask.data.table import Example, find_masks, read_rle_csv
 from carmask.errors import DataError, RLEError
 from carmask.geometry import Size
 from carmask.images import read_mask
@@ -19,34 +20,42 @@ from carmask.rle import check_runs, mask_to_runs, parse_runs, runs_to_mask
 CARVANA_SIZE: Size = (1280, 1918)
 
 Runs = NDArray[np.int64]
+#: Layouts whose masks have a folder of their own, other than the challenge's.
+_WITH_MASKS_APART = frozenset({"folders", "voc", "labelled"})
 
 
 class Truth:
     """True masks as runs, by the photo's stem: a CSV, or a folder of mask files."""
 
-    def __init__(self, source: Path) -> None:
+    def __init__(self, source: Path, mask_threshold: int | None = None) -> None:
         """Open it.
 
         Args:
-            source: ``train_masks.csv``, a folder of masks, or a data set that has one of these.
+            source: ``train_masks.csv``, a folder of masks, or a data set whose masks are files or this CSV.
+            mask_threshold: for grey, anti-aliased and JPEG masks, see ``read_mask``.
 
         Raises:
             DataError: if it is none of these, or cannot be read.
         """
         self._files: Mapping[str, Path] = {}
+        self._examples: Mapping[str, Example] = {}
         self._texts: Mapping[str, str] = {}
-        self._source = source
+        self._source, self._threshold = source, mask_threshold
         if source.is_dir() and not (source / "train_masks").is_dir() and (source / "train_masks.csv").is_file():
             self._source = source / "train_masks.csv"
         if self._source.is_file():
             self._texts = {Path(name).stem: text for name, text in read_rle_csv(self._source)}
+        elif (source / "train_masks").is_dir():
+            self._files = find_masks(source / "train_masks")
+        elif detect_layout(source) in _WITH_MASKS_APART:
+            self._examples = {one.name: one for one in read_layout(source, None, mask_threshold)[0]}
         else:
-            self._files = find_masks(source / "train_masks" if (source / "train_masks").is_dir() else source)
+            self._files = find_masks(source)
 
     @property
     def names(self) -> list[str]:
         """Stems of the photos whose truth is known, in the source's order."""
-        return list(self._texts or self._files)
+        return list(self._texts or self._files or self._examples)
 
     def runs(self, name: str) -> tuple[Runs, Size]:
         """The runs of a photo's true mask, and the frame they are in: the mask file's, or Carvana's for a CSV.
@@ -56,8 +65,8 @@ class Truth:
             PhotoError: if the mask file cannot be read.
             RLEError: if the text is malformed; the message names the line.
         """
-        if name in self._files:
-            mask = read_mask(self._files[name])
+        if name in self._files or name in self._examples:
+            mask = self._read(name)
             return mask_to_runs(mask), (mask.shape[0], mask.shape[1])
         return self._decoded(name, CARVANA_SIZE), CARVANA_SIZE
 
@@ -76,7 +85,14 @@ class Truth:
             PhotoError: if the mask file cannot be read.
             RLEError: if the text is malformed; the message names the line.
         """
-        return read_mask(self._files[name]) if name in self._files else runs_to_mask(self._decoded(name, size), *size)
+        if name in self._files or name in self._examples:
+            return self._read(name)
+        return runs_to_mask(self._decoded(name, size), *size)
+
+    def _read(self, name: str) -> Mask:
+        if name in self._files:
+            return read_mask(self._files[name], self._threshold)
+        return self._examples[name].read_mask()
 
     def _decoded(self, name: str, size: Size) -> Runs:
         if name not in self._texts:

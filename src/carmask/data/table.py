@@ -97,10 +97,13 @@ def find_photos(folder: Path) -> dict[str, Path]:
 def find_masks(folder: Path) -> dict[str, Path]:
     """List a folder's masks by the stem of the photo they belong to (``_mask`` taken off), sorted.
 
+    Where ``car_mask.png`` lies beside ``car.png``, as in the folder of a run's results, it is the mask of the two.
+
     Raises:
         DataError: if the folder is missing, holds no masks, or two belong to the same photo.
     """
-    return _by_stem(folder, photo_stem)
+    named = {photo_stem(path) for path in search_photos(folder).photos if photo_stem(path) != path.stem}
+    return _by_stem(folder, photo_stem, lambda path: path.stem not in named)
 
 
 def read_examples(data: Path) -> list[Example]:
@@ -227,10 +230,12 @@ def photo_stem(mask: Path) -> str:
     return _MASK_ENDING.sub("", mask.stem) or mask.stem
 
 
-def _by_stem(folder: Path, stem_of: Callable[[Path], str]) -> dict[str, Path]:
+def _by_stem(
+    folder: Path, stem_of: Callable[[Path], str], counts: Callable[[Path], bool] = lambda _: True
+) -> dict[str, Path]:
     photos, left_out = search_photos(folder)
     found: dict[str, Path] = {}
-    for path in photos:
+    for path in filter(counts, photos):
         stem = stem_of(path)
         if stem in found:
             raise DataError(f"{folder}: {found[stem].name} and {path.name} are both {stem}; keep one of them")

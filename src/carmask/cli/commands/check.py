@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.options import PATH, model_option, parse_size, sample_option
+from carmask.cli.options import PATH, mask_threshold_option, model_option, parse_size, sample_option
 from carmask.cli.progress import progress_bar
 from carmask.errors import UsageError
 
@@ -35,6 +35,7 @@ _TRUTH = "Photos or true masks to compare with"
 )
 @option("--fix", type=PATH, metavar="FILE", help="Write the repaired submission here, if the repair is exact.")
 @option("--size", default="1918x1280", show_default=True, metavar="WIDTHxHEIGHT", help="Size of the photos.")
+@mask_threshold_option
 @model_option
 def check(
     file: Path,
@@ -43,6 +44,7 @@ def check(
     photos: Path | None,
     fix: Path | None,
     size: str,
+    mask_threshold: int | None,
     model: str,
 ) -> None:
     """Find out what is wrong with a submission, and repair it.
@@ -60,7 +62,7 @@ def check(
     if truth is not None and photos is not None:
         raise UsageError("--truth and --photos exclude each other: the truth says more")
     frame, names = parse_size(size), read_sample(sample) if sample is not None else None
-    known: doctor.KnownMasks | None = Truth(truth) if truth is not None else None
+    known: doctor.KnownMasks | None = Truth(truth, mask_threshold) if truth is not None else None
     if photos is not None:
         from carmask.data.table import find_photos
         from carmask.model.runtime import load_model

@@ -9,7 +9,7 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import complain
-from carmask.cli.options import PATH, device_option, out_option
+from carmask.cli.options import PATH, device_option, layout_option, mask_threshold_option, out_option
 from carmask.cli.progress import progress_bar
 from carmask.errors import UsageError
 
@@ -38,7 +38,7 @@ _CHOICE = "Which photos"
     required=True,
     metavar="MODEL [MODEL] DATA",
     help="MODEL is a model file, the name of a shipped model, or masks (a folder or a CSV). DATA is a folder with "
-    "train/ and train_masks/ (or train_masks.csv), or a data set of car parts.",
+    "train/ and train_masks/ (or train_masks.csv), with images/ and masks/, in VOC's layout, or of car parts.",
 )
 @option("--cars", type=PATH, section=_CHOICE, metavar="FILE", help="Only these cars, a name on each line.")
 @option("--val", is_flag=True, section=_CHOICE, help="Only the cars that the model names for validation.")
@@ -51,8 +51,19 @@ _CHOICE = "Which photos"
     metavar="COUNT",
     help="Show this many of the images of lowest Dice on the page, each with its probable cause of error.",
 )
+@layout_option
+@mask_threshold_option
 @device_option
-def evaluate(what: tuple[str, ...], cars: Path | None, val: bool, out: Path | None, worst: int, device: Device) -> None:
+def evaluate(
+    what: tuple[str, ...],
+    cars: Path | None,
+    val: bool,
+    out: Path | None,
+    worst: int,
+    layout: str | None,
+    mask_threshold: int | None,
+    device: Device,
+) -> None:
     """Score a model, or compare two, on photos with true masks.
 
     Prints the Dice coefficient of the masks at the native size of the photos, as the Carvana challenge defines it.
@@ -62,6 +73,7 @@ def evaluate(what: tuple[str, ...], cars: Path | None, val: bool, out: Path | No
     """
     from carmask.data import table
     from carmask.data.dataset import read_data
+    from carmask.data.layouts import find_layout
     from carmask.evaluation import scoring as evaluation
     from carmask.evaluation.part_scores import of_parts
 
@@ -70,11 +82,12 @@ def evaluate(what: tuple[str, ...], cars: Path | None, val: bool, out: Path | No
     if cars is not None and val:
         raise UsageError("--cars and --val exclude each other")
     models, data = list(what[:-1]), Path(what[-1])
+    find_layout(data, layout)
     if of_parts(models, data):
         _evaluate_parts(models, data, cars, val=val, out=out, worst=worst, device=device)
         return
     predictors = [evaluation.open_predictor(model, device) for model in models]
-    examples = read_data(data)[0]
+    examples = read_data(data, layout=layout, mask_threshold=mask_threshold)[0]
     if cars is not None:
         examples = table.of_cars(examples, table.read_cars(cars))
     if val:

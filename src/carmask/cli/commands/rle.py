@@ -9,7 +9,7 @@ import click
 
 from carmask.cli.command import Command, Entry, LazyGroup, option
 from carmask.cli.messages import complain
-from carmask.cli.options import PATH, out_option, parse_size
+from carmask.cli.options import PATH, mask_threshold_option, out_option, parse_size
 from carmask.cli.progress import progress_bar
 
 
@@ -44,7 +44,8 @@ def rle() -> None:
     metavar="SUFFIX",
     help="Ending of the image names in the CSV. '_mask' is taken off the names of the masks.",
 )
-def encode(masks: tuple[Path, ...], out: Path | None, suffix: str) -> None:
+@mask_threshold_option
+def encode(masks: tuple[Path, ...], out: Path | None, suffix: str, mask_threshold: int | None) -> None:
     """Write masks as a CSV of run lengths.
 
     Prints the CSV, or writes it to the file that --out names.
@@ -55,7 +56,7 @@ def encode(masks: tuple[Path, ...], out: Path | None, suffix: str) -> None:
     from carmask.submission.submission import format_rows, write_submission
 
     files = [file for path in masks for file in (find_masks(path).values() if path.is_dir() else [path])]
-    rows = ((photo_stem(file) + suffix, rle_encode(read_mask(file))) for file in files)
+    rows = ((photo_stem(file) + suffix, rle_encode(read_mask(file, mask_threshold))) for file in files)
     if out is None:
         sys.stdout.writelines(format_rows(rows))
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.options import PATH
+from carmask.cli.options import PATH, mask_threshold_option
 
 
 @click.command(
@@ -34,7 +34,8 @@ from carmask.cli.options import PATH
     metavar="COUNT",
     help="Also list this many of the images of lowest Dice.",
 )
-def score(file: Path, truth: Path, worst: int) -> None:
+@mask_threshold_option
+def score(file: Path, truth: Path, worst: int, mask_threshold: int | None) -> None:
     """Score a submission as the challenge does.
 
     Prints the mean Dice coefficient over all images of the truth.
@@ -42,7 +43,7 @@ def score(file: Path, truth: Path, worst: int) -> None:
     from carmask.data.mask_source import Truth
     from carmask.submission.submission import score_submission
 
-    scores = score_submission(file, Truth(truth))
+    scores = score_submission(file, Truth(truth, mask_threshold))
     for one in sorted(scores, key=lambda one: one.dice)[:worst]:
         print(f"{one.image}  {one.dice:.6f}")
     print(f"mean Dice {sum(one.dice for one in scores) / len(scores):.9f} over {len(scores)} images")
