@@ -136,9 +136,15 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
         (["cut", "twins/a.png", "--out", "o", "--review-budget", "5%", "--review-below", "0.9"], "exclude each other"),
         (["cut", "twins/a.png", "--out", "o", "--background", "nocolour"], "no such picture, and not a colour"),
         (["cut", "twins/a.png", "--out", "o", "--background", "no/such.jpg"], "no such picture, and not a colour"),
-        (["cut", "twins/a.png", "--out", "o", "--format", "jpg"], "JPEG has no transparency; give a background"),
-        (["cut", "twins/a.png", "--out", "o", "--glass", "0.5"], "glass needs a model that labels windows"),
-        (["cut", "twins/a.png", "--out", "o", "--crop", "0.1", "--size", "8x8"], "crop cuts the photo's own frame"),
+        (
+            ["cut", "twins/a.png", "--out", "o", "--format", "jpg"],
+            "--format: JPEG has no transparency; add --bac",
+        ),
+        (["cut", "twins/a.png", "--out", "o", "--glass", "0.5"], "--glass: it needs a model that labels windows"),
+        (
+            ["cut", "twins/a.png", "--out", "o", "--crop", "0.1", "--size", "8x8"],
+            "--crop: it cuts .* neither with --place",
+        ),
         (["cut", "twins/a.png", "--out", "o", "--size", "8"], "'8' is not a size"),
         (["turntable", "empty", "--out", "o"], "empty: no views of a car in this folder"),
         (["cut", "twins/a.png", "--out", "o", "--model", "twins/a.png"], r"a\.png: not an ONNX model file"),

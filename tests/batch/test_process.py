@@ -158,13 +158,13 @@ def test_place_and_owner_are_kept_only_where_that_is_asked_for(dark, tmp_path):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (OutputSpec(mask=True, keep_metadata="all"), "no picture is written that metadata could be kept in"),
+        (OutputSpec(mask=True, keep_metadata="all"), "keep_metadata: no picture is written with mask=True"),
         (OutputSpec(format="jpg"), "JPEG has no transparency"),
-        (OutputSpec(quality=80), "quality is for webp and jpg"),
-        (OutputSpec(style=RenderStyle(match=0.5)), "match takes on the light of a background"),
+        (OutputSpec(quality=80), "quality: it is for webp and jpg"),
+        (OutputSpec(style=RenderStyle(match=0.5)), "match: it takes on the light of a background"),
         (OutputSpec(style=RenderStyle(match=0.5), background=Background.parse("blur")), "have its light already"),
-        (OutputSpec(mask=True, style=RenderStyle("make")), "parts alone: no picture is written"),
-        (OutputSpec(style=RenderStyle(strength=9)), "shadow strength 9"),
+        (OutputSpec(mask=True, style=RenderStyle("make")), "parts=True alone: no picture is written"),
+        (OutputSpec(style=RenderStyle(strength=9)), "strength: 9"),
     ],
 )
 def test_wishes_that_exclude_each_other(wanted, message):
@@ -194,7 +194,7 @@ def test_every_setting_of_a_picture_is_part_of_resuming():
 
 def test_clear_windows_need_a_model_that_knows_them(tiny_model):
     wanted = OutputSpec(style=RenderStyle(glass=0.5))
-    with pytest.raises(UsageError, match="glass needs a model that labels windows; tiny tells car only"):
+    with pytest.raises(UsageError, match="glass: it needs a model that labels windows; tiny tells car only"):
         PhotoTask(str(tiny_model), wanted).load()
 
 

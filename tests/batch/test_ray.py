@@ -81,5 +81,5 @@ def test_a_cluster_that_is_not_there():
     from carmask.batch.engines.ray import RayEngine
 
     ray.shutdown()
-    with pytest.raises(UsageError, match=r"address 127\.0\.0\.1:1: Ray cannot be reached"):
+    with pytest.raises(UsageError, match=r"address: 127\.0\.0\.1:1: Ray cannot be reached"):
         RayEngine(PhotoTask("default", WANTED), address="127.0.0.1:1")

@@ -41,7 +41,7 @@ def test_photos_that_a_camera_numbered_are_views_of_one_car():
 
 
 def test_a_turntable_without_a_series_is_refused_and_a_single_view_is_named(dark, tmp_path):
-    with pytest.raises(UsageError, match=r"place turntable: no two of 2 photos are views of one car; name them CAR_01"):
+    with pytest.raises(UsageError, match=r"rule: turntable: no two of 2 photos are views of one car; name them CAR_01"):
         with_series([Job("a_01.jpg", "a_01", ()), Job("plain.jpg", "plain", ())])
     path = view(tmp_path / "b_01.png", 40, 48)
     spec = OutputSpec(background=Background.parse("white"), style=RenderStyle(placing=Placing("turntable")))

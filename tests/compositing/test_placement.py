@@ -82,12 +82,12 @@ def test_moving_by_whole_pixels_keeps_every_value():
 @pytest.mark.parametrize(
     ("placing", "message"),
     [
-        (Placing(fill=0), "fill 0"),
-        (Placing("centre", floor=1.2), "floor 1.2"),
-        (Placing(floor=0.5), "floor says where a moved car stands"),
-        (Placing(crop=-0.1), "crop -0.1"),
-        (Placing("centre", crop=0.1), "crop cuts the photo's own frame"),
-        (Placing(size=(20000, 20000)), "size 20000x20000: at most 128 megapixels"),
+        (Placing(fill=0), "fill: 0"),
+        (Placing("centre", floor=1.2), "floor: 1.2"),
+        (Placing(floor=0.5), "floor: it says where a moved car stands"),
+        (Placing(crop=-0.1), "crop: -0.1"),
+        (Placing("centre", crop=0.1), "crop: it cuts the photo's own frame"),
+        (Placing(size=(20000, 20000)), "size: 20000x20000: at most 128 megapixels"),
     ],
 )
 def test_rules_that_cannot_be_followed(placing, message):

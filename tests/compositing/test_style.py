@@ -115,9 +115,9 @@ def test_strength_and_notes():
 @pytest.mark.parametrize(
     ("look", "message"),
     [
-        (RenderStyle(strength=-1), "--shadow-strength -1"),
-        (RenderStyle(glass=1.5), "--glass 1.5"),
-        (RenderStyle(match=2), "match 2"),
+        (RenderStyle(strength=-1), "strength: -1"),
+        (RenderStyle(glass=1.5), "glass: 1.5"),
+        (RenderStyle(match=2), "match: 2"),
     ],
 )
 def test_out_of_range(look, message):

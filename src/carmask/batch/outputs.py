@@ -61,18 +61,22 @@ class OutputSpec:
         """
         self.style.check()
         if not self.picture and self.style != RenderStyle():
-            raise UsageError("mask or parts alone: no picture is written that the style changes; add a background")
+            raise UsageError(
+                "mask=True or parts=True alone: no picture is written that the style changes; add background=…"
+            )
         if not self.picture and self.keep_metadata != "safe":
-            raise UsageError("mask or parts alone: no picture is written that metadata could be kept in")
+            raise UsageError(
+                "no picture is written with mask=True or parts=True alone; add background=…", argument="keep_metadata"
+            )
         if self.picture and self.background is None:
             if self.format == "jpg":
-                raise UsageError("format jpg: JPEG has no transparency; give a background, or take png or webp")
+                raise UsageError("JPEG has no transparency; add background=…, or take png or webp", argument="format")
             if self.style.match:
-                raise UsageError("match takes on the light of a background: give a background")
+                raise UsageError("it takes on the light of a background: add background=…", argument="match")
         if self.style.match and self.background is not None and self.background.own:
-            raise UsageError("match: the photo's own surroundings have its light already")
+            raise UsageError("the photo's own surroundings have its light already", argument="match")
         if self.quality is not None and self.format == "png":
-            raise UsageError("quality is for webp and jpg; png keeps every value")
+            raise UsageError("it is for webp and jpg; png keeps every value", argument="quality")
 
     @property
     def kinds(self) -> tuple[OutputKind, ...]:

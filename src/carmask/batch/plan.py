@@ -159,7 +159,7 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
     for job in jobs:
         for output in job.outputs:
             if _same(output) in photos:
-                raise UsageError(f"{output}: this photo would be overwritten; name another output folder")
+                raise UsageError(f"{output}: this photo would be overwritten; name another folder with out=…")
             owner = owners.setdefault(output, job.photo)
             if owner != job.photo:
                 raise UsageError(f"{owner} and {job.photo} would both be written to {output}; rename one of them")

@@ -70,7 +70,7 @@ class PhotoTask:
         cv2.setNumThreads(1)
         network = load_model(self.model, device=self.device, streams=self.threads)
         if self.spec.parts and not network.info.parts:
-            raise UsageError(f"parts: the model {self.model} tells no parts apart; name one that does")
+            raise UsageError(f"{self.model} tells no parts apart; name a model=… that does", argument="parts")
         refuse_glass(network.info, self.spec)
         return PhotoCutter(network, self.spec, self.storage)
 
@@ -83,7 +83,8 @@ def refuse_glass(info: ModelInfo, spec: OutputSpec) -> None:
     """
     if spec.style.glass is not None and not glass_classes(info):
         raise UsageError(
-            f"glass needs a model that labels windows; {info.name} tells {', '.join(info.classes)} only: leave it out"
+            f"it needs a model that labels windows; {info.name} tells {', '.join(info.classes)} only: leave it out",
+            argument="glass",
         )
 
 

@@ -67,8 +67,7 @@ def cut_folder(
     """Cut the cars out of photos, and write the results and ``report.csv``.
 
     A photo that cannot be read, or that crashes a decoder, costs only itself. If the run was interrupted, the same call
-    goes on where it was; photos that have changed since are done again. Works in processes of its own: call it from
-    a main module that can be imported without running.
+    goes on where it was; photos that have changed since are done again. The work is done in processes of its own.
 
     Args:
         paths: photos, and folders whose photos are meant; locations with ``://`` are read by ``ray`` only.

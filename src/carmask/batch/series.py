@@ -36,8 +36,9 @@ def with_series(jobs: Iterable[Job]) -> list[Job]:
             cars.setdefault(split[0], []).append(job.photo)
     if not any(len(views) > 1 for views in cars.values()):
         raise UsageError(
-            f"place turntable: no two of {len(jobs)} photos are views of one car; name them CAR_01, CAR_02 … or as a "
-            "camera numbers them, or place them centre"
+            f"turntable: no two of {len(jobs)} photos are views of one car; name them CAR_01, CAR_02 … or as a camera "
+            "numbers them, or take rule='centre'",
+            argument="rule",
         )
     result = []
     for job in jobs:

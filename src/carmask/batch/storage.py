@@ -207,7 +207,7 @@ def need_state(out: Path | str, state: Path | None) -> Path:
         return state
     if isinstance(out, Path):
         return out
-    raise UsageError(f"{out}: name a local folder for the manifest and report.csv of this run as state")
+    raise UsageError(f"{out}: add a local folder for manifest and report.csv, state=…")
 
 
 def local_only(paths: Sequence[Path | str]) -> list[Path]:
@@ -218,5 +218,5 @@ def local_only(paths: Sequence[Path | str]) -> list[Path]:
     """
     for path in paths:
         if not isinstance(path, Path):
-            raise UsageError(f"{path}: object stores are read and written by the engine ray")
+            raise UsageError(f"{path}: object stores are read and written with engine='ray'")
     return [Path(path) for path in paths]

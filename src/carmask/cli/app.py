@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from carmask import __version__
+from carmask._version import __version__
 from carmask.cli.command import Entry, LazyGroup
 
 #: Settings of every command; they are inherited from the group.

@@ -63,8 +63,9 @@ class Background:
                 colours.append([ImageColor.getrgb(part.strip())[:3]])
             except ValueError as error:
                 raise UsageError(
-                    f"background {text}: no such picture, and not a colour (a name such as white, #rrggbb, or two of "
-                    f"them, white:#8a8f98, for a gradient), nor {BLUR}"
+                    f"{text}: no such picture, and not a colour (a name such as white, #rrggbb, or two of them, "
+                    f"white:#8a8f98, for a gradient), nor {BLUR}",
+                    argument="background",
                 ) from error
         return cls(np.array(colours, np.uint8))
 

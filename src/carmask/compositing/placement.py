@@ -61,17 +61,29 @@ class Placing:
             UsageError: if a number is out of range or two rules exclude each other.
         """
         if not 0 < self.fill <= 1:
-            raise UsageError(f"fill {self.fill:g}: the car can take more than 0 and at most 1 of the picture")
+            raise UsageError(
+                f"{self.fill:g}: the car can take more than 0 and at most 1 of the picture", argument="fill"
+            )
         if self.floor is not None and not 0 < self.floor <= 1:
-            raise UsageError(f"floor {self.floor:g}: give a fraction of the picture's height, more than 0, at most 1")
+            raise UsageError(
+                f"{self.floor:g}: give a fraction of the picture's height, more than 0, at most 1", argument="floor"
+            )
         if self.floor is not None and self.rule == "photo":
-            raise UsageError("floor says where a moved car stands: it needs the rule centre or turntable")
+            raise UsageError(
+                "it says where a moved car stands: it needs rule='centre' or rule='turntable'", argument="floor"
+            )
         if self.crop is not None and not 0 <= self.crop <= 10:
-            raise UsageError(f"crop {self.crop:g}: give the margin as a fraction of the car's longer side, 0 to 10")
+            raise UsageError(
+                f"{self.crop:g}: give the margin as a fraction of the car's longer side, 0 to 10", argument="crop"
+            )
         if self.crop is not None and (self.rule != "photo" or self.size is not None):
-            raise UsageError("crop cuts the photo's own frame: it goes neither with another rule nor with a size")
+            raise UsageError(
+                "it cuts the photo's own frame: it goes neither with rule=… nor with size=…", argument="crop"
+            )
         if self.size is not None and self.size[0] * self.size[1] > MAX_PIXELS:
-            raise UsageError(f"size {self.size[1]}x{self.size[0]}: at most {MAX_PIXELS // 10**6} megapixels")
+            raise UsageError(
+                f"{self.size[1]}x{self.size[0]}: at most {MAX_PIXELS // 10**6} megapixels", argument="size"
+            )
 
     def move(self, photo: Size, car: Box | None, series: Box | None = None) -> Move:
         """Apply the rule.

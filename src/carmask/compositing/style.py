@@ -49,11 +49,11 @@ class RenderStyle:
             UsageError: if a number is out of range or rules exclude each other.
         """
         if not 0 <= self.strength <= 3:
-            raise UsageError(f"shadow strength {self.strength:g}: give 0 (none) to 3; 1 is as it is")
+            raise UsageError(f"{self.strength:g}: give 0 (none) to 3; 1 is as it is", argument="strength")
         if self.glass is not None and not 0 <= self.glass <= 1:
-            raise UsageError(f"glass {self.glass:g}: give 0 (opaque) to 1 (as if there were none)")
+            raise UsageError(f"{self.glass:g}: give 0 (opaque) to 1 (as if there were none)", argument="glass")
         if not 0 <= self.match <= 1:
-            raise UsageError(f"match {self.match:g}: give 0 (the photo's own light) to 1")
+            raise UsageError(f"{self.match:g}: give 0 (the photo's own light) to 1", argument="match")
         self.placing.check()
 
     def settings(self) -> dict[str, object]:

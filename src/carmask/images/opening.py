@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,10 +37,37 @@ _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101
 _NEW_KIND, _KIND = 0x00FE, 0x00FF
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 
-# Ours is checked first and says what to do; Pillow's own limit would only get in its way.
-Image.MAX_IMAGE_PIXELS = None
-# Large profiles share a limit with texts. A text that is larger still is left out (see ``without_text``).
-PngImagePlugin.MAX_TEXT_CHUNK = 2**24
+#: Large profiles share a limit with texts. A text that is larger still is left out (see ``without_text``).
+_MAX_TEXT = 2**24
+
+
+class _PillowLimits:
+    """Pillow's own limits, lifted while a picture is read here: ours are checked first and say what to do.
+
+    They are global in Pillow. Other programs in this process have them as they were, but for the time of a read.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._readers = threading.Lock(), 0
+        self._kept: tuple[int | None, int] = (None, 0)
+
+    @contextlib.contextmanager
+    def lifted(self) -> Iterator[None]:
+        with self._lock:
+            if not self._readers:
+                self._kept = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
+                Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = None, _MAX_TEXT
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readers -= 1
+                if not self._readers:
+                    Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = self._kept
+
+
+_LIMITS = _PillowLimits()
 
 
 def decode(path: Path | str, use: Callable[[Image.Image], _T], content: bytes | None = None) -> _T:
@@ -59,7 +87,7 @@ def decode(path: Path | str, use: Callable[[Image.Image], _T], content: bytes | 
     Raises:
         PhotoError: if the file is missing, empty, damaged, too large, or not a picture that can be read.
     """
-    with _errors(path, content):
+    with _errors(path, content), _LIMITS.lifted():
         try:
             return _use(path, content, use)
         except UnidentifiedImageError:
@@ -73,6 +101,23 @@ def decode(path: Path | str, use: Callable[[Image.Image], _T], content: bytes | 
             if mended is None:
                 raise
             return _use(path, mended, use)
+
+
+def use_image(image: Image.Image, use: Callable[[Image.Image], _T]) -> _T:
+    """Make something of an image that is open already.
+
+    Args:
+        image: an image of Pillow's, loaded or not.
+        use: called with it.
+
+    Returns:
+        What ``use`` returned.
+
+    Raises:
+        PhotoError: if it is damaged.
+    """
+    with _errors("image", b"opened"), _LIMITS.lifted():
+        return use(image)
 
 
 def upright_size(image: Image.Image) -> Size:

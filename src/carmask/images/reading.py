@@ -14,7 +14,7 @@ from carmask.arrays import Photo
 from carmask.errors import PhotoError
 from carmask.geometry import Size
 from carmask.images.metadata import KeepMetadata, kept_metadata
-from carmask.images.opening import decode, orientation, refuse_too_large, upright_size
+from carmask.images.opening import decode, orientation, refuse_too_large, upright_size, use_image
 from carmask.images.pixels import rgb_pixels
 from carmask.images.profiles import to_srgb
 
@@ -41,6 +41,10 @@ class PhotoFile(NamedTuple):
     icc_profile: bytes | None
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+
+    def srgb(self) -> Photo:
+        """The pixels in sRGB, as networks are given them."""
+        return to_srgb(self.pixels, self.icc_profile)
 
 
 class ReducedPhoto(NamedTuple):
@@ -93,6 +97,28 @@ def open_photo(path: Path | str, content: bytes | None = None, *, keep: KeepMeta
         return PhotoFile(pixels, profile, *kept_metadata(image, keep))
 
     return decode(path, use, content)
+
+
+def image_photo(image: Image.Image, *, keep: KeepMetadata = "safe") -> PhotoFile:
+    """Take the photo from an image that Pillow has opened or made; as ``open_photo``.
+
+    Args:
+        image: of any mode, with one frame; its EXIF orientation is applied.
+        keep: how much of the metadata.
+
+    Returns:
+        The pixels, their profile, and the metadata.
+
+    Raises:
+        PhotoError: if its file is damaged, or it is of an unusable size.
+    """
+
+    def use(image: Image.Image) -> PhotoFile:
+        _refuse_unusable("image", image)
+        pixels, profile = rgb_pixels(image)
+        return PhotoFile(pixels, profile, *kept_metadata(image, keep))
+
+    return use_image(image, use)
 
 
 def read_layered(path: Path) -> NDArray[np.uint8]:

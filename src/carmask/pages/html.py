@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from carmask import __version__
+from carmask._version import __version__
 from carmask.arrays import Photo
 from carmask.images import make_folder, write_atomically
 

@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from carmask.arrays import Mask, Photo, Probability, check_photo
+from carmask.arrays import Mask, Photo
 from carmask.geometry import Size
 from carmask.images import ReducedPhoto, open_reduced
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
-from carmask.model.runtime import DEFAULT_MODEL, Device, load_model
 from carmask.prediction.components import remove_small_components
 from carmask.prediction.confidence import estimate_confidence
 from carmask.prediction.crops import largest_useful_size
@@ -110,73 +109,3 @@ def finish_prediction(prob_map: ProbabilityMap, info: ModelInfo) -> Prediction:
     # Counting is ten times faster than the mean of a bool array.
     area = int(np.count_nonzero(mask)) / mask.size
     return Prediction(mask, found.confidence, area, prob_map, found.error * prob_map.scale)
-
-
-class Cutter:
-    """Cuts cars out of photos.
-
-    >>> cutter = Cutter()
-    >>> mask = cutter.mask(photo)  # doctest: +SKIP
-    """
-
-    def __init__(self, model: str | Path = DEFAULT_MODEL, *, device: Device = "cpu") -> None:
-        """Load a model.
-
-        Args:
-            model: a model file, or the name of a shipped model.
-            device: ``cpu`` or ``cuda``.
-
-        Raises:
-            ModelError: if there is no such model, or its file is damaged.
-            DeviceError: if the device is not available.
-        """
-        self._network = load_model(model, device=device)
-
-    @property
-    def info(self) -> ModelInfo:
-        """What the model says of itself."""
-        return self._network.info
-
-    def mask(self, photo: Photo) -> Mask:
-        """Find the car.
-
-        Args:
-            photo: uint8 (height, width, 3), RGB.
-
-        Returns:
-            bool (height, width), True where the car is.
-
-        Raises:
-            ArrayError: if the photo is not such an array.
-        """
-        return self.predict(photo).mask
-
-    def predict(self, photo: Photo) -> Prediction:
-        """Find the car, with confidence and area.
-
-        Args:
-            photo: uint8 (height, width, 3), RGB.
-
-        Returns:
-            The prediction.
-
-        Raises:
-            ArrayError: if the photo is not such an array.
-        """
-        return predict(self._network, check_photo(photo))
-
-    def probability(self, photo: Photo) -> Probability:
-        """Give the probability of each pixel to be car.
-
-        Args:
-            photo: uint8 (height, width, 3), RGB.
-
-        Returns:
-            float32 (height, width) in [0, 1].
-
-        Raises:
-            ArrayError: if the photo is not such an array.
-        """
-        check_photo(photo)
-        size = photo.shape[0], photo.shape[1]
-        return predict_map(self._network, ReducedPhoto(photo, size)).enlarged()

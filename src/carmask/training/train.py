@@ -21,7 +21,8 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from pydantic import ValidationError
 
-from carmask import __version__, geometry
+from carmask import geometry
+from carmask._version import __version__
 from carmask.data.classes import mirrored
 from carmask.data.dataset import read_data
 from carmask.data.duplicates import group_cars

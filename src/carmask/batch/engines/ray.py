@@ -46,7 +46,9 @@ class RayEngine:
         try:
             import ray
         except ImportError as error:
-            raise UsageError("engine ray needs more than the base install: pip install 'carmask[cluster]'") from error
+            raise UsageError(
+                "ray needs more than the base install: pip install 'carmask[cluster]'", argument="engine"
+            ) from error
 
         self._task, self._timeout = replace(task, threads=1), timeout
         self._connected = not ray.is_initialized()
@@ -55,8 +57,8 @@ class RayEngine:
             try:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, ValueError, RuntimeError) as error:
-                where = f"address {address}" if address else "engine ray"
-                raise UsageError(f"{where}: Ray cannot be reached: {str(error).splitlines()[0]}") from error
+                message = f"{address or 'ray'}: Ray cannot be reached: {str(error).splitlines()[0]}"
+                raise UsageError(message, argument="address" if address else "engine") from error
 
     def __enter__(self) -> RayEngine:
         return self
@@ -120,7 +122,7 @@ def _knock(address: str | None) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except (OSError, OverflowError) as error:
-        raise UsageError(f"address {address}: Ray cannot be reached: {error}") from error
+        raise UsageError(f"{address}: Ray cannot be reached: {error}", argument="address") from error
 
 
 class RayWorker:

@@ -35,7 +35,7 @@ def start_engine(
 
         return RayEngine(task, address=address, timeout=timeout)
     if address is not None:
-        raise UsageError("address is the cluster's: it needs the engine ray")
+        raise UsageError("it is the cluster's: it needs engine='ray'", argument="address")
     from carmask.batch.engines.local import LocalEngine
 
     return LocalEngine(task, timeout=timeout)

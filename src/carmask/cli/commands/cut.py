@@ -74,6 +74,7 @@ _REVIEW = "Photos to review"
 @option(
     "--format",
     "picture",
+    arguments=["format"],
     type=click.Choice(["png", "webp", "jpg"]),
     default="png",
     show_default=True,
@@ -148,6 +149,7 @@ _REVIEW = "Photos to review"
 )
 @option(
     "--place",
+    arguments=["rule"],
     type=click.Choice(["photo", "centre", "turntable"]),
     default="photo",
     show_default=True,
@@ -157,6 +159,7 @@ _REVIEW = "Photos to review"
 )
 @option(
     "--scale",
+    arguments=["fill"],
     type=float,
     default=0.8,
     show_default=True,

@@ -1,0 +1,232 @@
+"""The public API: cut cars out of photos from a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from carmask.arrays import Mask, Photo, Probability, check_photo
+from carmask.batch.engines.engine import TIMEOUT
+from carmask.batch.job import Result
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.photo import CutPhoto
+from carmask.batch.process import refuse_glass
+from carmask.batch.report import Review
+from carmask.batch.run import CutSummary, cut_folder
+from carmask.compositing.background import Background
+from carmask.compositing.style import RenderStyle
+from carmask.errors import ArrayError, UsageError
+from carmask.images import PhotoFile, ReducedPhoto, image_photo, open_photo
+from carmask.model.info import ModelInfo
+from carmask.model.runtime import DEFAULT_MODEL, Device, load_model
+from carmask.prediction.parts import predict_parts
+from carmask.prediction.predict import Prediction, open_for, predict_reduced
+from carmask.prediction.stages import predict_map
+
+#: A photo: a file's path, its content, a picture that Pillow opened, or uint8 (height, width, 3), RGB.
+PhotoLike: TypeAlias = str | Path | bytes | Image.Image | NDArray[np.uint8]
+
+
+class Cutter:
+    """Cuts cars out of photos, one at a time or a folder at once. Loads the model once; may be used by several threads.
+
+    >>> cutter = Cutter()
+    >>> mask = cutter.mask("car.jpg")  # doctest: +SKIP
+    """
+
+    def __init__(self, model: str | Path = DEFAULT_MODEL, device: Device = "cpu") -> None:
+        """Load a model.
+
+        Args:
+            model: a model file, or the name of a shipped model.
+            device: ``cpu``, ``cuda`` or ``tensorrt``.
+
+        Raises:
+            ModelError: if there is no such model, or its file is damaged.
+            DeviceError: if the device is not available.
+        """
+        self._model, self._device = model, device
+        self._network = load_model(model, device=device)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model's file says of itself."""
+        return self._network.info
+
+    def mask(self, photo: PhotoLike) -> Mask:
+        """Find the car.
+
+        Args:
+            photo: a path, a file's content, a Pillow image, or uint8 (height, width, 3), RGB.
+
+        Returns:
+            bool (height, width) at the photo's own size, upright: True where the car is.
+
+        Raises:
+            PhotoError: if the photo cannot be read.
+            ArrayError: if it is none of these.
+        """
+        return self.predict(photo).mask
+
+    def predict(self, photo: PhotoLike) -> Prediction:
+        """Find the car, with its confidence.
+
+        Args:
+            photo: as for ``mask``.
+
+        Returns:
+            Mask, confidence, area, and the expected error of the contour.
+
+        Raises:
+            PhotoError: if the photo cannot be read.
+            ArrayError: if it is none of what ``mask`` takes.
+        """
+        return predict_reduced(self._network, self._reduced(photo))
+
+    def probability(self, photo: PhotoLike) -> Probability:
+        """The probability of each pixel to be car.
+
+        Args:
+            photo: as for ``mask``.
+
+        Returns:
+            float32 (height, width) in [0, 1].
+
+        Raises:
+            PhotoError: if the photo cannot be read.
+            ArrayError: if it is none of what ``mask`` takes.
+        """
+        return predict_map(self._network, self._reduced(photo)).enlarged()
+
+    def cut_out(self, photo: PhotoLike, style: RenderStyle | None = None) -> NDArray[np.uint8]:
+        """Cut the car out, with soft edges in its own colours.
+
+        Args:
+            photo: as for ``mask``.
+            style: shadow, glass and placing; by default the car alone, where the photo has it.
+
+        Returns:
+            uint8 (height, width, 4), RGBA, in the photo's own colour space; transparent where the car is not.
+
+        Raises:
+            PhotoError: if the photo cannot be read.
+            ArrayError: if it is none of what ``mask`` takes.
+            UsageError: if the style cannot be followed.
+        """
+        return self._render(photo, style, None)
+
+    def composite(
+        self, photo: PhotoLike, background: str | Path | Background | Photo, style: RenderStyle | None = None
+    ) -> Photo:
+        """Put the car in front of a background.
+
+        Args:
+            photo: as for ``mask``.
+            background: a picture's path; a colour, ``white`` or ``#d0d4d8``; a gradient, ``white:#8a8f98``; ``blur``,
+                the photo's own surroundings out of focus; or uint8 (height, width, 3), sRGB. Pictures cover the frame.
+            style: shadow, glass, light and placing; by default the car alone, where the photo has it.
+
+        Returns:
+            uint8 (height, width, 3), RGB, in the photo's own colour space.
+
+        Raises:
+            PhotoError: if the photo or the background cannot be read.
+            ArrayError: if one is none of what is taken.
+            UsageError: if the background is none of these, or the style cannot be followed.
+        """
+        if isinstance(background, str | Path):
+            background = Background.parse(str(background))
+        elif not isinstance(background, Background):
+            background = Background(check_photo(background))
+        return self._render(photo, style, background)
+
+    def cut_folder(
+        self,
+        paths: str | Path | Sequence[str | Path],
+        out: str | Path,
+        spec: OutputSpec | None = None,
+        *,
+        recursive: bool = False,
+        review: Review | None = None,
+        restart: bool = False,
+        timeout: float = TIMEOUT,
+        progress: Callable[[Result, int, int], None] | None = None,
+    ) -> CutSummary:
+        """Cut all photos of a folder in processes of their own, and write the results and ``report.csv``.
+
+        Args:
+            paths: photos, and folders whose photos are meant.
+            out: output folder; made if it is missing.
+            spec: what to make of each photo; transparent cut-outs by default.
+            recursive: search sub-folders too; their structure is kept in the output.
+            review: which photos are marked for a person to look at; by default those below the model's own confidence.
+            restart: do everything again, also what an earlier run has done.
+            timeout: seconds that a photo may take.
+            progress: called after each photo with its result, the number done and the number of all.
+
+        Returns:
+            How it ended: photos done, failed, to review, files left out, and the report.
+
+        Raises:
+            UsageError: if the request cannot be served as it was put: nothing was written.
+            OutputError: if nothing more can be written. What was finished is safe; the same call goes on from there.
+        """
+        return cut_folder(
+            paths,
+            out,
+            spec,
+            model=self._model,
+            device=self._device,
+            recursive=recursive,
+            review=review,
+            restart=restart,
+            timeout=timeout,
+            progress=progress,
+        )
+
+    def _render(self, photo: PhotoLike, style: RenderStyle | None, background: Background | None) -> NDArray[np.uint8]:
+        style = style or RenderStyle()
+        spec = OutputSpec(background=background, style=style)
+        spec.check()
+        refuse_glass(self._network.info, spec)
+        if style.placing.rule == "turntable":
+            raise UsageError("turntable is for all views of a car: use cut_folder", argument="rule")
+        reduced, parts = self._reduced(photo), None
+        if style.glass is not None:
+            parts = predict_parts(self._network, reduced)
+        return CutPhoto(
+            lambda: self._whole(photo),
+            predict_reduced(self._network, reduced) if parts is None else parts.car,
+            threshold=self._network.info.threshold,
+            style=style,
+            background=background,
+            glass=None if parts is None else parts.glass,
+        ).picture
+
+    def _reduced(self, photo: PhotoLike) -> ReducedPhoto:
+        """The photo at the size that the network makes use of."""
+        if isinstance(photo, str | Path):
+            return open_for(self._network, Path(photo))
+        if isinstance(photo, bytes):
+            return open_for(self._network, "photo", photo)
+        whole = self._whole(photo)
+        return ReducedPhoto(whole.srgb(), (whole.pixels.shape[0], whole.pixels.shape[1]))
+
+    def _whole(self, photo: Any) -> PhotoFile:
+        """The photo at its own size."""
+        if isinstance(photo, str | Path):
+            return open_photo(Path(photo))
+        if isinstance(photo, bytes):
+            return open_photo("photo", photo)
+        if isinstance(photo, Image.Image):
+            return image_photo(photo)
+        if not isinstance(photo, np.ndarray):
+            raise ArrayError(
+                f"a photo must be a path, bytes, a Pillow image or a uint8 array, not {type(photo).__name__}"
+            )
+        return PhotoFile(check_photo(photo), None)

@@ -1,0 +1,161 @@
+"""The public API, as a program uses it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import shutil
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+import carmask
+from carmask import ArrayError, Background, Cutter, OutputSpec, PhotoError, Placing, RenderStyle, UsageError
+from carmask.images import read_mask
+from tests.conftest import REPOSITORY, draw_photo
+
+
+@pytest.fixture(scope="module")
+def cutter(tiny_model):
+    return Cutter(tiny_model)
+
+
+@pytest.fixture
+def png(tmp_path):
+    path = tmp_path / "car.png"  # lossless, so that all ways in have the same pixels
+    Image.fromarray(draw_photo(1)).save(path)
+    return path
+
+
+def test_the_readme_s_script_runs(tmp_path, examples):
+    text = (REPOSITORY / "README.md").read_text()
+    script = next(code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "cut_folder" in code)
+    for call in ("mask(", "predict(", "cut_out(", "composite(", "cut_folder(", "rle_encode("):
+        assert call in script
+    photos = sorted((examples / "train").glob("*.jpg"))
+    (tmp_path / "photos").mkdir()
+    shutil.copy(photos[0], tmp_path / "car.jpg")
+    for photo in photos[:2]:
+        shutil.copy(photo, tmp_path / "photos")
+    command = [sys.executable, "-W", "error", "-c", script]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[1].startswith("2 0 ")
+    assert Image.open(tmp_path / "cut.png").mode == "RGBA"
+    assert Image.open(tmp_path / "white.jpg").size == Image.open(tmp_path / "car.jpg").size
+    assert len(list((tmp_path / "out").glob("*_mask.png"))) == len(list((tmp_path / "out").glob("*.webp"))) == 2
+
+
+def test_all_ways_in_are_the_same_photo(cutter, png):
+    pixels = np.asarray(Image.open(png))
+    ways = [png, str(png), png.read_bytes(), Image.open(png), Image.fromarray(pixels), pixels]
+    first = cutter.predict(png)
+    assert first.mask.any()
+    assert first.mask.shape == pixels.shape[:2]
+    for way in ways:
+        assert np.array_equal(cutter.mask(way), first.mask)
+        assert cutter.predict(way).confidence == first.confidence
+        assert np.array_equal(cutter.cut_out(way), cutter.cut_out(png))
+
+
+def test_orientation_is_applied_on_all_ways(cutter, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.jpg"
+    Image.fromarray(np.ascontiguousarray(np.rot90(draw_photo(3), 1))).save(path, exif=exif)
+    for way in (path, path.read_bytes(), Image.open(path)):
+        assert cutter.mask(way).shape == (128, 192)
+        assert cutter.cut_out(way).shape == (128, 192, 4)
+
+
+def test_pictures_are_those_of_the_command(cutter, png, tmp_path):
+    summary = cutter.cut_folder(png, tmp_path / "out", OutputSpec(mask=True, background=Background.parse("teal")))
+    assert (summary.done, summary.failed) == (1, 0)
+    assert np.array_equal(read_mask(tmp_path / "out" / "car_mask.png"), cutter.mask(png))
+    made = np.asarray(Image.open(tmp_path / "out" / "car.png"))
+    for background in ("teal", Background.parse("teal"), np.full((1, 1, 3), (0, 128, 128), np.uint8)):
+        assert np.array_equal(cutter.composite(png, background), made)
+    assert cutter.cut_folder([png], tmp_path / "cut").done == 1
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "cut" / "car.png")), cutter.cut_out(png))
+
+
+def test_a_style_moves_the_car(cutter, png):
+    style = RenderStyle(placing=Placing("centre", size=(60, 90)))
+    assert cutter.cut_out(png, style).shape == (60, 90, 4)
+    assert cutter.composite(png, "white", style).shape == (60, 90, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda c: c.mask("missing.jpg"), PhotoError, "missing.jpg: there is no such file"),
+        (lambda c: c.mask(b"no photo"), PhotoError, "photo: not an image that can be read"),
+        (lambda c: c.mask(np.zeros((5, 5), np.uint8)), ArrayError, "a photo must be a uint8 array of shape"),
+        (lambda c: c.mask(7), ArrayError, "a photo must be a path, bytes, a Pillow image or a uint8 array, not int"),
+        (lambda c: c.mask(Image.new("F", (64, 64))), PhotoError, "image: damaged: floating-point pixels"),
+        (lambda c: c.composite(draw_photo(1), "no such colour"), UsageError, "background: no such colour"),
+        (lambda c: c.cut_out(draw_photo(1), RenderStyle(glass=0.5)), UsageError, "glass: it needs a model"),
+        (
+            lambda c: c.cut_out(draw_photo(1), RenderStyle(placing=Placing("turntable"))),
+            UsageError,
+            "use cut_folder",
+        ),
+        (lambda c: c.cut_folder("missing", "out"), UsageError, "missing: there is no such photo or folder"),
+    ],
+)
+def test_errors(cutter, call, error, message):
+    with pytest.raises(error, match=message):
+        call(cutter)
+
+
+def test_every_public_name_is_there_and_described():
+    page = (REPOSITORY / "docs" / "python.md").read_text()
+    for name in carmask.__all__:
+        assert getattr(carmask, name) is not None
+    for name in dir(Cutter):
+        if not name.startswith("_") and name != "info":
+            assert f"cutter.{name}(" in page
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        carmask.nonsense  # noqa: B018
+
+
+def test_importing_loads_little_and_changes_nothing_global():
+    code = (
+        "import sys, logging, warnings, numpy, cv2\n"
+        "from PIL import Image, PngImagePlugin\n"
+        "def state(): return Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, warnings.filters[:], "
+        "logging.getLogger().handlers[:], logging.getLogger().level\n"
+        "before = state()\n"
+        "import carmask\n"
+        "print(sorted({'openvino', 'pydantic', 'torch'} & set(sys.modules)))\n"
+        "from carmask import *\n"
+        "print(state() == before, 'torch' in sys.modules)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\nTrue False\n"
+
+
+def test_pillow_s_limits_are_back_after_reading(cutter, png, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    threads = [threading.Thread(target=cutter.mask, args=(png,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK) == (1000, 2**20)
+    with pytest.raises(PhotoError):
+        cutter.mask(io.BytesIO(b"x").getvalue())
+    assert Image.MAX_IMAGE_PIXELS == 1000
+
+
+def test_nothing_is_printed_by_the_library_s_logger(capfd):
+    import carmask.batch.run
+
+    assert carmask.batch.run is not None
+    logging.getLogger("carmask.anything").error("not seen")
+    assert capfd.readouterr() == ("", "")
