@@ -13,6 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import carmask
 from carmask.cli import app
 from carmask.cli.command import Command, LazyGroup
 from carmask.compositing.background import Fit
@@ -116,6 +117,24 @@ def test_choices_are_those_of_the_library():
     assert choices["carmask cut", "shadow"] == get_args(Shadow)
     assert choices["carmask cut", "place"] == get_args(Rule)
     assert choices["carmask parts convert", "to"] == get_args(Form)
+
+
+def test_about_and_the_long_version_say_the_same():
+    shown = CliRunner().invoke(app, ["about"])
+    assert shown.exit_code == 0
+    assert shown.output == CliRunner().invoke(app, ["--version", "--verbose"]).output
+    rows = {line[:18].strip(): line[18:] for line in shown.output.splitlines()}
+    assert rows["carmask"] == carmask.__version__
+    assert rows["model"].startswith("default version ")
+    assert len(rows["SHA-256"]) == 64
+    assert "float" in rows["precision"]
+    assert "cores" in rows
+
+
+def test_the_short_version():
+    assert CliRunner().invoke(app, ["--version"]).output == f"carmask {carmask.__version__}\n"
+    assert CliRunner().invoke(app, ["--verbose"]).exit_code == 2
+    assert CliRunner().invoke(app, []).exit_code == 2
 
 
 def test_a_wrong_name_gets_similar_ones():

@@ -8,18 +8,19 @@ from __future__ import annotations
 import click
 
 from carmask._version import __version__
-from carmask.cli.command import Entry, LazyGroup
+from carmask.cli.command import Entry, LazyGroup, option
 
 #: Settings of every command; they are inherited from the group.
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-_CUT, _LOOK, _SUBMIT, _TRAIN, _RELEASE, _DATA = (
+_CUT, _LOOK, _SUBMIT, _TRAIN, _RELEASE, _DATA, _HERE = (
     "Cut",
     "Look and score",
     "Submit to the Carvana challenge",
     "Train",
     "Finish a model",
     "Make and convert data",
+    "This installation",
 )
 
 COMMANDS = (
@@ -42,6 +43,7 @@ COMMANDS = (
     Entry(_RELEASE, "calibrate", "Fit a model's confidence and expected error.", "calibrate:calibrate"),
     Entry(_DATA, "render", "Render a data set of cars with exact masks.", "render:render"),
     Entry(_DATA, "parts", "Convert and check data sets of car parts.", "parts:parts"),
+    Entry(_HERE, "about", "Show versions, processor, and how a model is computed here.", "about:about"),
 )
 
 
@@ -51,8 +53,24 @@ COMMANDS = (
     entries=COMMANDS,
     context_settings=SETTINGS,
     no_args_is_help=True,
+    invoke_without_command=True,
     epilog="Start with: carmask cut PHOTOS --out DIR. Help on a command: carmask COMMAND --help.",
 )
-@click.version_option(__version__, prog_name="carmask", message="%(prog)s %(version)s")
-def app() -> None:
+@option("--version", is_flag=True, help="Print the version and exit.")
+@option("--verbose", is_flag=True, help="With --version: print what 'carmask about' prints.")
+@click.pass_context
+def app(ctx: click.Context, version: bool, verbose: bool) -> None:
     """Take the car out of a photo: mask, transparent cut-out, or the car in front of another background."""
+    if not version:
+        if verbose:
+            raise click.UsageError("--verbose goes with --version", ctx)
+        if ctx.invoked_subcommand is None:
+            raise click.exceptions.NoArgsIsHelpError(ctx)
+        return
+    if verbose:
+        from carmask.cli.commands.about import print_about
+
+        print_about()
+    else:
+        print(f"carmask {__version__}")
+    ctx.exit()
