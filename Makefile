@@ -63,24 +63,24 @@ model: $(STAMPS)/all  ## the shipped models from nothing: make model DATA=carvan
 	test -d "$(DATA)" -a -d "$(STREET)" || { echo "make model DATA=DIR STREET=DIR: see docs/model.md"; exit 2; }
 	$(TRAIN) default --out $(RUNS)/default $(if $(WEIGHTS),--encoder-weights $(WEIGHTS))
 	$(BIN)/carmask export $(RUNS)/default --licence "$(TERMS)" --out $(RUNS)/default.onnx
-	$(TRAIN) default-wide --init $(RUNS)/default.onnx --also $(STREET)=0.12 --out $(RUNS)/wide
+	$(TRAIN) default-wide --init $(RUNS)/default.onnx --extra-data $(STREET)=0.12 --out $(RUNS)/wide
 	$(BIN)/carmask export $(RUNS)/wide --licence "$(TERMS)" --out $(RUNS)/wide.onnx
 	$(BIN)/carmask blend $(RUNS)/default.onnx $(RUNS)/wide.onnx --share 0.5 --out $(RUNS)/middle.onnx
-	$(TRAIN) default-finish --init $(RUNS)/middle.onnx --also $(STREET)=0.12 --out $(RUNS)/finish
+	$(TRAIN) default-finish --init $(RUNS)/middle.onnx --extra-data $(STREET)=0.12 --out $(RUNS)/finish
 	$(BIN)/carmask export $(RUNS)/finish --out $(RUNS)/finish.onnx
 	$(BIN)/carmask blend $(RUNS)/default.onnx $(RUNS)/finish.onnx --share 0.5 --out $(RUNS)/half.onnx
 	$(BIN)/carmask blend $(RUNS)/half.onnx $(RUNS)/wide.onnx --share 0.2 --out $(RUNS)/blend.onnx
-	$(TRAIN) default-zoom --init $(RUNS)/blend.onnx --also $(STREET)=0.05 --out $(RUNS)/zoom
+	$(TRAIN) default-zoom --init $(RUNS)/blend.onnx --extra-data $(STREET)=0.05 --out $(RUNS)/zoom
 	$(BIN)/carmask export $(RUNS)/zoom --licence "$(TERMS)" --out $(RUNS)/zoom.onnx
 	$(TRAIN) default-last --init $(RUNS)/zoom/weights.safetensors --out $(RUNS)/last
 	$(TRAIN) default-last --init $(RUNS)/last/weights.safetensors $(AGAIN) --out $(RUNS)/again
 	$(BIN)/carmask export $(RUNS)/again --licence "$(TERMS)" --out $(RUNS)/again.onnx
 	$(BIN)/carmask blend $(RUNS)/zoom.onnx $(RUNS)/again.onnx --share 0.6 --out $(RUNS)/both.onnx
-	$(BIN)/carmask quantize $(RUNS)/both.onnx $(DATA) --also $(STREET) --out $(RUNS)/eight.onnx
-	$(BIN)/carmask calibrate $(RUNS)/eight.onnx $(DATA) --also $(STREET) --tune --name default --version 4 \
+	$(BIN)/carmask quantize $(RUNS)/both.onnx $(DATA) --extra-data $(STREET) --out $(RUNS)/eight.onnx
+	$(BIN)/carmask calibrate $(RUNS)/eight.onnx $(DATA) --extra-data $(STREET) --tune --name default --version 4 \
 		--out $(RUNS)/model/default.onnx --page $(RUNS)/model
 	$(BIN)/carmask blend $(RUNS)/zoom.onnx $(RUNS)/again.onnx --share 1 --out $(RUNS)/last.onnx
-	$(BIN)/carmask calibrate $(RUNS)/last.onnx $(DATA) --also $(STREET) --tune --flip --name best --version 1 \
+	$(BIN)/carmask calibrate $(RUNS)/last.onnx $(DATA) --extra-data $(STREET) --tune --test-time-augmentation --name best --version 1 \
 		--out $(RUNS)/model/best.onnx
 
 clean:  ## remove what make made

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import carmask
+from carmask.cli import main
 from carmask.images import read_mask
 from carmask.rle import rle_decode
 
@@ -131,49 +132,70 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
         (["cut", "outer", "--out", "o"], "outer: no photos in this folder; .*a sub-folder, which is not searched"),
         (["cut", "twins", "--out", "o"], r"twins/a\.jpg and twins/a\.png would both be written to o/a\.png"),
         (["cut", "twins/a.png", "--out", "twins"], r"twins/a\.png: this photo would be overwritten"),
-        (["cut", "twins/a.png", "--out", "o", "--review-budget", "5"], "write a share of the photos such as 5%"),
-        (["cut", "twins/a.png", "--out", "o", "--review-budget", "120%"], "write a share of the photos such as 5%"),
+        (["cut", "twins/a.png", "--out", "o", "--review-budget", "5"], "is no share of the photos"),
+        (["cut", "twins/a.png", "--out", "o", "--review-budget", "120%"], "is no share of the photos"),
         (["cut", "twins/a.png", "--out", "o", "--review-budget", "5%", "--review-below", "0.9"], "exclude each other"),
         (["cut", "twins/a.png", "--out", "o", "--background", "nocolour"], "no such picture, and not a colour"),
         (["cut", "twins/a.png", "--out", "o", "--background", "no/such.jpg"], "no such picture, and not a colour"),
         (
             ["cut", "twins/a.png", "--out", "o", "--format", "jpg"],
-            "--format: JPEG has no transparency; add --bac",
+            r"--format: JPEG has no transparency; add --background COLOUR.* \(try: carmask cut --help\)",
         ),
         (["cut", "twins/a.png", "--out", "o", "--glass", "0.5"], "--glass: it needs a model that labels windows"),
         (
             ["cut", "twins/a.png", "--out", "o", "--crop", "0.1", "--size", "8x8"],
-            "--crop: it cuts .* neither with --place",
+            "--crop: it cuts .* neither with --place .* nor with --size WxH",
         ),
         (["cut", "twins/a.png", "--out", "o", "--size", "8"], "'8' is not a size"),
+        (["cut", "twins/a.png", "--out", "o", "--size", "80x60x3"], "'80x60x3' is not a size"),
+        (["cut", "twins/a.png", "--out", "o", "--size", "99999x99999"], "99999x99999 is more than 128 megapixels"),
+        (
+            ["cut", "twins/a.png", "--out", "o", "--shadow-strength", "2"],
+            "--shadow-strength: .* it needs --shadow keep or --shadow make",
+        ),
+        (
+            ["cut", "twins/a.png", "--out", "o", "--scale", "0.5"],
+            "--scale: .* it needs --place centre or --place turntable",
+        ),
+        (["cut", "twins/a.png", "--out", "o", "--fit", "contain"], "--fit is for a background picture"),
+        (["cut", "twins/a.png", "--out", "o", "--mask", "--shadow", "make"], "add --background"),
+        (["cut", "twins/a.png", "--out", "o", "--mask", "--format", "webp"], "--format: masks are PNG"),
+        (["cut", "twins/a.png", "--out", "o", "--address", "h:1"], "--address: .* it needs --engine ray"),
+        (["cut", "s3://b/a", "--out", "o"], "s3://b/a: object stores are read and written with --engine ray"),
         (["turntable", "empty", "--out", "o"], "empty: no views of a car in this folder"),
         (["cut", "twins/a.png", "--out", "o", "--model", "twins/a.png"], r"a\.png: not an ONNX model file"),
         (["cut", "twins/a.png", "--out", "o", "--model", "bset"], r"bset: neither .* \(.*default"),
-        (["cut", "twins/a.png", "--out", "o", "--device", "cuda"], "--device cuda"),
+        (["cut", "twins/a.png", "--out", "o", "--device", "cuda"], "--device: cuda"),
         (["cut", "twins/a.png", "--out", "o", "--device", "tpu"], "'tpu' is not one of"),
-        (["evaluate", "default", "empty"], r"not laid out in a way that is known"),
+        (["evaluate", "default", "empty"], "empty: photos and masks are not laid out in a way that is known"),
         (["evaluate", "default", "empty", "--val", "--cars", "x"], "exclude each other"),
         (["submit", "empty", "--out", "s.csv"], "no pictures in it"),
         (["check", "none.csv", "--sample", "none.csv"], r"none\.csv: cannot be read"),
         (["score", "none.csv", "--truth", "none.csv"], "none.csv: there is no such folder"),
         (["rle", "decode", "none.csv", "--size", "12", "--out", "o"], "'12' is not a size; write WIDTHxHEIGHT"),
         (["rle", "decode", "none.csv", "--size", "0x5", "--out", "o"], "is not a size"),
+        (["rle", "decode", "none.csv", "--size", "99999999x99999999", "--out", "o"], "more than 128 megapixels"),
+        (["train", "default", "--data", "empty", "--out", "o", "--extra-data", "x=2"], "with a share from 0 to 1"),
         (["train", "nothing", "--data", "empty", "--out", "o"], r"nothing: neither a recipe file"),
         (["export", "empty", "--out", "m.onnx"], "empty: not a finished training"),
         (["fly"], "No such command 'fly'"),
     ],
 )
-def test_wrong_requests_get_one_line_and_exit_2(tmp_path, arguments, message):
+def test_wrong_requests_get_one_line_and_exit_2(tmp_path, monkeypatch, capsys, arguments, message):
     (tmp_path / "empty").mkdir()
     (tmp_path / "outer" / "inner").mkdir(parents=True)
     (tmp_path / "twins").mkdir()
     for name in ("outer/inner/a.png", "twins/a.png", "twins/a.jpg"):
         Image.new("RGB", (64, 48)).save(tmp_path / name)
-    result = run(*arguments, cwd=tmp_path)
-    assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1
-    assert result.stderr.startswith("carmask: ")
-    assert re.search(message, result.stderr)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["carmask", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    complaint = capsys.readouterr().err
+    assert len(complaint.splitlines()) == 1
+    assert complaint.startswith("carmask: ")
+    assert re.search(message, complaint)
     assert not (tmp_path / "o").exists()
 
 

@@ -49,7 +49,7 @@ def test_wrong_use_is_one_line(run, tmp_path):
     for words, message in (
         (("parts", "check", tmp_path), "not a data set of parts"),
         (("parts", "convert", RENDERED, RENDERED, "--to", "coco"), "not an empty folder"),
-        (("cut", RENDERED / "train", "--out", tmp_path / "out", "--parts"), "default knows no parts"),
+        (("cut", RENDERED / "train", "--out", tmp_path / "out", "--parts"), "default tells no parts apart"),
     ):
         code, _, err = run(*words)
         assert code in {1, 2}

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 
+import carmask
 from carmask.cli.command import Command, option
 from carmask.cli.translate import Failure, translate_error
 from carmask.errors import CarmaskError, DataError, OutputError, UsageError
+
+SOURCE = Path(carmask.__file__).parent
 
 
 @click.command("paint", cls=Command)
@@ -60,3 +67,50 @@ def test_an_error_tells_a_program_its_argument_and_survives_a_process_boundary()
     assert isinstance(error, UsageError)
     assert (str(error), error.message, error.argument) == ("scale: 2 is more than 1", "2 is more than 1", "scale")
     assert str(CarmaskError("plain")) == "plain"
+
+
+def texts(file: Path) -> Iterator[tuple[int, str]]:
+    """The strings of a source file that are not docstrings, and where they stand."""
+    tree = ast.parse(file.read_text())
+    described = [
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    ]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in described:
+            yield node.lineno, node.value
+
+
+def test_the_library_knows_no_flags():
+    # Style sheets have var(--ink) and style="--cell".
+    flag = re.compile(r"(?:^|[\s(,;'])--[a-z]")
+    sources = [file for file in SOURCE.rglob("*.py") if SOURCE / "cli" not in file.parents]
+    assert len(sources) > 100
+    found = [
+        f"{file.relative_to(SOURCE)}:{line}: {text}"
+        for file in sources
+        for line, text in texts(file)
+        if file.relative_to(SOURCE).parts[0] not in {"training", "submission", "pages"}
+        if flag.search(text.replace("var(--", ""))
+    ]
+    assert not found
+
+
+def test_names_of_earlier_versions_work_with_a_warning(capsys):
+    @click.command("old", cls=Command)
+    @option("--test-time-augmentation", "flip", is_flag=True, renamed=["--flip"])
+    @option("--extra-data", multiple=True, renamed=["--also"])
+    @click.argument("rest", nargs=-1)
+    def old(flip, extra_data, rest):
+        pass
+
+    context = old.make_context("old", ["--flip", "--also", "a=1", "--also=b=2", "x", "--", "--flip"])
+    assert context.params == {"flip": True, "extra_data": ("a=1", "b=2"), "rest": ("x", "--flip")}
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("carmask: --flip is now --test-time-augmentation; ")
+    assert lines[1].startswith("carmask: --also is now --extra-data; ")
+    assert len(lines) == 2
+    assert "--also" not in old.get_help(context)

@@ -164,6 +164,7 @@ def test_place_and_owner_are_kept_only_where_that_is_asked_for(dark, tmp_path):
         (OutputSpec(style=RenderStyle(match=0.5)), "match: it takes on the light of a background"),
         (OutputSpec(style=RenderStyle(match=0.5), background=Background.parse("blur")), "have its light already"),
         (OutputSpec(mask=True, style=RenderStyle("make")), "parts=True alone: no picture is written"),
+        (OutputSpec(mask=True, format="webp"), "format: masks are PNG"),
         (OutputSpec(style=RenderStyle(strength=9)), "strength: 9"),
     ],
 )

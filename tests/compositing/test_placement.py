@@ -84,6 +84,7 @@ def test_moving_by_whole_pixels_keeps_every_value():
     [
         (Placing(fill=0), "fill: 0"),
         (Placing("centre", floor=1.2), "floor: 1.2"),
+        (Placing(fill=0.5), "fill: it says how large a moved car is"),
         (Placing(floor=0.5), "floor: it says where a moved car stands"),
         (Placing(crop=-0.1), "crop: -0.1"),
         (Placing("centre", crop=0.1), "crop: it cuts the photo's own frame"),

@@ -115,6 +115,7 @@ def test_strength_and_notes():
 @pytest.mark.parametrize(
     ("look", "message"),
     [
+        (RenderStyle(strength=2), "strength: there is no shadow"),
         (RenderStyle(strength=-1), "strength: -1"),
         (RenderStyle(glass=1.5), "glass: 1.5"),
         (RenderStyle(match=2), "match: 2"),

@@ -54,7 +54,7 @@ def test_unet_deep_is_as_published():
         (["stages=[]"], "stages: Tuple should have at least 1 item"),
         (["early_stopping.patience=3", "check_photos=0"], "early_stopping needs validation photos"),
         (["early_stopping.monitor=mood"], "early_stopping.monitor: Input should be"),
-        (["nothing"], "write key=value"),
+        (["nothing"], "write KEY=VALUE"),
         (["network.deep=1"], "network is not a table"),
     ],
 )

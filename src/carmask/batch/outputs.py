@@ -64,6 +64,8 @@ class OutputSpec:
             raise UsageError(
                 "mask=True or parts=True alone: no picture is written that the style changes; add background=…"
             )
+        if not self.picture and not self.parts and (self.format != "png" or self.quality is not None):
+            raise UsageError("masks are PNG; it is for pictures: add background=…", argument="format")
         if not self.picture and self.keep_metadata != "safe":
             raise UsageError(
                 "no picture is written with mask=True or parts=True alone; add background=…", argument="keep_metadata"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from carmask.cli.messages import complain
 from carmask.cli.translate import translate_error
 from carmask.errors import CarmaskError
 
@@ -25,12 +26,21 @@ class Option(click.Option):
         args: As :class:`click.Option`.
         section: The heading.
         arguments: What the library calls it, where that is not the option's own name.
+        renamed: Names of earlier versions. They still work, with a warning.
         kwargs: As :class:`click.Option`.
     """
 
-    def __init__(self, *args: Any, section: str = OPTIONS, arguments: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        section: str = OPTIONS,
+        arguments: Sequence[str] = (),
+        renamed: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
         self.section = section
         self.arguments = tuple(arguments)
+        self.renamed = tuple(renamed)
         super().__init__(*args, **kwargs)
 
     def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
@@ -57,6 +67,21 @@ class Command(click.Command):
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         self.examples = tuple(examples)
         super().__init__(*args, **kwargs)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, with options of earlier versions under their new names."""
+        old = {name: max(param.opts, key=len) for param in self.params for name in getattr(param, "renamed", ())}
+        said = set()
+        for at, word in enumerate(args):
+            name, equals, value = word.partition("=")
+            if word == "--":
+                break
+            if name in old and name not in said:
+                said.add(name)
+                complain(f"{name} is now {old[name]}; the old name will stop working in the next version")
+            if name in old:
+                args[at] = old[name] + equals + value
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; errors of the library come out in the words of the command line."""

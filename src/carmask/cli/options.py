@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from carmask.cli.command import option
-from carmask.errors import UsageError
-
-if TYPE_CHECKING:
-    from carmask.geometry import Size
-
-#: A file or folder; whether it can be read is for the library to say.
-PATH = click.Path(path_type=Path, readable=False)
+from carmask.cli.types import PATH
 
 #: Heading of the options on how a run goes, not on what it writes.
 RUN = "How it runs"
@@ -89,15 +82,3 @@ sample_option = option(
 def out_option(metavar: str, help: str, *, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  # noqa: A002
     """``--out``/``-o``, whose meaning each command states."""
     return option("--out", "-o", type=PATH, required=required, metavar=metavar, help=help)
-
-
-def parse_size(text: str) -> Size:
-    """Read WIDTHxHEIGHT, as people write it, into (height, width), as arrays have it.
-
-    Raises:
-        UsageError: The text is not a size.
-    """
-    width, _, height = text.lower().partition("x")
-    if not (width.isascii() and width.isdigit() and height.isascii() and height.isdigit() and int(width) * int(height)):
-        raise UsageError(f"{text!r} is not a size; write WIDTHxHEIGHT, such as 1918x1280")
-    return int(height), int(width)

@@ -13,7 +13,7 @@ import click
 from carmask.errors import CarmaskError, OutputError
 
 #: ``name='value'``, ``name=value`` or ``name=…``, as the library's messages have it.
-_ASSIGNMENT = re.compile(r"""\b([a-z][a-z_]*)=(?:'([^']*)'|"([^"]*)"|(…)|([\w./%:-]*[\w/%]))""")
+_ASSIGNMENT = re.compile(r"""(?<![\w.])([a-z][a-z_]*)=(?:'([^']*)'|"([^"]*)"|(…)|([\w./%:-]*[\w/%]))""")
 
 
 class Failure(click.ClickException):

@@ -64,6 +64,10 @@ class Placing:
             raise UsageError(
                 f"{self.fill:g}: the car can take more than 0 and at most 1 of the picture", argument="fill"
             )
+        if self.fill != Placing.fill and self.rule == "photo":
+            raise UsageError(
+                "it says how large a moved car is: it needs rule='centre' or rule='turntable'", argument="fill"
+            )
         if self.floor is not None and not 0 < self.floor <= 1:
             raise UsageError(
                 f"{self.floor:g}: give a fraction of the picture's height, more than 0, at most 1", argument="floor"

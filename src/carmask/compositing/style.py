@@ -50,6 +50,8 @@ class RenderStyle:
         """
         if not 0 <= self.strength <= 3:
             raise UsageError(f"{self.strength:g}: give 0 (none) to 3; 1 is as it is", argument="strength")
+        if self.strength != 1 and self.shadow == "none":
+            raise UsageError("there is no shadow: it needs shadow='keep' or shadow='make'", argument="strength")
         if self.glass is not None and not 0 <= self.glass <= 1:
             raise UsageError(f"{self.glass:g}: give 0 (opaque) to 1 (as if there were none)", argument="glass")
         if not 0 <= self.match <= 1:

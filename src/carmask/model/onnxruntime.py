@@ -35,12 +35,14 @@ class OnnxRuntimeNetwork:
         try:
             import onnxruntime
         except ImportError as error:
-            raise DeviceError(f"--device {device} needs ONNX Runtime for CUDA: pip install 'carmask[cuda]'") from error
+            raise DeviceError(
+                f"{device} needs ONNX Runtime for CUDA: pip install 'carmask[cuda]'", argument="device"
+            ) from error
         provider = _PROVIDERS[device]
         if provider not in onnxruntime.get_available_providers():
             raise DeviceError(
-                f"--device {device}: the installed onnxruntime has no {provider}; pip install 'carmask[cuda]' in its "
-                "place"
+                f"{device}: the installed onnxruntime has no {provider}; pip install 'carmask[cuda]' in its place",
+                argument="device",
             )
         self.info = info
         options = {"trt_fp16_enable": True} if device == "tensorrt" else {}
@@ -51,7 +53,7 @@ class OnnxRuntimeNetwork:
         # Asked for a GPU, ONNX Runtime falls back to the processor with no more than a warning.
         if provider not in self._session.get_providers():
             raise DeviceError(
-                f"--device {device}: no such device can be used on this machine; leave --device out for the CPU"
+                f"{device}: no such device can be used on this machine; give device='cpu'", argument="device"
             )
 
     def run(self, pixels: Photo) -> Probability:

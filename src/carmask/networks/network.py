@@ -58,7 +58,7 @@ class SegmentationNetwork(nn.Module):
         """
         encoder = self.encoder_module()
         if encoder is None:
-            raise WeightsError("this network has no encoder to freeze; use --set encoder.frozen=false")
+            raise WeightsError("this network has no encoder to freeze; set encoder.frozen=false in the recipe")
         encoder.requires_grad_(not frozen)
         self.encoder_frozen = frozen
         self.train(self.training)

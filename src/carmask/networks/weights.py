@@ -29,7 +29,7 @@ def read_encoder_weights(file: Path | None, download: Callable[[], dict[str, Ten
         except (OSError, RuntimeError) as error:
             raise WeightsError(
                 f"ImageNet weights could not be downloaded ({error}); get them by other means and name the file with "
-                "--encoder-weights FILE, or start from none with --set encoder.weights=none"
+                "encoder_weights=…, or start from none: encoder.weights=none in the recipe"
             ) from error
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -45,7 +45,7 @@ def average_weights(
         OutputError: if the file cannot be written.
     """
     if not 0 <= share <= 1:
-        raise UsageError(f"share {share:g}: must lie between 0, the first model, and 1, the second")
+        raise UsageError(f"{share:g} is not in 0, the first model, to 1, the second", argument="share")
     paths = find_model(first), find_model(second)
     infos = read_info(paths[0]), read_info(paths[1])
     if (infos[0].network, infos[0].classes) != (infos[1].network, infos[1].classes):

@@ -182,7 +182,7 @@ def _shipped() -> Path:
 def _apply(settings: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     if not equals or not key.strip():
-        raise RecipeError(f"--set {change}: write key=value")
+        raise RecipeError(f"{change}: write KEY=VALUE", argument="changes")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -191,5 +191,5 @@ def _apply(settings: dict[str, Any], change: str) -> None:
     for table in tables:
         settings = settings.setdefault(table, {})
         if not isinstance(settings, dict):
-            raise RecipeError(f"--set {change}: {table} is not a table")
+            raise RecipeError(f"{change}: {table} is not a table", argument="changes")
     settings[last] = value

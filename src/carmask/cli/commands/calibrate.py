@@ -8,26 +8,37 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import PATH, out_option
+from carmask.cli.options import out_option
 from carmask.cli.progress import progress_bar
+from carmask.cli.types import PATH
 
 
 @click.command(
     "calibrate",
     cls=Command,
     examples=(
-        "carmask calibrate model.onnx carvana/ --also street/ --out default.onnx --page calibration/",
-        "carmask calibrate model.onnx carvana/ --flip --tune --name best --out best.onnx",
+        "carmask calibrate model.onnx carvana/ --extra-data street/ --out default.onnx --page calibration/",
+        "carmask calibrate model.onnx carvana/ --test-time-augmentation --tune --name best --out best.onnx",
     ),
 )
 @click.argument("model", metavar="MODEL", help="A model file, or the name of a shipped model.")
 @click.argument("data", type=PATH, metavar="DATA", help="A data set. Only its validation cars are used.")
 @out_option("FILE", "The model file to write.")
-@option("--also", type=PATH, multiple=True, metavar="DIR", help="Extra data: photos with masks; repeatable.")
+@option(
+    "--extra-data",
+    renamed=["--also"],
+    arguments=["extra"],
+    type=PATH,
+    multiple=True,
+    metavar="DIR",
+    help="Another data set of photos with masks; repeatable.",
+)
 @option("--page", type=PATH, metavar="DIR", help="Write confidence.html here.")
 @option("--tune", is_flag=True, help="Choose the threshold of the mask too.")
 @option(
-    "--flip",
+    "--test-time-augmentation",
+    "flip",
+    renamed=["--flip"],
     is_flag=True,
     help="Turn test-time augmentation on: the model averages with the mirrored photo. More accurate, half as fast.",
 )
@@ -37,7 +48,7 @@ def calibrate(
     model: str,
     data: Path,
     out: Path,
-    also: tuple[Path, ...],
+    extra_data: tuple[Path, ...],
     page: Path | None,
     tune: bool,
     flip: bool,
@@ -57,7 +68,7 @@ def calibrate(
     given: dict[str, object] = {"flip": flip or None, "name": name, "version": version}
     changes = {key: value for key, value in given.items() if value is not None}
     with progress_bar("predicting", "photos") as step:
-        made = run(model, data, out, extra=also, changes=changes, tune=tune, progress=step)
+        made = run(model, data, out, extra=extra_data, changes=changes, tune=tune, progress=step)
     trust, calibration = made.trust, made.info.calibration
     assert calibration is not None
     print(f"{out}: {made.info.name}, threshold {made.info.threshold:g}, review below {calibration.review_below:g}")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.options import PATH, mask_threshold_option, model_option, parse_size, sample_option
+from carmask.cli.options import mask_threshold_option, model_option, sample_option
 from carmask.cli.progress import progress_bar
+from carmask.cli.types import PATH, SIZE
 from carmask.errors import UsageError
+
+if TYPE_CHECKING:
+    from carmask.geometry import Size
 
 _TRUTH = "Photos or true masks to compare with"
 
@@ -34,7 +39,7 @@ _TRUTH = "Photos or true masks to compare with"
     help="Photos, where no true masks are known. A model predicts the masks of some of them.",
 )
 @option("--fix", type=PATH, metavar="FILE", help="Write the repaired submission here, if the repair is exact.")
-@option("--size", default="1918x1280", show_default=True, metavar="WIDTHxHEIGHT", help="Size of the photos.")
+@option("--size", type=SIZE, default="1918x1280", show_default=True, metavar="WIDTHxHEIGHT", help="Size of the photos.")
 @mask_threshold_option
 @model_option
 def check(
@@ -43,7 +48,7 @@ def check(
     truth: Path | None,
     photos: Path | None,
     fix: Path | None,
-    size: str,
+    size: Size,
     mask_threshold: int | None,
     model: str,
 ) -> None:
@@ -61,7 +66,7 @@ def check(
 
     if truth is not None and photos is not None:
         raise UsageError("--truth and --photos exclude each other: the truth says more")
-    frame, names = parse_size(size), read_sample(sample) if sample is not None else None
+    names = None if sample is None else read_sample(sample)
     known: doctor.KnownMasks | None = Truth(truth, mask_threshold) if truth is not None else None
     if photos is not None:
         from carmask.data.table import find_photos
@@ -69,13 +74,13 @@ def check(
 
         known = doctor.SeenMasks(load_model(model), find_photos(photos))
     with progress_bar("checking", "rows") as step:
-        findings = doctor.diagnose(file, names, frame, truth=known, progress=step)
+        findings = doctor.diagnose(file, names, size, truth=known, progress=step)
     for finding in findings:
         print(f"{finding.severity}: {finding.kind}: {finding.message}")
     if fix is not None:
         from carmask.submission.repair import repair
 
-        print(f"{repair(file, fix, names, frame, findings)} rows repaired in {fix}")
+        print(f"{repair(file, fix, names, size, findings)} rows repaired in {fix}")
     if any(finding.severity == "error" for finding in findings):
         raise click.exceptions.Exit(1)
     shifts = "" if truth is not None else " (a shift by a pixel shows only with --truth)"

@@ -8,7 +8,8 @@ import click
 
 from carmask.cli.command import Command
 from carmask.cli.messages import complain, need
-from carmask.cli.options import PATH, out_option
+from carmask.cli.options import out_option
+from carmask.cli.types import PATH
 
 
 @click.command(

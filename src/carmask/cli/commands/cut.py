@@ -11,17 +11,16 @@ import click
 from carmask.cli.batches import following
 from carmask.cli.command import Command, option
 from carmask.cli.options import (
-    PATH,
     RUN,
     address_option,
     device_option,
     engine_option,
     model_option,
-    parse_size,
     progress_option,
     restart_option,
     timeout_option,
 )
+from carmask.cli.types import PATH, PERCENT, SIZE
 from carmask.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from carmask.compositing.background import Fit
     from carmask.compositing.placement import Rule
     from carmask.compositing.shadow import Shadow
+    from carmask.geometry import Size
     from carmask.images.metadata import KeepMetadata
     from carmask.images.writing import Format
     from carmask.model.runtime import Device
@@ -57,7 +57,11 @@ _REVIEW = "Photos to review"
 @model_option
 @option("--recursive", "-r", is_flag=True, help="Search sub-folders too, and keep them in the output folder.")
 @option(
-    "--mask", is_flag=True, section=_WHAT, help="Write NAME_mask.png (values 0 and 255, one bit a pixel), no cut-out."
+    "--mask",
+    is_flag=True,
+    section=_WHAT,
+    help="Write NAME_mask.png (values 0 and 255, one bit a pixel, the photo's own size). No cut-out is written unless "
+    "--background or --layers asks for a picture.",
 )
 @option(
     "--layers",
@@ -108,10 +112,8 @@ _REVIEW = "Photos to review"
 @option(
     "--fit",
     type=click.Choice(["cover", "contain"]),
-    default="cover",
-    show_default=True,
     section=_SCENE,
-    help="How a background picture fills the frame.",
+    help="How a background picture fills the frame.  [default: cover]",
 )
 @option(
     "--shadow",
@@ -175,7 +177,11 @@ _REVIEW = "Photos to review"
     help="Height of the wheels of a placed car, as a fraction of the frame from the top.",
 )
 @option(
-    "--size", metavar="WxH", section=_SCENE, help="Size of the pictures in pixels.  [default: the size of the photo]"
+    "--size",
+    type=SIZE,
+    metavar="WxH",
+    section=_SCENE,
+    help="Size of the pictures in pixels.  [default: the size of the photo]",
 )
 @option(
     "--crop",
@@ -187,6 +193,7 @@ _REVIEW = "Photos to review"
 @option(
     "--review-budget",
     "budget",
+    type=PERCENT,
     metavar="PERCENT",
     section=_REVIEW,
     help="Mark this share of the photos, those of lowest confidence; for example 5%.",
@@ -222,7 +229,7 @@ def cut(
     quality: int | None,
     keep_metadata: KeepMetadata,
     background: str | None,
-    fit: Fit,
+    fit: Fit | None,
     shadow: Shadow,
     strength: float,
     glass: float | None,
@@ -230,12 +237,12 @@ def cut(
     place: Rule,
     scale: float,
     floor: float | None,
-    size: str | None,
+    size: Size | None,
     crop: float | None,
     model: str,
     device: Device,
     recursive: bool,
-    budget: str | None,
+    budget: float | None,
     below: float | None,
     restart: bool,
     timeout: float,
@@ -253,22 +260,25 @@ def cut(
     A photo that cannot be read is reported, and the others are done. After an interruption the same command continues.
     A photo that has changed since is done again.
     """
+    if budget is not None and below is not None:
+        raise UsageError("--review-budget and --review-below exclude each other")
+    if fit is not None and background is None:
+        raise UsageError("--fit is for a background picture: give --background")
     from carmask.batch.outputs import OutputSpec
     from carmask.batch.run import cut_folder
     from carmask.compositing.background import Background
     from carmask.compositing.placement import Placing
     from carmask.compositing.style import RenderStyle
 
-    frame = None if size is None else parse_size(size)
     spec = OutputSpec(
         mask=mask,
-        background=None if background is None else Background.parse(background, fit),
+        background=None if background is None else Background.parse(background, fit or "cover"),
         format=picture,
         parts=parts,
         quality=quality,
         layers=layers,
         keep_metadata=keep_metadata,
-        style=RenderStyle(shadow, strength, glass, match, Placing(place, scale, floor, frame, crop)),
+        style=RenderStyle(shadow, strength, glass, match, Placing(place, scale, floor, size, crop)),
     )
     with following("cutting", progress) as follow:
         made = cut_folder(
@@ -295,18 +305,7 @@ def cut(
         raise click.exceptions.Exit(1)
 
 
-def _review(model: str, budget: str | None, below: float | None) -> Review:
+def _review(model: str, budget: float | None, below: float | None) -> Review:
     from carmask.batch.report import Review, default_review
 
-    if budget is not None and below is not None:
-        raise UsageError("--review-budget and --review-below exclude each other")
-    share = None
-    if budget is not None:
-        number, percent, rest = budget.strip().partition("%")
-        try:
-            share = float(number) / 100 if percent and not rest else float("nan")
-        except ValueError:
-            share = float("nan")
-        if not 0 <= share <= 1:
-            raise UsageError(f"--review-budget {budget}: write a share of the photos such as 5%")
-    return Review(default_review(model).below if below is None else below, share)
+    return Review(default_review(model).below if below is None else below, budget)

@@ -9,8 +9,9 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import complain
-from carmask.cli.options import PATH, device_option, layout_option, mask_threshold_option, out_option
+from carmask.cli.options import device_option, layout_option, mask_threshold_option, out_option
 from carmask.cli.progress import progress_bar
+from carmask.cli.types import PATH
 from carmask.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.options import PATH, out_option
+from carmask.cli.options import out_option
 from carmask.cli.progress import progress_bar
+from carmask.cli.types import PATH
 
 
 @click.command(

@@ -8,8 +8,9 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import PATH, out_option
+from carmask.cli.options import out_option
 from carmask.cli.progress import progress_bar
+from carmask.cli.types import PATH
 
 
 @click.command("export", cls=Command, examples=("carmask export runs/default --data carvana/ --out model.onnx",))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import parse_size
+from carmask.cli.types import SIZE
+
+if TYPE_CHECKING:
+    from carmask.geometry import Size
 
 
 @click.command(
@@ -19,9 +24,11 @@ from carmask.cli.options import parse_size
     ),
 )
 @click.argument("name", required=False, metavar="[NAME]", help="Print the layers of this network.")
-@option("--size", metavar="WIDTHxHEIGHT", help="Input size to show the layers at.  [default: the network's own]")
+@option(
+    "--size", type=SIZE, metavar="WIDTHxHEIGHT", help="Input size to show the layers at.  [default: the network's own]"
+)
 @option("--every-layer", is_flag=True, help="Print single layers, not stages.")
-def networks(name: str | None, size: str | None, every_layer: bool) -> None:
+def networks(name: str | None, size: Size | None, every_layer: bool) -> None:
     """List the networks, or the layers of one.
 
     Prints shapes and numbers of parameters. They are counted as Keras counts them: weights and the moving statistics of
@@ -39,7 +46,7 @@ def networks(name: str | None, size: str | None, every_layer: bool) -> None:
             )
         print("smp:<architecture>:<encoder>  any network of segmentation_models_pytorch")
         return
-    counts, rows = summary.describe(name, None if size is None else parse_size(size), every_layer=every_layer)
+    counts, rows = summary.describe(name, size, every_layer=every_layer)
     print(f"{'layer':36} {'type':20} {'input':>16} {'output':>16} {'parameters':>11} {'trainable':>11}")
     for row in rows:
         shapes = ["x".join(map(str, (*shape[1:], shape[0]))) for shape in (row.input, row.output)]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from carmask.cli.command import Command, Entry, LazyGroup, option
-from carmask.cli.options import PATH
 from carmask.cli.progress import progress_bar
+from carmask.cli.types import PATH
 
 if TYPE_CHECKING:
     from carmask.data.partsexport import Form

@@ -8,19 +8,28 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import PATH, out_option
+from carmask.cli.options import out_option
 from carmask.cli.progress import progress_bar
+from carmask.cli.types import PATH
 
 
 @click.command(
-    "quantize", cls=Command, examples=("carmask quantize model.onnx carvana/ --also street/ --out default.onnx",)
+    "quantize", cls=Command, examples=("carmask quantize model.onnx carvana/ --extra-data street/ --out default.onnx",)
 )
 @click.argument("model", metavar="MODEL", help="A model file, or the name of a shipped model.")
 @click.argument(
     "data", type=PATH, metavar="DATA", help="A data set. Its validation cars are scored, the others are measured."
 )
 @out_option("FILE", "The model file to write.")
-@option("--also", type=PATH, multiple=True, metavar="DIR", help="Extra data: photos with masks; repeatable.")
+@option(
+    "--extra-data",
+    renamed=["--also"],
+    arguments=["extra"],
+    type=PATH,
+    multiple=True,
+    metavar="DIR",
+    help="Another data set of photos with masks; repeatable.",
+)
 @option(
     "--tolerance",
     type=click.FloatRange(min=0),
@@ -29,7 +38,7 @@ from carmask.cli.progress import progress_bar
     metavar="DICE",
     help="Loss of mean Dice that is allowed beyond its standard error.",
 )
-def quantize(model: str, data: Path, out: Path, also: tuple[Path, ...], tolerance: float) -> None:
+def quantize(model: str, data: Path, out: Path, extra_data: tuple[Path, ...], tolerance: float) -> None:
     """Measure the ranges with which a model is computed in 8 bits.
 
     Measures the ranges of activations on photos that the model was trained on, and scores it in floating point and in 8
@@ -40,7 +49,7 @@ def quantize(model: str, data: Path, out: Path, also: tuple[Path, ...], toleranc
     from carmask.release.int8_ranges import quantize as run
 
     with progress_bar("predicting", "photos") as step:
-        made = run(model, data, out, extra=also, tolerance=tolerance, progress=step)
+        made = run(model, data, out, extra=extra_data, tolerance=tolerance, progress=step)
     print(f"{out}: {made.info.name}, {len(made.info.ranges)} convolutions in 8 bits")
     for name, (floats, eight, error) in made.costs.items():
         gain = f"{eight - floats:+.6f}, standard error {error:.6f}"

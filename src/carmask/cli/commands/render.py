@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import complain
-from carmask.cli.options import out_option, parse_size
+from carmask.cli.options import out_option
 from carmask.cli.progress import progress_bar
+from carmask.cli.types import SIZE
+
+if TYPE_CHECKING:
+    from carmask.geometry import Size
 
 
 @click.command(
@@ -23,7 +28,7 @@ from carmask.cli.progress import progress_bar
 )
 @option("--cars", type=int, required=True, metavar="COUNT", help="Number of cars.")
 @out_option("DIR", "Folder of the data set.")
-@option("--size", default="1918x1280", show_default=True, metavar="WIDTHxHEIGHT", help="Size of the photos.")
+@option("--size", type=SIZE, default="1918x1280", show_default=True, metavar="WIDTHxHEIGHT", help="Size of the photos.")
 @option(
     "--views",
     type=int,
@@ -40,7 +45,7 @@ from carmask.cli.progress import progress_bar
 )
 @option("--parts", is_flag=True, help="Also label the car parts: parts/*.png and parts.json.")
 @option("--seed", type=int, default=0, show_default=True, metavar="NUMBER", help="The same seed gives the same cars.")
-def render(cars: int, out: Path, size: str, views: int, hard: str, parts: bool, seed: int) -> None:
+def render(cars: int, out: Path, size: Size, views: int, hard: str, parts: bool, seed: int) -> None:
     """Render a data set of cars with exact masks.
 
     Builds random cars, renders them on a turntable in a studio, and writes photos and masks in the layout of the
@@ -52,7 +57,7 @@ def render(cars: int, out: Path, size: str, views: int, hard: str, parts: bool, 
     from carmask.studio.renderset import Request, render_set
 
     cases = tuple(name.strip() for name in hard.split(",") if name.strip())
-    request = Request(cars, size=parse_size(size), seed=seed, hard=cases, parts=parts, views=views)
+    request = Request(cars, size=size, seed=seed, hard=cases, parts=parts, views=views)
     request.check()
     if choose_variant() == "scalar_rgb":
         complain("no LLVM that works here, so rendering takes four times as long; Debian: apt install libllvm19")

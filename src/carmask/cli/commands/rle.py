@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from carmask.cli.command import Command, Entry, LazyGroup, option
 from carmask.cli.messages import complain
-from carmask.cli.options import PATH, mask_threshold_option, out_option, parse_size
+from carmask.cli.options import mask_threshold_option, out_option
 from carmask.cli.progress import progress_bar
+from carmask.cli.types import PATH, SIZE
+
+if TYPE_CHECKING:
+    from carmask.geometry import Size
 
 
 @click.group(
@@ -65,19 +70,20 @@ def encode(masks: tuple[Path, ...], out: Path | None, suffix: str, mask_threshol
 
 @click.command("decode", cls=Command, examples=("carmask rle decode train_masks.csv --size 1918x1280 --out masks/",))
 @click.argument("file", type=PATH, metavar="CSV", help="A CSV with the columns img and rle_mask.")
-@option("--size", required=True, metavar="WIDTHxHEIGHT", help="Size of the frame in which the masks are written.")
+@option(
+    "--size", type=SIZE, required=True, metavar="WIDTHxHEIGHT", help="Size of the frame in which the masks are written."
+)
 @out_option("DIR", "Folder for NAME_mask.png.")
-def decode(file: Path, size: str, out: Path) -> None:
+def decode(file: Path, size: Size, out: Path) -> None:
     """Write the masks of a CSV as PNG files.
 
     Writes a PNG with one bit a pixel for each row. A row that cannot be decoded is reported, and the others are done.
     """
     from carmask.submission.submission import decode_to_files
 
-    frame = parse_size(size)
     failures: list[str] = []
     with progress_bar("decoding", "masks") as step:
-        written = decode_to_files(file, frame, out, on_failure=failures.append, progress=step)
+        written = decode_to_files(file, size, out, on_failure=failures.append, progress=step)
     for failure in failures:
         complain(failure)
     print(f"{written} masks in {out}")

@@ -9,9 +9,9 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import PATH, out_option
+from carmask.cli.options import out_option
 from carmask.cli.progress import progress_bar
-from carmask.errors import UsageError
+from carmask.cli.types import FOLDER_SHARE, PATH
 
 _INPUT = "Data and initial weights"
 _WHERE = "Where and how long"
@@ -23,7 +23,7 @@ _WHERE = "Where and how long"
     examples=(
         "carmask train default --data carvana/ --out runs/default",
         "carmask train unet-320 --data carvana/ --out runs/unet --set loss=bce+dice --minutes 10",
-        "carmask train default-wide --init default.onnx --data carvana/ --also street/=0.15 --out runs/wide",
+        "carmask train default-wide --init default.onnx --data carvana/ --extra-data street/=0.15 --out runs/wide",
     ),
 )
 @click.argument("recipe", metavar="RECIPE", help="The name of a shipped recipe, such as default, or a TOML file.")
@@ -39,16 +39,19 @@ _WHERE = "Where and how long"
 @option(
     "--set",
     "change",
+    arguments=["changes"],
     multiple=True,
     metavar="KEY=VALUE",
     help="Change a setting of the recipe; repeatable.",
 )
 @option(
-    "--also",
+    "--extra-data",
+    renamed=["--also"],
+    type=FOLDER_SHARE,
     multiple=True,
     metavar="DIR=SHARE",
     section=_INPUT,
-    help="Extra data: take this share of the photos from another data set; repeatable.",
+    help="Take this share of the photos from another data set; repeatable.",
 )
 @option(
     "--backgrounds",
@@ -59,6 +62,7 @@ _WHERE = "Where and how long"
 )
 @option(
     "--init",
+    arguments=["initial_weights"],
     type=PATH,
     metavar="FILE|NAME",
     section=_INPUT,
@@ -131,7 +135,7 @@ def train(
     data: Path,
     out: Path,
     change: tuple[str, ...],
-    also: tuple[str, ...],
+    extra_data: tuple[tuple[Path, float], ...],
     backgrounds: Path | None,
     init: Path | None,
     encoder_weights: Path | None,
@@ -162,7 +166,7 @@ def train(
             settings,
             data,
             out,
-            sources=Sources(_parse_shares(also), backgrounds, init, encoder_weights),
+            sources=Sources(extra_data, backgrounds, init, encoder_weights),
             cache=cache,
             machines=Machines(device, devices, nodes, strategy, minutes, processor_minutes),
             report=lambda _, done, total: step(done, total),
@@ -170,14 +174,3 @@ def train(
     # Lightning runs this command once for each further device.
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(f"trained: {weights}; make a model of it with: carmask export {out} --data {data} --out model.onnx")
-
-
-def _parse_shares(texts: tuple[str, ...]) -> tuple[tuple[Path, float], ...]:
-    found = []
-    for text in texts:
-        folder, _, share = text.rpartition("=")
-        try:
-            found.append((Path(folder), float(share)))
-        except ValueError as error:
-            raise UsageError(f"--also {text}: write DIR=SHARE, such as street/=0.1") from error
-    return tuple(found)

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.options import PATH, out_option
+from carmask.cli.options import out_option
+from carmask.cli.types import PATH
 
 
 @click.command(

@@ -1,0 +1,74 @@
+"""Types of the values of options and arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from carmask.geometry import Size
+
+#: A file or folder; whether it can be read is for the library to say.
+PATH = click.Path(path_type=Path, readable=False)
+
+
+class _SizeType(click.ParamType[tuple[int, int]]):
+    """WIDTHxHEIGHT, as people write it, to (height, width), as arrays have it."""
+
+    name = "WIDTHxHEIGHT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).lower().split("x")
+        if len(parts) != 2 or not all(part.isascii() and part.isdigit() and int(part) for part in parts):
+            self.fail(f"{value!r} is not a size; write WIDTHxHEIGHT, such as 1918x1280", param, ctx)
+        from carmask.images import MAX_PIXELS
+
+        width, height = map(int, parts)
+        if width * height > MAX_PIXELS:
+            self.fail(f"{value} is more than {MAX_PIXELS // 10**6} megapixels", param, ctx)
+        return height, width
+
+
+class _PercentType(click.ParamType[float]):
+    """A share such as 5%, to a number from 0 to 1."""
+
+    name = "PERCENT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        number, percent, rest = str(value).strip().partition("%")
+        try:
+            share = float(number) / 100 if percent and not rest else float("nan")
+        except ValueError:
+            share = float("nan")
+        if not 0 <= share <= 1:
+            self.fail(f"{value!r} is no share of the photos; write 0% to 100%, such as 5%", param, ctx)
+        return share
+
+
+class _FolderShareType(click.ParamType[tuple[Path, float]]):
+    """DIR=SHARE to a folder and a number from 0 to 1."""
+
+    name = "DIR=SHARE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Path, float]:
+        if isinstance(value, tuple):
+            return value
+        folder, equals, share = str(value).rpartition("=")
+        try:
+            number = float(share) if equals and folder else float("nan")
+        except ValueError:
+            number = float("nan")
+        if not 0 <= number <= 1:
+            self.fail(f"{value!r}: write DIR=SHARE with a share from 0 to 1, such as street/=0.1", param, ctx)
+        return Path(folder), number
+
+
+SIZE = _SizeType()
+PERCENT = _PercentType()
+FOLDER_SHARE = _FolderShareType()
