@@ -101,7 +101,7 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
     (photos / "truncated.jpg").write_bytes(good.read_bytes()[:20000])
     (photos / "empty.png").touch()
     (photos / "notes.txt").write_text("not a photo, and not looked at")
-    result = run("cut", photos, "--out", tmp_path / "out", "--recursive")
+    result = run("cut", photos, "--out", tmp_path / "out", "--recursive", "--progress", "quiet")
     assert result.returncode == 1
     assert "2 of 4 photos done" in result.stdout
     assert " to look at: those with review=yes in the table" in result.stdout

@@ -21,7 +21,7 @@ def following(what: str, mode: str) -> Iterator[Callable[[Result, int, int], Non
 
     Args:
         what: what is done with the photos, for the bar.
-        mode: ``bar``, ``json`` or ``quiet``.
+        mode: value of ``--progress``; ``json`` prints a line of JSON for each photo.
 
     Yields:
         What to call after each photo, with its result, the number done and the number of all.
@@ -41,7 +41,7 @@ def following(what: str, mode: str) -> Iterator[Callable[[Result, int, int], Non
         step(done, total)
 
     try:
-        with progress_bar(what, "photos", shown=mode == "bar") as step:
+        with progress_bar(what, "photos") as step:
             yield follow
     finally:
         for _, reason in sorted(failures):

@@ -8,10 +8,18 @@ from typing import Any
 import click
 
 from carmask.cli.command import option
+from carmask.cli.progress import MODE
 from carmask.cli.types import PATH
 
 #: Heading of the options on how a run goes, not on what it writes.
 RUN = "How it runs"
+
+
+def _remember_progress(ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """Keep the value where :func:`carmask.cli.progress.progress_bar` finds it."""
+    ctx.meta[MODE] = value
+    return value
+
 
 model_option = option(
     "--model",
@@ -40,11 +48,23 @@ timeout_option = option(
 )
 progress_option = option(
     "--progress",
-    type=click.Choice(["bar", "json", "quiet"]),
-    default="bar",
+    type=click.Choice(["auto", "bar", "lines", "quiet"]),
+    default="auto",
     show_default=True,
+    callback=_remember_progress,
+    expose_value=False,
     section=RUN,
-    help="bar: on terminals only. json: a line for each photo on standard output. quiet: nothing.",
+    help="bar: a bar, on terminals only. lines: a line every 10 seconds. auto: bar on a terminal, lines elsewhere.",
+)
+batch_progress_option = option(
+    "--progress",
+    type=click.Choice(["auto", "bar", "lines", "json", "quiet"]),
+    default="auto",
+    show_default=True,
+    callback=_remember_progress,
+    section=RUN,
+    help="bar: a bar, on terminals only. lines: a line every 10 seconds. auto: bar on a terminal, lines elsewhere. "
+    "json: a line for each photo on standard output.",
 )
 engine_option = option(
     "--engine",

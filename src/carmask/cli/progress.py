@@ -1,18 +1,77 @@
-"""Progress on standard error."""
+"""Progress on standard error: a bar on a terminal, lines in a log."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import click
+
+#: Where the option ``--progress`` keeps its value in click's context.
+MODE = "carmask.progress"
+#: Seconds between two lines of a log.
+PERIOD = 10.0
+
+#: Called with the number done and the number of all.
+Step = Callable[[int, int], None]
+
 
 @contextmanager
-def progress_bar(what: str, unit: str, *, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A bar with rate and time left on standard error; nothing where that is not a terminal."""
+def progress_bar(what: str, unit: str) -> Iterator[Step]:
+    """Show how far a command is, as its option ``--progress`` says.
+
+    Args:
+        what: what is done, such as ``scoring``.
+        unit: of the things that are counted, in the plural.
+
+    Yields:
+        What to call after each of them, with the number done and the number of all.
+    """
+    context = click.get_current_context(silent=True)
+    mode = "auto" if context is None else context.meta.get(MODE, "auto")
+    terminal = sys.stderr.isatty()
+    if terminal and mode in {"auto", "bar"}:
+        with _bar(what, unit) as step:
+            yield step
+    elif mode == "lines" or (mode == "auto" and not terminal):
+        yield Lines(what, unit)
+    else:
+        yield lambda _done, _total: None
+
+
+class Lines:
+    """Progress as lines of a log: one every ten seconds, none for what is done before.
+
+    Args:
+        what: what is done.
+        unit: of the things that are counted, in the plural.
+        clock: the time in seconds.
+    """
+
+    def __init__(self, what: str, unit: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._what, self._unit, self._clock = what, unit, clock
+        self._started = self._said = clock()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Print a line if it is time for one."""
+        now = self._clock()
+        if now - self._said < PERIOD and not (done >= total and self._said > self._started):
+            return
+        self._said = now
+        rate = done / (now - self._started)
+        left = f", {_duration((total - done) / rate)} left" if 0 < done < total else ""
+        share = f" ({100 * done // total} %)" if total else ""
+        print(f"{self._what}: {done} of {total} {self._unit}{share}, {rate:.1f}/s{left}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _bar(what: str, unit: str) -> Iterator[Step]:
+    """A bar with rate and time left, which goes when it is done."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -20,7 +79,7 @@ def progress_bar(what: str, unit: str, *, shown: bool = True) -> Iterator[Callab
         TextColumn(f"{{task.fields[rate]}} {unit}/s"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=None, rate="")
 
         def step(done: int, total: int) -> None:
@@ -28,3 +87,11 @@ def progress_bar(what: str, unit: str, *, shown: bool = True) -> Iterator[Callab
             progress.update(task, completed=done, total=total, rate=f"{speed:.1f}" if speed else "")
 
         yield step
+
+
+def _duration(seconds: float) -> str:
+    """45 s, 12 min, 3 h 20 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -8,7 +8,7 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import out_option
+from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
 
@@ -44,6 +44,7 @@ from carmask.cli.types import PATH
 )
 @option("--name", metavar="NAME", help="Name of the model.  [default: as it is]")
 @option("--version", metavar="VERSION", help="Version of the model.  [default: as it is]")
+@progress_option
 def calibrate(
     model: str,
     data: Path,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.options import mask_threshold_option, model_option, sample_option
+from carmask.cli.options import mask_threshold_option, model_option, progress_option, sample_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH, SIZE
 from carmask.errors import UsageError
@@ -42,6 +42,7 @@ _TRUTH = "Photos or true masks to compare with"
 @option("--size", type=SIZE, default="1918x1280", show_default=True, metavar="WIDTHxHEIGHT", help="Size of the photos.")
 @mask_threshold_option
 @model_option
+@progress_option
 def check(
     file: Path,
     sample: Path | None,

@@ -13,10 +13,10 @@ from carmask.cli.command import Command, option
 from carmask.cli.options import (
     RUN,
     address_option,
+    batch_progress_option,
     device_option,
     engine_option,
     model_option,
-    progress_option,
     restart_option,
     timeout_option,
 )
@@ -209,7 +209,7 @@ _REVIEW = "Photos to review"
 @device_option
 @restart_option
 @timeout_option
-@progress_option
+@batch_progress_option
 @engine_option
 @address_option
 @option(

@@ -9,7 +9,7 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import complain
-from carmask.cli.options import device_option, layout_option, mask_threshold_option, out_option
+from carmask.cli.options import device_option, layout_option, mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
 from carmask.errors import UsageError
@@ -55,6 +55,7 @@ _CHOICE = "Which photos"
 @layout_option
 @mask_threshold_option
 @device_option
+@progress_option
 def evaluate(
     what: tuple[str, ...],
     cars: Path | None,

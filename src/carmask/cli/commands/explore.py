@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.options import out_option
+from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
 
@@ -31,6 +31,7 @@ from carmask.cli.types import PATH
     metavar="COUNT",
     help="Show the 16 views of this many cars.",
 )
+@progress_option
 def explore(data: Path, out: Path, table: Path | None, sheets: int) -> None:
     """Describe a data set, and what is wrong with it, on one page.
 

@@ -8,7 +8,7 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import out_option
+from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
 
@@ -20,6 +20,7 @@ from carmask.cli.types import PATH
 @option("--name", metavar="NAME", help="Name of the model.  [default: the recipe's]")
 @option("--version", default="1", show_default=True, metavar="VERSION", help="Version of the model.")
 @option("--licence", metavar="TEXT", help="Licence of the model.")
+@progress_option
 def export(run: Path, out: Path, data: Path | None, name: str | None, version: str, licence: str | None) -> None:
     """Make a model file of a finished training.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from carmask.cli.command import Command, Entry, LazyGroup, option
+from carmask.cli.options import progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
 
@@ -49,6 +50,7 @@ def parts() -> None:
     required=True,
     help="coco: COCO annotations with run lengths. png: index PNG with classes.txt.",
 )
+@progress_option
 def convert(data: Path, out: Path, to: Form) -> None:
     """Write a data set of car parts in another form.
 
@@ -64,6 +66,7 @@ def convert(data: Path, out: Path, to: Form) -> None:
 
 @click.command("check", cls=Command, examples=("carmask parts check carparts/",))
 @click.argument("data", type=PATH, metavar="DATA", help="A data set of car parts.")
+@progress_option
 def check(data: Path) -> None:
     """Read all labels of a data set and count the parts.
 

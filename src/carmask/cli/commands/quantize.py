@@ -8,7 +8,7 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import out_option
+from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
 
@@ -38,6 +38,7 @@ from carmask.cli.types import PATH
     metavar="DICE",
     help="Loss of mean Dice that is allowed beyond its standard error.",
 )
+@progress_option
 def quantize(model: str, data: Path, out: Path, extra_data: tuple[Path, ...], tolerance: float) -> None:
     """Measure the ranges with which a model is computed in 8 bits.
 

@@ -9,7 +9,7 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import complain
-from carmask.cli.options import out_option
+from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import SIZE
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 )
 @option("--parts", is_flag=True, help="Also label the car parts: parts/*.png and parts.json.")
 @option("--seed", type=int, default=0, show_default=True, metavar="NUMBER", help="The same seed gives the same cars.")
+@progress_option
 def render(cars: int, out: Path, size: Size, views: int, hard: str, parts: bool, seed: int) -> None:
     """Render a data set of cars with exact masks.
 

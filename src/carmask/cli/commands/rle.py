@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 
 from carmask.cli.command import Command, Entry, LazyGroup, option
 from carmask.cli.messages import complain
-from carmask.cli.options import mask_threshold_option, out_option
+from carmask.cli.options import mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH, SIZE
 
@@ -50,6 +51,7 @@ def rle() -> None:
     help="Ending of the image names in the CSV. '_mask' is taken off the names of the masks.",
 )
 @mask_threshold_option
+@progress_option
 def encode(masks: tuple[Path, ...], out: Path | None, suffix: str, mask_threshold: int | None) -> None:
     """Write masks as a CSV of run lengths.
 
@@ -61,11 +63,19 @@ def encode(masks: tuple[Path, ...], out: Path | None, suffix: str, mask_threshol
     from carmask.submission.submission import format_rows, write_submission
 
     files = [file for path in masks for file in (find_masks(path).values() if path.is_dir() else [path])]
-    rows = ((photo_stem(file) + suffix, rle_encode(read_mask(file, mask_threshold))) for file in files)
-    if out is None:
-        sys.stdout.writelines(format_rows(rows))
-    else:
-        print(f"{write_submission(out, rows)} rows in {out}")
+    with progress_bar("encoding", "masks") as step:
+
+        def rows() -> Iterator[tuple[str, str]]:
+            for done, file in enumerate(files, 1):
+                yield photo_stem(file) + suffix, rle_encode(read_mask(file, mask_threshold))
+                step(done, len(files))
+
+        if out is None:
+            sys.stdout.writelines(format_rows(rows()))
+        else:
+            written = write_submission(out, rows())
+    if out is not None:
+        print(f"{written} rows in {out}")
 
 
 @click.command("decode", cls=Command, examples=("carmask rle decode train_masks.csv --size 1918x1280 --out masks/",))
@@ -74,6 +84,7 @@ def encode(masks: tuple[Path, ...], out: Path | None, suffix: str, mask_threshol
     "--size", type=SIZE, required=True, metavar="WIDTHxHEIGHT", help="Size of the frame in which the masks are written."
 )
 @out_option("DIR", "Folder for NAME_mask.png.")
+@progress_option
 def decode(file: Path, size: Size, out: Path) -> None:
     """Write the masks of a CSV as PNG files.
 

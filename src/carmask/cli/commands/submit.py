@@ -12,11 +12,11 @@ from carmask.cli.batches import following
 from carmask.cli.command import Command
 from carmask.cli.options import (
     address_option,
+    batch_progress_option,
     device_option,
     engine_option,
     model_option,
     out_option,
-    progress_option,
     restart_option,
     sample_option,
     timeout_option,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @device_option
 @restart_option
 @timeout_option
-@progress_option
+@batch_progress_option
 @engine_option
 @address_option
 def submit(

@@ -9,7 +9,7 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import out_option
+from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import FOLDER_SHARE, PATH
 
@@ -130,6 +130,7 @@ _WHERE = "Where and how long"
     section=_WHERE,
     help="The same in processor time, which other programs on the machine do not use up.",
 )
+@progress_option
 def train(
     recipe: str,
     data: Path,

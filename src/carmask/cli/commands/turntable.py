@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.options import out_option
+from carmask.cli.options import out_option, progress_option
+from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
 
 
@@ -45,6 +46,7 @@ from carmask.cli.types import PATH
     metavar="1-100",
     help="Quality of the pictures.",
 )
+@progress_option
 def turntable(folder: Path, out: Path, width: int, seconds: float, quality: int) -> None:
     """Turn the views of a car into an animation and a page.
 
@@ -55,7 +57,10 @@ def turntable(folder: Path, out: Path, width: int, seconds: float, quality: int)
     """
     from carmask.compositing import turntable as turning
 
-    for car, files in turning.find_views(folder).items():
-        views = turning.read_views(files, width)
-        page, film = turning.write_turntable(out, car, views, seconds=seconds, quality=quality)
-        print(f"{car}: {len(views)} views; {page}, {film}")
+    cars = turning.find_views(folder)
+    with progress_bar("turntables", "cars") as step:
+        for done, (car, files) in enumerate(cars.items(), 1):
+            views = turning.read_views(files, width)
+            page, film = turning.write_turntable(out, car, views, seconds=seconds, quality=quality)
+            print(f"{car}: {len(views)} views; {page}, {film}")
+            step(done, len(cars))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.options import out_option
+from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
 
@@ -26,6 +26,7 @@ from carmask.cli.types import PATH
 @option("--prediction", type=PATH, metavar="DIR|CSV", help="Predicted masks.")
 @option("--name", "names", multiple=True, metavar="NAME", help="Only this photo; repeatable.")
 @option("--rows", type=click.IntRange(1, 50), default=8, show_default=True, metavar="COUNT", help="Photos on a sheet.")
+@progress_option
 def view(
     photos: Path, out: Path, truth: Path | None, prediction: Path | None, names: tuple[str, ...], rows: int
 ) -> None:
