@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from carmask.batch.photo import CutPhoto
@@ -144,8 +145,8 @@ def _alpha(cut: CutPhoto, _: OutputSpec) -> bytes:
 
 
 def _foreground(cut: CutPhoto, _: OutputSpec) -> bytes:
-    colours = cut.layers.foreground.copy()
-    colours[cut.layers.alpha == 0] = 0
+    colours = np.zeros_like(cut.layers.foreground)
+    cv2.copyTo(cut.layers.foreground, cut.layers.alpha, colours)
     return encode_picture(colours, cut.photo.icc_profile, exif=cut.photo.exif, dpi=cut.photo.dpi)
 
 

@@ -90,8 +90,9 @@ def matte(photo: Photo, mask: Mask, probability: Probability, threshold: float) 
         return Matte(alpha, foreground)
     sure = _centred(_enlarged(probability, mask.shape, place), threshold)
     grid = _Grid(photo[place], sure, max(1, round(CELL * unit)), (rows, columns))
-    pixels = LINEAR[photo[place][rows, columns]]
-    soft, belief = _alpha(grid, pixels, sure[rows, columns], max(1, round(NEAR * unit / grid.cell)))
+    pixels, told = LINEAR[photo[place][rows, columns]], sure[rows, columns]
+    del sure, band  # as large as the car: what follows has as large ones of its own
+    soft, belief = _alpha(grid, pixels, told, max(1, round(NEAR * unit / grid.cell)))
     whole = inside.astype(np.float32)
     whole[rows, columns] = soft
     around = 2 * max(1, round(0.8 * unit)) + 1
@@ -116,14 +117,18 @@ def _around(mask: Mask, margin: int) -> tuple[slice, slice] | None:
 
 def _enlarged(probability: Probability, size: tuple[int, ...], place: tuple[slice, slice]) -> _Floats:
     large = cv2.resize(probability, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return large[place].astype(np.float32, copy=False)
+    part = large[place]
+    # A copy: a part would keep all of it.
+    return (part if part.shape == large.shape else part.copy()).astype(np.float32, copy=False)
 
 
 def _centred(probability: _Floats, threshold: float) -> _Floats:
     """Bend probabilities so that the threshold comes to 1/2."""
     if threshold == 0.5:
         return probability
-    return np.interp(probability, (0, threshold, 1), (0, 0.5, 1)).astype(np.float32)
+    for row in probability:  # in place and row by row: numpy interpolates in 64 bits
+        row[:] = np.interp(row, (0, threshold, 1), (0, 0.5, 1))
+    return probability
 
 
 class _Grid:
