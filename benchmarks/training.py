@@ -104,9 +104,11 @@ def ours(data: Path, network: str, size: tuple[int, int], batch: int, photos: in
     from carmask.model.info import ModelInfo
     from carmask.training.dataset.cache import build_cache
     from carmask.training.dataset.mixture import Mixture
+    from carmask.training.machines import choose_precision
     from carmask.training.memory import keep_memory
     from carmask.training.module import Training
     from carmask.training.recipe import load_recipe
+    from carmask.training.validation import Checks
 
     keep_memory()
     examples = read_examples(data)[:photos]
@@ -138,14 +140,14 @@ def ours(data: Path, network: str, size: tuple[int, int], batch: int, photos: in
         trainer = lightning.Trainer(
             max_epochs=epochs,
             accelerator="cpu",
-            precision=recipe.precision,
+            precision=choose_precision(recipe.precision, "cpu"),
             reload_dataloaders_every_n_epochs=1,
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
             callbacks=[Clock()],
         )
-        trainer.fit(Training(recipe, Mixture(cache), [], info))
+        trainer.fit(Training(recipe, Mixture(cache), Checks(), info))
     used = (len(examples) // batch) * batch * (epochs - 1)
     return {"rate": used / (times[-1] - times[0]), "cache": filled}
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import carmask.training.train as training
+from carmask.training.machines import Machines
 from carmask.training.recipe import Recipe, load_recipe
-from carmask.training.train import Machines
+from carmask.training.train import train
 
 HEIGHT, WIDTH = 96, 144
 
@@ -90,14 +90,14 @@ def cache(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def _return_memory(monkeypatch):
     """Tests share one process: let it give memory back."""
-    monkeypatch.setattr(training, "keep_memory", lambda: False)
+    monkeypatch.setattr("carmask.training.memory.keep_memory", lambda: False)
 
 
 @pytest.fixture(scope="session")
 def run(cars, cache, tmp_path_factory) -> Path:
     """A finished training of three epochs."""
     out = tmp_path_factory.mktemp("runs") / "cnn"
-    training.train(small(3), cars, out, cache=cache, machines=CPU)
+    train(small(3), cars, out, cache=cache, machines=CPU)
     return out
 
 

@@ -10,12 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carmask.data.augment import AugmentSettings
-from carmask.errors import RecipeError
 from carmask.training.dataset.cache import PhotoCache
 from carmask.training.dataset.epoch import EpochPhotos
 from carmask.training.dataset.mixture import Mixture, epoch_order
 from carmask.training.dataset.scenes import look_at_car
-from carmask.training.extra_data import Sources, read_extra
 from carmask.training.recipe import StageSettings
 
 
@@ -130,16 +128,3 @@ def test_an_epoch_shows_what_the_car_fills():
     empty = Mixture(PhotoCache(np.zeros((1, 32, 48, 3), np.uint8), np.zeros((1, 32, 48), np.uint8)))
     photos = EpochPhotos(empty, np.zeros(4, np.int64), shown, AugmentSettings(), seed=(0, 0))
     assert all(tuple(photos[index][1].shape) == (32, 48) for index in range(4))
-
-
-def test_what_further_sets_are_refused(cars, parts):
-    with pytest.raises(RecipeError, match="parts cannot be mixed in"):
-        read_extra(Sources(((parts, 0.1),)), seed=0)
-    with pytest.raises(RecipeError, match="same name"):
-        read_extra(Sources(((cars, 0.1), (cars, 0.1))), seed=0)
-    for share in (0.0, 1.0, -0.5):
-        with pytest.raises(RecipeError, match="add up to less than 1"):
-            read_extra(Sources(((cars, share),)), seed=0)
-    (one,) = read_extra(Sources(((cars, 0.1),)), seed=0)
-    assert len(one.split.validation) == 3  # of five cars: half, rounded up
-    assert not set(one.split.train) & set(one.split.validation)

@@ -38,9 +38,10 @@ from carmask.training.compare import compare
 from carmask.training.export import export, read_run
 from carmask.training.extra_data import Sources
 from carmask.training.history import read_history
+from carmask.training.machines import Machines
 from carmask.training.predictor import TorchNetwork
 from carmask.training.recipe import Recipe, load_recipe, recipe_names
-from carmask.training.train import Machines, train
+from carmask.training.train import train
 
 from .conftest import CPU, FAST, copy, small, stages
 
@@ -162,16 +163,16 @@ def test_early_stopping_stops(cars, cache, tmp_path):
         assert len(read_history(tmp_path / "run")) == 3
 
 
-@pytest.mark.parametrize(("monitor", "figures"), [("dice", (0.5, 0.9, 0.6, 0.89)), ("loss", (0.5, 0.1, 0.4, 0.11))])
+@pytest.mark.parametrize(("monitor", "figures"), [("score", (0.5, 0.9, 0.6, 0.89)), ("loss", (0.5, 0.1, 0.4, 0.11))])
 def test_the_best_weights_are_returned_to(cars, cache, tmp_path, monkeypatch, monitor, figures):
     """Validation is told to find the second epoch the best; its weights must be those that are kept."""
     seen = []
 
     def told(network, *_):
         seen.append({key: value.clone() for key, value in network.model.state_dict().items()})
-        return {"dice": 0.5, "accuracy": 0.5, "loss": 0.5, monitor: figures[len(seen) - 1]}
+        return {"dice": 0.5, "accuracy": 0.5, "loss": 0.5, "score": 0.5, monitor: figures[len(seen) - 1]}
 
-    monkeypatch.setattr("carmask.training.module.validate", told)
+    monkeypatch.setattr("carmask.training.module.validate_all", told)
     changes = [f"early_stopping.monitor={monitor}", "early_stopping.patience=9"]
     train(small(4, *changes), cars, tmp_path / "run", cache=cache, machines=CPU)
     kept = read_run(tmp_path / "run")[0].state_dict()

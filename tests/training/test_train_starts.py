@@ -1,4 +1,4 @@
-"""Trainings that begin with another one's weights, that mix data sets, and of networks that locate the car first."""
+"""Trainings with initial weights, with extra data, and of networks that locate the car first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from carmask.data.split import split_cars
 from carmask.errors import RecipeError, WeightsError
 from carmask.model.runtime import load_model
 from carmask.training.export import export, read_run
-from carmask.training.extra_data import Sources
+from carmask.training.extra_data import ExtraFolder, Sources
 from carmask.training.history import read_history
 from carmask.training.predictor import TorchNetwork
 from carmask.training.train import train
@@ -21,28 +21,29 @@ from carmask.training.train import train
 from .conftest import CPU, copy, small, stages
 
 
-def test_cars_that_the_start_has_seen_are_not_validated_on(run, cars, cache, tmp_path):
-    """Another seed is another split: the run would be scored on cars that its weights know."""
-    start = Sources(initial_weights=run / "weights.safetensors")
-    (held,) = read_run(run)[1].validation_cars
-    seed = next(s for s in range(1, 50) if split_cars({f"car{n}" for n in range(5)}, 1, seed=s).validation != (held,))
-    with pytest.raises(RecipeError, match="was trained on 1 of the cars that this run would validate on"):
-        train(small(1, f"seed={seed}"), cars, tmp_path / "run", sources=start, cache=cache, machines=CPU)
-    assert not (tmp_path / "run").exists()
-    export(run, tmp_path / "model.onnx")
-    with pytest.raises(RecipeError, match="would flatter"):
-        train(
-            small(1, f"seed={seed}"),
-            cars,
-            tmp_path / "run",
-            sources=Sources(initial_weights=tmp_path / "model.onnx"),
-            cache=cache,
-            machines=CPU,
-        )
+def test_the_validation_cars_of_the_initial_weights_are_kept(run, cars, cache, tmp_path):
+    """Another seed would be another split; a car that was added is trained on; a list may not name what was seen."""
+    initial, held = run / "weights.safetensors", read_run(run)[1].validation_cars
+    seed = next(s for s in range(1, 50) if split_cars({f"car{n}" for n in range(5)}, 1, seed=s).validation != held)
+    grown = copy(cars, tmp_path / "grown")
+    for folder, ending in (("train", ".png"), ("train_masks", "_mask.png")):
+        (grown / folder / f"car0_01{ending}").rename(grown / folder / f"added_01{ending}")
+    out = tmp_path / "run"
+    train(small(1, f"seed={seed}"), grown, out, sources=Sources(initial_weights=initial), cache=cache, machines=CPU)
+    info = read_run(out)[1]
+    assert info.validation_cars == held
+    assert "added" in info.training_cars
+    # Resumed without naming the initial weights again, the split stays.
+    train(small(1, f"seed={seed}"), grown, out, cache=cache, machines=CPU)
+    assert read_run(out)[1] == info
+    given = Sources(initial_weights=initial, validation_cars=tuple(read_run(run)[1].training_cars[:1]))
+    with pytest.raises(RecipeError, match="were trained on 1 of the cars to validate on"):
+        train(small(1), cars, tmp_path / "other", sources=given, cache=cache, machines=CPU)
+    assert not (tmp_path / "other").exists()
 
 
-def test_what_the_start_has_seen_is_remembered(run, cars, cache, tmp_path):
-    """On other cars: the model has seen those of its start all the same, and its card says so."""
+def test_what_the_initial_weights_have_seen_is_remembered(run, cars, cache, tmp_path):
+    """On other cars: the model has seen those of its initial weights all the same, and its card says so."""
     other = copy(cars, tmp_path / "other")
     for folder in ("train", "train_masks"):
         for file in (other / folder).iterdir():
@@ -71,7 +72,7 @@ def test_further_data_and_a_start(run, cars, cache, tmp_path):
     for folder in ("train", "train_masks"):
         for file in (other / folder).iterdir():
             file.rename(file.with_name(f"new{file.name}"))
-    sources = Sources(extra=((other, 0.5),), initial_weights=run / "weights.safetensors")
+    sources = Sources(extra=(ExtraFolder(other, 0.5),), initial_weights=run / "weights.safetensors")
     recipe = small(1, "learning_rate=1e-9", "freeze_norm=true", "border=2.0", "augment.background=1.0", "loss=bce")
     out = tmp_path / "run"
     train(recipe, cars, out, sources=sources, cache=cache, machines=CPU)

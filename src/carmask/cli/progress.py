@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -29,16 +30,27 @@ def progress_bar(what: str, unit: str) -> Iterator[Step]:
     Yields:
         What to call after each of them, with the number done and the number of all.
     """
-    context = click.get_current_context(silent=True)
-    mode = "auto" if context is None else context.meta.get(MODE, "auto")
-    terminal = sys.stderr.isatty()
-    if terminal and mode in {"auto", "bar"}:
+    if shows_bar():
         with _bar(what, unit) as step:
             yield step
-    elif mode == "lines" or (mode == "auto" and not terminal):
+    elif _shows_lines():
         yield Lines(what, unit)
     else:
         yield lambda _done, _total: None
+
+
+def shows_bar() -> bool:
+    """Whether the option ``--progress`` asks for a bar, and standard error is a terminal."""
+    return _mode() in {"auto", "bar"} and sys.stderr.isatty()
+
+
+def _shows_lines() -> bool:
+    return _mode() == "lines" or (_mode() == "auto" and not sys.stderr.isatty())
+
+
+def _mode() -> str:
+    context = click.get_current_context(silent=True)
+    return "auto" if context is None else str(context.meta.get(MODE, "auto"))
 
 
 class Lines:
@@ -95,3 +107,21 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+@contextmanager
+def log_lines(name: str) -> Iterator[None]:
+    """Print a logger's lines on standard error, with the time of day, if the option ``--progress`` asks for lines."""
+    if not _shows_lines():
+        yield
+        return
+    logger, handler = logging.getLogger(name), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)

@@ -51,24 +51,34 @@ class _PercentType(click.ParamType[float]):
         return share
 
 
-class _FolderShareType(click.ParamType[tuple[Path, float]]):
-    """DIR=SHARE to a folder and a number from 0 to 1."""
+class _ExtraFolderType(click.ParamType[tuple[Path, float, float | None, bool]]):
+    """DIR=SHARE, DIR=SHARE:HOLD-OUT, either with :ranges after it: folder, share, part held out or None, ranges."""
 
     name = "DIR=SHARE"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Path, float]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Path, float, float | None, bool]:
         if isinstance(value, tuple):
             return value
-        folder, equals, share = str(value).rpartition("=")
+        folder, equals, rest = str(value).rpartition("=")
+        share, *more = rest.split(":")
+        ranges = more[-1:] == ["ranges"]
+        held = more[:-1] if ranges else more
         try:
-            number = float(share) if equals and folder else float("nan")
+            numbers = [float(one) for one in (share, *held)]
         except ValueError:
-            number = float("nan")
-        if not 0 <= number <= 1:
-            self.fail(f"{value!r}: write DIR=SHARE with a share from 0 to 1, such as street/=0.1", param, ctx)
-        return Path(folder), number
+            numbers = []
+        if not (equals and folder and len(numbers) in (1, 2) and all(0 <= one <= 1 for one in numbers)):
+            self.fail(
+                f"{value!r}: write DIR=SHARE with a share from 0 to 1, such as street/=0.1; DIR=SHARE:HOLD-OUT; either "
+                "with :ranges after it",
+                param,
+                ctx,
+            )
+        return Path(folder), numbers[0], numbers[1] if len(numbers) == 2 else None, ranges
 
 
 SIZE = _SizeType()
 PERCENT = _PercentType()
-FOLDER_SHARE = _FolderShareType()
+EXTRA_FOLDER = _ExtraFolderType()

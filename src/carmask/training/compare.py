@@ -15,9 +15,8 @@ from carmask.model.info import ModelInfo
 from carmask.networks import build
 from carmask.networks.summary import count
 from carmask.training.history import draw_curves, read_history
-from carmask.training.initial_weights import INFO_FILE
 from carmask.training.recipe import Recipe
-from carmask.training.train import RECIPE_FILE
+from carmask.training.run_folder import INFO_FILE, RECIPE_FILE
 
 PICTURE_FILE = "compare.png"
 

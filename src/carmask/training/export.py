@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from carmask.arrays import Photo
 from carmask.data.dataset import read_data
 from carmask.data.table import of_cars
-from carmask.errors import ModelError, WeightsError
+from carmask.errors import ModelError, UsageError, WeightsError
 from carmask.evaluation.part_scores import NetworkLabels, evaluate_parts
 from carmask.evaluation.scoring import evaluate, summarise
 from carmask.images import write_atomically
@@ -30,9 +30,9 @@ from carmask.model.runtime import load_model
 from carmask.networks import build
 from carmask.prediction.predict import open_for
 from carmask.prediction.stages import network_input
-from carmask.training.initial_weights import INFO_FILE
+from carmask.training.epochs import find_weights, read_weights
 from carmask.training.predictor import Normalised, TorchNetwork
-from carmask.training.train import WEIGHTS_FILE
+from carmask.training.run_folder import read_run_info
 
 #: Mean absolute difference of the probabilities of one photo that storing weights in 16 bits may make.
 STORAGE_TOLERANCE = 0.002
@@ -41,31 +41,26 @@ STORAGE_TOLERANCE = 0.002
 TOLERANCE = 0.02
 
 
-def read_run(run: Path) -> tuple[Normalised, ModelInfo]:
+def read_run(run: Path, epoch: str | int | None = None) -> tuple[Normalised, ModelInfo]:
     """Load the trained network of a run.
 
     Args:
         run: the folder that ``train`` wrote.
+        epoch: ``best``, ``last`` or a number counted from 1; None for the result of a finished training.
 
     Returns:
         The network with its normalisation, in evaluation mode, and its description.
 
     Raises:
-        WeightsError: if the run is not finished, or its files do not fit each other.
+        WeightsError: if there are no such weights, or the run's files do not fit each other.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        info = ModelInfo.model_validate_json((run / INFO_FILE).read_text())
-        state = load_file(run / WEIGHTS_FILE)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise WeightsError(f"{run}: not a finished training: {str(error).splitlines()[0]}") from error
+    info = read_run_info(run)
+    file = find_weights(run, epoch)
     model = Normalised(build(info.network, len(info.classes)))
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(read_weights(file))
     except RuntimeError as error:
-        raise WeightsError(f"{run / WEIGHTS_FILE}: not weights of {info.network}") from error
+        raise WeightsError(f"{file}: not weights of {info.network}") from error
     return model.eval(), info
 
 
@@ -86,6 +81,7 @@ def export(
     run: Path,
     out: Path,
     *,
+    epoch: str | int | None = None,
     changes: dict[str, str] | None = None,
     data: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -96,6 +92,8 @@ def export(
 
     Args:
         run: the folder that ``train`` wrote.
+        epoch: ``best``, ``last`` or a number counted from 1, of a training that is finished or not; None for the result
+            of a finished one. Kept are the best and the last epochs (``Recipe.keep_epochs``).
         out: the ONNX file to write; its card is written beside it, as Markdown.
         changes: texts of the description to set: ``name``, ``version``, ``licence``.
         data: the data set trained on; the file is scored on its validation cars and says so.
@@ -105,12 +103,15 @@ def export(
         What was written.
 
     Raises:
-        WeightsError: if the run is not finished.
+        WeightsError: if there are no such weights.
+        UsageError: if ``data`` is given and the run has no validation cars.
         DataError: if ``data`` lacks the validation cars.
         ModelError: if the file predicts something else than the network; it is not written then.
         OutputError: if the file cannot be written.
     """
-    model, info = read_run(run)
+    model, info = read_run(run, epoch)
+    if data is not None and not info.validation_cars:
+        raise UsageError(f"{run}: trained without validation cars, so there is nothing to score; leave the data out")
     info = ModelInfo.model_validate({**info.model_dump(), **(changes or {})})
     trial = run / "export.onnx"
     write_atomically(trial, _to_onnx(model, info))
@@ -246,7 +247,7 @@ def _round_depthwise(proto: onnx.ModelProto, info: ModelInfo) -> None:
 
 
 def _free_size(proto: onnx.ModelProto) -> None:
-    """Let the graph take photos of any size: it looks at two, and holds no shape but its input's and output's."""
+    """Let the graph take photos of any size: it is run at two, and holds no shape but its input's and output's."""
     for value in (*proto.graph.input, *proto.graph.output):
         dims = value.type.tensor_type.shape.dim
         dims[1].dim_param, dims[2].dim_param = "height", "width"

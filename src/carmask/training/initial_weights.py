@@ -1,4 +1,4 @@
-"""Begin a training with what another one has learnt: a run's weights, or a model file."""
+"""Initial weights from another training: a run's weights, or a model file (fine-tuning)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from carmask.errors import WeightsError
-from carmask.model.file import find_model, read_info
-from carmask.model.info import ModelInfo
+from carmask.model.file import find_model
+from carmask.training.epochs import read_weights
 from carmask.training.predictor import Normalised
 
 #: What the names of the last layers begin with: those that depend on the classes.
 HEAD = "network.head"
-
-#: A run's description of its model, beside its weights.
-INFO_FILE = "model.json"
 
 _Norm = nn.BatchNorm2d
 
@@ -48,37 +44,13 @@ def load_initial_weights(model: Normalised, file: Path, photos: Tensor) -> None:
         _load_onnx(model, find_model(file))
         _measure_norms(model, photos)
         return
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        state = load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{file}: not a readable safetensors file ({error})") from error
+    state = read_weights(file)
     own = model.state_dict()
     state |= {name: own[name] for name in own if name in state and _for_other_classes(name, state[name], own[name])}
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise WeightsError(f"{file}: not weights of this recipe's network") from error
-
-
-def initial_info(file: Path) -> ModelInfo | None:
-    """What a run's weights or a model file say of themselves; None for weights without their run's description.
-
-    Raises:
-        WeightsError: if the run's description cannot be read.
-        ModelError: if there is no such model, or its file is damaged.
-    """
-    if file.suffix.lower() != ".safetensors":
-        return read_info(find_model(file))
-    beside = file.with_name(INFO_FILE)
-    if not beside.is_file():
-        return None
-    try:
-        return ModelInfo.model_validate_json(beside.read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{beside}: not the description of a run that this version reads") from error
 
 
 def _for_other_classes(name: str, given: Tensor | np.ndarray, own: Tensor) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,18 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from carmask.data.classes import mirrored
-from carmask.data.table import Example
 from carmask.model.info import ModelInfo
 from carmask.networks import build
 from carmask.networks.network import car_logits
-from carmask.training.dataset.cache import PhotoCache
 from carmask.training.dataset.epoch import EpochPhotos
 from carmask.training.dataset.mixture import Mixture
-from carmask.training.history import CURVES_FILE, draw_curves, write_history
+from carmask.training.epochs import keep_epoch
+from carmask.training.history import CURVES_FILE, Row, draw_curves, write_history
 from carmask.training.initialise import initialise
 from carmask.training.losses import LabelLoss, compute_loss, find_loss, median_frequency
-from carmask.training.predictor import IMAGENET_MEAN, IMAGENET_STD, Normalised, TorchNetwork
+from carmask.training.predictor import Normalised, TorchNetwork
 from carmask.training.recipe import Recipe
-from carmask.training.validation import validate
-
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Normalised", "TorchNetwork", "Training", "rate_factor"]
+from carmask.training.validation import Checks, validate_all
 
 
 class Training(lightning.LightningModule):
@@ -41,25 +38,28 @@ class Training(lightning.LightningModule):
         self,
         recipe: Recipe,
         photos: Mixture,
-        checks: Sequence[Example],
+        checks: Checks,
         info: ModelInfo,
         *,
-        check_cache: PhotoCache | None = None,
+        mixed: bool = False,
         out: Path | None = None,
+        epoch_done: Callable[[Row], None] | None = None,
     ) -> None:
         """Set the training up.
 
         Args:
             recipe: its settings.
             photos: training photos.
-            checks: validation examples to score after every epoch.
+            checks: validation photos to score after every epoch.
             info: description of the model being trained.
-            check_cache: the same examples decoded at the model's input size, to compute the validation loss on.
-            out: the run's folder, which the history is written to after every epoch.
+            mixed: validate in 16 bits where that is safe, as it is trained.
+            out: the run's folder, which history and weights are written to after every epoch.
+            epoch_done: called by the first process with what each finished epoch measured.
         """
         super().__init__()
         self.recipe = recipe if recipe.epoch_photos else recipe.model_copy(update={"epoch_photos": len(photos)})
-        self._photos, self._checks, self._info, self._check_cache, self._out = photos, checks, info, check_cache, out
+        self._photos, self._checks, self._info, self._mixed = photos, checks, info, mixed
+        self._out, self._epoch_done = out, epoch_done
         self.model = Normalised(build(recipe.network, len(info.classes))).to(memory_format=torch.channels_last)
         initialise(self.model, recipe.initialisation)
         if recipe.encoder.frozen:
@@ -81,8 +81,6 @@ class Training(lightning.LightningModule):
         self._swap = None
         if photos.labels:
             self._swap = mirrored(info.classes) if recipe.augment.mirrors else np.arange(256, dtype=np.uint8)
-        #: Validation photos of extra data, by its name: their Dice is measured too.
-        self.extra_checks: dict[str, Sequence[Example]] = {}
         #: What each finished epoch measured.
         self.history: list[dict[str, float]] = []
 
@@ -137,24 +135,25 @@ class Training(lightning.LightningModule):
         # already, and would wait for ever for processes that wait for its validation.
         trained = {name: float(v) for name, v in self.trainer.callback_metrics.items() if name.startswith("train/")}
         measured: dict[str, float] = {}
-        if self._checks and self.trainer.is_global_zero:
-            mixed = self.recipe.precision != "32-true"
-            network = TorchNetwork(self.best_model(), self._info, mixed=mixed)
-            measured = validate(network, self._checks, self._check_cache, self._loss)
-            for name, examples in self.extra_checks.items():
-                measured[f"dice {name}"] = validate(network, examples, None, self._loss)["dice"]
+        if self.trainer.is_global_zero:
+            network = TorchNetwork(self.best_model(), self._info, mixed=self._mixed)
+            measured = validate_all(network, self._checks, self._loss)
         # One process scores; all must agree on when to stop.
         measured = self.trainer.strategy.broadcast(measured)
         for name, value in measured.items():
-            self.log(f"validation/{name}", value, prog_bar=name == "dice", rank_zero_only=False)
+            self.log(f"validation/{name}", value, prog_bar=name == "score", rank_zero_only=False)
         rate = self.lr_schedulers().get_last_lr()[0]  # type: ignore[union-attr]
         self.log("learning_rate", rate)
         row: dict[str, float] = {"epoch": float(self.current_epoch), "learning_rate": float(rate), **trained}
         row |= {f"validation/{name}": value for name, value in measured.items()}
         self.history.append(row)
         if self._out is not None and self.trainer.is_global_zero:
+            # Weights first: what the history names is there.
+            keep_epoch(self._out, self.current_epoch, self.best_model(), self.history, self.recipe)
             write_history(self._out, self.history)
             draw_curves(self._out / CURVES_FILE, {self.recipe.name: self.history})
+        if self._epoch_done is not None and self.trainer.is_global_zero:
+            self._epoch_done(row)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the history with the weights, so that a resumed run's curves go on."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from carmask.arrays import Photo
@@ -42,8 +41,6 @@ def write_pictures(network: TorchNetwork, examples: Sequence[Example], run: Path
     rows, channel_rows = [], []
     for example in examples:
         photo, truth = read_photo(example.photo), example.read_mask()
-        # Before the prediction, whose scores the network holds after it.
-        small = network_input(network, ReducedPhoto(photo, (photo.shape[0], photo.shape[1])))
         found = predict(network, photo)
         rows.append(
             [
@@ -53,8 +50,8 @@ def write_pictures(network: TorchNetwork, examples: Sequence[Example], run: Path
                 Tile("overlay", overlay(photo, found.mask)),
             ]
         )
-        if network.scores.shape[1] > 1:
-            channel_rows.append(_channels(network, example.name, small))
+        if network.model.network.channels > 1:
+            channel_rows.append(_channels(network, example.name, photo))
     written = [run / SHEET_FILE]
     write_picture(written[0], make_sheet(rows))
     if channel_rows:
@@ -65,16 +62,17 @@ def write_pictures(network: TorchNetwork, examples: Sequence[Example], run: Path
 
 def _channels(network: TorchNetwork, name: str, photo: Photo) -> list[Tile]:
     """Each channel's share of the probability by itself, then all of them (the first three classes) in colour."""
-    shares = torch.softmax(network.scores[0], dim=0).cpu().numpy()
+    small = network_input(network, ReducedPhoto(photo, (photo.shape[0], photo.shape[1])))
+    shares = network.scores(small)[0].softmax(0).cpu().numpy()
     classes = network.info.classes
     names = ["background", "mask 1", "mask 2"] if len(classes) == 1 else ["background", *classes]
     # 18 parts do not fit on a sheet; those that are there do.
     largest = np.argsort(-shares.mean(axis=(1, 2)), kind="stable")[:8]
-    network_input = sorted(largest.tolist())
+    shown = sorted(largest.tolist())
     colours = np.array(_CHANNEL_COLOURS if len(classes) == 1 else _palette(len(shares)), np.float32)
     mixed: NDArray[np.uint8] = np.clip(np.tensordot(shares, colours, axes=(0, 0)), 0, 255).astype(np.uint8)
-    singles = [Tile(names[index], (shares[index] * 255).astype(np.uint8)) for index in network_input]
-    return [Tile(name, photo), *singles, Tile("all channels", mixed)]
+    singles = [Tile(names[index], (shares[index] * 255).astype(np.uint8)) for index in shown]
+    return [Tile(name, small), *singles, Tile("all channels", mixed)]
 
 
 def _palette(count: int) -> list[tuple[int, int, int]]:

@@ -10,10 +10,7 @@ from torch import Tensor, nn
 from carmask.arrays import Photo, Probability
 from carmask.model.info import ModelInfo
 from carmask.networks.network import SegmentationNetwork, car_logits
-
-#: ImageNet's mean and standard deviation of RGB values in [0, 1], in torchvision's figures.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from carmask.training.normalisation import IMAGENET_MEAN, IMAGENET_STD
 
 
 class Normalised(nn.Module):
@@ -47,14 +44,11 @@ class Normalised(nn.Module):
 
 
 class TorchNetwork:
-    """A network in training, seen as ``inference`` sees a model file.
+    """A network in training, seen as ``prediction`` sees a model file.
 
     Attributes:
         info: the model's description.
-        scores: what the head gave for the photo that was run last: float32 (1, channels, ``*info.size``).
     """
-
-    scores: Tensor
 
     def __init__(self, model: Normalised, info: ModelInfo, *, mixed: bool = False) -> None:
         """Take a network.
@@ -66,20 +60,28 @@ class TorchNetwork:
         """
         self.model, self.info, self._mixed = model, info, mixed
 
-    def run(self, pixels: Photo) -> Probability:
-        """Predict: uint8 (height, width, 3) RGB to float32 (height, width) in [0, 1]."""
+    def scores(self, pixels: Photo) -> Tensor:
+        """Run the network: uint8 (height, width, 3) RGB to the head's float32 (1, channels, height, width)."""
         training = self.model.training
         self.model.eval()
         device = self.model.mean.device
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self._mixed):
-            self.scores = self.model(torch.from_numpy(np.array(pixels))[None].to(device))
-        logits = car_logits(self.scores, self.model.network.car_channels)
-        probability: Probability = logits[0, 0].sigmoid().cpu().numpy()
-        self.model.train(training)
-        return probability
+        try:
+            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self._mixed):
+                scores: Tensor = self.model(torch.from_numpy(np.array(pixels))[None].to(device))
+        finally:
+            self.model.train(training)
+        return scores
+
+    def probability(self, scores: Tensor) -> Probability:
+        """The probability of car that scores mean: float32 (height, width) in [0, 1]."""
+        found: Probability = car_logits(scores, self.model.network.car_channels)[0, 0].sigmoid().cpu().numpy()
+        return found
+
+    def run(self, pixels: Photo) -> Probability:
+        """Predict: uint8 (height, width, 3) RGB to float32 (height, width) in [0, 1]."""
+        return self.probability(self.scores(pixels))
 
     def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
-        """Predict the parts: float32 (1 + parts, ``*info.size``); see ``carmask.model.info.Network``."""
-        self.run(pixels)
-        shares: NDArray[np.float32] = self.scores[0].softmax(0).cpu().numpy()
+        """Predict the parts: float32 (1 + parts, ``*info.size``); see ``carmask.model.network.Network``."""
+        shares: NDArray[np.float32] = self.scores(pixels)[0].softmax(0).cpu().numpy()
         return shares

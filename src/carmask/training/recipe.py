@@ -68,7 +68,9 @@ class StageSettings(_Settings):
 class EarlyStoppingSettings(_Settings):
     """When to stop before all epochs are done; the best weights are returned to."""
 
-    monitor: Literal["dice", "loss", "accuracy", "f1"] = Field("dice", description="on the validation photos")
+    monitor: Literal["score", "dice", "loss", "accuracy", "f1"] = Field(
+        "score", description="on the validation photos; score: the weighted mean of all data sets, see score_weights"
+    )
     min_delta: float = Field(0.0, ge=0, description="less is no improvement")
     patience: int = Field(5, gt=0, description="epochs without improvement before stopping")
 
@@ -78,7 +80,6 @@ class Recipe(_Settings):
 
     name: str
     network: str
-    #: Trained photos for each car photo of the set are drawn without repetition until all have been seen.
     epoch_photos: int = Field(512, ge=0, description="photos that make an epoch, at whose end checkpoints come; 0: all")
     stages: tuple[StageSettings, ...] = Field(min_length=1)
     loss: str = "bce+dice"
@@ -96,11 +97,19 @@ class Recipe(_Settings):
     weight_decay: float = Field(1e-4, ge=0)
     warmup: float = Field(0.05, ge=0, lt=1, description="fraction of all steps in which the rate rises")
     average: float = Field(0.0, ge=0, lt=1, description="decay of the moving average of weights; 0 for none")
-    freeze_norm: bool = Field(False, description="leave BatchNorm's statistics as the start had them")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    freeze_norm: bool = Field(False, description="leave BatchNorm's statistics as the initial weights have them")
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+        "auto", description="auto: bf16-mixed where the hardware multiplies bfloat16, else 32-true"
+    )
     seed: int = Field(0, description="of the split, of which photos come when, and of all random changes")
     validation: int | float = Field(0.2, description="cars kept from training: how many, or which fraction")
     check_photos: int = Field(32, ge=0, description="validation photos scored after every epoch; 0 for none")
+    score_weights: Literal["shares", "equal"] = Field(
+        "shares",
+        description="of the data sets in the score that chooses the best epoch, the mean of their Dice (of parts: F1): "
+        "the share of the trained photos that comes from each, or equal ones",
+    )
+    keep_epochs: int = Field(10, ge=1, description="the weights of so many last epochs are kept, and of the best one")
     early_stopping: EarlyStoppingSettings | None = None
     encoder: EncoderSettings = EncoderSettings()
     augment: AugmentSettings = AugmentSettings()

@@ -2,27 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from carmask import geometry
+from carmask.arrays import Mask, Photo, Probability
 from carmask.data.parts import PartsExample
 from carmask.data.table import Example
-from carmask.evaluation.metrics import Confusion, confusion
+from carmask.errors import DataError
+from carmask.evaluation.metrics import Confusion, confusion, overlap
 from carmask.evaluation.part_scores import added
-from carmask.evaluation.scoring import evaluate, summarise
+from carmask.images import ReducedPhoto
+from carmask.model.info import ModelInfo
 from carmask.prediction.parts import most_probable
+from carmask.prediction.predict import open_for, predict_reduced
+from carmask.prediction.stages import network_input
+from carmask.prefetch import prefetch
 from carmask.training.dataset.cache import PhotoCache
 from carmask.training.losses import LabelLoss, Loss, compute_loss
 from carmask.training.predictor import TorchNetwork
 
 
+@dataclass(frozen=True)
+class Checks:
+    """The photos that are scored after every epoch.
+
+    Attributes:
+        sets: by data set; the main one's name is "".
+        weights: of each data set in the score that chooses the best epoch.
+        cache: the main set's photos at the network's input size; None leaves its loss and F1 out.
+    """
+
+    sets: Mapping[str, Sequence[Example]] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    cache: PhotoCache | None = None
+
+
+class _Measured(NamedTuple):
+    """What one photo gave; ``loss`` and ``confusion`` are None where they were not measured."""
+
+    dice: float
+    accuracy: float
+    loss: float | None
+    confusion: Confusion | None
+
+
+class _Given:
+    """A network whose prediction is known already, so that the scores behind it are computed once."""
+
+    def __init__(self, info: ModelInfo, probability: Probability) -> None:
+        self.info, self._probability = info, probability
+
+    def run(self, pixels: Photo) -> Probability:  # noqa: ARG002  # it is of these pixels
+        return self._probability
+
+    def run_parts(self, pixels: Photo) -> Probability:
+        raise NotImplementedError
+
+
+def validate_all(network: TorchNetwork, checks: Checks, loss: Loss | LabelLoss) -> dict[str, float]:
+    """Score every data set.
+
+    Args:
+        network: in training.
+        checks: what to score.
+        loss: the recipe's.
+
+    Returns:
+        What ``validate`` finds of the main set; ``dice NAME`` of each extra set; and ``score``, by ``score_of``. Empty
+        if there is nothing to score.
+    """
+    found = {
+        name: validate(network, examples, None if name else checks.cache, loss)
+        for name, examples in checks.sets.items()
+    }
+    if not found:
+        return {}
+    row = dict(found.get("", {})) | {f"dice {name}": one["dice"] for name, one in found.items() if name}
+    return row | {"score": score_of(found, checks.weights)}
+
+
 def validate(
     network: TorchNetwork, examples: Sequence[Example], cache: PhotoCache | None, loss: Loss | LabelLoss
 ) -> dict[str, float]:
-    """Score as ``carmask evaluate`` does, and compute the loss on the way.
+    """Score as ``carmask evaluate`` does, and compute the loss on the same scores.
 
     Args:
         network: in training.
@@ -34,32 +102,76 @@ def validate(
         ``dice``: mean over images at native size; ``accuracy``: fraction of right pixels at native size, of car against
         background; ``loss`` at the network's size; for parts ``f1``, the mean over the parts at native size, as
         ``carmask.evaluation.part_scores`` has it.
+
+    Raises:
+        PhotoError: if a photo or mask cannot be read.
+        DataError: if a mask has another size than its photo.
     """
-    losses: list[float] = []
-    names = network.info.classes
-    confusions: list[Confusion] = []
 
-    # ``evaluate`` reports each photo right after its prediction, whose scores the network still holds.
-    def note(done: int, _: int) -> None:
+    def load(example: Example) -> tuple[ReducedPhoto, Mask]:
+        photo, truth = open_for(network, example.photo), example.read_mask()
+        if truth.shape != photo.size:
+            raise DataError(
+                f"{example.mask or example.name}: the mask is {truth.shape[1]}x{truth.shape[0]}, its photo "
+                f"{photo.size[1]}x{photo.size[0]}"
+            )
+        return photo, truth
+
+    measured = []
+    for index, (example, loading) in enumerate(zip(examples, prefetch(load, examples), strict=True)):
+        photo, truth = loading.result()
         if cache is None:
-            return
-        masks = torch.from_numpy(cache.read(done - 1, network.info.size)[1])[None].to(network.scores.device)
-        car_channels = network.model.network.car_channels
-        losses.append(float(compute_loss(loss, network.scores, masks, car_channels, labels=cache.labels)))
-        example = examples[done - 1]
-        if network.info.parts and isinstance(example, PartsExample):
-            truth = example.read_labels()
-            shape = (truth.shape[0], truth.shape[1])
-            place = network.info.place(shape)
-            shares = [geometry.without_bars(one, place) for one in network.scores[0].softmax(0).cpu().numpy()]
-            confusions.append(confusion(most_probable(np.stack(shares), shape), truth, len(names) + 1))
-
-    scores = evaluate(network, examples, progress=note)
-    # Wrong pixels are those in one mask and not in the other: (true + predicted) (1 - Dice).
-    right = [1.0 - (score.true_area + score.predicted_area) * (1.0 - score.dice) for score in scores]
-    measured = {"dice": summarise(scores).mean, "accuracy": sum(right) / len(right)}
+            measured.append(_measure(predict_reduced(network, photo).mask, truth))
+            continue
+        # One forward pass gives both the prediction and the loss.
+        scores = network.scores(network_input(network, photo))
+        found = predict_reduced(_Given(network.info, network.probability(scores)), photo).mask
+        value = _loss(network, scores, cache, index, loss)
+        parts = _confusion(network.info, scores, example) if isinstance(example, PartsExample) else None
+        measured.append(_measure(found, truth)._replace(loss=value, confusion=parts))
+    mean = {"dice": _mean([one.dice for one in measured]), "accuracy": _mean([one.accuracy for one in measured])}
+    losses = [one.loss for one in measured if one.loss is not None]
+    confusions = [one.confusion for one in measured if one.confusion is not None]
     if losses:
-        measured["loss"] = sum(losses) / len(losses)
+        mean["loss"] = _mean(losses)
     if confusions:
-        measured["f1"] = added(confusions).mean("f1", background=False)
-    return measured
+        mean["f1"] = added(confusions).mean("f1", background=False)
+    return mean
+
+
+def score_of(measured: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]) -> float:
+    """The score that chooses the best epoch: the mean of the data sets' F1 (of parts) or Dice, weighted.
+
+    Args:
+        measured: what ``validate`` found, by data set.
+        weights: of each data set, not all 0; they need not add up to 1.
+
+    Returns:
+        ``sum(weight * value) / sum(weight)``, in [0, 1].
+    """
+    total = sum(weights[name] for name in measured)
+    return sum(weights[name] * one.get("f1", one["dice"]) for name, one in measured.items()) / total
+
+
+def _measure(mask: Mask, truth: Mask) -> _Measured:
+    found = overlap(mask, truth)
+    return _Measured(found.dice, found.accuracy((truth.shape[0], truth.shape[1])), None, None)
+
+
+def _loss(network: TorchNetwork, scores: Tensor, cache: PhotoCache, index: int, loss: Loss | LabelLoss) -> float:
+    masks = torch.from_numpy(cache.read(index, network.info.size)[1])[None].to(scores.device)
+    return float(compute_loss(loss, scores, masks, network.model.network.car_channels, labels=cache.labels))
+
+
+def _confusion(info: ModelInfo, scores: Tensor, example: PartsExample) -> Confusion | None:
+    if not info.parts:
+        return None
+    truth = example.read_labels()
+    shape = (truth.shape[0], truth.shape[1])
+    place = info.place(shape)
+    shares = [geometry.without_bars(one, place) for one in scores[0].softmax(0).cpu().numpy()]
+    return confusion(most_probable(np.stack(shares), shape), truth, len(info.classes) + 1)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -10,8 +10,8 @@ import click
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
 from carmask.cli.options import out_option, progress_option
-from carmask.cli.progress import progress_bar
-from carmask.cli.types import FOLDER_SHARE, PATH
+from carmask.cli.progress import log_lines, progress_bar, shows_bar
+from carmask.cli.types import EXTRA_FOLDER, PATH
 
 _INPUT = "Data and initial weights"
 _WHERE = "Where and how long"
@@ -23,7 +23,8 @@ _WHERE = "Where and how long"
     examples=(
         "carmask train default --data carvana/ --out runs/default",
         "carmask train unet-320 --data carvana/ --out runs/unet --set loss=bce+dice --minutes 10",
-        "carmask train default-wide --init default.onnx --data carvana/ --extra-data street/=0.15 --out runs/wide",
+        "carmask train default-wide --init default --data carvana/ --extra-data street/=0.15 --out runs/wide",
+        "carmask train default-wide --data more/ --validation-cars default --extra-data wild/=0.2:0.2 --out runs/more",
     ),
 )
 @click.argument("recipe", metavar="RECIPE", help="The name of a shipped recipe, such as default, or a TOML file.")
@@ -47,18 +48,35 @@ _WHERE = "Where and how long"
 @option(
     "--extra-data",
     renamed=["--also"],
-    type=FOLDER_SHARE,
+    type=EXTRA_FOLDER,
     multiple=True,
     metavar="DIR=SHARE",
     section=_INPUT,
-    help="Take this share of the photos from another data set; repeatable.",
+    help="Take this share of the photos from another data set, or a folder of data sets; repeatable. "
+    "DIR=SHARE:0.2 holds out a fifth of its cars, DIR=SHARE:ranges a contiguous range of names.",
+)
+@option(
+    "--hold-out",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.5,
+    show_default=True,
+    metavar="FRACTION",
+    section=_INPUT,
+    help="The part of the cars of extra data that is validated on, not trained on.",
+)
+@option(
+    "--validation-cars",
+    metavar="FILE|NAME",
+    section=_INPUT,
+    help="Validate on the cars of this list, one a line, or on those that this model was validated on. Without it: "
+    "those of the model given by --init, else the recipe's choice.",
 )
 @option(
     "--backgrounds",
     type=PATH,
     metavar="DIR",
     section=_INPUT,
-    help="Pictures without cars, for recipes that replace backgrounds.",
+    help="Pictures without cars, sub-folders included, for recipes that replace backgrounds.",
 )
 @option(
     "--init",
@@ -136,7 +154,9 @@ def train(
     data: Path,
     out: Path,
     change: tuple[str, ...],
-    extra_data: tuple[tuple[Path, float], ...],
+    extra_data: tuple[tuple[Path, float, float | None, bool], ...],
+    hold_out: float,
+    validation_cars: str | None,
     backgrounds: Path | None,
     init: Path | None,
     encoder_weights: Path | None,
@@ -150,28 +170,40 @@ def train(
 ) -> None:
     """Train a network by a recipe.
 
-    Writes to the run's folder: settings, versions, the list of the data, history.csv, curves.png, TensorBoard's log,
-    checkpoints, and at the end the weights and a sheet of validation photos. 'carmask export' makes a model file of it.
+    Writes to the run's folder: settings, versions, the list of the data, train.log, history.csv, curves.png,
+    TensorBoard's log, checkpoints, the weights of the best and the last epochs, and at the end the resulting weights
+    and a sheet of validation photos. 'carmask export' makes a model file of it, before the end too.
+
+    --progress lines prints a line for each epoch, and one a minute within long epochs. They are in train.log, too.
 
     After an interruption the same command continues from the last checkpoint.
     """
     need("torch", "train")
-    from carmask.training.extra_data import Sources
+    from carmask.training.extra_data import ExtraFolder, Sources
+    from carmask.training.machines import Machines
     from carmask.training.recipe import load_recipe
-    from carmask.training.train import Machines
+    from carmask.training.run_folder import read_run_info
+    from carmask.training.split import read_validation_cars
     from carmask.training.train import train as run
 
     settings = load_recipe(recipe, list(change))
-    with progress_bar("decoding photos", "photos") as step:
+    extra = tuple(
+        ExtraFolder(folder, share, hold_out if own is None else own, ranges)
+        for folder, share, own, ranges in extra_data
+    )
+    kept = () if validation_cars is None else read_validation_cars(validation_cars)
+    with log_lines("carmask.training"), progress_bar("decoding photos", "photos") as step:
         weights = run(
             settings,
             data,
             out,
-            sources=Sources(extra_data, backgrounds, init, encoder_weights),
+            sources=Sources(extra, backgrounds, init, encoder_weights, kept),
             cache=cache,
             machines=Machines(device, devices, nodes, strategy, minutes, processor_minutes),
             report=lambda _, done, total: step(done, total),
+            bar=shows_bar(),
         )
     # Lightning runs this command once for each further device.
     if os.environ.get("LOCAL_RANK", "0") == "0":
-        print(f"trained: {weights}; make a model of it with: carmask export {out} --data {data} --out model.onnx")
+        score = f" --data {data}" if read_run_info(out).validation_cars else ""
+        print(f"trained: {weights}; make a model of it with: carmask export {out}{score} --out model.onnx")

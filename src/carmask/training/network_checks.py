@@ -1,0 +1,48 @@
+"""What a recipe asks of its network, its loss and the device, found out before anything is decoded."""
+
+from __future__ import annotations
+
+import torch
+
+from carmask.errors import DeviceError, RecipeError
+from carmask.networks import find_network
+from carmask.training.losses import WITH_BCE, LabelLoss, find_loss
+from carmask.training.recipe import Recipe
+
+
+def check_network(recipe: Recipe, classes: int) -> None:
+    """See whether a recipe's network can be trained as the recipe says.
+
+    Args:
+        recipe: the settings.
+        classes: how many the data has, besides background.
+
+    Raises:
+        UnknownNameError: if there is no such network or loss.
+        RecipeError: if they do not fit each other.
+    """
+    entry, loss = find_network(recipe.network), find_loss(recipe.loss)
+    with torch.device("meta"):  # shapes only
+        network = entry.build(classes)
+    for stage in recipe.stages:
+        for height, width in (stage.size, stage.shown, stage.locate or stage.size):
+            if min(height, width) < 1 or height % network.multiple or width % network.multiple:
+                raise RecipeError(f"stages: {width}x{height}: {recipe.network} takes multiples of {network.multiple}")
+    if isinstance(loss, LabelLoss) and network.channels == 1:
+        raise RecipeError(f"loss: {recipe.loss} needs several channels, {recipe.network} has one; use bce")
+    if recipe.class_weights != "none" and not (isinstance(loss, LabelLoss) and classes > 1):
+        raise RecipeError("class_weights: they are for parts, and a sparse-categorical loss; set class_weights=none")
+    if recipe.border and recipe.loss not in WITH_BCE:
+        raise RecipeError(f"border: {recipe.loss} has no BCE to weigh; use one of: {', '.join(sorted(WITH_BCE))}")
+    if (recipe.encoder.weights == "imagenet" or recipe.encoder.frozen) and network.encoder_module() is None:
+        raise RecipeError(f"encoder: {recipe.network} has none; set encoder.weights=none and encoder.frozen=false")
+
+
+def check_device(device: str) -> None:
+    """See whether the device that was asked for is there.
+
+    Raises:
+        DeviceError: if it is not.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("no CUDA device is available to torch; train on the device cpu")

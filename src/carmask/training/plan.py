@@ -1,0 +1,210 @@
+"""What a training will do, found out before it starts: a request that cannot be met is refused here, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from carmask import geometry
+from carmask.data.classes import mirrored
+from carmask.data.dataset import read_data
+from carmask.data.duplicates import group_cars
+from carmask.data.split import Split
+from carmask.data.table import Example, of_cars, sample
+from carmask.errors import DataError, RecipeError, WeightsError
+from carmask.geometry import Size
+from carmask.images import picture_size
+from carmask.model.file import find_model, read_info
+from carmask.model.info import ExtraData, ModelInfo
+from carmask.training import normalisation
+from carmask.training.extra_data import ExtraSet, Sources, find_backgrounds, read_extra
+from carmask.training.recipe import Recipe
+from carmask.training.run_folder import INFO_FILE, check_data_of, check_recipe_of, read_run_info
+from carmask.training.split import choose_split
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training that can be done, as far as can be said without its network.
+
+    Attributes:
+        recipe: its settings.
+        info: the description of the model that it makes.
+        examples: the main data set.
+        split: its cars by use.
+        extra: extra sets.
+        backgrounds: pictures without cars.
+        sources: the request's other sources.
+        photo: (height, width) of the first photo that is trained on.
+    """
+
+    recipe: Recipe
+    info: ModelInfo
+    examples: list[Example] = field(repr=False)
+    split: Split = field(repr=False)
+    extra: list[ExtraSet] = field(repr=False)
+    backgrounds: list[Example] = field(repr=False)
+    sources: Sources
+    photo: Size
+
+    @property
+    def trained_on(self) -> list[Example]:
+        """The main set's photos to train on."""
+        return of_cars(self.examples, self.split.train)
+
+    @property
+    def checks(self) -> dict[str, list[Example]]:
+        """The photos that are scored after every epoch, by data set; the main set first, as "" ."""
+        count = self.recipe.check_photos
+        sets = {"": sample(of_cars(self.examples, self.split.validation), count)}
+        sets |= {one.name: sample(one.validation(), (count + 1) // 2) for one in self.extra}
+        return {name: photos for name, photos in sets.items() if photos}
+
+    @property
+    def score_weights(self) -> dict[str, float]:
+        """How much each data set counts in the score that chooses the best epoch, by its name in ``checks``.
+
+        Those of ``checks`` alone, so they need not add up to 1: the score is divided by their sum.
+        """
+        if self.recipe.score_weights == "equal":
+            return dict.fromkeys(self.checks, 1.0)
+        shares = {"": 1.0 - sum(one.share for one in self.extra)} | {one.name: one.share for one in self.extra}
+        return {name: shares[name] for name in self.checks}
+
+
+def plan_training(recipe: Recipe, data: Path, out: Path, sources: Sources) -> Plan:
+    """Read the data sets, split them, and see whether the training can be done. Nothing is written.
+
+    Args:
+        recipe: the settings.
+        data: the main data set, as ``read_data`` takes it.
+        out: the folder of the run.
+        sources: what is taken beside the data set.
+
+    Returns:
+        The plan.
+
+    Raises:
+        DataError: if a data set is incomplete or too small.
+        PhotoError: if a photo cannot be read.
+        RecipeError: if the recipe does not fit the data, no car would be validated on although some should be, or
+            ``out`` holds another run.
+        WeightsError: if there are no such weights.
+        ModelError: if there is no such model to take initial weights of.
+    """
+    examples, classes = read_data(data)
+    _check_recipe(recipe, classes)
+    check_recipe_of(out, recipe)
+    initial = None if sources.initial_weights is None else initial_info(sources.initial_weights)
+    # A run that is resumed keeps its split, whether or not its initial weights are named again.
+    earlier = read_run_info(out) if initial is None and (out / INFO_FILE).exists() else initial
+    if sources.encoder_weights is not None and not sources.encoder_weights.is_file():
+        raise WeightsError(f"{sources.encoder_weights}: there is no such file")
+    extra = read_extra(sources.extra, seed=recipe.seed, initial=earlier)
+    # Photos of the challenge are by car; parts come from anywhere, and the same photo may be there twice.
+    groups = group_cars(examples) if len(classes) > 1 else None
+    split = choose_split(
+        data,
+        examples,
+        recipe.validation,
+        seed=recipe.seed,
+        groups=groups,
+        given=sources.validation_cars,
+        initial=earlier,
+    )
+    trained_on = of_cars(examples, split.train)
+    _check_amounts(recipe, data, trained_on, extra)
+    if recipe.early_stopping is not None and not split.validation:
+        raise RecipeError("validation: early stopping needs cars to validate on; raise validation, or leave it out")
+    backgrounds = [] if sources.backgrounds is None else find_backgrounds(sources.backgrounds)
+    photo = picture_size(trained_on[0].photo)
+    info = _describe(recipe, data, split, classes, photo, extra, initial)
+    return Plan(recipe, check_data_of(out, info), examples, split, extra, backgrounds, sources, photo)
+
+
+def initial_info(file: Path) -> ModelInfo | None:
+    """What a run's weights or a model file say of themselves; None for weights without their run's description.
+
+    Raises:
+        WeightsError: if there is no such file, or the run's description cannot be read.
+        ModelError: if there is no such model, or its file is damaged.
+    """
+    if file.suffix.lower() != ".safetensors":
+        return read_info(find_model(file))
+    if not file.is_file():
+        raise WeightsError(f"{file}: there is no such file")
+    return read_run_info(file.parent) if file.with_name(INFO_FILE).is_file() else None
+
+
+def _check_recipe(recipe: Recipe, classes: tuple[str, ...]) -> None:
+    parts = len(classes) > 1
+    for stage in recipe.stages:
+        for height, width in (stage.shown, stage.locate or stage.size):
+            if height > stage.height or width > stage.width:
+                raise RecipeError(f"stages: a window of {width}x{height} in photos of {stage.width}x{stage.height}")
+        if stage.locate is not None and parts:
+            raise RecipeError("stages: locate is for masks of whole cars, not for parts")
+        if 0 < recipe.epoch_photos < stage.batch:
+            raise RecipeError(f"epoch_photos: {recipe.epoch_photos} do not fill a batch of {stage.batch}")
+    if parts and any(recipe.changes(epoch).changes_scenes for epoch in range(recipe.epochs)):
+        raise RecipeError("augment: background, negative and crop are for masks of whole cars; set them to 0")
+    if parts and recipe.augment.mirrors:
+        try:
+            mirrored(classes)
+        except DataError as error:
+            raise RecipeError(f"augment: {error}; set flip, flip_up_down and five to 0") from error
+    stop = recipe.early_stopping
+    if stop is not None and stop.monitor == "f1" and not parts:
+        raise RecipeError("early_stopping.monitor: f1 is measured on parts only; use score")
+    if stop is not None and stop.monitor == "loss" and recipe.stages[-1].locate:
+        raise RecipeError("early_stopping.monitor: with locate no loss is measured; use score")
+
+
+def _check_amounts(recipe: Recipe, data: Path, trained_on: Sequence[Example], extra: Sequence[ExtraSet]) -> None:
+    if recipe.epoch_photos == 0 and len(trained_on) < max(stage.batch for stage in recipe.stages):
+        raise RecipeError(f"{data}: {len(trained_on)} photos to train on do not fill a batch")
+    photos = recipe.epoch_photos or len(trained_on)
+    for one in extra:
+        if not round(one.share * photos):
+            raise RecipeError(
+                f"{one.name}: a share of {one.share:.3g} of the {photos} photos of an epoch is none; raise the share, "
+                "or epoch_photos"
+            )
+
+
+def _describe(
+    recipe: Recipe,
+    data: Path,
+    split: Split,
+    classes: tuple[str, ...],
+    photo: Size,
+    extra: Sequence[ExtraSet],
+    initial: ModelInfo | None,
+) -> ModelInfo:
+    final = recipe.stages[-1]
+    height, width = final.taken
+    info = ModelInfo(
+        name=recipe.name,
+        version="1",
+        network=recipe.network,
+        classes=classes,
+        height=height,
+        width=width,
+        localisation_size=final.locate,
+        # Photos are stretched for training; where that is more than prediction would do, it must do so too.
+        stretch=final.locate is None and geometry.fit_letterbox(photo, (height, width)).inner != (height, width),
+        normalisation=normalisation.describe(),
+        threshold=0.5,
+        training_data=f"{len(split.train)} cars of {data.resolve().name}",
+        training_cars=split.train,
+        validation_cars=split.validation,
+        extra_data=tuple(one.describe() for one in extra),
+        licence="the terms of the training data apply",
+    )
+    rest = frozenset[str]() if initial is None else initial.seen() - info.seen()
+    if initial is None or not rest:
+        return info
+    # What the initial weights have seen, the new model has seen too.
+    before = ExtraData(name=initial.name, share=0.0, training_cars=tuple(sorted(rest)), validation_cars=())
+    return info.model_copy(update={"extra_data": (*info.extra_data, before)})

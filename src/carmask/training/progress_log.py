@@ -1,0 +1,159 @@
+"""Lines that say how far a training is: one for every epoch, and one a minute within long epochs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+
+from carmask.errors import OutputError
+from carmask.images import make_folder
+from carmask.training.history import Row
+from carmask.training.pace import Pace
+from carmask.training.recipe import Recipe
+
+#: Where all lines go; whoever wants to show them adds a handler.
+LOGGER = logging.getLogger("carmask.training")
+#: Seconds between lines within an epoch.
+EVERY = 60.0
+
+
+class ProgressLog(Callback):
+    """Writes lines to ``LOGGER``: step, losses, scores of every data set, speed, time left.
+
+    The module calls ``epoch_done`` itself, because Lightning calls callbacks before the module has validated.
+    """
+
+    def __init__(self, *, every: float = EVERY, clock: Callable[[], float] = time.monotonic) -> None:
+        """Set it up.
+
+        Args:
+            every: seconds between lines within an epoch.
+            clock: what time is read from, in seconds.
+        """
+        self._every, self._clock = every, clock
+        self._pace: Pace | None = None
+        self._recipe: Recipe | None = None
+        self._begun = self._last_line = self._trained = 0.0
+        self._best: float | None = None
+        self._world, self._writes = 1, True
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Take what the lines need of the training."""
+        self._recipe, self._world, self._writes = pl_module.recipe, trainer.world_size, trainer.is_global_zero
+        self._pace = Pace(pl_module.recipe)
+        self._best = max(
+            (row["validation/score"] for row in pl_module.history if "validation/score" in row), default=None
+        )
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        """Start the epoch's clock."""
+        self._begun = self._last_line = self._clock()
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, _: Any, outputs: Any, __: Any, index: int) -> None:
+        """Write a line if the last one is long ago."""
+        now = self._clock()
+        if now - self._last_line < self._every or not self._writes:
+            return
+        assert self._recipe is not None
+        assert self._pace is not None
+        self._last_line = now
+        epoch, recipe = trainer.current_epoch, self._recipe
+        done = (index + 1) * recipe.stage(epoch).batch * self._world
+        pace = self._pace.with_epoch(epoch, done, now - self._begun)
+        loss = f"loss {float(outputs['loss']):.4f}, " if isinstance(outputs, dict) and "loss" in outputs else ""
+        LOGGER.info(
+            "epoch %d/%d, step %d/%d: %s%.1f photos/s, %s left",
+            epoch + 1,
+            recipe.epochs,
+            index + 1,
+            self._steps(epoch),
+            loss,
+            done / max(now - self._begun, 1e-6),
+            duration(pace.left(epoch, done)),
+        )
+
+    def on_train_epoch_end(self, *_: Any) -> None:
+        """Stop the epoch's clock: validation comes next."""
+        self._trained = self._clock()
+
+    def epoch_done(self, row: Row) -> None:
+        """Write an epoch's line.
+
+        Args:
+            row: what it measured.
+        """
+        assert self._recipe is not None
+        assert self._pace is not None
+        epoch, recipe, seconds = int(row["epoch"]), self._recipe, self._trained - self._begun
+        photos = self._steps(epoch) * recipe.stage(epoch).batch * self._world
+        self._pace = self._pace.with_epoch(epoch, photos, seconds, checks=self._clock() - self._trained)
+        parts = [", ".join(f"{name} {row[f'train/{name}']:.4f}" for name in ("loss",) if f"train/{name}" in row)]
+        parts.append(describe_scores(row))
+        score = row.get("validation/score")
+        if score is not None and (self._best is None or score > self._best):
+            self._best = score
+            parts[-1] += " (best)"
+        parts.append(f"learning rate {row['learning_rate']:.1e}")
+        parts.append(f"{photos / max(seconds, 1e-6):.1f} photos/s")
+        parts.append(f"{duration(self._pace.left(epoch + 1, 0))} left")
+        step = sum(self._steps(number) for number in range(epoch + 1))
+        total = sum(self._steps(number) for number in range(recipe.epochs))
+        text = "; ".join(part for part in parts if part)
+        LOGGER.info("epoch %d/%d, step %d/%d: %s", epoch + 1, recipe.epochs, step, total, text)
+
+    def _steps(self, epoch: int) -> int:
+        assert self._recipe is not None
+        return self._recipe.epoch_photos // self._recipe.stage(epoch).batch // self._world
+
+
+def describe_scores(row: Row) -> str:
+    """The validation figures of an epoch: ``validation loss 0.0312, Dice 0.9871, street 0.9412, score 0.9853``."""
+    texts = []
+    for key, value in row.items():
+        name = key.removeprefix("validation/")
+        if name == key or name == "accuracy":
+            continue
+        title = {"loss": "validation loss", "dice": "Dice", "f1": "F1"}.get(name, name.removeprefix("dice "))
+        texts.append(f"{title} {value:.4f}")
+    return ", ".join(texts)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: ``45 s``, ``12 min``, ``3 h 05 min``; ``?`` for None."""
+    if seconds is None:
+        return "?"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+@contextmanager
+def log_file(file: Path) -> Iterator[None]:
+    """Write the lines to a file too, with the time of each; an earlier run's lines stay.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    make_folder(file.parent)
+    try:
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be written ({error.strerror})") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
+    before = LOGGER.level
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        LOGGER.setLevel(before)
+        LOGGER.removeHandler(handler)
+        handler.close()

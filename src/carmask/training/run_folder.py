@@ -1,0 +1,129 @@
+"""The folder of a training run: names of its files, and what of them says whether a run can be resumed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from carmask._version import __version__
+from carmask.data.split import Split
+from carmask.data.table import Example
+from carmask.errors import RecipeError, WeightsError
+from carmask.images import make_folder, write_atomically
+from carmask.model.info import ModelInfo
+from carmask.training.recipe import Recipe
+
+RECIPE_FILE = "recipe.json"
+#: The run's description of its model.
+INFO_FILE = "model.json"
+VERSIONS_FILE = "versions.json"
+DATA_FILE = "data.csv"
+LOG_FILE = "train.log"
+#: The trained weights of a finished run.
+WEIGHTS_FILE = "weights.safetensors"
+#: What an interrupted run is resumed from.
+LAST_FILE = "last.ckpt"
+#: Weights after single epochs, by ``epoch_file``.
+EPOCHS_FOLDER = "epochs"
+
+
+def epoch_file(run: Path, epoch: int) -> Path:
+    """Where a run keeps the weights after an epoch, counted from 0; the file's name counts from 1."""
+    return run / EPOCHS_FOLDER / f"{epoch + 1:04}.safetensors"
+
+
+def check_recipe_of(run: Path, recipe: Recipe) -> None:
+    """Refuse to resume a run with other settings. The precision may differ: a run may go on on another machine.
+
+    Raises:
+        RecipeError: if the folder holds a run of another recipe.
+    """
+    file = run / RECIPE_FILE
+    if not file.exists():
+        return
+    try:
+        before = Recipe.model_validate_json(file.read_text())
+    except (ValidationError, OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{file}: not settings of a run that this version can resume") from error
+    if before.model_copy(update={"precision": recipe.precision}) != recipe:
+        raise RecipeError(f"{run}: holds a run with other settings; choose another folder")
+
+
+def check_data_of(run: Path, info: ModelInfo) -> ModelInfo:
+    """Refuse to resume a run on other data.
+
+    Args:
+        run: the folder.
+        info: the model's description as this call would have it.
+
+    Returns:
+        The description; what the initial weights had seen is taken from the run if this call does not name them.
+
+    Raises:
+        RecipeError: if the folder holds a run on other extra data, or with another split.
+    """
+    if not (run / INFO_FILE).exists():
+        return info
+    try:
+        before = ModelInfo.model_validate_json((run / INFO_FILE).read_text())
+    except (ValidationError, OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{run / INFO_FILE}: not the description of a run that this version can resume") from error
+    if [one for one in before.extra_data if one.share] != [one for one in info.extra_data if one.share]:
+        raise RecipeError(f"{run}: holds a run with other extra data; choose another folder")
+    if (before.training_cars, before.validation_cars) != (info.training_cars, info.validation_cars):
+        raise RecipeError(f"{run}: holds a run with other training or validation cars; choose another folder")
+    return info.model_copy(update={"extra_data": before.extra_data})
+
+
+def read_run_info(run: Path) -> ModelInfo:
+    """A run's description of its model.
+
+    Raises:
+        WeightsError: if it cannot be read.
+    """
+    file = run / INFO_FILE
+    try:
+        return ModelInfo.model_validate_json(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WeightsError(f"{run}: not a training run: {error.strerror}: {INFO_FILE}") from error
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{file}: not the description of a run that this version reads") from error
+
+
+def write_description(
+    run: Path, recipe: Recipe, info: ModelInfo, data: Iterable[tuple[Sequence[Example], Split]], precision: str
+) -> None:
+    """Write what a run says of itself: settings, model, versions, and the use of each photo.
+
+    Raises:
+        OutputError: if a file cannot be written.
+    """
+    make_folder(run)
+    versions = {**_versions(), "precision": precision}
+    write_atomically(run / RECIPE_FILE, recipe.model_dump_json(indent=1).encode())
+    write_atomically(run / INFO_FILE, info.model_dump_json(indent=1).encode())
+    write_atomically(run / VERSIONS_FILE, json.dumps(versions, indent=1).encode())
+    write_atomically(run / DATA_FILE, _list_data(data))
+
+
+def _versions() -> dict[str, str]:
+    packages = ("torch", "torchvision", "lightning", "numpy", "opencv-python-headless", "segmentation-models-pytorch")
+    found = {package: version(package) for package in packages}
+    return {"carmask": __version__, "python": platform.python_version(), "machine": platform.machine(), **found}
+
+
+def _list_data(data: Iterable[tuple[Sequence[Example], Split]]) -> bytes:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("image", "car", "view", "use", "file"))
+    for examples, split in data:
+        use = dict.fromkeys(split.train, "train") | dict.fromkeys(split.validation, "validation")
+        writer.writerows((e.name, e.car, e.view, use[e.car], e.photo) for e in examples)
+    return buffer.getvalue().encode()
