@@ -10,7 +10,7 @@ TERMS := trained on photos of the Carvana Image Masking Challenge (Kaggle): the 
 TRAIN = $(BIN)/carmask train --data $(DATA)
 AGAIN = --set learning_rate=6e-4 --set 'stages=[{height=896,width=1344,window=[448,832],locate=[192,288],batch=8,epochs=8}]'
 
-.PHONY: setup demo test check format bench docs model clean
+.PHONY: setup demo test check format bench docs sbom model clean
 
 # The base install: all that cutting needs, free of torch.
 $(STAMPS)/base: pyproject.toml
@@ -53,6 +53,11 @@ docs: $(STAMPS)/all  ## the documentation as a site, in site/
 	$(BIN)/python benchmarks/report.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "Open site/index.html"
+
+sbom: $(STAMPS)/base  ## the software bill of materials of the base install, CycloneDX JSON
+	$(PYTHON) -m venv .venv-sbom && .venv-sbom/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom
+	.venv-sbom/bin/cyclonedx-py environment $(BIN)/python --output-file sbom.json
+	rm -rf .venv-sbom
 
 bench: $(STAMPS)/all  ## every claim of speed, measured side by side (a quarter of an hour)
 	failed=; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; \

@@ -5,6 +5,8 @@ All that is known of a model stands in the file's metadata under the key ``carma
 
 from __future__ import annotations
 
+import hashlib
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -30,7 +32,7 @@ def find_model(model: str | Path) -> Path:
     Raises:
         ModelError: if there is neither.
     """
-    shipped = Path(str(files("carmask") / "models"))
+    shipped = _shipped()
     names = sorted(path.stem for path in shipped.glob("*.onnx"))
     if str(model) in names:
         return shipped / f"{model}.onnx"
@@ -38,6 +40,27 @@ def find_model(model: str | Path) -> Path:
     if path.is_file():
         return path
     raise ModelError(f"{model}: neither a model file nor the name of a shipped model ({', '.join(names) or 'none'})")
+
+
+def check_shipped(path: Path) -> None:
+    """Compare a shipped model's content with the hash in its card; other files pass.
+
+    Args:
+        path: from ``find_model``.
+
+    Raises:
+        ModelError: if the file is not the one that was published.
+    """
+    if path.parent != _shipped():
+        return
+    card = path.with_suffix(".md")
+    found = re.search(r"SHA-256 `([0-9a-f]{64})`", card.read_text(encoding="utf-8")) if card.is_file() else None
+    if found is None or hashlib.sha256(path.read_bytes()).hexdigest() != found[1]:
+        raise ModelError(f"{path}: not the file that was published; install carmask again")
+
+
+def _shipped() -> Path:
+    return Path(str(files("carmask") / "models"))
 
 
 def read_info(path: Path) -> ModelInfo:

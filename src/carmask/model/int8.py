@@ -18,10 +18,10 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import numpy as np
-import openvino
-from openvino import opset13 as ops
 
 from carmask.arrays import Photo
+from carmask.model.engine import openvino
+from carmask.model.engine import opset13 as ops
 from carmask.model.upsampling import constant_of
 
 #: By a convolution's name, the least and the greatest value that enters it.

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from carmask.arrays import Photo, Probability
 from carmask.errors import ModelError
 from carmask.geometry import Size
+from carmask.model.engine import openvino
 from carmask.model.info import ModelInfo
 from carmask.model.int8 import round_convolutions
 from carmask.model.network import car_of_parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from carmask.model.file import find_model, read_info
+from carmask.model.file import check_shipped, find_model, read_info
 from carmask.model.network import Network
 
 DEFAULT_MODEL = "default"
@@ -30,6 +30,7 @@ def load_model(model: str | Path = DEFAULT_MODEL, *, device: Device = "cpu", str
         DeviceError: if the device is not available.
     """
     path = find_model(model)
+    check_shipped(path)
     info = read_info(path)
     if device != "cpu":
         from carmask.model.onnxruntime import OnnxRuntimeNetwork

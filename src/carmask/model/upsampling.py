@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
-from openvino import opset13 as ops
+
+from carmask.model.engine import openvino
+from carmask.model.engine import opset13 as ops
 
 #: Which of the three taps of a kernel's row (or column) add up to each of four of the transposed convolution.
 _TAPS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
-import openvino
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -23,6 +22,7 @@ from carmask.evaluation.part_scores import NetworkLabels, evaluate_parts
 from carmask.evaluation.scoring import evaluate, summarise
 from carmask.images import write_atomically
 from carmask.model.card import save_model
+from carmask.model.engine import openvino
 from carmask.model.file import METADATA_KEY
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
