@@ -104,7 +104,7 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
     result = run("cut", photos, "--out", tmp_path / "out", "--recursive", "--progress", "quiet")
     assert result.returncode == 1
     assert "2 of 4 photos done" in result.stdout
-    assert " to look at: those with review=yes in the table" in result.stdout
+    assert " to review: those with review=yes in the table" in result.stdout
     errors = result.stderr.splitlines()
     assert len(errors) == 2
     assert "empty.png: the file is empty" in errors[0]

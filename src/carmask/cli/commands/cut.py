@@ -255,7 +255,7 @@ def cut(
 
     Writes DIR/NAME.png for each photo: the car on transparency, at the photo's own size. Writes DIR/report.csv with a
     row for each photo: status, confidence, expected error of the contour in pixels, and review=yes where a person
-    should look at the result.
+    should check the result.
 
     A photo that cannot be read is reported, and the others are done. After an interruption the same command continues.
     A photo that has changed since is done again.
@@ -300,7 +300,7 @@ def cut(
         print(f"{made.done} of {made.done + made.failed} photos done; results in {out}, table in {made.report}")
         for reason, count in Counter(one.reason for one in made.left_out).most_common():
             print(f"{count} left out: {reason}")
-        print(f"{made.to_review} to look at: those with review=yes in the table")
+        print(f"{made.to_review} to review: those with review=yes in the table")
     if made.failed:
         raise click.exceptions.Exit(1)
 

@@ -39,7 +39,7 @@ from carmask.cli.types import PATH
 def score(file: Path, truth: Path, worst: int, mask_threshold: int | None) -> None:
     """Score a submission as the challenge does.
 
-    Prints the mean Dice coefficient over all images of the truth.
+    Prints the mean Dice coefficient over all images with a true mask.
     """
     from carmask.data.mask_source import Truth
     from carmask.submission.submission import score_submission
