@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -115,6 +114,8 @@ def log_lines(name: str) -> Iterator[None]:
     if not _shows_lines():
         yield
         return
+    import logging
+
     logger, handler = logging.getLogger(name), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     before = logger.level

@@ -60,8 +60,8 @@ def submit(
 ) -> None:
     """Predict all photos of a folder and write a submission.
 
-    Writes FILE, a CSV with the columns img and rle_mask, in the format of the Carvana challenge. With --sample it has the
-    rows of the sample in the sample's order; without, all photos sorted by name.
+    Writes FILE, a CSV with the columns img and rle_mask in the format of the Carvana challenge. With --sample it has
+    the rows of the sample in the sample's order; without, all photos sorted by name.
 
     FILE is complete or absent. After an interruption the same command continues from FILE.partial.
     """
