@@ -275,3 +275,12 @@ def test_a_reader_that_stops_early_is_no_error(examples):
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert result.stdout.startswith("img,rle_mask")
     assert result.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", ["--help", "--version", "networks --help"])
+def test_a_full_disk_for_the_output_is_one_line(arguments):
+    command = f"{sys.executable} -m carmask.cli {arguments} > /dev/full"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == "carmask: standard output cannot be written: no space left on the device\n"

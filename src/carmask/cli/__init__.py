@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -40,7 +41,19 @@ def main() -> None:
         complain("interrupted")
         code = 130
     except BrokenPipeError:
-        # A reader that stopped early (`| head`): nothing to say, and nothing more to flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # A reader that stopped early (`| head`): nothing to say.
+        _give_up_output()
         code = 141
+    except OSError as error:
+        # The library has a CarmaskError for its own files, so this is standard output.
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        complain("standard output cannot be written: no space left on the device")
+        _give_up_output()
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _give_up_output() -> None:
+    """Let nothing more be flushed to standard output at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,7 +9,7 @@ import click
 
 from carmask.cli.command import option
 from carmask.cli.progress import MODE
-from carmask.cli.types import PATH
+from carmask.cli.types import PATH, NumberRange
 
 #: Heading of the options on how a run goes, not on what it writes.
 RUN = "How it runs"
@@ -39,7 +39,7 @@ device_option = option(
 restart_option = option("--restart", is_flag=True, section=RUN, help="Do everything again, even photos that are done.")
 timeout_option = option(
     "--timeout",
-    type=click.FloatRange(min=1),
+    type=NumberRange(min=1),
     default=120.0,
     show_default=True,
     metavar="SECONDS",

@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from carmask.geometry import Size
 
-#: A file or folder; whether it can be read is for the library to say.
-PATH = click.Path(path_type=Path, readable=False)
+
+class _PathType(click.Path):
+    """A file or folder; whether it can be read is for the library to say."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, readable=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value):
+            self.fail("the name is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _LocationType(click.ParamType[str]):
+    """A file or folder, here or in an object store (``s3://bucket/photos``)."""
+
+    name = "PATH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            self.fail("the name is empty", param, ctx)
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return PATH.shell_complete(ctx, param, incomplete)
+
+
+class NumberRange(click.FloatRange):
+    """A finite number in a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a number; refuse infinity and NaN, which no comparison with a limit refuses."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
 
 
 class _SizeType(click.ParamType[tuple[int, int]]):
@@ -22,12 +60,12 @@ class _SizeType(click.ParamType[tuple[int, int]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
         if isinstance(value, tuple):
             return value
-        parts = str(value).lower().split("x")
-        if len(parts) != 2 or not all(part.isascii() and part.isdigit() and int(part) for part in parts):
+        found = re.fullmatch(r"0*([1-9][0-9]{0,9})x0*([1-9][0-9]{0,9})", str(value).strip().lower())
+        if found is None:
             self.fail(f"{value!r} is not a size; write WIDTHxHEIGHT, such as 1918x1280", param, ctx)
         from carmask.images import MAX_PIXELS
 
-        width, height = map(int, parts)
+        width, height = int(found[1]), int(found[2])
         if width * height > MAX_PIXELS:
             self.fail(f"{value} is more than {MAX_PIXELS // 10**6} megapixels", param, ctx)
         return height, width
@@ -79,6 +117,8 @@ class _ExtraFolderType(click.ParamType[tuple[Path, float, float | None, bool]]):
         return Path(folder), numbers[0], numbers[1] if len(numbers) == 2 else None, ranges
 
 
+PATH = _PathType()
+LOCATION = _LocationType()
 SIZE = _SizeType()
 PERCENT = _PercentType()
 EXTRA_FOLDER = _ExtraFolderType()

@@ -9,6 +9,7 @@ import click
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
 from carmask.cli.options import out_option
+from carmask.cli.types import NumberRange
 
 
 @click.command("blend", cls=Command, examples=("carmask blend default wide.onnx --share 0.5 --out blend.onnx",))
@@ -16,7 +17,12 @@ from carmask.cli.options import out_option
 @click.argument("second", metavar="SECOND", help="A model of the same network, fine-tuned from the first.")
 @out_option("FILE", "The model file to write.")
 @option(
-    "--share", type=float, default=0.5, show_default=True, metavar="0-1", help="Weight of the second in the average."
+    "--share",
+    type=NumberRange(),
+    default=0.5,
+    show_default=True,
+    metavar="0-1",
+    help="Weight of the second in the average.",
 )
 @option("--name", metavar="NAME", help="Name of the new model.  [default: the second's]")
 def blend(first: str, second: str, out: Path, share: float, name: str | None) -> None:

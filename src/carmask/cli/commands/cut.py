@@ -20,7 +20,7 @@ from carmask.cli.options import (
     restart_option,
     timeout_option,
 )
-from carmask.cli.types import PATH, PERCENT, SIZE
+from carmask.cli.types import LOCATION, PATH, PERCENT, SIZE, NumberRange
 from carmask.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ _REVIEW = "Photos to review"
         "carmask cut s3://bucket/photos --out s3://bucket/cut --engine ray --address auto --state runs/monday",
     ),
 )
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, help="Photos, or folders of photos.")
-@option("--out", "-o", required=True, metavar="DIR", help="Folder for the results.")
+@click.argument(
+    "paths", type=LOCATION, metavar="PATH...", nargs=-1, required=True, help="Photos, or folders of photos."
+)
+@option("--out", "-o", type=LOCATION, required=True, metavar="DIR", help="Folder for the results.")
 @model_option
 @option("--recursive", "-r", is_flag=True, help="Search sub-folders too, and keep them in the output folder.")
 @option(
@@ -126,7 +128,7 @@ _REVIEW = "Photos to review"
 @option(
     "--shadow-strength",
     "strength",
-    type=float,
+    type=NumberRange(),
     default=1.0,
     show_default=True,
     metavar="0-3",
@@ -135,14 +137,14 @@ _REVIEW = "Photos to review"
 )
 @option(
     "--glass",
-    type=float,
+    type=NumberRange(),
     metavar="0-1",
     section=_SCENE,
     help="Transparency of the windows. It needs a model that labels windows.",
 )
 @option(
     "--match",
-    type=float,
+    type=NumberRange(),
     default=0.0,
     show_default=True,
     metavar="0-1",
@@ -162,7 +164,7 @@ _REVIEW = "Photos to review"
 @option(
     "--scale",
     arguments=["fill"],
-    type=float,
+    type=NumberRange(),
     default=0.8,
     show_default=True,
     metavar="0-1",
@@ -171,7 +173,7 @@ _REVIEW = "Photos to review"
 )
 @option(
     "--floor",
-    type=float,
+    type=NumberRange(),
     metavar="0-1",
     section=_SCENE,
     help="Height of the wheels of a placed car, as a fraction of the frame from the top.",
@@ -185,7 +187,7 @@ _REVIEW = "Photos to review"
 )
 @option(
     "--crop",
-    type=float,
+    type=NumberRange(),
     metavar="MARGIN",
     section=_SCENE,
     help="Crop to the car with this margin, a fraction of the car's longer side; 0.05 is 5 %.",
@@ -201,7 +203,7 @@ _REVIEW = "Photos to review"
 @option(
     "--review-below",
     "below",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     metavar="0-1",
     section=_REVIEW,
     help="Mark all photos of lower confidence.  [default: the model's own threshold]",

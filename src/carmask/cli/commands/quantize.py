@@ -10,7 +10,7 @@ from carmask.cli.command import Command, option
 from carmask.cli.messages import need
 from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
-from carmask.cli.types import PATH
+from carmask.cli.types import PATH, NumberRange
 
 
 @click.command(
@@ -32,7 +32,7 @@ from carmask.cli.types import PATH
 )
 @option(
     "--tolerance",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=0.0002,
     show_default=True,
     metavar="DICE",

@@ -21,6 +21,7 @@ from carmask.cli.options import (
     sample_option,
     timeout_option,
 )
+from carmask.cli.types import LOCATION
 
 if TYPE_CHECKING:
     from carmask.batch.engines.start import EngineName
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         "carmask submit test/ --sample sample_submission.csv --out submission.csv",
     ),
 )
-@click.argument("photos", metavar="PHOTOS", help="A folder of photos.")
+@click.argument("photos", type=LOCATION, metavar="PHOTOS", help="A folder of photos.")
 @out_option("FILE", "The CSV to write.")
 @model_option
 @sample_option

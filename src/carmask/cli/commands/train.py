@@ -11,7 +11,7 @@ from carmask.cli.command import Command, option
 from carmask.cli.messages import need
 from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import log_lines, progress_bar, shows_bar
-from carmask.cli.types import EXTRA_FOLDER, PATH
+from carmask.cli.types import EXTRA_FOLDER, PATH, NumberRange
 
 _INPUT = "Data and initial weights"
 _WHERE = "Where and how long"
@@ -57,7 +57,7 @@ _WHERE = "Where and how long"
 )
 @option(
     "--hold-out",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=NumberRange(0, 1, max_open=True),
     default=0.5,
     show_default=True,
     metavar="FRACTION",
@@ -136,14 +136,14 @@ _WHERE = "Where and how long"
 )
 @option(
     "--minutes",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     metavar="MINUTES",
     section=_WHERE,
     help="Stop after this time and keep the best weights so far.",
 )
 @option(
     "--processor-minutes",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     metavar="MINUTES",
     section=_WHERE,
     help="The same in processor time, which other programs on the machine do not use up.",

@@ -9,7 +9,7 @@ import click
 from carmask.cli.command import Command, option
 from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
-from carmask.cli.types import PATH
+from carmask.cli.types import PATH, NumberRange
 
 
 @click.command(
@@ -32,7 +32,7 @@ from carmask.cli.types import PATH
 )
 @option(
     "--seconds",
-    type=click.FloatRange(0.5, 60),
+    type=NumberRange(0.5, 60),
     default=4.0,
     show_default=True,
     metavar="SECONDS",
