@@ -124,7 +124,7 @@ def test_grey_anti_aliased_and_jpeg_masks_with_a_threshold(tmp_path):
     expected = np.asarray(soft) >= 100
     for mode in ("L", "RGB"):
         path = saved(tmp_path, soft.convert(mode))
-        with pytest.raises(PhotoError, match=r"not a binary mask: it has .* mask_threshold=128 takes those from"):
+        with pytest.raises(PhotoError, match=r"not a binary mask: it has .* a mask threshold of 128 takes those from"):
             read_mask(path)
         assert np.array_equal(read_mask(path, 100), expected)
     assert np.array_equal(read_mask(saved(tmp_path, layered((0, 0, 0), WHITE // 2 + 20)), 100), MASK)
@@ -138,9 +138,9 @@ def test_grey_anti_aliased_and_jpeg_masks_with_a_threshold(tmp_path):
 
 def test_a_threshold_that_makes_everything_alike_is_refused(tmp_path):
     labels = np.where(MASK, 2, np.arange(50) % 2).astype(np.uint8)
-    with pytest.raises(PhotoError, match="values go from 0 to 2, all of them below mask_threshold=128"):
+    with pytest.raises(PhotoError, match="values go from 0 to 2, all below the mask threshold of 128"):
         read_mask(saved(tmp_path, Image.fromarray(labels)), 128)
-    with pytest.raises(PhotoError, match="values go from 100 to 200, all of them above mask_threshold=50"):
+    with pytest.raises(PhotoError, match="values go from 100 to 200, all above the mask threshold of 50"):
         read_mask(saved(tmp_path, Image.fromarray(np.where(MASK, 200, 100).astype(np.uint8))), 50)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from carmask.data.split import split_cars
 from carmask.errors import DataError, RecipeError, WeightsError
@@ -133,3 +135,20 @@ def test_a_data_set_that_has_grown_keeps_the_shipped_model_s_validation_cars(car
     by_hash = split_cars({*grown.split.train, *grown.split.validation}, 40, seed=0)
     if len(grown.split.train) > len(info.training_cars):
         assert by_hash.validation != info.validation_cars
+
+
+def test_layout_and_mask_threshold_reach_every_data_set(two, tmp_path):
+    data = copy(two, tmp_path / "data")
+    (data / "train").rename(data / "imgs")
+    (data / "train_masks").rename(data / "masks")
+    for file in (data / "masks").iterdir():
+        with Image.open(file) as mask:
+            grey = mask.convert("L").point(lambda value: 40 + value // 2)
+        grey.save(file)
+    more = shutil.copytree(data, tmp_path / "more")
+    sources = Sources((ExtraFolder(more, 0.5),), layout="folders", mask_threshold=128)
+    plan = plan_training(small(), data, tmp_path / "run", sources)
+    for example in (*plan.examples, *plan.extra[0].examples):
+        assert 0 < example.read_mask().mean() < 0.5
+    with pytest.raises(DataError, match="train: there is no such folder"):
+        plan_training(small(), data, tmp_path / "run", Sources(layout="carvana"))

@@ -174,12 +174,12 @@ def _cut(levels: _Levels, threshold: int | None) -> Mask:
     if threshold is None:
         raise _NoMaskError(
             f"not a binary mask: it has {len(np.unique(values))} grey values where 0 and one other are allowed; "
-            "mask_threshold=128 takes those from 128 up for the car"
+            "a mask threshold of 128 takes those from 128 up for the car"
         )
     mask = np.asarray(values, np.float64) * 255 >= threshold * full
     if mask.all() or not mask.any():
         side = "above" if mask.all() else "below"
         raise _NoMaskError(
-            f"not a binary mask: its values go from {low:g} to {high:g}, all of them {side} mask_threshold={threshold}"
+            f"not a binary mask: its values go from {low:g} to {high:g}, all {side} the mask threshold of {threshold}"
         )
     return mask

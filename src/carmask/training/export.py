@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from carmask.arrays import Photo
 from carmask.data.dataset import read_data
-from carmask.data.table import of_cars
+from carmask.data.table import Example, of_cars
 from carmask.errors import ModelError, UsageError, WeightsError
 from carmask.evaluation.part_scores import NetworkLabels, evaluate_parts
 from carmask.evaluation.scoring import evaluate, summarise
@@ -84,6 +84,8 @@ def export(
     epoch: str | int | None = None,
     changes: dict[str, str] | None = None,
     data: Path | None = None,
+    layout: str | None = None,
+    mask_threshold: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Exported:
     """Write a run's network as a model file, after checking that both predict the same.
@@ -97,6 +99,8 @@ def export(
         out: the ONNX file to write; its card is written beside it, as Markdown.
         changes: texts of the description to set: ``name``, ``version``, ``licence``.
         data: the data set trained on; the file is scored on its validation cars and says so.
+        layout: of ``data``, see ``read_data``; found out if it is None.
+        mask_threshold: for grey, anti-aliased and JPEG masks of ``data``, see ``read_data``.
         progress: called with the number of photos scored and of all.
 
     Returns:
@@ -117,7 +121,9 @@ def export(
     write_atomically(trial, _to_onnx(model, info))
     try:
         exported, trained = load_model(trial), TorchNetwork(model, info)
-        probes = _probes(trained, data)
+        examples, names = ([], ()) if data is None else read_data(data, layout=layout, mask_threshold=mask_threshold)
+        examples = of_cars(examples, info.validation_cars if data is not None else ())
+        probes = _probes(trained, examples)
         exact = _in_full_precision(trial)
         run_network, run_exported = trained.run, exported.run
         if info.parts:
@@ -130,8 +136,6 @@ def export(
                     f"{out}: not written: its probabilities differ from the trained network's by {difference:.4f}"
                 )
         if data is not None:
-            examples, names = read_data(data)
-            examples = of_cars(examples, info.validation_cars)
             if info.parts:
                 score = evaluate_parts(NetworkLabels(exported, names), examples, names, progress=progress).macro("f1")
             else:
@@ -155,11 +159,10 @@ def _in_full_precision(file: Path) -> Callable[[Photo], NDArray[np.float32]]:
     return run
 
 
-def _probes(network: Network, data: Path | None) -> list[Photo]:
+def _probes(network: Network, examples: Sequence[Example]) -> list[Photo]:
     """Inputs to compare on: photos the network was made for, or else noise."""
-    if data is None:
+    if not examples:
         return [np.random.default_rng(0).integers(0, 256, (*network.info.size, 3), np.uint8)]
-    examples = of_cars(read_data(data)[0], network.info.validation_cars)
     return [network_input(network, open_for(network, one.photo)) for one in examples[:: max(1, len(examples) // 8)]]
 
 

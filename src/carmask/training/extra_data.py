@@ -42,7 +42,7 @@ class ExtraFolder(NamedTuple):
 
 @dataclass(frozen=True)
 class Sources:
-    """What a training takes beside its main data set.
+    """What a training takes beside its main data set, and how the masks of all are read.
 
     Attributes:
         extra: extra data.
@@ -50,6 +50,8 @@ class Sources:
         initial_weights: weights of a run (safetensors) or a model file (ONNX) to begin with (fine-tuning).
         encoder_weights: a safetensors file in place of the library's download.
         validation_cars: of the main data set, in place of the recipe's choice; see ``split.choose_split``.
+        layout: of the main data set, see ``read_data``; found out if it is None.
+        mask_threshold: for grey, anti-aliased and JPEG masks of all data sets, see ``read_data``.
     """
 
     extra: tuple[ExtraFolder, ...] = ()
@@ -57,6 +59,8 @@ class Sources:
     initial_weights: Path | None = None
     encoder_weights: Path | None = None
     validation_cars: tuple[str, ...] = ()
+    layout: str | None = None
+    mask_threshold: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,9 @@ class ExtraSet:
         return of_cars(self.examples, self.split.validation)
 
 
-def read_extra(extra: Sequence[ExtraFolder], *, seed: int, initial: ModelInfo | None = None) -> list[ExtraSet]:
+def read_extra(
+    extra: Sequence[ExtraFolder], *, seed: int, initial: ModelInfo | None = None, mask_threshold: int | None = None
+) -> list[ExtraSet]:
     """Read and split the extra sets.
 
     Args:
@@ -98,6 +104,7 @@ def read_extra(extra: Sequence[ExtraFolder], *, seed: int, initial: ModelInfo | 
         seed: of the splits.
         initial: the description of the model whose weights the training is initialised with: its validation cars are
             kept.
+        mask_threshold: for grey, anti-aliased and JPEG masks, see ``read_data``.
 
     Returns:
         The sets, in the order of the folders.
@@ -109,17 +116,21 @@ def read_extra(extra: Sequence[ExtraFolder], *, seed: int, initial: ModelInfo | 
     """
     if not all(one.share > 0 for one in extra) or sum(one.share for one in extra) >= 1:
         raise RecipeError("the shares of extra data are fractions above 0 that add up to less than 1")
-    found = [one for given in extra for one in _read_folder(given, seed=seed, initial=initial)]
+    found = [
+        one for given in extra for one in _read_folder(given, seed=seed, initial=initial, mask_threshold=mask_threshold)
+    ]
     names = [one.name for one in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RecipeError(f"two extra data sets have folders of the same name, {twice[0]}; rename one")
     return found
 
 
-def _read_folder(given: ExtraFolder, *, seed: int, initial: ModelInfo | None) -> list[ExtraSet]:
+def _read_folder(
+    given: ExtraFolder, *, seed: int, initial: ModelInfo | None, mask_threshold: int | None
+) -> list[ExtraSet]:
     sets = []
     for data in _data_sets(given.folder):
-        examples, classes = read_data(data)
+        examples, classes = read_data(data, mask_threshold=mask_threshold)
         if len(classes) > 1:
             raise RecipeError(f"{data}: parts cannot be mixed in; extra data is car against background")
         cars = {example.car for example in examples}

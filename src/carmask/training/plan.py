@@ -93,7 +93,7 @@ def plan_training(recipe: Recipe, data: Path, out: Path, sources: Sources) -> Pl
         WeightsError: if there are no such weights.
         ModelError: if there is no such model to take initial weights of.
     """
-    examples, classes = read_data(data)
+    examples, classes = read_data(data, layout=sources.layout, mask_threshold=sources.mask_threshold)
     _check_recipe(recipe, classes)
     check_recipe_of(out, recipe)
     initial = None if sources.initial_weights is None else initial_info(sources.initial_weights)
@@ -101,7 +101,7 @@ def plan_training(recipe: Recipe, data: Path, out: Path, sources: Sources) -> Pl
     earlier = read_run_info(out) if initial is None and (out / INFO_FILE).exists() else initial
     if sources.encoder_weights is not None and not sources.encoder_weights.is_file():
         raise WeightsError(f"{sources.encoder_weights}: there is no such file")
-    extra = read_extra(sources.extra, seed=recipe.seed, initial=earlier)
+    extra = read_extra(sources.extra, seed=recipe.seed, initial=earlier, mask_threshold=sources.mask_threshold)
     # Photos of the challenge are by car; parts come from anywhere, and the same photo may be there twice.
     groups = group_cars(examples) if len(classes) > 1 else None
     split = choose_split(

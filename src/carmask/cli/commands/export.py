@@ -8,7 +8,7 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import out_option, progress_option
+from carmask.cli.options import layout_option, mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
 
@@ -30,6 +30,8 @@ from carmask.cli.types import PATH
     "finished one.",
 )
 @option("--data", type=PATH, metavar="DIR", help="Score the model on the validation cars of this data set.")
+@layout_option
+@mask_threshold_option
 @option("--name", metavar="NAME", help="Name of the model.  [default: the recipe's]")
 @option("--version", default="1", show_default=True, metavar="VERSION", help="Version of the model.")
 @option("--licence", metavar="TEXT", help="Licence of the model.")
@@ -39,6 +41,8 @@ def export(
     out: Path,
     epoch: str | None,
     data: Path | None,
+    layout: str | None,
+    mask_threshold: int | None,
     name: str | None,
     version: str,
     licence: str | None,
@@ -54,7 +58,16 @@ def export(
     given = {"name": name, "version": version, "licence": licence}
     with progress_bar("scoring", "photos") as step:
         changes = {key: value for key, value in given.items() if value is not None}
-        made = write(run, out, epoch=epoch, changes=changes, data=data, progress=step)
+        made = write(
+            run,
+            out,
+            epoch=epoch,
+            changes=changes,
+            data=data,
+            layout=layout,
+            mask_threshold=mask_threshold,
+            progress=step,
+        )
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB; differs from the trained network by {made.difference:.5f} (mean)")
     if made.info.score is not None:
         print(f"{made.info.measure} {made.info.score:.6f} on its {len(made.info.validation_cars)} validation cars")

@@ -9,7 +9,7 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import out_option, progress_option
+from carmask.cli.options import layout_option, mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import log_lines, progress_bar, shows_bar
 from carmask.cli.types import EXTRA_FOLDER, PATH, NumberRange
 
@@ -37,6 +37,8 @@ _WHERE = "Where and how long"
     help="A folder with train/ and train_masks/ (or train_masks.csv), or a data set of car parts.",
 )
 @out_option("DIR", "Folder of the run: settings, log, weights.")
+@layout_option
+@mask_threshold_option
 @option(
     "--set",
     "change",
@@ -153,6 +155,8 @@ def train(
     recipe: str,
     data: Path,
     out: Path,
+    layout: str | None,
+    mask_threshold: int | None,
     change: tuple[str, ...],
     extra_data: tuple[tuple[Path, float, float | None, bool], ...],
     hold_out: float,
@@ -178,6 +182,9 @@ def train(
 
     After an interruption the same command continues from the last checkpoint.
     """
+    from carmask.data.layouts import find_layout
+
+    find_layout(data, layout)  # before anything that takes seconds
     need("torch", "train")
     from carmask.training.extra_data import ExtraFolder, Sources
     from carmask.training.machines import Machines
@@ -197,7 +204,7 @@ def train(
             settings,
             data,
             out,
-            sources=Sources(extra, backgrounds, init, encoder_weights, kept),
+            sources=Sources(extra, backgrounds, init, encoder_weights, kept, layout, mask_threshold),
             cache=cache,
             machines=Machines(device, devices, nodes, strategy, minutes, processor_minutes),
             report=lambda _, done, total: step(done, total),
