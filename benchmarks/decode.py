@@ -28,7 +28,7 @@ from carmask.batch.job import Job
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoCutter
 from carmask.batch.storage import LocalStorage
-from carmask.evaluation.metrics import dice
+from carmask.evaluation.overlap import dice
 from carmask.images import ReducedPhoto, encode_mask, open_photo, open_reduced, picture_size, read_mask, read_photo
 from carmask.model.network import Network
 from carmask.model.runtime import load_model

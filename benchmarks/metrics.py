@@ -31,7 +31,7 @@ from scipy import ndimage
 
 from carmask.data.table import find_masks
 from carmask.evaluation.contours import contour_scores, standard_band
-from carmask.evaluation.metrics import overlap
+from carmask.evaluation.overlap import overlap
 from carmask.images import read_mask
 
 HEIGHT, WIDTH = 1280, 1918

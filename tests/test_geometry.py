@@ -74,7 +74,7 @@ def test_constants_stay(size):
 @pytest.mark.real
 def test_a_perfect_mask_survives_the_way_through_the_frame(carvana):
     # SYSTEMS: area averaging to 512x768, enlarged softly and cut at one half, loses 0.0002.
-    from carmask.evaluation.metrics import dice
+    from carmask.evaluation.overlap import dice
     from carmask.images import read_mask
 
     scores = []

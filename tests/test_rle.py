@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from carmask.data.table import read_rle_csv
+from carmask.data.rle_table import read_rle_table
 from carmask.errors import ArrayError, RLEError
 from carmask.images import read_mask
 from carmask.rle import mask_to_runs, rle_decode, rle_encode
@@ -134,8 +134,8 @@ def test_encode_takes_masks_only():
 
 @pytest.mark.real
 def test_the_challenge_s_own_rows(carvana):
-    rows = read_rle_csv(carvana / "original" / "train_masks.csv")
-    assert rows[0][1].startswith("879386 40 881253 141 883140 205")
-    for name, text in rows:
+    rows = read_rle_table(carvana / "original" / "train_masks.csv").rows
+    assert rows[0].text.startswith("879386 40 881253 141 883140 205")
+    for _, name, text in rows:
         mask = read_mask(carvana / "original" / "train_masks" / name.replace(".jpg", "_mask.gif"))
         assert rle_encode(mask) == text

@@ -60,6 +60,11 @@ class Box(NamedTuple):
         top, bottom = self.top - above * height, self.bottom + below * height
         return Box(top, self.left - left * width, bottom, self.right + right * width)
 
+    def slices(self, around: int = 0) -> tuple[slice, slice]:
+        """Rows and columns of a rectangle of whole pixels, and of so many pixels around it that lie in the picture."""
+        rows = slice(max(int(self.top) - around, 0), int(self.bottom) + around)
+        return rows, slice(max(int(self.left) - around, 0), int(self.right) + around)
+
 
 def box_of(mask: Mask) -> Box | None:
     """The rectangle that a mask fills; None if it is empty."""

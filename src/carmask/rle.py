@@ -16,7 +16,7 @@ from carmask.errors import RLEError
 
 #: Decimal text is written four digits at a time.
 _QUAD = 10_000
-_WELL_FORMED = re.compile(r"\s*(?:[0-9]+(?:\s+[0-9]+)*\s*)?", re.ASCII)
+_WELL_FORMED = re.compile(r"\s*(?:[0-9]+(?:\s+[0-9]+)*\s*)?")  # white space of any kind, digits of ASCII
 
 
 def rle_encode(mask: Mask) -> str:

@@ -13,7 +13,6 @@ from carmask.data.table import (
     read_cars,
     read_examples,
     read_metadata,
-    read_rle_csv,
 )
 from carmask.errors import DataError
 from carmask.rle import rle_encode
@@ -116,30 +115,6 @@ def test_masks_are_known_by_their_ending_in_any_case(tmp_path):
         (tmp_path / name).touch()
     assert list(find_masks(tmp_path)) == ["B", "_mask", "a", "c", "d"]
     assert list(find_photos(tmp_path)) == ["B_MASK", "_mask", "a_mask", "c-mask", "d"]
-
-
-def test_csv_errors_name_the_line(tmp_path):
-    file = tmp_path / "masks.csv"
-    for content, message in (
-        ("image,mask\n", "line 1: the header must be 'img,rle_mask'"),
-        ("", "line 1: the header"),
-        ("img,rle_mask\na.jpg,1 2\nb.jpg\n", "line 3: 1 fields"),
-        ("img,rle_mask\na.jpg,1 2,3\n", "line 2: 3 fields"),
-    ):
-        file.write_text(content)
-        with pytest.raises(DataError, match=message):
-            read_rle_csv(file)
-    file.write_bytes(b"img,rle_mask\n\xff\xfe\n")
-    with pytest.raises(DataError, match="not a CSV text file"):
-        read_rle_csv(file)
-    with pytest.raises(DataError, match="No such file"):
-        read_rle_csv(tmp_path / "missing.csv")
-
-
-def test_masks_longer_than_the_csv_module_s_own_limit(tmp_path):
-    text = " ".join(f"{start} 1" for start in range(1, 100_000, 2))
-    (tmp_path / "long.csv").write_text(f"img,rle_mask\na.jpg,{text}\n")
-    assert read_rle_csv(tmp_path / "long.csv") == [("a.jpg", text)]
 
 
 def test_metadata_and_lists_of_cars(tmp_path):

@@ -12,7 +12,6 @@ from hypothesis.extra.numpy import arrays
 from carmask.errors import ArrayError
 from carmask.evaluation.contours import (
     boundary_iou,
-    bounding_box,
     contour_length,
     contour_scores,
     distance_to_contour,
@@ -65,7 +64,6 @@ def test_by_hand():
     truth = np.zeros((9, 20), np.bool_)
     truth[2:7, 3:8] = True  # 5 x 5: a contour of 16 pixels
     assert contour_length(truth) == 16
-    assert bounding_box(truth) == (2, 7, 3, 8)
     one = np.zeros_like(truth)
     one[4, 10] = True
     # From the one pixel: column 7 is 3 away. Back: the farthest are the corners at the left.
@@ -94,7 +92,6 @@ def test_one_empty():
     assert hd95(empty, full) == 50
     assert boundary_iou(empty, full) == 0
     assert contour_length(empty) == 0
-    assert bounding_box(empty) == (0, 0, 0, 0)
 
 
 def test_a_full_picture_has_its_border_as_contour():

@@ -1,116 +1,104 @@
+"""The table of metrics: values by hand, the way each is documented, and that one row is all that a new metric takes."""
+
 from __future__ import annotations
+
+import csv
+import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
+from carmask.data.table import read_examples
 from carmask.errors import ArrayError
-from carmask.evaluation.metrics import confusion, dice, overlap
+from carmask.evaluation.metrics import METRICS, MaskPair, Metric, measure
+from carmask.evaluation.predictors import file_masks
+from carmask.evaluation.scoring import examine
+from carmask.evaluation.summary import summarise, summary_lines
+from carmask.pages.results import write_results
+from carmask.pages.subject import Subject
+from tests.cars import car_mask, car_photo
+from tests.conftest import REPOSITORY
 
 masks = arrays(np.bool_, (6, 9))
-labels = arrays(np.uint8, (7, 8), elements=st.integers(0, 3))
 
 
 def test_by_hand():
-    truth = np.zeros((4, 5), np.bool_)
+    truth, prediction = np.zeros((4, 5), np.bool_), np.zeros((4, 5), np.bool_)
     truth[1:3, 1:4] = True  # 6 pixels
-    prediction = np.zeros_like(truth)
     prediction[1:4, 2:4] = True  # 6 pixels, 4 of them right
-    found = overlap(prediction, truth)
-    assert found == (4, 6, 6)
-    assert found.wrong == 4
-    assert found.dice == found.f1 == pytest.approx(8 / 12)
-    assert found.iou == 4 / 8
-    assert found.precision == found.recall == pytest.approx(4 / 6)
-    assert found.accuracy((4, 5)) == pytest.approx(16 / 20)
-
-
-@pytest.mark.parametrize(
-    ("prediction", "truth", "dice_", "iou", "precision", "recall"),
-    [
-        (False, False, 1, 1, 1, 1),
-        (True, False, 0, 0, 0, 1),
-        (False, True, 0, 0, 0, 0),
-        (True, True, 1, 1, 1, 1),
-    ],
-)
-def test_empty_and_full(prediction, truth, dice_, iou, precision, recall):
-    found = overlap(np.full((3, 4), prediction), np.full((3, 4), truth))
-    assert (found.dice, found.iou, found.precision, found.recall) == (dice_, iou, precision, recall)
-    assert found.f1 == dice_
-    assert found.accuracy((3, 4)) == (prediction == truth)
+    found = measure(MaskPair(prediction, truth))
+    assert list(found) == list(METRICS)
+    assert found["dice"] == pytest.approx(8 / 12)
+    assert found["iou"] == pytest.approx(4 / 8)
+    assert found["precision"] == found["recall"] == pytest.approx(4 / 6)
+    assert found["accuracy"] == pytest.approx(16 / 20)
+    # Every pixel is on a contour. Of the truth, column 1 is 1 away; of the prediction, row 3 is 1 away.
+    assert found["contour_error"] == pytest.approx(4 / 12)
+    assert found["hd95"] == pytest.approx(1)
+    assert found["boundary_iou"] == found["boundary_iou_2px"] == found["boundary_iou_5px"] == pytest.approx(4 / 8)
 
 
 @given(masks, masks)
-def test_invariants(prediction, truth):
-    found, turned = overlap(prediction, truth), overlap(truth, prediction)
-    assert found.dice == turned.dice == dice(prediction, truth)
-    assert found.precision == turned.recall or not (prediction.any() and truth.any())
-    assert found.dice == pytest.approx(2 * found.iou / (1 + found.iou))
-    assert found.f1 == pytest.approx(found.dice)
-    assert found.wrong == np.count_nonzero(prediction ^ truth)
+def test_a_perfect_mask_is_as_good_as_any(prediction, truth):
+    perfect, other = measure(MaskPair(truth, truth)), measure(MaskPair(prediction, truth))
+    for name, metric in METRICS.items():
+        if metric.direction == "higher":
+            assert 0 <= other[name] <= perfect[name] == 1
+        else:
+            assert other[name] >= perfect[name] == 0
 
 
 def test_sizes_must_agree():
-    with pytest.raises(ArrayError, match="the prediction is 4x3, the truth 5x3"):
-        overlap(np.zeros((3, 4), np.bool_), np.zeros((3, 5), np.bool_))
-    with pytest.raises(ArrayError, match="the prediction is 4x3, the truth 5x3"):
-        confusion(np.zeros((3, 4), np.uint8), np.zeros((3, 5), np.uint8), 2)
+    with pytest.raises(ArrayError, match="scores are taken at the truth's own size"):
+        MaskPair(np.zeros((3, 4), np.bool_), np.zeros((3, 5), np.bool_))
 
 
-def test_confusion_by_hand():
-    truth = np.array([[0, 0, 1, 1, 2]], np.uint8)
-    prediction = np.array([[0, 1, 1, 1, 0]], np.uint8)
-    found = confusion(prediction, truth, 4)
-    assert found.counts.tolist() == [[1, 1, 0, 0], [0, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
-    assert found.accuracy == 3 / 5
-    background, one, two, three = found.overlaps()
-    assert background == (1, 2, 2)
-    assert one == (2, 3, 2)
-    assert two == (0, 0, 1)
-    assert three is None
-    assert found.mean("iou") == pytest.approx((1 / 3 + 2 / 3 + 0) / 3)
-    assert found.mean("iou", background=False) == pytest.approx((2 / 3 + 0) / 2)
+def test_every_metric_is_documented():
+    rows = set((REPOSITORY / "docs" / "scores.md").read_text().splitlines())
+    for name, metric in METRICS.items():
+        unit = metric.unit or "0 to 1"
+        assert f"| `{name}` | {metric.title} | {unit} | {metric.direction} | {metric.description} |" in rows
+        assert re.fullmatch(r"[a-z0-9_]+", name)
+        assert metric.name == name
 
 
-def test_confusion_refuses_labels_and_scores_that_are_not_there():
-    with pytest.raises(ArrayError, match="the truth has a label 3, but there are 3 classes"):
-        confusion(np.zeros((1, 2), np.uint8), np.array([[0, 3]], np.uint8), 3)
-    with pytest.raises(ArrayError, match="no score of classes is called 'wrong'"):
-        confusion(np.zeros((1, 2), np.uint8), np.zeros((1, 2), np.uint8), 3).mean("wrong")
-    assert confusion(np.zeros((0, 2), np.uint8), np.zeros((0, 2), np.uint8), 3).mean("dice") == 1
+@pytest.fixture
+def examined(tmp_path):
+    for folder in ("train", "train_masks", "predicted"):
+        (tmp_path / folder).mkdir()
+    for view in (1, 2):
+        Image.fromarray(car_photo(car_mask())).save(tmp_path / "train" / f"car_{view:02d}.png")
+        Image.fromarray(car_mask()).save(tmp_path / "train_masks" / f"car_{view:02d}_mask.png")
+        Image.fromarray(car_mask(view)).save(tmp_path / "predicted" / f"car_{view:02d}_mask.png")
+
+    def run():
+        predictors = [file_masks(tmp_path / "predicted"), file_masks(tmp_path / "train_masks")]
+        return examine(predictors, read_examples(tmp_path))
+
+    return run
 
 
-@given(labels, labels)
-def test_two_classes_are_a_mask(prediction, truth):
-    binary = confusion((prediction > 0).astype(np.uint8), (truth > 0).astype(np.uint8), 2)
-    found = binary.overlaps()[1]
-    assert (found.dice if found else 1.0) == overlap(prediction > 0, truth > 0).dice
+def test_a_metric_added_to_the_table_appears_everywhere(examined, tmp_path, monkeypatch):
+    def wrong(pair: MaskPair) -> float:
+        return float(np.count_nonzero(pair.prediction ^ pair.truth))
 
-
-@settings(deadline=None, max_examples=25)
-@given(labels, labels)
-def test_against_torchmetrics(prediction, truth):
-    torch = pytest.importorskip("torch")
-    from torchmetrics.functional import classification
-
-    found = confusion(prediction, truth, 4)
-    p, t = torch.from_numpy(prediction.astype(np.int64)), torch.from_numpy(truth.astype(np.int64))
-    assert found.counts.tolist() == classification.multiclass_confusion_matrix(p, t, 4).tolist()
-    for name, theirs in (
-        ("iou", classification.multiclass_jaccard_index(p, t, 4, average="macro")),
-        ("f1", classification.multiclass_f1_score(p, t, 4, average="macro")),
-    ):
-        assert found.mean(name) == pytest.approx(float(theirs), abs=1e-6)
-    assert found.accuracy == pytest.approx(
-        float(classification.multiclass_accuracy(p, t, 4, average="micro")), abs=1e-6
-    )
-    one, b, a = overlap(prediction > 0, truth > 0), torch.from_numpy(prediction > 0), torch.from_numpy(truth > 0)
-    assert one.accuracy(truth.shape) == pytest.approx(float(classification.binary_accuracy(b.int(), a.int())), abs=1e-6)
-    if prediction.any() and truth.any():
-        assert one.dice == pytest.approx(float(classification.binary_f1_score(b.int(), a.int())), abs=1e-6)
-        assert one.iou == pytest.approx(float(classification.binary_jaccard_index(b.int(), a.int())), abs=1e-6)
-        assert one.precision == pytest.approx(float(classification.binary_precision(b.int(), a.int())), abs=1e-6)
-        assert one.recall == pytest.approx(float(classification.binary_recall(b.int(), a.int())), abs=1e-6)
+    added = Metric("wrong", "wrong pixels", "How many pixels are <wrong>.", "px", "lower", wrong)
+    monkeypatch.setitem(METRICS, "wrong", added)
+    found = examined()
+    subject = Subject(found.examples, {}, "data")
+    scores = [one.score for one in found.results[0]]
+    mean = sum(score.metrics["wrong"] for score in scores) / 2
+    assert mean > 0
+    page = write_results(tmp_path / "one", ["mine"], subject, found.results[:1]).read_text()
+    with (tmp_path / "one" / "scores.csv").open(newline="") as stream:
+        assert [float(row["wrong"]) for row in csv.DictReader(stream)] == [score.metrics["wrong"] for score in scores]
+    assert re.search(r">lower</td><td[^>]*>How many pixels are &lt;wrong&gt;\.</td>", page)
+    assert page.count("wrong pixels, px") == 2  # the overview and the table of all photos
+    assert f">{mean:.2f}<" in page
+    comparison = write_results(tmp_path / "two", ["mine", "theirs"], subject, found.results).read_text()
+    assert re.search(rf"wrong pixels, px</td><td[^>]*>{mean:.3f}<.*>B</td>", comparison)
+    [line] = [line for line in summary_lines(summarise(scores)) if line.startswith("wrong pixels, px")]
+    assert f"{mean:.3f}" in line

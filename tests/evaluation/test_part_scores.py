@@ -15,8 +15,10 @@ from carmask.data.labels import write_labels
 from carmask.data.parts import read_parts
 from carmask.data.table import read_examples
 from carmask.errors import DataError
-from carmask.evaluation.metrics import confusion
-from carmask.evaluation.part_scores import FileLabels, NetworkLabels, PartsResult, evaluate_parts, of_parts, open_labels
+from carmask.evaluation.confusion import confusion
+from carmask.evaluation.part_scores import PartsResult, evaluate_parts
+from carmask.evaluation.predictors import file_labels, network_labels, open_labels, predicts_parts
+from carmask.evaluation.run import evaluate_labels
 from carmask.pages.parts import write_parts_results
 from tests.prediction.test_parts import Halves
 
@@ -72,14 +74,14 @@ def data(tmp_path):
 
 def test_a_folder_of_labels_is_scored_and_written(data):
     examples, names = read_parts(data / "data")
-    assert of_parts([str(data / "found")], data / "data")
+    assert predicts_parts([str(data / "found")], data / "data")
     result = evaluate_parts(open_labels(str(data / "found"), names, "cpu"), examples, names, keep=2)
     assert [one.image for one in result.photos] == ["a", "b", "c"]
     assert result.photos[0].f1 == 1.0
     # b: hood right, door 0 (not in its truth), wheel 0.
     assert result.photos[1].f1 == pytest.approx(1 / 3)
     assert set(result.kept) == {1, 2}
-    page = write_parts_results(data / "out", "found", "data", examples, result)
+    page = write_parts_results(data / "out", "found", "data", result)
     text = page.read_text()
     assert "&lt;i&gt;glass" not in text.split('id="parts"')[1].split("</section>")[0]  # a part that is nowhere
     assert "The 2 worst" in text
@@ -95,8 +97,8 @@ def test_a_folder_of_labels_is_scored_and_written(data):
 def test_names_are_escaped(data):
     write_labels(data / "data" / "labels" / "a.png", np.full((40, 60), 4, np.uint8))
     examples, names = read_parts(data / "data")
-    result = evaluate_parts(FileLabels(data / "found", names), examples, names, keep=3)
-    text = write_parts_results(data / "out", "<b>", "data", examples, result).read_text()
+    result = evaluate_parts(file_labels(data / "found", names), examples, names, keep=3)
+    text = write_parts_results(data / "out", "<b>", "data", result).read_text()
     assert "<i>glass" not in text
     assert "&lt;i&gt;glass" in text
 
@@ -104,33 +106,48 @@ def test_names_are_escaped(data):
 def test_a_network_s_parts_are_brought_into_the_data_s_order(data):
     examples, _ = read_parts(data / "data")
     network = Halves()
-    one = NetworkLabels(network, ("front", "back")).labels(examples[0])
-    other = NetworkLabels(network, ("back", "front")).labels(examples[0])
+    one, other = (
+        predictor.predict(examples[0], predictor.open(examples[0]))
+        for predictor in (network_labels(network, ("front", "back")), network_labels(network, ("back", "front")))
+    )
     assert np.array_equal(np.array([0, 2, 1], np.uint8)[one], other)
     with pytest.raises(DataError, match="in one of them only: back, front, hood"):
-        NetworkLabels(network, ("hood",))
+        network_labels(network, ("hood",))
+
+
+def test_a_photo_that_fails_is_a_row_and_the_others_are_scored(data):
+    (data / "found" / "a_parts.png").unlink()
+    write_labels(data / "found" / "b_parts.png", np.full((40, 60), 9, np.uint8))
+    found = evaluate_labels(str(data / "found"), data / "data", keep=3)
+    assert [one.image for one in found.result.photos] == ["c"]
+    reasons = dict(found.result.failures)
+    assert "no labels for a" in reasons["a"]
+    assert "holds the value 9, but there are 4 parts" in reasons["b"]
+    page = write_parts_results(data / "out", "found", "data", found.result).read_text()
+    assert "2 photos could not be scored" in page
+    with (data / "out" / "scores.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["image"], bool(row["f1"]), bool(row["failure"])) for row in rows] == [
+        ("c", True, False),
+        ("a", False, True),
+        ("b", False, True),
+    ]
 
 
 def test_what_cannot_be_scored_is_named(data, examples):
     parts, names = read_parts(data / "data")
-    source = FileLabels(data / "found", names)
-    with pytest.raises(DataError, match="nothing was scored"):
-        evaluate_parts(source, [], names)
-    with pytest.raises(DataError, match="has a mask, but no labels"):
-        evaluate_parts(source, read_examples(examples)[:1], names)
+    predictor = file_labels(data / "found", names)
+    with pytest.raises(DataError, match="none of 0 photos could be scored"):
+        evaluate_parts(predictor, [], names)
+    with pytest.raises(DataError, match=r"none of 1 photos could be scored; the first: .*has a mask, but no labels"):
+        evaluate_parts(predictor, read_examples(examples)[:1], names)
     write_labels(data / "found" / "a_parts.png", np.zeros((4, 4), np.uint8))
-    with pytest.raises(DataError, match="the labels are 4x4, the truth 60x40"):
-        evaluate_parts(source, parts, names)
-    write_labels(data / "found" / "a_parts.png", np.full((40, 60), 9, np.uint8))
-    with pytest.raises(DataError, match="holds the value 9, but there are 4 parts"):
-        evaluate_parts(source, parts, names)
-    (data / "found" / "a_parts.png").unlink()
-    with pytest.raises(DataError, match="no labels for a"):
-        evaluate_parts(FileLabels(data / "found", names), parts, names)
+    with pytest.raises(DataError, match="the labels are 4x4, the photo 60x40"):
+        evaluate_parts(predictor, parts[:1], names)
 
 
 def test_masks_and_labels_are_not_mixed(data, examples):
-    assert not of_parts(["default"], examples)
-    assert not of_parts(["default"], data / "data")
+    assert not predicts_parts(["default"], examples)
+    assert not predicts_parts(["default"], data / "data")
     with pytest.raises(DataError, match="default: knows no parts"):
-        of_parts([str(data / "found"), "default"], data / "data")
+        predicts_parts([str(data / "found"), "default"], data / "data")

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from carmask.evaluation.metrics import dice
+from carmask.evaluation.overlap import dice
 from carmask.images import read_mask, read_photo
 from carmask.machine import Processor, this_processor
 from carmask.model.file import find_model, read_info

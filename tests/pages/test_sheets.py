@@ -27,7 +27,7 @@ def photos(tmp_path):
 def test_a_row_for_each_photo_that_has_all_masks(photos):
     files = view_sheets(
         photos / "photos", photos / "out", truth=photos / "masks", prediction=photos / "masks.csv", rows=2
-    )
+    ).files
     assert [file.name for file in files] == ["sheet-001.png", "sheet-002.png"]
     height = round(SIZE[0] * CELL / SIZE[1]) + LINE
     assert Image.open(files[0]).size == (4 * CELL, 2 * height)
@@ -37,7 +37,7 @@ def test_a_row_for_each_photo_that_has_all_masks(photos):
 
 
 def test_one_kind_of_mask(photos):
-    files = view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["car_03"])
+    files = view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["car_03"]).files
     assert Image.open(files[0]).size[0] == 3 * CELL
 
 
@@ -49,5 +49,15 @@ def test_bad_input(photos):
     with pytest.raises(DataError, match="none of the 1 photos has a mask in truth"):
         view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["car_04"])
     Image.fromarray(car_mask()[:99]).save(photos / "masks" / "car_00_mask.png")
-    with pytest.raises(DataError, match="car_00: the truth is 480x99, its photo 480x320"):
-        view_sheets(photos / "photos", photos / "out", truth=photos / "masks")
+    with pytest.raises(DataError, match="none of 1 photos could be drawn; the first: car_00: the truth is 480x99"):
+        view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["car_00"])
+
+
+def test_a_photo_that_fails_is_named_and_the_others_are_drawn(photos):
+    Image.fromarray(car_mask()[:99]).save(photos / "masks" / "car_00_mask.png")
+    (photos / "photos" / "car_03.png").write_bytes(b"nothing")
+    done = view_sheets(photos / "photos", photos / "out", truth=photos / "masks", rows=1)
+    assert [file.name for file in done.files] == ["sheet-001.png", "sheet-002.png"]
+    reasons = dict(done.failures)
+    assert reasons["car_00"] == "car_00: the truth is 480x99, its photo 480x320"
+    assert "car_03.png" in reasons["car_03"]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from carmask.evaluation.metrics import dice
+from carmask.evaluation.overlap import dice
 from carmask.geometry import Crop
 from carmask.model.behaviour import FeatureSettings
 from carmask.model.calibration import Calibration, ConfidenceFeatures, Linear

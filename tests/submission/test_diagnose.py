@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from carmask.data.mask_source import Truth
-from carmask.errors import SubmissionError
+from carmask.errors import DataError, SubmissionError
 from carmask.images import read_mask, write_picture
 from carmask.rle import mask_to_runs, rle_encode
-from carmask.submission.diagnose import SeenMasks, diagnose
+from carmask.submission.diagnose import diagnose
+from carmask.submission.known import PredictedMasks
 from carmask.submission.repair import repair
-from carmask.submission.submission import write_submission
+from carmask.submission.write import write_submission
 from tests.cars import SIZE, car_mask, car_photo
 
 HEIGHT, WIDTH = SIZE
@@ -30,11 +31,11 @@ class Known:
         return mask_to_runs(MASKS[self.names.index(name)]), SIZE
 
 
-def text(mask: np.ndarray, shift: int = 0, *, ends: bool = False) -> str:
+def text(mask: np.ndarray, shift: int = 0, *, ends: str = "") -> str:
     runs = mask_to_runs(np.ascontiguousarray(mask))
     runs[:, 0] += shift
     if ends:
-        runs[:, 1] += runs[:, 0] - 1
+        runs[:, 1] += runs[:, 0] - (ends == "last")
     return " ".join(map(str, runs.ravel().tolist()))
 
 
@@ -73,7 +74,8 @@ def test_a_good_file(write):
         ("shift", lambda m: text(m, WIDTH), "one row too low"),
         ("shift", lambda m: text(m, -WIDTH + 1), "one row too high and 1 px too far right"),
         ("column-major", lambda m: text(m.T), "encode mask, not mask.T"),
-        ("ends", lambda m: text(m, ends=True), "write its length instead"),
+        ("ends", lambda m: text(m, ends="last"), "is its last pixel; write its length instead"),
+        ("ends", lambda m: text(m, ends="after"), "is the pixel after its last one (start + length); write its length"),
         ("inverted", lambda m: text(~m), "encode the car"),
         ("frame", lambda m: text(np.pad(m, ((0, 0), (0, 8)))), f"written at width {WIDTH + 8}"),
         ("frame", lambda m: text(np.pad(m, ((0, 0), (4, 4)))), "evenly on both sides"),
@@ -116,7 +118,8 @@ def test_masks_in_the_rows_of_their_neighbours(tmp_path, rows):
 
 def test_the_file_alone_tells_of_frames_columns_ends_and_inversion(write):
     assert kinds(diagnose(write(lambda m: text(m.T)), NAMES, SIZE)) == ["column-major"]
-    assert kinds(diagnose(write(lambda m: text(m, ends=True)), NAMES, SIZE)) == ["ends"]
+    assert kinds(diagnose(write(lambda m: text(m, ends="last")), NAMES, SIZE)) == ["ends"]
+    assert kinds(diagnose(write(lambda m: text(m, ends="after")), NAMES, SIZE)) == ["ends"]
     assert kinds(diagnose(write(lambda m: text(~m)), NAMES, SIZE)) == ["inverted"]
     found = diagnose(write(lambda m: text(nearest(m, 96, 96))), NAMES, SIZE)
     assert kinds(found) == ["frame"]
@@ -125,8 +128,21 @@ def test_the_file_alone_tells_of_frames_columns_ends_and_inversion(write):
 
 def test_a_frame_that_only_the_file_tells_of_is_not_repaired(write, tmp_path):
     file = write(lambda m: text(np.pad(m, ((0, 0), (0, 8)))))
-    with pytest.raises(SubmissionError, match="give --truth or --photos"):
+    with pytest.raises(SubmissionError, match="true masks or photos are needed to find its convention"):
         repair(file, tmp_path / "repaired.csv", NAMES, SIZE, diagnose(file, NAMES, SIZE))
+
+
+def test_ends_that_may_be_of_two_kinds_are_not_repaired_by_the_file_alone(write, tmp_path):
+    wide = [mask & ~np.roll(mask, 1, 1) for mask in MASKS]
+    assert any((mask_to_runs(mask)[:, 1] == 1).any() for mask in wide)  # runs of one pixel: their end is their start
+    single = write(lambda m: text(m & ~np.roll(m, 1, 1), ends="last"))
+    [found] = diagnose(single, NAMES, SIZE)
+    assert (found.kind, found.reading.ends) == ("ends", "last")
+    either = write(lambda m: text(m, ends="after"))
+    [found] = diagnose(either, NAMES, SIZE)
+    assert "its last pixel or the pixel after it" in found.message
+    with pytest.raises(SubmissionError, match="true masks or photos are needed"):
+        repair(either, tmp_path / "repaired.csv", NAMES, SIZE, [found])
 
 
 def test_photos_in_place_of_the_truth(write, tmp_path, dark):
@@ -134,12 +150,12 @@ def test_photos_in_place_of_the_truth(write, tmp_path, dark):
     for name, mask in zip(NAMES, MASKS, strict=True):
         photos[Path(name).stem] = tmp_path / f"{Path(name).stem}.png"
         write_picture(photos[Path(name).stem], car_photo(mask, (20, 20, 30)))
-    seen = SeenMasks(type(dark)(*SIZE), photos)  # a model that sees every pixel
+    seen = PredictedMasks(type(dark)(*SIZE), photos)  # a model that sees every pixel
     assert seen.names == Known.names
     file = write(lambda m: text(m, WIDTH + 2))
     findings = diagnose(file, NAMES, SIZE, truth=seen)
     assert kinds(findings) == ["shift"]
-    assert "against what the model sees" in findings[0].message
+    assert "against what the model predicts" in findings[0].message
     repair(file, tmp_path / "repaired.csv", NAMES, SIZE, findings)
     assert diagnose(tmp_path / "repaired.csv", NAMES, SIZE, truth=Known()) == []
 
@@ -174,8 +190,67 @@ def test_rows_that_cannot_be_read_are_named_by_line(tmp_path):
     assert "line 4, car2_01.jpg: 'x' is not a whole number" in messages["malformed"]
     assert "line 6, car4_01.jpg" in messages["outside"]
     assert "line 7, car5_01.jpg" in messages["order-of-runs"]
-    with pytest.raises(SubmissionError, match=r"cannot be repaired: car2_01\.jpg: 'x' is not a whole number"):
+    with pytest.raises(SubmissionError, match=r"cannot be repaired: line 4: car2_01\.jpg: 'x' is not a whole number"):
         repair(file, tmp_path / "repaired.csv", NAMES, SIZE, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "encode"),
+    [
+        ("decimals", lambda m: rle_encode(m).replace(" ", ".0 ") + ".0"),
+        ("list", lambda m: str(mask_to_runs(m).ravel().tolist())),
+        ("white-space", lambda m: rle_encode(m).replace(" ", "\u00a0")),
+    ],
+)
+def test_other_styles_of_text_are_named_and_repaired_exactly(write, tmp_path, kind, encode):
+    file = write(encode)
+    for truth in (None, Known()):
+        [found] = diagnose(file, NAMES, SIZE, truth=truth)
+        assert found.kind == kind
+        assert "8 rows: " in found.message
+        assert "the first is line 2, car0_01.jpg: " in found.message
+    repair(file, tmp_path / "repaired.csv", NAMES, SIZE, [found])
+    write_submission(tmp_path / "right.csv", RIGHT)
+    assert (tmp_path / "repaired.csv").read_bytes() == (tmp_path / "right.csv").read_bytes()
+
+
+def test_malformed_rows_are_said_before_what_follows_from_them(write):
+    for names in (NAMES, [f"other{i}.jpg" for i in range(8)]):
+        found = diagnose(write(lambda _: "1 2 x", names), NAMES, SIZE, truth=Known())
+        assert found[0].kind == "malformed"
+        assert f"line 2, {names[0]}: 'x' is not a whole number" in found[0].message
+    assert "truth" not in kinds(diagnose(write(lambda _: "1 2 x"), NAMES, SIZE, truth=Known()))
+
+
+def test_tables_of_spreadsheets_are_named_and_repaired(write, tmp_path):
+    file = write(rle_encode)
+    write_submission(tmp_path / "right.csv", RIGHT)
+    file.write_bytes(file.read_text().replace(",", ";").encode("utf-16"))
+    found = diagnose(file, NAMES, SIZE)
+    assert kinds(found) == ["table", "table"]
+    repair(file, tmp_path / "repaired.csv", NAMES, SIZE, found)
+    assert (tmp_path / "repaired.csv").read_bytes() == (tmp_path / "right.csv").read_bytes()
+
+
+def test_masks_that_a_spreadsheet_has_cut_off_are_not_repaired(tmp_path):
+    file = tmp_path / "submission.csv"
+    cut = " ".join(f"{start} 1" for start in range(1, 99_999, 2))[:32_767]
+    write_submission(file, [*RIGHT[:7], (NAMES[7], cut)])
+    found = diagnose(file, NAMES, SIZE)
+    assert "truncated" in kinds(found)
+    with pytest.raises(SubmissionError, match="cannot be repaired: 1 masks have exactly 32,767 characters"):
+        repair(file, tmp_path / "repaired.csv", NAMES, SIZE, found)
+
+
+def test_true_masks_that_cannot_be_read_are_named(write):
+    class Partly(Known):
+        def runs(self, name):
+            if name != "car3_01":
+                raise DataError(f"{name}: no mask")
+            return super().runs(name)
+
+    found = diagnose(write(rle_encode), NAMES, SIZE, truth=Partly())
+    assert [finding.message for finding in found] == ["7 true masks cannot be read, the first: car0_01: no mask"]
 
 
 def test_bad_input(tmp_path, write):
@@ -186,8 +261,9 @@ def test_bad_input(tmp_path, write):
     file.write_text("img,rle_mask\n")
     with pytest.raises(SubmissionError, match="holds no rows"):
         diagnose(file, NAMES, SIZE)
-    with pytest.raises(SubmissionError, match="shares no image with --truth or --photos"):
-        diagnose(write(rle_encode, [f"other{i}.jpg" for i in range(8)]), None, SIZE, truth=Known())
+    [found] = diagnose(write(rle_encode, [f"other{i}.jpg" for i in range(8)]), None, SIZE, truth=Known())
+    assert found.kind == "truth"
+    assert "no image of the file has a true mask or a photo to compare it with" in found.message
     found = diagnose(write(rle_encode), NAMES, (100, 100), truth=Known())
     assert "truth" in kinds(found)
 
@@ -197,7 +273,8 @@ def test_two_different_rows_of_an_image_are_not_repaired(tmp_path):
     write_submission(file, [*RIGHT, (NAMES[0], "1 2")])
     findings = diagnose(file, NAMES, SIZE)
     assert kinds(findings) == ["duplicates"]
-    with pytest.raises(SubmissionError, match="line 10: car0_01 has another mask before"):
+    assert "the first is car0_01.jpg, in lines 2 and 10" in findings[0].message
+    with pytest.raises(SubmissionError, match="car0_01 has one mask in line 2 and another in line 10"):
         repair(file, tmp_path / "repaired.csv", NAMES, SIZE, findings)
 
 

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from carmask.rle import mask_to_runs
-from carmask.submission.read import Reading, find_reading, likely_heights, read, row_length
+from carmask.submission.frames import likely_heights, row_length
+from carmask.submission.read import Reading, read
+from carmask.submission.search import find_reading
 from tests.cars import SIZE, car_mask
 
 HEIGHT, WIDTH = SIZE
@@ -32,6 +34,12 @@ def with_ends(mask: np.ndarray) -> np.ndarray:
     return runs
 
 
+def with_pixels_after(mask: np.ndarray) -> np.ndarray:
+    runs = mask_to_runs(mask)
+    runs[:, 1] += runs[:, 0]
+    return runs
+
+
 @pytest.mark.parametrize(
     ("write", "reading"),
     [
@@ -40,7 +48,8 @@ def with_ends(mask: np.ndarray) -> np.ndarray:
         (lambda m: moved(m, 2 * WIDTH + 3), Reading(SIZE, shift=2 * WIDTH + 3)),
         (lambda m: mask_to_runs(m.T), Reading(SIZE, order="columns")),
         (lambda m: mask_to_runs(~m), Reading(SIZE, inverted=True)),
-        (with_ends, Reading(SIZE, ends=True)),
+        (with_ends, Reading(SIZE, ends="last")),
+        (with_pixels_after, Reading(SIZE, ends="after")),
         (lambda m: mask_to_runs(np.pad(m, ((0, 0), (0, 6)))), Reading((HEIGHT, WIDTH + 6), place="start")),
         (lambda m: mask_to_runs(np.pad(m, ((2, 2), (3, 3)))), Reading((HEIGHT + 4, WIDTH + 6), place="centre")),
         (lambda m: mask_to_runs(np.pad(m, ((0, 0), (6, 0)))), Reading((HEIGHT, WIDTH + 6), place="end")),
@@ -103,7 +112,8 @@ def test_likely_heights():
         (lambda m: moved(m, -WIDTH + 1), None, Reading(SIZE, shift=-WIDTH + 1)),
         (lambda m: mask_to_runs(m.T), None, Reading(SIZE, order="columns")),
         (lambda m: moved(m.T, -1), None, Reading(SIZE, order="columns", shift=-1)),
-        (with_ends, None, Reading(SIZE, ends=True)),
+        (with_ends, None, Reading(SIZE, ends="last")),
+        (with_pixels_after, None, Reading(SIZE, ends="after")),
         (lambda m: mask_to_runs(~m), None, Reading(SIZE, inverted=True)),
         (lambda m: mask_to_runs(np.pad(m, ((0, 0), (0, 8)))), WIDTH + 8, Reading((HEIGHT, WIDTH + 8), place="start")),
         (lambda m: mask_to_runs(np.pad(m, ((0, 0), (4, 4)))), WIDTH + 8, Reading((HEIGHT, WIDTH + 8), place="centre")),

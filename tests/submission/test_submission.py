@@ -14,21 +14,14 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.data.mask_source import Truth
 from carmask.errors import DataError, IncompleteError, OutputError, SubmissionError
-from carmask.evaluation.metrics import overlap
+from carmask.evaluation.overlap import overlap, overlap_of_runs
 from carmask.images import read_mask, write_mask
 from carmask.prediction.predict import predict
 from carmask.rle import mask_to_runs, rle_encode
-from carmask.submission.submission import (
-    decode_to_files,
-    jobs_for,
-    match_photos,
-    overlap_of_runs,
-    predict_rows,
-    read_submission,
-    score_submission,
-    unfinished,
-    write_submission,
-)
+from carmask.submission.decode import decode_to_files
+from carmask.submission.score import score_submission
+from carmask.submission.table import read_sample, read_table
+from carmask.submission.write import jobs_for, match_photos, predict_rows, unfinished, write_submission
 from tests.batch.test_run import Inline
 
 file_names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8)
@@ -41,11 +34,11 @@ def test_overlap_of_runs_is_the_overlap_of_the_masks(one, other):
     assert overlap_of_runs(mask_to_runs(one), mask_to_runs(other)) == overlap(one, other)
 
 
-@given(st.dictionaries(file_names, st.text(alphabet="0123456789 ", max_size=20), max_size=5))
+@given(st.dictionaries(file_names, st.text(alphabet="0123456789 ", max_size=20), min_size=1, max_size=5))
 def test_rows_read_back_as_written(tmp_path_factory, rows):
     file = tmp_path_factory.mktemp("csv") / "submission.csv"
     assert write_submission(file, rows.items()) == len(rows)
-    assert read_submission(file) == rows
+    assert {row.name: row.text for row in read_table(file).rows} == rows
 
 
 def test_the_file_is_complete_or_absent(tmp_path):
@@ -72,7 +65,7 @@ def test_rows_come_in_order_once_all_photos_are_done(tmp_path, dark, photo):
 
     def attempt() -> int:
         with unfinished(tmp_path / "s.csv", task, len(jobs)) as manifest:
-            rows = predict_rows(jobs, manifest, Inline(dark, task.wanted), follow=seen.extend)
+            rows = predict_rows(jobs, manifest, Inline(dark, task.spec), follow=seen.extend)
             return write_submission(tmp_path / "s.csv", rows)
 
     with pytest.raises(IncompleteError, match=r"1 of 3 photos failed.*those done are kept in s\.csv\.partial"):
@@ -84,7 +77,7 @@ def test_rows_come_in_order_once_all_photos_are_done(tmp_path, dark, photo):
     seen.clear()
     assert attempt() == 3
     assert sorted(result.kept for result in seen) == [False, True, True]
-    texts = read_submission(tmp_path / "s.csv")
+    texts = {row.name: row.text for row in read_table(tmp_path / "s.csv").rows}
     assert list(texts) == ["b.jpg", "bad.jpg", "a.jpg"]
     assert texts["b.jpg"] == texts["a.jpg"] == rle_encode(predict(dark, photo).mask)
     assert texts["bad.jpg"] != texts["a.jpg"]
@@ -125,13 +118,25 @@ def test_scores_by_hand(tmp_path, truth):
 def test_submissions_that_cannot_be_scored(tmp_path, truth):
     for rows, message in (
         ([("a_01.jpg", "")], "no row for 1 of the truth's 2 images, the first is a_02"),
-        ([("a_01.jpg", ""), ("a_02.jpg", "1")], "a_02: 1 numbers"),
-        ([("a_01.jpg", ""), ("a_02.jpg", "2455040 2")], "a_02: run 1 .* ends at pixel 2455041"),
-        ([("a_01.jpg", ""), ("a_01.jpg", ""), ("a_02.jpg", "")], "1 rows repeat an image, the first is a_01.jpg"),
+        ([("a_01.jpg", ""), ("a_02.jpg", "1")], "line 3: a_02.jpg: 1 numbers"),
+        ([("a_01.jpg", ""), ("a_02.jpg", "2455040 2")], "line 3: a_02.jpg: run 1 .* ends at pixel 2455041"),
+        (
+            [("a_01.jpg", ""), ("a_01.jpg", ""), ("a_02.jpg", "")],
+            "line 3: a_01.jpg has a row already, in line 2, with the same mask",
+        ),
+        ([("a_01.jpg", "1 x"), ("b.jpg", "")], "line 2: a_01.jpg: 'x' is not a whole number"),
     ):
         write_submission(tmp_path / "s.csv", rows)
         with pytest.raises(SubmissionError, match=message):
             score_submission(tmp_path / "s.csv", truth)
+
+
+def test_a_sample_names_each_image_once(tmp_path):
+    write_submission(tmp_path / "sample.csv", [("a.jpg", "1 1"), ("b.jpg", "1 1")])
+    assert read_sample(tmp_path / "sample.csv") == ["a.jpg", "b.jpg"]
+    write_submission(tmp_path / "sample.csv", [("a.jpg", "1 1"), ("b.jpg", "1 1"), ("a.jpg", "1 1")])
+    with pytest.raises(SubmissionError, match=r"line 4: a\.jpg has a row already, in line 2"):
+        read_sample(tmp_path / "sample.csv")
 
 
 def test_photos_are_matched_by_stem():
@@ -149,7 +154,7 @@ def test_decoded_masks_stay_in_their_folder(tmp_path):
             decode_to_files(file, (10, 10), out, on_failure=print)
     assert not out.exists()
     write_submission(file, [("a.jpg", "1 2"), ("a.png", "1 2")])
-    with pytest.raises(SubmissionError, match="differ only in their suffix"):
+    with pytest.raises(SubmissionError, match=r"line 3: a\.png has a row already, in line 2"):
         decode_to_files(file, (10, 10), out, on_failure=print)
 
 
@@ -157,7 +162,7 @@ def test_a_bad_row_does_not_stop_the_others(tmp_path):
     write_submission(tmp_path / "s.csv", [("a.jpg", "1 2"), ("b.jpg", "1"), ("c.jpg", "")])
     failures: list[str] = []
     assert decode_to_files(tmp_path / "s.csv", (4, 5), tmp_path / "out", on_failure=failures.append) == 2
-    assert "b.jpg" in failures[0]
+    assert "line 3: b.jpg: 1 numbers" in failures[0]
     assert read_mask(tmp_path / "out" / "a_mask.png").sum() == 2
     assert not read_mask(tmp_path / "out" / "c_mask.png").any()
 

@@ -9,10 +9,15 @@ import pytest
 from PIL import Image
 
 from carmask.errors import DataError, UsageError
-from carmask.pages.survey import contact_sheet, count_problems, explore_page
+from carmask.images.colour import to_lab
+from carmask.pages.contact import contact_sheet
+from carmask.pages.pictures import outlined
+from carmask.pages.survey import explore_page
 from carmask.rle import rle_decode, rle_encode
+from carmask.survey.facts import measure_photo
 from carmask.survey.photo_table import write_table
-from carmask.survey.survey import SMALL, outlined, survey, to_lab
+from carmask.survey.problems import count_problems
+from carmask.survey.survey import SMALL, SmallView, survey
 from tests.cars import SIZE, car_mask, car_photo
 
 
@@ -101,6 +106,51 @@ def test_everything_wrong_is_found(data):
     assert found["name"] == [("odd", "the name does not say car and view: <car>_<two digits>")]
 
 
+@pytest.mark.parametrize("names", [["0001_01"], ["car"], ["0001_01", "0001_02", "car"]])
+def test_empty_full_and_inverted_masks(tmp_path, names):
+    """Also where every mask of the data set is empty, or full, and where there is one photo only."""
+    for kind, mask in (
+        ("empty mask", np.zeros(SIZE, np.bool_)),
+        ("full mask", np.ones(SIZE, np.bool_)),
+        ("perhaps inverted", ~car_mask()),
+    ):
+        data = tmp_path / kind.replace(" ", "-")
+        for index, name in enumerate(names):
+            save(data / "train" / f"{name}.png", car_photo(car_mask(index)))
+            save(data / "train_masks" / f"{name}_mask.png", mask)
+        found = survey(data)
+        assert sum(problem.kind == kind for problem in found.problems) == len(names)
+        assert "at the edge" not in dict(count_problems(found.problems))
+        document = explore_page(found, "data")
+        assert f"{kind}: {len(names)}" in document
+        plain = re.sub(r'src="[^"]*"|<script>.*?</script>', "", document, flags=re.DOTALL)
+        assert not re.search(r"\bnan\b|\binf\b", plain)
+        assert write_table(data / "photos.csv", found) == len(names)
+
+
+def test_a_photo_that_fails_is_a_problem_and_a_failure(data, monkeypatch):
+    (data / "train" / "0001_06.png").write_bytes(b"\x89PNG no more")
+
+    def broken(name, *rest, **more):
+        if name == "0001_07":
+            raise IndexError("list index out of range")
+        return measure_photo(name, *rest, **more)
+
+    monkeypatch.setattr("carmask.survey.survey.measure_photo", broken)
+    found = survey(data)
+    assert [failure.name for failure in found.failures] == ["0001_06.png", "0001_07.png"]
+    assert len(found.facts) == 16
+    unreadable = {problem.where: problem.what for problem in found.problems if problem.kind == "unreadable"}
+    assert unreadable["0001_07.png"] == "0001_07.png: unexpected IndexError: list index out of range"
+
+
+def test_photos_of_single_cars_lack_no_views(tmp_path):
+    for index, name in enumerate(("red car", "blue car")):
+        save(tmp_path / "train" / f"{name}.png", car_photo(car_mask(index)))
+        save(tmp_path / "train_masks" / f"{name}_mask.png", car_mask(index))
+    assert survey(tmp_path).problems == []
+
+
 def test_masks_in_a_csv_are_named_by_line(data):
     rows = ["img,rle_mask"]
     for path in sorted((data / "train").iterdir()):
@@ -114,7 +164,7 @@ def test_masks_in_a_csv_are_named_by_line(data):
     (data / "train_masks.csv").write_text("\n".join(rows) + "\n")
     found = problems(data)
     assert found["run-length text"][0][0] == "train_masks.csv, line 4"
-    assert found["double mask"] == [("train_masks.csv, line 20", "0001_01.png has a row already")]
+    assert found["double mask"] == [("train_masks.csv, line 20", "0001_01.png has a row already, in line 2")]
 
 
 def test_bad_input(tmp_path):
@@ -122,8 +172,31 @@ def test_bad_input(tmp_path):
         survey(tmp_path / "nothing")
     empty = tmp_path / "empty"
     (empty / "train").mkdir(parents=True)
+    with pytest.raises(DataError, match="not laid out in a way that is known"):
+        survey(empty)
+    (empty / "train_masks").mkdir()
     with pytest.raises(DataError, match="no pictures in it"):
         survey(empty)
+
+
+def test_other_layouts(data, tmp_path):
+    expected = survey(data)
+    other = tmp_path / "other"
+    (data / "train").rename(data / "images")
+    (data / "train_masks").rename(data / "masks")
+    (data / "masks" / "0001_05_mask.png").unlink()
+    found = survey(data)
+    assert {one.name: one.area for one in found.facts} == {
+        one.name: one.area for one in expected.facts if one.name != "0001_05"
+    }
+    assert found.photos == 18
+    assert ("missing mask", "0001_05.png") in [(problem.kind, problem.where) for problem in found.problems]
+    other.mkdir()
+    for folder, name in (("images", "photos"), ("masks", "labels")):
+        (data / folder).rename(other / name)
+    (other / "photos" / "0001_05.png").unlink()
+    labelled = survey(other)
+    assert [one.area for one in labelled.facts] == [one.area for one in found.facts]
 
 
 def test_the_page_is_complete_and_safe(data):
@@ -192,7 +265,7 @@ def test_a_table_that_cannot_be_written(data, tmp_path, monkeypatch):
 
 
 def test_problems_are_counted(data):
-    assert dict(count_problems(survey(data))) == {"views": 1, "metadata": 1}
+    assert dict(count_problems(survey(data).problems)) == {"views": 1, "metadata": 1}
 
 
 def test_colours_by_hand():
@@ -213,10 +286,12 @@ def test_an_outline_lies_within_the_mask():
 
 
 def test_a_sheet_has_a_place_for_each_view():
-    small = np.zeros((*SMALL, 3), np.uint8)
-    sheet = contact_sheet({1: small, 16: small})
+    small = SmallView(np.zeros((*SMALL, 3), np.uint8), np.zeros(SMALL, np.bool_))
+    sheet = contact_sheet(dict.fromkeys((1, *range(9, 17)), small))
     assert sheet.shape == (4 * SMALL[0], 4 * SMALL[1], 3)
     assert (sheet[0, 0] == 0).all()
     assert (sheet[0, SMALL[1]] == 128).all()
     assert (sheet[-1, -1] == 0).all()
+    assert contact_sheet({1: small, 16: small}).shape == (SMALL[0], 2 * SMALL[1], 3)
     assert contact_sheet({0: small}).shape == (*SMALL, 3)
+    assert contact_sheet(dict.fromkeys(range(16), small)).shape == (5 * SMALL[0], 4 * SMALL[1], 3)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Mask
 from carmask.data.layouts import detect_layout, read_layout
-from carmask.data.table import Example, find_masks, read_rle_csv
+from carmask.data.rle_table import RleRow, find_mask_table, read_rle_table
+from carmask.data.table import Example, find_masks
 from carmask.errors import DataError, RLEError
 from carmask.geometry import Size
 from carmask.images import read_mask
@@ -31,20 +32,21 @@ class Truth:
         """Open it.
 
         Args:
-            source: ``train_masks.csv``, a folder of masks, or a data set whose masks are files or this CSV.
+            source: a CSV ``img,rle_mask``, plain or compressed, a folder of masks, or a data set whose masks are files
+                or this CSV.
             mask_threshold: for grey, anti-aliased and JPEG masks, see ``read_mask``.
 
         Raises:
-            DataError: if it is none of these, or cannot be read.
+            DataError: if it is none of these, cannot be read, or a CSV has two rows for an image.
         """
         self._files: Mapping[str, Path] = {}
         self._examples: Mapping[str, Example] = {}
-        self._texts: Mapping[str, str] = {}
+        self._rows: Mapping[str, RleRow] = {}
         self._source, self._threshold = source, mask_threshold
-        if source.is_dir() and not (source / "train_masks").is_dir() and (source / "train_masks.csv").is_file():
-            self._source = source / "train_masks.csv"
+        if source.is_dir() and not (source / "train_masks").is_dir():
+            self._source = find_mask_table(source) or source
         if self._source.is_file():
-            self._texts = {Path(name).stem: text for name, text in read_rle_csv(self._source)}
+            self._rows = read_rle_table(self._source).by_stem()
         elif (source / "train_masks").is_dir():
             self._files = find_masks(source / "train_masks")
         elif detect_layout(source) in _WITH_MASKS_APART:
@@ -55,7 +57,7 @@ class Truth:
     @property
     def names(self) -> list[str]:
         """Stems of the photos whose truth is known, in the source's order."""
-        return list(self._texts or self._files or self._examples)
+        return list(self._rows or self._files or self._examples)
 
     def runs(self, name: str) -> tuple[Runs, Size]:
         """The runs of a photo's true mask, and the frame they are in: the mask file's, or Carvana's for a CSV.
@@ -95,10 +97,10 @@ class Truth:
         return self._examples[name].read_mask()
 
     def _decoded(self, name: str, size: Size) -> Runs:
-        if name not in self._texts:
+        row = self._rows.get(name)
+        if row is None:
             raise DataError(f"{self._source}: has no mask of {name}")
         try:
-            return check_runs(parse_runs(self._texts[name]), *size)
+            return check_runs(parse_runs(row.text), *size)
         except RLEError as error:
-            line = list(self._texts).index(name) + 2
-            raise RLEError(f"{self._source}: line {line}: {name}: {error}") from error
+            raise RLEError(f"{self._source}: line {row.line}: {name}: {error}") from error

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carmask.arrays import Mask
+from carmask.data.rle_table import find_mask_table, read_rle_table
 from carmask.errors import DataError
 from carmask.images import picture_size, read_mask, search_photos
 from carmask.rle import rle_decode
@@ -116,15 +117,15 @@ def read_examples(data: Path) -> list[Example]:
         One example for each photo, sorted by name.
 
     Raises:
-        DataError: if a folder is missing or empty, or a photo has no mask.
+        DataError: if a folder is missing or empty, a photo has no mask, or a CSV has two rows for one.
     """
     photos = find_photos(data / "train")
     masks: dict[str, Path] = {}
     runs: dict[str, str] = {}
     if (data / "train_masks").is_dir():
         masks = find_masks(data / "train_masks")
-    elif (data / "train_masks.csv").is_file():
-        runs = {Path(name).stem: text for name, text in read_rle_csv(data / "train_masks.csv")}
+    elif (table := find_mask_table(data)) is not None:
+        runs = {stem: row.text for stem, row in read_rle_table(table).by_stem().items()}
     else:
         raise DataError(f"{data}: has neither a folder train_masks/ nor a file train_masks.csv")
     lacking = [name for name in photos if name not in masks and name not in runs]
@@ -135,37 +136,6 @@ def read_examples(data: Path) -> list[Example]:
     ]
 
 
-def read_rle_csv(file: Path) -> list[tuple[str, str]]:
-    """Read a CSV with the columns ``img,rle_mask``: truth or submission.
-
-    Returns:
-        Pairs of image name, as written, and run-length text, in the file's order.
-
-    Raises:
-        DataError: if the file is missing, is not text, has another header, or a row has not two fields.
-    """
-    rows = []
-    try:
-        # 2^31 - 1: a mask may be a longer field than the csv module's own limit of 128 KiB.
-        csv.field_size_limit(2**31 - 1)
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            header = next(reader, None)
-            if header != ["img", "rle_mask"]:
-                raise DataError(
-                    f"{file}: line 1: the header must be 'img,rle_mask', not {','.join(header or [])[:60]!r}"
-                )
-            for row in reader:
-                if len(row) != 2:
-                    raise DataError(f"{file}: line {reader.line_num}: {len(row)} fields where img and rle_mask are two")
-                rows.append((row[0], row[1]))
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: not a CSV text file ({error})") from error
-    return rows
-
-
 def read_metadata(file: Path) -> dict[str, CarInfo]:
     """Read the challenge's ``metadata.csv`` (``id,year,make,model,trim1,trim2``).
 
@@ -173,18 +143,23 @@ def read_metadata(file: Path) -> dict[str, CarInfo]:
         What is known of each car, by its id.
 
     Raises:
-        DataError: if the file cannot be read or lacks a column.
+        DataError: if the file cannot be read, lacks a column, or has two rows for a car.
     """
+    found: dict[str, CarInfo] = {}
+    lines: dict[str, int] = {}
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            return {
-                row["id"]: CarInfo(row["year"], row["make"], row["model"], row["trim1"], row["trim2"])
-                for row in csv.DictReader(stream)
-            }
+            reader = csv.DictReader(stream)
+            for row in reader:
+                car = row["id"]
+                if lines.setdefault(car, reader.line_num) != reader.line_num:
+                    raise DataError(f"{file}: line {reader.line_num}: {car} has a row already, in line {lines[car]}")
+                found[car] = CarInfo(*(row[name] or "" for name in ("year", "make", "model", "trim1", "trim2")))
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error, KeyError) as error:
         raise DataError(f"{file}: not a table with id,year,make,model,trim1,trim2 ({error})") from error
+    return found
 
 
 def read_cars(file: Path) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Mask
-from carmask.evaluation.metrics import check_same_size
-from carmask.geometry import Size
+from carmask.evaluation.overlap import check_same_size
+from carmask.geometry import Size, box_of
 
 #: Width of the band of boundary IoU, as a fraction of the picture's diagonal (Cheng et al. 2021, section 4).
 STANDARD_BAND = 0.02
@@ -150,14 +150,6 @@ def distance_to_contour(mask: Mask) -> NDArray[np.float32]:
     return np.asarray(np.maximum(inside, outside), np.float32)
 
 
-def bounding_box(mask: Mask) -> tuple[int, int, int, int]:
-    """Rows and columns that hold a mask: top, bottom (exclusive), left, right (exclusive); zeros if it is empty."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return 0, 0, 0, 0
-    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-
-
 def _empty(prediction: Mask, truth: Mask, size: Size) -> ContourScores:
     if prediction.any() or truth.any():
         return ContourScores(math.hypot(*size), math.hypot(*size), 0.0, 0.0, 0.0)
@@ -166,13 +158,10 @@ def _empty(prediction: Mask, truth: Mask, size: Size) -> ContourScores:
 
 def _crop(prediction: Mask, truth: Mask) -> tuple[_Bytes, _Bytes]:
     """Both masks as 0 and 1 in the rectangle that holds them, with a margin of one background pixel."""
-    top, bottom, left, right = bounding_box(prediction | truth)
-    shape = bottom - top + 2, right - left + 2
-    cropped = []
-    for mask in (prediction, truth):
-        one = np.zeros(shape, np.uint8)
-        one[1:-1, 1:-1] = mask[top:bottom, left:right]
-        cropped.append(one)
+    box = box_of(prediction | truth)
+    assert box is not None  # the callers have tested for it
+    where = box.slices()
+    cropped = [np.pad(mask[where].view(np.uint8), 1) for mask in (prediction, truth)]
     return cropped[0], cropped[1]
 
 

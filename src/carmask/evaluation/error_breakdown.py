@@ -1,4 +1,4 @@
-"""Where Dice is lost: wrong pixels by distance to the true contour, by region, and on a map of the car."""
+"""Break the wrong pixels of a mask down: by distance to the true contour, by region, and on a map of the car."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Mask
-from carmask.evaluation.contours import bounding_box, distance_to_contour
-from carmask.geometry import Size
+from carmask.evaluation.contours import distance_to_contour
+from carmask.geometry import Size, box_of
 
 #: Upper ends of the classes of distance in pixels; the last class is beyond.
 DISTANCES = (1, 2, 3, 5, 10, 20, 50)
 #: Regions of the picture, by height within the rectangle that holds the true car, from its top (0) to its bottom (1).
 REGIONS = (("roof", 0.15), ("windows", 0.45), ("body", 0.75), ("wheels and ground", np.inf))
-#: Wrong pixels farther than this from the car are a region of their own.
+#: Extra pixels farther than this from the car are a region of their own.
 FAR = 50
 AWAY = "away from the car"
 #: (height, width) of the map that is laid over the car.
@@ -25,7 +25,7 @@ MAP: Size = (48, 72)
 MARGIN = 0.12
 
 
-class Losses(NamedTuple):
+class ErrorBreakdown(NamedTuple):
     """Counts of wrong pixels of one photo, or of several added up; index 0 are extra pixels, 1 missed ones.
 
     Attributes:
@@ -44,8 +44,8 @@ class Losses(NamedTuple):
         return int(self.by_distance.sum())
 
 
-def losses(prediction: Mask, truth: Mask) -> Losses:
-    """Find where a mask is wrong.
+def error_breakdown(prediction: Mask, truth: Mask) -> ErrorBreakdown:
+    """Count where a mask is wrong.
 
     The distance of a wrong pixel is that to the nearest pixel of the other kind in the truth: a contour that is off by
     one pixel gives wrong pixels at distance 1.
@@ -59,23 +59,23 @@ def losses(prediction: Mask, truth: Mask) -> Losses:
     """
     found = _none()
     wrong = prediction ^ truth
-    if not wrong.any():
+    around = box_of(wrong | truth)
+    if around is None or not wrong.any():
         return found
-    top, bottom, left, right = bounding_box(wrong | truth)
     # One pixel around: the nearest pixel of the other kind may be just outside.
-    rows, columns = slice(max(top - 1, 0), bottom + 1), slice(max(left - 1, 0), right + 1)
+    rows, columns = around.slices(1)
     depth = distance_to_contour(truth[rows, columns])
     ys, xs = np.nonzero(wrong[rows, columns])
     missed = truth[rows, columns][ys, xs].astype(np.int64)
     distance = depth[ys, xs]
     # Classes are closed above: distance 1 belongs to the first.
     np.add.at(found.by_distance, (missed, np.searchsorted(DISTANCES, distance - 1e-4)), 1)
-    if not truth.any():
+    car = box_of(truth)
+    if car is None:
         found.by_region[0, -1] = len(ys)
         return found
-    box_top, box_bottom, box_left, box_right = bounding_box(truth)
-    down = (ys + rows.start + 0.5 - box_top) / (box_bottom - box_top)
-    across = (xs + columns.start + 0.5 - box_left) / (box_right - box_left)
+    down = (ys + rows.start + 0.5 - car.top) / (car.bottom - car.top)
+    across = (xs + columns.start + 0.5 - car.left) / (car.right - car.left)
     region = np.searchsorted([end for _, end in REGIONS], down, side="right")
     region[(missed == 0) & (distance > FAR)] = len(REGIONS)
     np.add.at(found.by_region, (missed, region), 1)
@@ -86,8 +86,8 @@ def losses(prediction: Mask, truth: Mask) -> Losses:
     return found
 
 
-def total(parts: Sequence[Losses]) -> Losses:
-    """Add up the losses of several photos."""
+def add_up(parts: Sequence[ErrorBreakdown]) -> ErrorBreakdown:
+    """The breakdown of several photos together."""
     added = _none()
     for part in parts:
         for sums, counts in zip(added, part, strict=True):
@@ -95,8 +95,8 @@ def total(parts: Sequence[Losses]) -> Losses:
     return added
 
 
-def _none() -> Losses:
-    return Losses(
+def _none() -> ErrorBreakdown:
+    return ErrorBreakdown(
         np.zeros((2, len(DISTANCES) + 1), np.int64),
         np.zeros((2, len(REGIONS) + 1), np.int64),
         np.zeros((2, *MAP), np.int64),

@@ -1,183 +1,182 @@
-"""Scores from counts of pixels: one predicted mask, or picture of labels, against the true one, at the truth's size.
+"""The metrics of a predicted mask against the true one: the one list that every table and page reads.
 
-What depends on where the contours lie is in ``contours``.
+A metric is a row of ``METRICS``. The columns of ``scores.csv``, the score page, the comparison, the history of a
+training and the table that ``carmask evaluate`` prints all follow from it. ``docs/scores.md`` lists the same rows.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 from carmask.arrays import Mask
-from carmask.errors import ArrayError
+from carmask.evaluation.contours import ContourScores, contour_scores
+from carmask.evaluation.overlap import Overlap, check_same_size, overlap
 from carmask.geometry import Size
 
 
-class Overlap(NamedTuple):
-    """Counts of pixels from which the overlap scores follow.
+class MaskPair:
+    """A predicted mask and the true one; what several metrics need is computed once, on first use.
 
     Attributes:
-        both: car in truth and prediction.
-        predicted: car in the prediction.
-        true: car in the truth.
+        prediction: bool (height, width).
+        truth: bool (height, width).
     """
 
-    both: int
-    predicted: int
-    true: int
-
-    @property
-    def wrong(self) -> int:
-        """Pixels that are car in one of the two only."""
-        return self.predicted + self.true - 2 * self.both
-
-    @property
-    def dice(self) -> float:
-        """``2 both / (predicted + true)``; 1 if both are empty, so 0 if one is. Kaggle's definition."""
-        total = self.predicted + self.true
-        return 2.0 * self.both / total if total else 1.0
-
-    @property
-    def iou(self) -> float:
-        """``both / union``, the Jaccard index; 1 if both are empty."""
-        union = self.predicted + self.true - self.both
-        return self.both / union if union else 1.0
-
-    @property
-    def precision(self) -> float:
-        """Fraction of the prediction that is right; 1 if it is empty and right to be so."""
-        return self.both / self.predicted if self.predicted else float(not self.true)
-
-    @property
-    def recall(self) -> float:
-        """Fraction of the truth that was found; 1 if there was nothing to find."""
-        return self.both / self.true if self.true else 1.0
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall; of one image it is its Dice score."""
-        total = self.precision + self.recall
-        return 2.0 * self.precision * self.recall / total if total else 0.0
-
-    def accuracy(self, size: Size) -> float:
-        """Fraction of a frame's pixels that are right.
+    def __init__(self, prediction: Mask, truth: Mask) -> None:
+        """Pair two masks.
 
         Args:
-            size: (height, width) of the frame; background counts as much as car.
-        """
-        return 1.0 - self.wrong / (size[0] * size[1])
-
-
-def overlap(prediction: Mask, truth: Mask) -> Overlap:
-    """Count the pixels that the overlap scores need.
-
-    Args:
-        prediction: bool (height, width).
-        truth: bool (height, width), of the same size.
-
-    Returns:
-        The counts.
-
-    Raises:
-        ArrayError: if the sizes differ.
-    """
-    check_same_size(prediction, truth)
-    return Overlap(
-        int(np.count_nonzero(prediction & truth)), int(np.count_nonzero(prediction)), int(np.count_nonzero(truth))
-    )
-
-
-def dice(prediction: Mask, truth: Mask) -> float:
-    """Dice score as Kaggle computes it for the challenge: https://www.kaggle.com/c/carvana-image-masking-challenge.
-
-    Args:
-        prediction: bool (height, width).
-        truth: bool (height, width), of the same size.
-
-    Returns:
-        0 to 1; 1 if both are empty.
-
-    Raises:
-        ArrayError: if the sizes differ.
-    """
-    return overlap(prediction, truth).dice
-
-
-class Confusion(NamedTuple):
-    """Counts of pixels by true and predicted label.
-
-    Attributes:
-        counts: int64 (classes, classes); the row is the true label, the column the predicted one. Confusions of
-            several pictures may be added up: the scores then are those of all their pixels together.
-    """
-
-    counts: NDArray[np.int64]
-
-    @property
-    def accuracy(self) -> float:
-        """Fraction of pixels with the right label; 1 of no pixels."""
-        total = int(self.counts.sum())
-        return float(np.trace(self.counts) / total) if total else 1.0
-
-    def overlaps(self) -> list[Overlap | None]:
-        """Each class against all others; None where the class is neither in the truth nor in the prediction."""
-        predicted, true = self.counts.sum(axis=0), self.counts.sum(axis=1)
-        return [
-            Overlap(int(self.counts[i, i]), int(predicted[i]), int(true[i])) if predicted[i] + true[i] else None
-            for i in range(len(self.counts))
-        ]
-
-    def mean(self, score: str, *, background: bool = True) -> float:
-        """Mean of a score over the classes that occur in truth or prediction ("macro").
-
-        Args:
-            score: ``dice``, ``iou``, ``precision``, ``recall`` or ``f1``.
-            background: count class 0 as well.
-
-        Returns:
-            0 to 1; 1 if no class occurs.
+            prediction: bool (height, width).
+            truth: bool (height, width), of the same size.
 
         Raises:
-            ArrayError: if there is no such score.
+            ArrayError: if the sizes differ.
         """
-        if score not in {"dice", "iou", "precision", "recall", "f1"}:
-            raise ArrayError(f"no score of classes is called {score!r}; choose dice, iou, precision, recall or f1")
-        found = [one for one in self.overlaps()[0 if background else 1 :] if one is not None]
-        return float(np.mean([getattr(one, score) for one in found])) if found else 1.0
+        check_same_size(prediction, truth)
+        self.prediction, self.truth = prediction, truth
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of both masks."""
+        return self.truth.shape[0], self.truth.shape[1]
+
+    @cached_property
+    def overlap(self) -> Overlap:
+        """Counts of pixels."""
+        return overlap(self.prediction, self.truth)
+
+    @cached_property
+    def contours(self) -> ContourScores:
+        """Distances between the contours."""
+        return contour_scores(self.prediction, self.truth)
 
 
-def confusion(prediction: NDArray[np.uint8], truth: NDArray[np.uint8], classes: int) -> Confusion:
-    """Count pixels by true and predicted label.
+class Metric(NamedTuple):
+    """One metric.
 
-    Args:
-        prediction: uint8 (height, width), labels below ``classes``.
-        truth: the same, of the same size.
-        classes: how many labels there are, background included.
-
-    Returns:
-        The counts.
-
-    Raises:
-        ArrayError: if the sizes differ, or a label is ``classes`` or more.
+    Attributes:
+        name: its column in ``scores.csv``, and its key in ``METRICS``.
+        title: its name on pages, without the unit.
+        description: what it measures, in one sentence.
+        unit: ``px``, or empty for a fraction from 0 to 1.
+        direction: which values are better.
+        measure: computes it.
     """
-    check_same_size(prediction, truth)
-    for name, labels in (("prediction", prediction), ("truth", truth)):
-        if labels.size and int(labels.max()) >= classes:
-            raise ArrayError(f"the {name} has a label {int(labels.max())}, but there are {classes} classes, from 0")
-    pairs = truth.astype(np.int64).ravel() * classes + prediction.ravel()
-    return Confusion(np.bincount(pairs, minlength=classes * classes).reshape(classes, classes).astype(np.int64))
+
+    name: str
+    title: str
+    description: str
+    unit: Literal["", "px"]
+    direction: Literal["higher", "lower"]
+    measure: Callable[[MaskPair], float]
+
+    @property
+    def heading(self) -> str:
+        """Title and unit: ``HD95, px``."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
+    @property
+    def digits(self) -> int:
+        """Decimals that are shown."""
+        return 2 if self.unit else 4
+
+    def shown(self, value: float) -> str:
+        """A value as text, without its unit."""
+        return f"{value:.{self.digits}f}"
 
 
-def check_same_size(prediction: NDArray[np.generic], truth: NDArray[np.generic]) -> None:
-    """Refuse to compare pictures of different sizes.
+#: All metrics by name, in the order in which they are shown; the first is the one that photos are ranked by.
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "dice",
+            "Dice",
+            "Twice the common pixels, divided by the pixels of both masks; the F1 score of one photo, and the "
+            "challenge's score.",
+            "",
+            "higher",
+            lambda pair: pair.overlap.dice,
+        ),
+        Metric(
+            "iou",
+            "IoU",
+            "The common pixels, divided by the pixels that are in either mask (Jaccard index).",
+            "",
+            "higher",
+            lambda pair: pair.overlap.iou,
+        ),
+        Metric(
+            "precision",
+            "precision",
+            "The fraction of the predicted pixels that are car.",
+            "",
+            "higher",
+            lambda pair: pair.overlap.precision,
+        ),
+        Metric(
+            "recall",
+            "recall",
+            "The fraction of the car's pixels that were predicted.",
+            "",
+            "higher",
+            lambda pair: pair.overlap.recall,
+        ),
+        Metric(
+            "accuracy",
+            "pixel accuracy",
+            "The fraction of the photo's pixels, background included, that are right.",
+            "",
+            "higher",
+            lambda pair: pair.overlap.accuracy(pair.size),
+        ),
+        Metric(
+            "contour_error",
+            "contour error",
+            "The mean distance of the pixels of each contour to the other contour.",
+            "px",
+            "lower",
+            lambda pair: pair.contours.contour_error,
+        ),
+        Metric(
+            "hd95",
+            "HD95",
+            "The 95th percentile of the distances from one contour to the other, the larger of both "
+            "directions (Hausdorff distance).",
+            "px",
+            "lower",
+            lambda pair: pair.contours.hd95,
+        ),
+        Metric(
+            "boundary_iou",
+            "boundary IoU, 2 % of the diagonal",
+            "The IoU of the pixels that lie within 2 % of the photo's diagonal of their own mask's contour.",
+            "",
+            "higher",
+            lambda pair: pair.contours.boundary_iou,
+        ),
+        Metric(
+            "boundary_iou_2px",
+            "boundary IoU, 2 px",
+            "The IoU of the pixels that lie within 2 pixels of their own mask's contour.",
+            "",
+            "higher",
+            lambda pair: pair.contours.boundary_iou_2px,
+        ),
+        Metric(
+            "boundary_iou_5px",
+            "boundary IoU, 5 px",
+            "The IoU of the pixels that lie within 5 pixels of their own mask's contour.",
+            "",
+            "higher",
+            lambda pair: pair.contours.boundary_iou_5px,
+        ),
+    )
+}
 
-    Raises:
-        ArrayError: if the sizes differ.
-    """
-    if prediction.shape != truth.shape:
-        raise ArrayError(
-            f"the prediction is {prediction.shape[1]}x{prediction.shape[0]}, the truth {truth.shape[1]}x"
-            f"{truth.shape[0]}; scores are taken at the truth's own size"
-        )
+
+def measure(pair: MaskPair) -> dict[str, float]:
+    """All metrics of a pair of masks, by name, in the order of ``METRICS``."""
+    return {name: metric.measure(pair) for name, metric in METRICS.items()}

@@ -1,213 +1,102 @@
-"""Score a model on a data set, image by image, at native size."""
+"""Score predictors on a data set, photo by photo, at the truth's own size."""
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Mask, Photo
-from carmask.data.mask_source import Truth
-from carmask.data.table import CarInfo, Example
+from carmask.data.table import Example
 from carmask.errors import DataError
-from carmask.evaluation.contours import contour_scores
-from carmask.evaluation.error_breakdown import Losses, losses
-from carmask.evaluation.metrics import overlap
-from carmask.geometry import Crop, Size
-from carmask.images import ReducedPhoto, make_folder, picture_size, read_photo, write_atomically
-from carmask.model.info import ModelInfo
+from carmask.evaluation.error_breakdown import ErrorBreakdown, error_breakdown
+from carmask.evaluation.metrics import MaskPair, measure
+from carmask.evaluation.predictors import Predictor, network_masks
+from carmask.failures import Failure, describe_failure
+from carmask.geometry import Size
+from carmask.images import ReducedPhoto, read_photo
 from carmask.model.network import Network
-from carmask.model.runtime import Device, load_model
-from carmask.prediction.predict import Prediction, open_for, predict_reduced
-from carmask.prediction.probability_map import ProbabilityMap
+from carmask.prediction.predict import Prediction
 from carmask.prefetch import prefetch
 from carmask.rle import mask_to_runs
-
-SCORES = "scores.csv"
 
 
 @dataclass(frozen=True)
 class Score:
-    """How well one photo was cut.
+    """The scores of one photo.
 
-    Scores are fractions, areas are fractions of the photo, the contour error and HD95 are in pixels (see ``contours``).
-    The confidence is NaN where the masks come from files.
+    Attributes:
+        image: the photo's name.
+        car: the car it shows.
+        view: 1 to 16, or 0 where the name does not say.
+        metrics: the value of each of ``metrics.METRICS``, by name.
+        confidence: of the model; NaN where the masks come from files.
+        true_area: fraction of the photo that is car.
+        predicted_area: fraction of the photo that was predicted to be car.
+        seconds: taken by the prediction.
     """
 
     image: str
     car: str
     view: int
-    dice: float
-    iou: float
-    precision: float
-    recall: float
-    accuracy: float
-    contour_error: float
-    hd95: float
-    boundary_iou: float
-    boundary_iou_2px: float
-    boundary_iou_5px: float
+    metrics: Mapping[str, float]
     confidence: float
     true_area: float
     predicted_area: float
     seconds: float
 
+    @property
+    def dice(self) -> float:
+        """The metric that photos are ranked by."""
+        return self.metrics["dice"]
 
-@dataclass(frozen=True)
-class Summary:
-    """Dice over images."""
-
-    images: int
-    cars: int
-    mean: float
-    median: float
-    fifth_percentile: float
-    minimum: float
-
-
-class Predictor(Protocol):
-    """Anything that has a mask for an example: a network, or files that something else wrote.
-
-    Attributes:
-        title: what it is, for people.
-        info: what the model says of itself; None where there is no model.
-    """
-
-    title: str
-    info: ModelInfo | None
-
-    def open(self, example: Example) -> ReducedPhoto:
-        """Read what it needs of a photo; may be called in another thread.
-
-        Args:
-            example: the photo's name and files.
-
-        Returns:
-            The photo's own size, and as much of its pixels as ``predict`` looks at.
-
-        Raises:
-            PhotoError: if the photo cannot be read.
-        """
-
-    def predict(self, example: Example, photo: ReducedPhoto) -> Prediction:
-        """Give the mask of a photo.
-
-        Args:
-            example: the photo's name and files.
-            photo: from ``open``.
-
-        Returns:
-            The mask, at the photo's own size.
-
-        Raises:
-            DataError: if there is no mask for it, or it has another size.
-        """
-
-
-class NetworkPredictor:
-    """Predicts as ``carmask cut`` would."""
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self.info: ModelInfo | None = network.info
-        self.title = f"{network.info.name} {network.info.version}"
-
-    def open(self, example: Example) -> ReducedPhoto:
-        """Read the photo at the size that the network makes use of."""
-        return open_for(self._network, example.photo)
-
-    def predict(self, example: Example, photo: ReducedPhoto) -> Prediction:  # noqa: ARG002  # it looks at pixels only
-        """Run the network."""
-        return predict_reduced(self._network, photo)
-
-
-class FilePredictor:
-    """Looks masks up in a CSV or a folder: the work of another program, or of people."""
-
-    def __init__(self, source: Path) -> None:
-        """Open it.
-
-        Args:
-            source: a CSV ``img,rle_mask``, or a folder of masks.
-
-        Raises:
-            DataError: if it is neither, or cannot be read.
-        """
-        self._masks, self._source = Truth(source), source
-        self.info: ModelInfo | None = None
-        self.title = source.name
-
-    def open(self, example: Example) -> ReducedPhoto:
-        """Read the photo's size; its pixels are not looked at."""
-        return ReducedPhoto(np.zeros((1, 1, 3), np.uint8), picture_size(example.photo))
-
-    def predict(self, example: Example, photo: ReducedPhoto) -> Prediction:
-        """Read or decode the mask of a photo; its confidence is not known.
-
-        Raises:
-            DataError: if there is no mask for it, or it has another size.
-            PhotoError: if the mask's file cannot be read.
-            RLEError: if its text does not fit the photo; the message names the line.
-        """
-        size = photo.size
-        mask = self._masks.mask(example.name, size)
-        if mask.shape != size:
-            raise DataError(
-                f"{self._source}: {example.name}: the mask is {mask.shape[1]}x{mask.shape[0]}, its photo "
-                f"{size[1]}x{size[0]}"
-            )
-        return Prediction(
-            mask, float("nan"), float(mask.mean()), ProbabilityMap(mask.astype(np.float32), Crop.whole(size))
-        )
-
-
-def open_predictor(what: str, device: Device) -> Predictor:
-    """Open a model, or masks that are there already.
-
-    Args:
-        what: a model file, the name of a shipped model, a CSV ``img,rle_mask``, or a folder of masks.
-        device: where a model runs.
-
-    Returns:
-        The predictor.
-
-    Raises:
-        ModelError: if there is no such model, or its file is damaged.
-        DeviceError: if the device is not available.
-        DataError: if the masks cannot be read.
-    """
-    path = Path(what)
-    if path.is_dir() or path.suffix.lower() == ".csv":
-        return FilePredictor(path)
-    return NetworkPredictor(load_model(what, device=device))
+    @property
+    def inverted_dice(self) -> float:
+        """The Dice that one of the two masks would score if it were inverted."""
+        # Of the areas: what only one of the masks has is what the inverted one has in common with the other.
+        wrong = (self.true_area + self.predicted_area) * (1.0 - self.dice)
+        extra = (wrong + self.predicted_area - self.true_area) / 2
+        whole = self.predicted_area + 1.0 - self.true_area
+        return 2.0 * extra / whole if whole > 0 else 0.0
 
 
 class Examined(NamedTuple):
-    """One scored photo, with what is needed to look at it again.
+    """One scored photo, with what is needed to show it.
 
     Attributes:
         score: the scores.
         runs: the predicted mask, as runs.
-        losses: where its pixels are wrong.
+        errors: where its pixels are wrong.
     """
 
     score: Score
     runs: NDArray[np.int64]
-    losses: Losses
+    errors: ErrorBreakdown
+
+
+class Examination(NamedTuple):
+    """Scores of one predictor, or of several on the same photos.
+
+    Attributes:
+        examples: the photos that were scored.
+        results: for each predictor one result for each of them, in the same order.
+        failures: the photos that could not be scored.
+    """
+
+    examples: list[Example]
+    results: list[list[Examined]]
+    failures: list[Failure]
 
 
 def evaluate(
     network: Network, examples: Sequence[Example], *, progress: Callable[[int, int], None] | None = None
 ) -> list[Score]:
-    """Predict each example as ``carmask cut`` would and score it at the truth's own size.
+    """Predict each example as ``carmask cut`` does and score it at the truth's own size.
 
     Args:
         network: a loaded model.
@@ -222,9 +111,10 @@ def evaluate(
         RLEError: if a truth in a CSV does not fit its photo.
         DataError: if a mask has another size than its photo.
     """
-    predictor = NetworkPredictor(network)
+    predictor = network_masks(network)
     scores = []
-    for example, (photos, truth) in _loaded(examples, [predictor]):
+    for example, load in _loaded(examples, [predictor]):
+        photos, truth = load()
         scores.append(_score(example, photos[0], truth, predictor)[0])
         if progress is not None:
             progress(len(scores), len(examples))
@@ -232,12 +122,14 @@ def evaluate(
 
 
 def examine(
-    predictors: Sequence[Predictor],
+    predictors: Sequence[Predictor[Prediction]],
     examples: Sequence[Example],
     *,
     progress: Callable[[int, int], None] | None = None,
-) -> list[list[Examined]]:
+) -> Examination:
     """Score one predictor, or several on the same photos, and find out where the wrong pixels are.
+
+    A photo that fails with one predictor is left out of the results of all, so they stay comparable.
 
     Args:
         predictors: what has masks.
@@ -245,69 +137,30 @@ def examine(
         progress: called with the number of photos done and of all.
 
     Returns:
-        For each predictor one result for each example, in the same order.
+        The results, and a failure for each photo that could not be scored.
 
     Raises:
-        PhotoError: if a photo or mask cannot be read.
-        RLEError: if a mask in a CSV does not fit its photo.
-        DataError: if a mask is missing or has another size than its photo.
+        DataError: if no photo could be scored; the message has the first reason.
     """
-    results: list[list[Examined]] = [[] for _ in predictors]
-    for done, (example, (photos, truth)) in enumerate(_loaded(examples, predictors), 1):
-        for predictor, photo, examined in zip(predictors, photos, results, strict=True):
-            score, mask = _score(example, photo, truth, predictor)
-            examined.append(Examined(score, mask_to_runs(mask), losses(mask, truth)))
+    done = Examination([], [[] for _ in predictors], [])
+    for count, (example, load) in enumerate(_loaded(examples, predictors), 1):
+        try:
+            photos, truth = load()
+            row = [
+                _examine(example, photo, truth, predictor) for predictor, photo in zip(predictors, photos, strict=True)
+            ]
+        except Exception as error:  # noqa: BLE001  # whatever one photo raises, the others go on
+            done.failures.append(describe_failure(example.name, error))
+        else:
+            done.examples.append(example)
+            for results, examined in zip(done.results, row, strict=True):
+                results.append(examined)
         if progress is not None:
-            progress(done, len(examples))
-    return results
-
-
-def summarise(scores: Sequence[Score]) -> Summary:
-    """Summarise Dice over images.
-
-    Raises:
-        DataError: if there are no scores.
-    """
-    if not scores:
-        raise DataError("nothing was scored")
-    values = np.array([score.dice for score in scores])
-    return Summary(
-        images=len(values),
-        cars=len({score.car for score in scores}),
-        mean=float(values.mean()),
-        median=float(np.median(values)),
-        fifth_percentile=float(np.percentile(values, 5)),
-        minimum=float(values.min()),
-    )
-
-
-def write_scores(out: Path, scores: Sequence[Score], metadata: Mapping[str, CarInfo]) -> Path:
-    """Write ``scores.csv``: a row for each photo, with what is known of its car.
-
-    Args:
-        out: folder to write to; made if it is missing.
-        scores: what to write.
-        metadata: year, make and model by car; the columns stay empty for cars that are not in it.
-
-    Returns:
-        The file.
-
-    Raises:
-        OutputError: if it cannot be written.
-    """
-    make_folder(out)
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    names = [field.name for field in fields(Score)]
-    writer.writerow([*names, "year", "make", "model"])
-    for score in scores:
-        values = [getattr(score, name) for name in names]
-        info = metadata.get(score.car)
-        known = [info.year, info.make, info.model] if info else ["", "", ""]
-        # repr of a float reads back as the same float: the table says exactly what was measured.
-        writer.writerow([*(repr(v) if isinstance(v, float) else v for v in values), *known])
-    write_atomically(out / SCORES, buffer.getvalue().encode())
-    return out / SCORES
+            progress(count, len(examples))
+    if not done.examples:
+        why = f"; the first: {done.failures[0].reason}" if done.failures else ""
+        raise DataError(f"none of {len(examples)} photos could be scored{why}")
+    return done
 
 
 def load_pair(example: Example) -> tuple[Photo, Mask]:
@@ -335,35 +188,35 @@ def _read_truth(example: Example, size: Size) -> Mask:
     return truth
 
 
-def _open(example: Example, *, predictors: Sequence[Predictor]) -> tuple[list[ReducedPhoto], Mask]:
+def _open(example: Example, *, predictors: Sequence[Predictor[Prediction]]) -> tuple[list[ReducedPhoto], Mask]:
     photos = [predictor.open(example) for predictor in predictors]
     return photos, _read_truth(example, photos[0].size)
 
 
 def _loaded(
-    examples: Sequence[Example], predictors: Sequence[Predictor]
-) -> Iterator[tuple[Example, tuple[list[ReducedPhoto], Mask]]]:
+    examples: Sequence[Example], predictors: Sequence[Predictor[Prediction]]
+) -> Iterator[tuple[Example, Callable[[], tuple[list[ReducedPhoto], Mask]]]]:
     for example, loading in zip(examples, prefetch(partial(_open, predictors=predictors), examples), strict=True):
-        yield example, loading.result()
+        yield example, loading.result
 
 
-def _score(example: Example, photo: ReducedPhoto, truth: Mask, predictor: Predictor) -> tuple[Score, Mask]:
+def _examine(example: Example, photo: ReducedPhoto, truth: Mask, predictor: Predictor[Prediction]) -> Examined:
+    score, mask = _score(example, photo, truth, predictor)
+    return Examined(score, mask_to_runs(mask), error_breakdown(mask, truth))
+
+
+def _score(example: Example, photo: ReducedPhoto, truth: Mask, predictor: Predictor[Prediction]) -> tuple[Score, Mask]:
     started = time.perf_counter()
     predicted = predictor.predict(example, photo)
     seconds = time.perf_counter() - started
-    found, size = overlap(predicted.mask, truth), (truth.shape[0], truth.shape[1])
+    pair = MaskPair(predicted.mask, truth)
     return Score(
         image=example.name,
         car=example.car,
         view=example.view,
-        dice=found.dice,
-        iou=found.iou,
-        precision=found.precision,
-        recall=found.recall,
-        accuracy=found.accuracy(size),
-        **contour_scores(predicted.mask, truth)._asdict(),
+        metrics=measure(pair),
         confidence=predicted.confidence,
-        true_area=found.true / truth.size,
+        true_area=pair.overlap.true / truth.size,
         predicted_area=predicted.area,
         seconds=seconds,
     ), predicted.mask

@@ -58,7 +58,7 @@ def histogram(values: ArrayLike, *, edges: Sequence[float], name: str, digits: i
     counts, _ = np.histogram(np.clip(np.asarray(values, np.float64), marks[0], marks[-1]), marks)
     height, step = 190, (_WIDTH - _LEFT - 10) / len(counts)
     top = max(int(counts.max(initial=0)), 1)
-    parts = _scale(0, top, height, digits=0)
+    parts = _scale(0, top, height, digits=0, whole=True)
     for index, number in enumerate(counts.tolist()):
         x, tall = _LEFT + index * step, height * number / top
         low, high = f"{marks[index]:.{digits}f}", f"{marks[index + 1]:.{digits}f}"
@@ -124,7 +124,7 @@ def scatter(points: Sequence[tuple[float, float, str]], *, across: str, up: str,
     """A dot for each point.
 
     Args:
-        points: x, y, and what is told when it is pointed at.
+        points: x, y, and the tooltip; points with a coordinate that is not finite are left out.
         across: name of the horizontal axis.
         up: name of the vertical axis.
         diagonal: one scale for both axes, with the line on which they agree.
@@ -132,6 +132,7 @@ def scatter(points: Sequence[tuple[float, float, str]], *, across: str, up: str,
     Returns:
         The chart.
     """
+    points = [point for point in points if math.isfinite(point[0]) and math.isfinite(point[1])]
     xs, ys = np.array([p[0] for p in points] or [0.0]), np.array([p[1] for p in points] or [0.0])
     left, right, low, high = float(xs.min()), float(xs.max()), float(ys.min()), float(ys.max())
     if diagonal:
@@ -204,9 +205,9 @@ def _svg(height: float, parts: Sequence[str], *, above: float = 0) -> Html:
     )
 
 
-def _scale(low: float, high: float, height: float, *, digits: int) -> list[str]:
+def _scale(low: float, high: float, height: float, *, digits: int, whole: bool = False) -> list[str]:
     lines = []
-    for value in _ticks(low, high):
+    for value in _ticks(low, high, whole=whole):
         y = 8 + height * (1 - (value - low) / (high - low))
         lines.append(
             f'<path class="axis" d="M{_LEFT} {y:.1f}H{_WIDTH - 10}"/>'
@@ -215,11 +216,12 @@ def _scale(low: float, high: float, height: float, *, digits: int) -> list[str]:
     return lines
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Four to eight round numbers between two."""
+def _ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
+    """Four to eight round numbers between two; fewer if they must be whole numbers and lie close together."""
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= rough)
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough)
+    step = max(1.0, step) if whole else step
     return [step * index for index in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 

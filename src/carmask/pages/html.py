@@ -15,14 +15,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from carmask._version import __version__
-from carmask.arrays import Photo
 from carmask.images import make_folder, write_atomically
 
 #: No page grows beyond this: the largest that a browser on a laptop opens without a wait.
 MAX_PAGE_BYTES = 20_000_000
+#: Bytes kept free for the headings of what is added.
+_SPARE = 100_000
 
 
 class Html(str):
@@ -48,7 +51,7 @@ class Section(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A cell of a table that is sorted by another value than it shows."""
+    """A cell of a table that is sorted by another value than it shows; NaN is shown as a dash."""
 
     shown: str
     value: float | str
@@ -133,11 +136,11 @@ def findable(piece: Html, total: int) -> Html:
     )
 
 
-def picture(pixels: Photo, caption: str, *, quality: int = 80, shown: str | None = None) -> Html:
+def picture(pixels: NDArray[np.uint8], caption: str, *, quality: int = 80, shown: str | None = None) -> Html:
     """A picture that enlarges when it is clicked.
 
     Args:
-        pixels: uint8 (height, width, 3), RGB.
+        pixels: uint8 (height, width, 3), RGB, or (height, width, 4), RGBA.
         caption: what it is; shown below the enlarged picture.
         quality: of WebP, 1 to 100; 101 is lossless.
         shown: the caption in the page, if it should be shorter.
@@ -154,7 +157,7 @@ def picture(pixels: Photo, caption: str, *, quality: int = 80, shown: str | None
     )
 
 
-def data_address(pixels: Photo, *, quality: int = 80) -> str:
+def data_address(pixels: NDArray[np.uint8], *, quality: int = 80) -> str:
     """A picture as a ``data:`` address: WebP, lossless if ``quality`` is above 100."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "WEBP", quality=min(quality, 100), lossless=quality > 100, method=2)
@@ -193,6 +196,28 @@ def page(title: str, lead: str, sections: Sequence[Section]) -> Html:
     )
 
 
+def keep_within(limit: int, document: Html, pieces: Sequence[Html]) -> tuple[list[Html], str]:
+    """Leave out the last pieces of a page that would become too large.
+
+    Args:
+        limit: bytes that the page may have.
+        document: the page without the pieces.
+        pieces: what is to be added to it.
+
+    Returns:
+        The pieces that fit, and a sentence about those that do not, empty if there are none; it begins with a space.
+    """
+    room = limit - len(document.encode()) - _SPARE
+    kept: list[Html] = []
+    for piece in pieces:
+        room -= len(piece.encode())
+        if room < 0:
+            break
+        kept.append(piece)
+    rest = len(pieces) - len(kept)
+    return kept, f" {rest} more would have made the page too large." if rest else ""
+
+
 def write_page(file: Path, document: Html) -> Path:
     """Write a page.
 
@@ -213,7 +238,8 @@ def write_page(file: Path, document: Html) -> Path:
 
 def _cell(cell: Cell | str | int | float | Html) -> tuple[str, float | str | None]:
     if isinstance(cell, Cell):
-        return text(cell.shown), cell.value
+        missing = isinstance(cell.value, float) and math.isnan(cell.value)
+        return ("–", "") if missing else (text(cell.shown), cell.value)
     if isinstance(cell, float):
         return ("–", "") if math.isnan(cell) else (f"{cell:.4f}", cell)
     if isinstance(cell, int):

@@ -1,4 +1,4 @@
-"""The page about labels of parts: scores of each part, what is taken for what, and the worst photos."""
+"""The page with the scores of labels of parts: by part, their confusion, and the worst photos."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from PIL import Image
 from carmask.arrays import Photo
 from carmask.data.labels import Labels, paint, palette
 from carmask.data.parts import PartsExample
-from carmask.data.table import Example
-from carmask.evaluation.part_scores import PartsResult, write_parts_scores
+from carmask.errors import CarmaskError
+from carmask.evaluation.part_scores import PartsResult
+from carmask.evaluation.part_table import write_parts_scores
 from carmask.images import read_photo
 from carmask.pages.html import (
     MAX_PAGE_BYTES,
@@ -26,14 +27,17 @@ from carmask.pages.html import (
     box,
     heading,
     join,
+    keep_within,
     page,
     picture,
+    say,
     table,
     text,
     tiles,
     write_page,
 )
 from carmask.pages.pictures import smaller
+from carmask.pages.subject import failure_sections
 
 PAGE = "parts.html"
 #: Rows of the table of all photos; ``scores.csv`` has every one.
@@ -50,7 +54,6 @@ def write_parts_results(
     out: Path,
     title: str,
     source: str,
-    examples: Sequence[Example],
     result: PartsResult,
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -61,7 +64,6 @@ def write_parts_results(
         out: folder to write to; made if it is missing.
         title: what was scored.
         source: the data set's name.
-        examples: those that ``result`` is about, in its order.
         result: from ``evaluate_parts``; the photos whose labels it kept are shown.
         progress: called with the number of worst photos drawn and of all.
 
@@ -69,14 +71,13 @@ def write_parts_results(
         The page.
 
     Raises:
-        PhotoError: if a photo cannot be read any more.
         OutputError: if something cannot be written.
     """
     write_parts_scores(out, result)
     order = sorted(result.kept, key=lambda place: result.photos[place].f1)
     cases = []
     for rank, place in enumerate(order, 1):
-        cases.append(_case(rank, examples[place], result, place))
+        cases.append(_case(rank, result, place))
         if progress is not None:
             progress(rank, len(order))
     return write_page(out / PAGE, parts_page(title, source, result, cases))
@@ -97,26 +98,22 @@ def parts_page(title: str, source: str, result: PartsResult, cases: Sequence[Htm
     photos = len(result.photos)
     lead = f"{title} on {photos:,} photos in {source}: mean F1 over the parts {result.macro('f1'):.4f}."
     sections = [
+        *failure_sections(result.failures),
         Section("overview", "Overview", _RULE, _overview(result)),
         Section("parts", "Each part", "Click a heading to sort.", _parts(result)),
         Section(
             "confusion",
-            "What is taken for what",
-            "Of each true part's pixels, the percentage that is called so. Rows are true, columns predicted, by the "
-            "rows' numbers; the diagonal is recall.",
+            "Confusion",
+            "Of each true part's pixels, the percentage that was predicted as each part. Rows are true, columns "
+            "predicted, by the rows' numbers; the diagonal is the recall.",
             _confusion(result),
         ),
     ]
     everything = Section("all-photos", "All photos", _all_note(photos), _all(result))
-    room = MAX_PAGE_BYTES - len(page("Parts", lead, [*sections, everything]).encode()) - 100_000
-    kept: list[Html] = []
-    for case in cases:
-        room -= len(case.encode())
-        if room < 0:
-            break
-        kept.append(case)
-    note = "" if len(kept) == len(cases) else f" {len(cases) - len(kept)} more would have made the page too large."
-    worst = Section("worst", f"The {len(kept)} worst", f"By F1 over the photo's own parts.{note}", box("stack", *kept))
+    kept, note = keep_within(MAX_PAGE_BYTES, page("Parts", lead, [*sections, everything]), cases)
+    worst = Section(
+        "worst", f"The {len(kept)} worst photos", f"By F1 over the photo's own parts.{note}", box("stack", *kept)
+    )
     return page("Parts", lead, [*sections, worst, everything])
 
 
@@ -125,7 +122,7 @@ def _overview(result: PartsResult) -> Html:
     figures = [(f"{result.macro(score):.4f}", f"{name} over the parts") for score, name in scores]
     figures += [
         (f"{result.macro('f1', background=True):.4f}", "mean F1 with background"),
-        (f"{100 * result.confusion.accuracy:.2f}\u00a0%", "pixels right"),
+        (f"{result.confusion.accuracy:.4f}", "pixel accuracy"),
         (f"{float(np.mean([one.car_dice for one in result.photos])):.4f}", "Dice of the whole car"),
         (f"{len(result.parts())} of {len(result.names)}", "parts that occur"),
     ]
@@ -164,14 +161,14 @@ def _confusion(result: PartsResult) -> Html:
     rows = "".join(lines)
     head = f"<thead><tr><th>true</th>{heads}</tr></thead>"
     matrix = f'<div class="scroll matrix"><table>{head}<tbody>{rows}</tbody></table></div>'
-    return box("stack", Html(matrix), box("card", heading("The most frequent mistakes"), _mistakes(result)))
+    return box("stack", Html(matrix), box("card", heading("The most frequent confusions"), _confusions(result)))
 
 
 def _share(count: int, total: int, true: str, found: str, right: bool) -> str:
     if not total:
         return '<td class="n">–</td>'
     share = count / total
-    told = f"{true} called {found}: {100 * share:.2f} %, {count:,} pixels"
+    told = f"{true} predicted as {found}: {100 * share:.2f} %, {count:,} pixels"
     colour = "var(--good)" if right else "var(--bad)"
     # The square root shows small shares as well.
     style = f"background:color-mix(in srgb, {colour} {100 * share**0.5 * 0.6:.0f}%, transparent)"
@@ -179,13 +176,18 @@ def _share(count: int, total: int, true: str, found: str, right: bool) -> str:
     return f'<td class="n" style="{style}" title="{text(told)}">{value}</td>'
 
 
-def _mistakes(result: PartsResult, count: int = 12) -> Html:
+def _confusions(result: PartsResult, count: int = 12) -> Html:
     wrong = result.confusion.counts.copy()
     np.fill_diagonal(wrong, 0)
     names = ["background", *result.names]
     order = np.argsort(-wrong, axis=None, kind="stable")[:count]
     pairs = [(int(at) // len(names), int(at) % len(names)) for at in order]
-    columns = (Column("true"), Column("called"), Column("pixels", number=True), Column("% of the wrong", number=True))
+    columns = (
+        Column("true"),
+        Column("predicted"),
+        Column("pixels", number=True),
+        Column("% of the wrong pixels", number=True),
+    )
     whole = max(int(wrong.sum()), 1)
     rows = [
         (
@@ -200,18 +202,22 @@ def _mistakes(result: PartsResult, count: int = 12) -> Html:
     return table(columns, rows)
 
 
-def _case(rank: int, example: Example, result: PartsResult, place: int) -> Html:
+def _case(rank: int, result: PartsResult, place: int) -> Html:
+    example = result.examples[place]
     assert isinstance(example, PartsExample)  # labels were scored, so there are some
-    photo, truth = read_photo(example.photo), example.read_labels()
+    score = result.photos[place]
     with Image.open(io.BytesIO(result.kept[place])) as image:
         found = np.asarray(image, np.uint8)
-    score = result.photos[place]
     head = (
         f'<div class="head"><span class="rank">{rank}</span><b>{text(score.image)}</b>'
         f'<span class="score">F1 {score.f1:.4f}</span>'
-        f'<span class="meta">{100 * score.accuracy:.1f} % of pixels right, '
+        f'<span class="meta">pixel accuracy {score.accuracy:.4f}, '
         f"Dice of the car {score.car_dice:.4f}</span></div>"
     )
+    try:
+        photo, truth = read_photo(example.photo), example.read_labels()
+    except CarmaskError as error:
+        return box("card", Html(head), say(f"Cannot be shown: {error}"))
     pictures = [
         picture(smaller(paint(photo, truth), _WIDTH), f"{score.image}: truth", shown="truth"),
         picture(smaller(paint(photo, found), _WIDTH), f"{score.image}: prediction", shown="prediction"),
@@ -248,7 +254,7 @@ def _all(result: PartsResult) -> Html:
     columns = (
         Column("photo"),
         Column("F1", number=True),
-        Column("pixels right", number=True),
+        Column("pixel accuracy", number=True),
         Column("Dice of the car", number=True),
         Column("true parts", number=True),
     )

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Mask, Photo
 from carmask.compositing.background import compose
-from carmask.evaluation.error_attribution import Explanation
+from carmask.evaluation.error_attribution import Attribution
 from carmask.geometry import Size, resize
-from carmask.survey.survey import outlined
 
 #: Extra pixels and missed pixels, in the colours of the pages.
 EXTRA = (232, 62, 38)
@@ -43,6 +42,24 @@ def difference(photo: Photo, prediction: Mask, truth: Mask, *, strength: float =
     return shown.astype(np.uint8)
 
 
+def outlined(photo: Photo, mask: Mask, colour: tuple[int, int, int] = PREDICTED_LINE, *, width: int = 1) -> Photo:
+    """A copy of a photo with a mask's contour drawn along its inside.
+
+    Args:
+        photo: uint8 (height, width, 3), RGB.
+        mask: bool (height, width).
+        colour: red, green, blue.
+        width: of the line, in pixels.
+
+    Returns:
+        uint8 (height, width, 3), RGB.
+    """
+    drawn = photo.copy()
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=width)
+    drawn[mask & (inner == 0)] = colour
+    return drawn
+
+
 def outlines(photo: Photo, prediction: Mask, truth: Mask, *, width: int = 2) -> Photo:
     """Draw the contours of truth (green) and prediction (pink) on a photo."""
     return outlined(outlined(photo, truth, TRUE_LINE, width=width), prediction, PREDICTED_LINE, width=width)
@@ -65,18 +82,18 @@ def smaller(picture: Photo, width: int) -> Photo:
     return picture if now <= width else resize(picture, (max(1, round(height * width / now)), width))
 
 
-def window(explanation: Explanation, prediction: Mask, truth: Mask) -> tuple[slice, slice]:
+def window(attribution: Attribution, prediction: Mask, truth: Mask) -> tuple[slice, slice]:
     """Choose the part of a photo to show at native size.
 
     Args:
-        explanation: what went wrong; the part shows the largest cluster of its first tag.
+        attribution: of the wrong pixels; the part shows the largest cluster of its first tag.
         prediction: bool (height, width).
         truth: bool (height, width).
 
     Returns:
         Rows and columns. Without clusters it is where most pixels are wrong.
     """
-    named = [fault for fault in explanation.faults if explanation.tags and explanation.tags[0] in fault.tags]
+    named = [cluster for cluster in attribution.clusters if attribution.tags and attribution.tags[0] in cluster.tags]
     centre = named[0].centre if named else densest((prediction ^ truth).astype(np.float32))
     return around(centre, (truth.shape[0], truth.shape[1]))
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from carmask.evaluation.scoring import Examined, write_scores
-from carmask.pages.comparison import compare_page
+from carmask.evaluation.score_table import write_scores
+from carmask.evaluation.scoring import Examined
+from carmask.pages import comparison, scores
 from carmask.pages.html import write_page
-from carmask.pages.scores import Subject, scores_page, worst_cases
+from carmask.pages.subject import Subject
+from carmask.pages.worst import worst_cases
 
 
 def write_results(
@@ -25,24 +27,23 @@ def write_results(
     Args:
         out: folder to write to; made if it is missing.
         names: of the models.
-        subject: the photos.
+        subject: the photos, scored and failed.
         results: for each model, one result for each example.
-        worst: how many of the worst images to show; of two models, those on which they differ most.
+        worst: how many of the worst photos to show; of two models, those on which they differ most.
         progress: called with the number of these done and of all.
 
     Returns:
         The page.
 
     Raises:
-        PhotoError: if a photo cannot be read any more.
         OutputError: if something cannot be written.
     """
     if len(results) == 1:
-        write_scores(out, [one.score for one in results[0]], subject.metadata)
+        write_scores(out, [one.score for one in results[0]], subject.metadata, subject.failures)
         cases = worst_cases(subject, results[0], worst, progress=progress)
-        return write_page(out / "scores.html", scores_page(names[0], subject, results[0], cases))
+        return write_page(out / scores.PAGE, scores.scores_page(names[0], subject, results[0], cases))
     for letter, result in zip("AB", results, strict=True):
-        write_scores(out / letter, [one.score for one in result], subject.metadata)
+        write_scores(out / letter, [one.score for one in result], subject.metadata, subject.failures)
     pair = results[0], results[1]
-    document = compare_page((names[0], names[1]), subject, pair, count=worst, progress=progress)
-    return write_page(out / "compare.html", document)
+    document = comparison.compare_page((names[0], names[1]), subject, pair, count=worst, progress=progress)
+    return write_page(out / comparison.PAGE, document)

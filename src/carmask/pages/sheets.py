@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -12,7 +13,8 @@ from carmask.arrays import Mask, Photo
 from carmask.data.mask_source import Truth
 from carmask.data.table import find_photos
 from carmask.errors import DataError, UsageError
-from carmask.evaluation.metrics import dice
+from carmask.evaluation.overlap import dice
+from carmask.failures import Failure, describe_failure
 from carmask.geometry import Size
 from carmask.images import make_folder, read_photo, write_picture
 from carmask.pages.pictures import as_picture, outlines, overlay, smaller
@@ -25,6 +27,13 @@ _PAPER = (251, 251, 250)
 _INK = (29, 33, 38)
 
 
+class Sheets(NamedTuple):
+    """The sheets that were written, and the photos that are on none of them."""
+
+    files: list[Path]
+    failures: list[Failure]
+
+
 def view_sheets(
     photos: Path,
     out: Path,
@@ -34,7 +43,7 @@ def view_sheets(
     rows: int = 8,
     names: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
-) -> list[Path]:
+) -> Sheets:
     """Write sheets: photo, truth, prediction and overlay of each photo, beside one another.
 
     Args:
@@ -47,17 +56,16 @@ def view_sheets(
         progress: called with the number of photos done and of all.
 
     Returns:
-        The files.
+        The files, and a failure for each photo that has no row: its picture or mask cannot be read, or their sizes
+        differ.
 
     Raises:
         UsageError: if neither truth nor prediction is given, or a name is not among the photos.
-        DataError: if a folder is missing or empty, no photo has masks, or a mask and its photo differ in size.
-        PhotoError: if a picture cannot be read.
-        RLEError: if a mask's text does not fit its photo; the message names the line.
+        DataError: if a folder is missing or empty, no photo has masks, or all photos failed.
         OutputError: if a sheet cannot be written.
     """
     if truth is None and prediction is None:
-        raise UsageError("nothing to show beside the photos: give --truth, --prediction, or both")
+        raise UsageError("nothing to show beside the photos: give true masks, predicted masks, or both")
     found = find_photos(photos / "train" if (photos / "train").is_dir() else photos)
     masks = {
         name: Truth(source) for name, source in (("truth", truth), ("prediction", prediction)) if source is not None
@@ -66,15 +74,21 @@ def view_sheets(
     make_folder(out)
     files: list[Path] = []
     lines: list[Photo] = []
+    failures: list[Failure] = []
     for done, name in enumerate(wanted, 1):
-        lines.append(_row(name, read_photo(found[name]), masks))
-        if len(lines) == rows or done == len(wanted):
+        try:
+            lines.append(_row(name, read_photo(found[name]), masks))
+        except Exception as error:  # noqa: BLE001  # whatever one photo raises, the others go on
+            failures.append(describe_failure(name, error))
+        if len(lines) == rows or (lines and done == len(wanted)):
             files.append(out / f"sheet-{len(files) + 1:03d}.png")
             write_picture(files[-1], _stack(lines))
             lines = []
         if progress is not None:
             progress(done, len(wanted))
-    return files
+    if not files:
+        raise DataError(f"none of {len(wanted)} photos could be drawn; the first: {failures[0].reason}")
+    return Sheets(files, failures)
 
 
 def _choose(photos: Mapping[str, Path], masks: Mapping[str, Truth], names: Sequence[str]) -> list[str]:

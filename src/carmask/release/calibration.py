@@ -16,7 +16,7 @@ from carmask.data.table import Example, of_cars
 from carmask.errors import DataError, UsageError
 from carmask.evaluation.calibration import STUDIO, Case, fit_calibration
 from carmask.evaluation.contours import contour_scores
-from carmask.evaluation.metrics import dice
+from carmask.evaluation.overlap import dice
 from carmask.evaluation.reliability import Trust, check_calibration
 from carmask.images import ReducedPhoto, make_folder
 from carmask.model.calibration import Calibration

@@ -30,7 +30,7 @@ from carmask.studio.parts import PARTS
 from carmask.studio.photograph import photograph
 from carmask.studio.renderer import Labeller, Renderer, check_installed
 from carmask.studio.scene import VIEWS, Studio, draw_studio, materials, room
-from carmask.submission.submission import write_submission
+from carmask.submission.write import write_submission
 
 #: Written beside the data; says what was asked for.
 REQUEST_FILE = "render.json"

@@ -1,16 +1,19 @@
-"""Write a submission anew, as it was meant."""
+"""Write a submission again by the challenge's convention."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from carmask.data.rle_table import RleRow
 from carmask.errors import RLEError, SubmissionError
 from carmask.geometry import Size
-from carmask.rle import parse_runs, rle_encode
-from carmask.submission.diagnose import Finding, read_rows
+from carmask.rle import rle_encode
+from carmask.submission.finding import Finding
 from carmask.submission.read import Reading, read
-from carmask.submission.submission import write_submission
+from carmask.submission.rows import parse_text
+from carmask.submission.table import read_table
+from carmask.submission.write import write_submission
 
 
 def repair(file: Path, out: Path, names: Sequence[str] | None, size: Size, findings: Sequence[Finding]) -> int:
@@ -33,21 +36,24 @@ def repair(file: Path, out: Path, names: Sequence[str] | None, size: Size, findi
         SubmissionError: if it cannot be repaired exactly; nothing is written. The message says why.
         OutputError: if it cannot be written.
     """
-    rows = read_rows(file)
-    unsure = [finding for finding in findings if finding.kind == "frame" and finding.reading is None]
-    if unsure:
-        raise SubmissionError(
-            f"{file}: cannot be repaired yet: give --truth or --photos to find out how its frame lies in the photo"
-        )
+    rows = read_table(file).rows
+    lost = next((finding for finding in findings if finding.lost), None)
+    if lost is not None:
+        raise SubmissionError(f"{file}: cannot be repaired: {lost.message}")
+    if any(finding.kind in {"frame", "ends"} and finding.reading is None for finding in findings):
+        raise SubmissionError(f"{file}: cannot be repaired yet: true masks or photos are needed to find its convention")
     reading = next((finding.reading for finding in findings if finding.reading is not None), Reading(size))
     rotation = next((finding.rows for finding in findings if finding.rows), 0)
-    texts: dict[str, str] = {}
-    for index, (_, text) in enumerate(rows):
-        stem = Path(rows[(index + rotation) % len(rows)][0]).stem
-        if texts.setdefault(stem, text) != text:
-            raise SubmissionError(f"{file}: cannot be repaired: line {index + 2}: {stem} has another mask before")
-    wanted = list(names) if names is not None else list(dict.fromkeys(name for name, _ in rows))
-    missing = [name for name in wanted if Path(name).stem not in texts]
+    by_stem: dict[str, RleRow] = {}
+    for index, row in enumerate(rows):
+        stem = Path(rows[(index + rotation) % len(rows)].name).stem
+        first = by_stem.setdefault(stem, row)
+        if first.text != row.text:
+            raise SubmissionError(
+                f"{file}: cannot be repaired: {stem} has one mask in line {first.line} and another in line {row.line}"
+            )
+    wanted = list(names) if names is not None else list(dict.fromkeys(row.name for row in rows))
+    missing = [name for name in wanted if Path(name).stem not in by_stem]
     if missing:
         raise SubmissionError(
             f"{file}: cannot be repaired: {len(missing)} images have no row, the first is {missing[0]}"
@@ -55,10 +61,11 @@ def repair(file: Path, out: Path, names: Sequence[str] | None, size: Size, findi
 
     def repaired() -> Iterator[tuple[str, str]]:
         for name in wanted:
+            row = by_stem[Path(name).stem]
             try:
-                found = read(parse_runs(texts[Path(name).stem]), reading, size)
+                found = read(parse_text(row.text)[0], reading, size)
             except RLEError as error:
-                raise SubmissionError(f"{file}: cannot be repaired: {name}: {error}") from error
+                raise SubmissionError(f"{file}: cannot be repaired: line {row.line}: {name}: {error}") from error
             if found.lost:
                 raise SubmissionError(
                     f"{file}: cannot be repaired exactly: {name}: {found.lost}; predict and encode again"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from carmask.errors import OutputError, UsageError
 from carmask.images import make_folder, replacing, write_atomically
-from carmask.survey.survey import Facts, Survey
+from carmask.survey.facts import Facts
+from carmask.survey.survey import Survey
 
 _COLUMNS = (
     "id", "img", "mask_file", "rle_mask", "year", "make", "model", "trim1", "trim2", "view", "area", "width", "height",

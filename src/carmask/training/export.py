@@ -18,8 +18,10 @@ from carmask.arrays import Photo
 from carmask.data.dataset import read_data
 from carmask.data.table import Example, of_cars
 from carmask.errors import ModelError, UsageError, WeightsError
-from carmask.evaluation.part_scores import NetworkLabels, evaluate_parts
-from carmask.evaluation.scoring import evaluate, summarise
+from carmask.evaluation.part_scores import evaluate_parts
+from carmask.evaluation.predictors import network_labels
+from carmask.evaluation.scoring import evaluate
+from carmask.evaluation.summary import summarise
 from carmask.images import write_atomically
 from carmask.model.card import save_model
 from carmask.model.engine import openvino
@@ -137,9 +139,9 @@ def export(
                 )
         if data is not None:
             if info.parts:
-                score = evaluate_parts(NetworkLabels(exported, names), examples, names, progress=progress).macro("f1")
+                score = evaluate_parts(network_labels(exported, names), examples, names, progress=progress).macro("f1")
             else:
-                score = summarise(evaluate(exported, examples, progress=progress)).mean
+                score = summarise(evaluate(exported, examples, progress=progress)).dice.mean
             info = info.model_copy(update={"score": round(score, 6)})
         content = _to_onnx(model, info)
         save_model(out, info, content)

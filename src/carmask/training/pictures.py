@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from carmask.arrays import Photo
 from carmask.data.sheet import Tile, make_sheet, overlay
 from carmask.data.table import Example
-from carmask.evaluation.metrics import dice
+from carmask.evaluation.overlap import dice
 from carmask.images import ReducedPhoto, read_photo, write_picture
 from carmask.prediction.predict import predict
 from carmask.prediction.stages import network_input

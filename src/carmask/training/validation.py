@@ -15,7 +15,8 @@ from carmask.arrays import Mask, Photo, Probability
 from carmask.data.parts import PartsExample
 from carmask.data.table import Example
 from carmask.errors import DataError
-from carmask.evaluation.metrics import Confusion, confusion, overlap
+from carmask.evaluation.confusion import Confusion, confusion
+from carmask.evaluation.metrics import METRICS, MaskPair, measure
 from carmask.evaluation.part_scores import added
 from carmask.images import ReducedPhoto
 from carmask.model.info import ModelInfo
@@ -46,8 +47,7 @@ class Checks:
 class _Measured(NamedTuple):
     """What one photo gave; ``loss`` and ``confusion`` are None where they were not measured."""
 
-    dice: float
-    accuracy: float
+    metrics: dict[str, float]
     loss: float | None
     confusion: Confusion | None
 
@@ -99,8 +99,8 @@ def validate(
         loss: the recipe's.
 
     Returns:
-        ``dice``: mean over images at native size; ``accuracy``: fraction of right pixels at native size, of car against
-        background; ``loss`` at the network's size; for parts ``f1``, the mean over the parts at native size, as
+        The mean over the photos of each of ``carmask.evaluation.metrics.METRICS``, of car against background at native
+        size; ``loss`` at the network's size; for parts ``f1``, the mean over the parts at native size, as
         ``carmask.evaluation.part_scores`` has it.
 
     Raises:
@@ -129,7 +129,7 @@ def validate(
         value = _loss(network, scores, cache, index, loss)
         parts = _confusion(network.info, scores, example) if isinstance(example, PartsExample) else None
         measured.append(_measure(found, truth)._replace(loss=value, confusion=parts))
-    mean = {"dice": _mean([one.dice for one in measured]), "accuracy": _mean([one.accuracy for one in measured])}
+    mean = {name: _mean([one.metrics[name] for one in measured]) for name in METRICS}
     losses = [one.loss for one in measured if one.loss is not None]
     confusions = [one.confusion for one in measured if one.confusion is not None]
     if losses:
@@ -154,8 +154,7 @@ def score_of(measured: Mapping[str, Mapping[str, float]], weights: Mapping[str, 
 
 
 def _measure(mask: Mask, truth: Mask) -> _Measured:
-    found = overlap(mask, truth)
-    return _Measured(found.dice, found.accuracy((truth.shape[0], truth.shape[1])), None, None)
+    return _Measured(measure(MaskPair(mask, truth)), None, None)
 
 
 def _loss(network: TorchNetwork, scores: Tensor, cache: PhotoCache, index: int, loss: Loss | LabelLoss) -> float:

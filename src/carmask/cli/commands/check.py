@@ -55,27 +55,29 @@ def check(
 ) -> None:
     """Find out what is wrong with a submission, and repair it.
 
-    Reports missing, unknown and repeated names, malformed and overlapping runs, and masks in another frame than the
-    photos' (224x224, 1912 or 1920 pixels wide) or in column order. With --truth or --photos it tries the known frames,
-    offsets and orders, and prints the score that the repaired submission would have.
+    Reports missing, unknown and repeated names, malformed and overlapping runs, what a spreadsheet has changed, and
+    masks in another frame than the photos' (224x224, 1912 or 1920 pixels wide) or in column order. With --truth or
+    --photos it tries the known frames, offsets and orders, and prints the score that the repaired submission would
+    have. Compressed files (.csv.gz, .csv.zip) are read as they are.
 
     Prints one finding a line. The exit status is 1 if one of them is an error.
     """
     from carmask.data.mask_source import Truth
-    from carmask.submission import diagnose as doctor
-    from carmask.submission.submission import read_sample
+    from carmask.submission.diagnose import diagnose
+    from carmask.submission.known import KnownMasks, PredictedMasks
+    from carmask.submission.table import read_sample
 
     if truth is not None and photos is not None:
         raise UsageError("--truth and --photos exclude each other: the truth says more")
     names = None if sample is None else read_sample(sample)
-    known: doctor.KnownMasks | None = Truth(truth, mask_threshold) if truth is not None else None
+    known: KnownMasks | None = Truth(truth, mask_threshold) if truth is not None else None
     if photos is not None:
         from carmask.data.table import find_photos
         from carmask.model.runtime import load_model
 
-        known = doctor.SeenMasks(load_model(model), find_photos(photos))
+        known = PredictedMasks(load_model(model), find_photos(photos))
     with progress_bar("checking", "rows") as step:
-        findings = doctor.diagnose(file, names, size, truth=known, progress=step)
+        findings = diagnose(file, names, size, truth=known, progress=step)
     for finding in findings:
         print(f"{finding.severity}: {finding.kind}: {finding.message}")
     if fix is not None:

@@ -15,9 +15,9 @@ from carmask.cli.types import PATH
 from carmask.errors import UsageError
 
 if TYPE_CHECKING:
-    from carmask.data.table import Example
-    from carmask.evaluation.scoring import Score
-    from carmask.model.info import ModelInfo
+    from collections.abc import Sequence
+
+    from carmask.failures import Failure
     from carmask.model.runtime import Device
 
 _CHOICE = "Which photos"
@@ -50,7 +50,7 @@ _CHOICE = "Which photos"
     default=20,
     show_default=True,
     metavar="COUNT",
-    help="Show this many of the images of lowest Dice on the page, each with its probable cause of error.",
+    help="Show this many of the photos of lowest Dice on the page, each with the causes of its errors.",
 )
 @layout_option
 @mask_threshold_option
@@ -68,16 +68,17 @@ def evaluate(
 ) -> None:
     """Score a model, or compare two, on photos with true masks.
 
-    Prints the Dice coefficient of the masks at the native size of the photos, as the Carvana challenge defines it.
+    Prints the metrics of the masks at the native size of the photos; Dice is that of the Carvana challenge.
 
-    With --out it writes scores.csv, a row for each photo, and a page: where Dice is lost, by view and by car, and the
-    worst images. A model of car parts, or a folder of labels, is scored part by part.
+    With --out it writes scores.csv, a row for each photo, and a page: the metrics, where the errors are, scores by view
+    and by car, and the worst photos. A model of car parts, or a folder of labels, is scored part by part.
+
+    A photo that cannot be scored is reported, the others are scored, and the exit status is 1.
     """
-    from carmask.data import table
-    from carmask.data.dataset import read_data
     from carmask.data.layouts import find_layout
-    from carmask.evaluation import scoring as evaluation
-    from carmask.evaluation.part_scores import of_parts
+    from carmask.evaluation.predictors import predicts_parts
+    from carmask.evaluation.run import evaluate_masks
+    from carmask.evaluation.summary import summarise, summary_lines
 
     if len(what) not in {2, 3}:
         raise UsageError(f"evaluate takes one or two models and then the data; got {' '.join(what)}")
@@ -85,35 +86,35 @@ def evaluate(
         raise UsageError("--cars and --val exclude each other")
     models, data = list(what[:-1]), Path(what[-1])
     find_layout(data, layout)
-    if of_parts(models, data):
+    if predicts_parts(models, data):
         _evaluate_parts(models, data, cars, val=val, out=out, worst=worst, device=device)
         return
-    predictors = [evaluation.open_predictor(model, device) for model in models]
-    examples = read_data(data, layout=layout, mask_threshold=mask_threshold)[0]
-    if cars is not None:
-        examples = table.of_cars(examples, table.read_cars(cars))
-    if val:
-        known = {example.car for example in examples}
-        chosen = next((found for one in predictors if one.info and (found := one.info.held_out(known))), ())
-        if not chosen:
-            raise UsageError(f"{what[0]}: names no validation cars of {data}; choose some with --cars FILE")
-        examples = table.of_cars(examples, chosen)
     with progress_bar("scoring", "photos") as step:
-        results = evaluation.examine(predictors, examples, progress=step)
-    for name, result in zip(models, results, strict=True):
-        _print_summary(name if len(models) > 1 else "", [one.score for one in result])
-    for one in predictors:
-        if one.info is not None:
-            _warn_of_training_cars(examples, one.info)
+        done = evaluate_masks(
+            models,
+            data,
+            cars=cars,
+            validation=val,
+            device=device,
+            layout=layout,
+            mask_threshold=mask_threshold,
+            progress=step,
+        )
+    for name, result in zip(models, done.found.results, strict=True):
+        summary = summarise([one.score for one in result])
+        whose = f"{name}: " if len(models) > 1 else ""
+        print(f"{whose}{summary.images} photos of {summary.cars} cars, at native size")
+        for line in summary_lines(summary):
+            print(f"  {line}")
     if out is not None:
         from carmask.pages.results import write_results
-        from carmask.pages.scores import Subject
+        from carmask.pages.subject import Subject
 
-        file = data / "metadata.csv"
-        subject = Subject(examples, table.read_metadata(file) if file.is_file() else {}, data.name)
-        with progress_bar("looking at the worst", "photos") as step:
-            page = write_results(out, [one.title for one in predictors], subject, results, worst=worst, progress=step)
+        subject = Subject(done.found.examples, done.metadata, data.name, done.found.failures)
+        with progress_bar("drawing the worst", "photos") as step:
+            page = write_results(out, done.titles, subject, done.found.results, worst=worst, progress=step)
         print(f"scores of each photo in {out}, page in {page}")
+    _report(done.found.failures, done.warnings)
 
 
 def _evaluate_parts(
@@ -127,26 +128,19 @@ def _evaluate_parts(
     device: Device,
 ) -> None:
     """Score labels of parts; of two models one after the other, each with its own page."""
-    from carmask.data import table
-    from carmask.data.parts import read_parts
-    from carmask.evaluation.part_scores import evaluate_parts, open_labels
+    from carmask.evaluation.run import evaluate_labels
     from carmask.pages.parts import write_parts_results
 
-    everything, names = read_parts(data)
-    sources = [open_labels(model, names, device) for model in models]
-    examples: list[Example] = list(everything)
-    if cars is not None:
-        examples = table.of_cars(examples, table.read_cars(cars))
-    if val:
-        chosen = next((one.info.validation_cars for one in sources if one.info and one.info.validation_cars), ())
-        if not chosen:
-            raise UsageError(f"{models[0]}: names no validation cars; choose some with --cars FILE")
-        examples = table.of_cars(examples, chosen)
-    for letter, model, source in zip("AB", models, sources, strict=False):
+    failures: list[Failure] = []
+    warnings: list[str] = []
+    for letter, model in zip("AB", models, strict=False):
         with progress_bar("scoring", "photos") as step:
             keep = worst if out is not None else 0
-            result = evaluate_parts(source, examples, names, keep=keep, progress=step)
-        print(f"{model}: {len(examples)} photos, pixels of all together, at native size")
+            done = evaluate_labels(model, data, cars=cars, validation=val, keep=keep, device=device, progress=step)
+        result = done.result
+        failures += [failure for failure in result.failures if failure not in failures]
+        warnings += done.warnings
+        print(f"{model}: {len(result.photos)} photos, pixels of all together, at native size")
         width = max(len(one.name) for one in result.parts(background=True))
         print(f"  {'part':{width}}      F1     IoU  precision  recall")
         for one in result.parts(background=True):
@@ -154,32 +148,19 @@ def _evaluate_parts(
         mean = [result.macro(score) for score in ("f1", "iou", "precision", "recall")]
         label = "mean of parts"
         print(f"  {label:{width}}  {mean[0]:.4f}  {mean[1]:.4f}     {mean[2]:.4f}  {mean[3]:.4f}")
-        print(f"  {100 * result.confusion.accuracy:.2f} % of pixels right")
-        if source.info is not None:
-            _warn_of_training_cars(examples, source.info)
+        print(f"  pixel accuracy {result.confusion.accuracy:.4f}")
         if out is not None:
             folder = out if len(models) == 1 else out / letter
-            with progress_bar("looking at the worst", "photos") as step:
-                page = write_parts_results(folder, source.title, data.name, examples, result, progress=step)
+            with progress_bar("drawing the worst", "photos") as step:
+                page = write_parts_results(folder, done.title, data.name, result, progress=step)
             print(f"scores in {folder}, page in {page}")
+    _report(failures, warnings)
 
 
-def _print_summary(name: str, scores: list[Score]) -> None:
-    from carmask.evaluation.scoring import summarise
-
-    summary = summarise(scores)
-    whose = f"{name}: " if name else ""
-    print(f"{whose}{summary.images} photos of {summary.cars} cars, Dice at native size")
-    print(f"  mean            {summary.mean:.6f}")
-    print(f"  median          {summary.median:.6f}")
-    print(f"  5th percentile  {summary.fifth_percentile:.6f}")
-    print(f"  minimum         {summary.minimum:.6f}  ({min(scores, key=lambda score: score.dice).image})")
-
-
-def _warn_of_training_cars(examples: list[Example], info: ModelInfo) -> None:
-    seen = {example.car for example in examples} & info.seen()
-    if seen:
-        complain(
-            f"{len(seen)} of these cars were used to train {info.name}: it scores better on them than on new ones; "
-            "use --val or --cars"
-        )
+def _report(failures: Sequence[Failure], warnings: Sequence[str]) -> None:
+    """Print what is doubtful and what failed; the exit status is 1 if a photo failed."""
+    for line in (*warnings, *(failure.reason for failure in failures)):
+        complain(line)
+    if failures:
+        complain(f"{len(failures)} photos could not be scored and are in no figure")
+        raise click.exceptions.Exit(1)

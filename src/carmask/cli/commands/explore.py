@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.options import out_option, progress_option
+from carmask.cli.messages import complain
+from carmask.cli.options import layout_option, mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
 
@@ -20,7 +21,7 @@ from carmask.cli.types import PATH
         "carmask explore carvana/ --out explored/ --table explored/photos.csv",
     ),
 )
-@click.argument("data", type=PATH, metavar="DATA", help="A folder with train/ and train_masks/ (or train_masks.csv).")
+@click.argument("data", type=PATH, metavar="DATA", help="A folder of photos with masks; see --layout.")
 @out_option("DIR", "Folder for explore.html.")
 @option("--table", type=PATH, metavar="FILE", help="Also write a row for each photo, as .csv or .parquet.")
 @option(
@@ -31,25 +32,37 @@ from carmask.cli.types import PATH
     metavar="COUNT",
     help="Show the 16 views of this many cars.",
 )
+@layout_option
+@mask_threshold_option
 @progress_option
-def explore(data: Path, out: Path, table: Path | None, sheets: int) -> None:
+def explore(
+    data: Path, out: Path, table: Path | None, sheets: int, layout: str | None, mask_threshold: int | None
+) -> None:
     """Describe a data set, and what is wrong with it, on one page.
 
     Writes DIR/explore.html: sizes, areas and places of the cars, colours, photos that are there twice, masks that are
-    missing, empty or do not fit their photo. The page needs no network.
+    missing, empty, full, perhaps inverted, or do not fit their photo. The page needs no network.
+
+    Prints how many problems there are of each kind. A photo that cannot be read is reported, the others are measured,
+    and the exit status is 1.
     """
     from carmask.pages import survey as exploration
     from carmask.pages.html import write_page
     from carmask.survey import photo_table
+    from carmask.survey.problems import count_problems
     from carmask.survey.survey import survey
 
     if table is not None:
         photo_table.check_table(table)
-    with progress_bar("looking", "photos") as step:
-        found = survey(data, sheets=sheets, progress=step)
+    with progress_bar("measuring", "photos") as step:
+        found = survey(data, sheets=sheets, layout=layout, mask_threshold=mask_threshold, progress=step)
     page = write_page(out / exploration.PAGE, exploration.explore_page(found, data.name))
-    for kind, count in exploration.count_problems(found):
+    for failure in found.failures:
+        complain(failure.reason)
+    for kind, count in count_problems(found.problems):
         print(f"{kind}: {count}")
     if table is not None:
         print(f"{photo_table.write_table(table, found)} rows in {table}")
     print(f"{len(found.facts)} of {found.photos} photos of {len(found.cars)} cars; page in {page}")
+    if found.failures:
+        raise click.exceptions.Exit(1)

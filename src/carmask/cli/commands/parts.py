@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from carmask.cli.command import Command, Entry, LazyGroup, option
+from carmask.cli.messages import complain
 from carmask.cli.options import progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
@@ -71,25 +72,20 @@ def check(data: Path) -> None:
     """Read all labels of a data set and count the parts.
 
     Prints for each part the number of photos that show it and its share of the pixels, and the pairs of photos that
-    are nearly the same.
+    are nearly the same. A photo that cannot be read is reported, the others are counted, and the exit status is 1.
     """
-    import numpy as np
+    from carmask.survey.parts import survey_parts
 
-    from carmask.data.duplicates import near_duplicates
-    from carmask.data.parts import read_parts
-    from carmask.data.partsexport import read_checked
-
-    examples, names = read_parts(data)
-    photos, pixels, total = np.zeros(256, np.int64), np.zeros(256, np.int64), 0
     with progress_bar("reading", "photos") as step:
-        for done, example in enumerate(examples, 1):
-            counts = np.bincount(read_checked(example).ravel(), minlength=256)
-            photos, pixels, total = photos + (counts > 0), pixels + counts, total + int(counts.sum())
-            step(done, len(examples))
-    width = max(len(name) for name in ("background", *names))
+        found = survey_parts(data, progress=step)
+    width = max(len(one.name) for one in found.counts)
     print(f"{'part':{width}}  photos  % of pixels")
-    for label, name in enumerate(("background", *names)):
-        print(f"{name:{width}}  {photos[label]:6}  {100 * pixels[label] / total:11.3f}")
-    for one, other, alike in near_duplicates([example.photo for example in examples]):
-        print(f"the same photo, nearly: {examples[one].photo.name} {examples[other].photo.name} ({alike:.4f})")
-    print(f"{data}: {len(examples)} photos with {len(names)} parts")
+    for one in found.counts:
+        print(f"{one.name:{width}}  {one.photos:6}  {100 * one.share:11.3f}")
+    for first, second, alike in found.alike:
+        print(f"the same photo, nearly: {first} {second} ({alike:.4f})")
+    for failure in found.failures:
+        complain(failure.reason)
+    print(f"{data}: {found.photos} photos with {len(found.counts) - 1} parts")
+    if found.failures:
+        raise click.exceptions.Exit(1)

@@ -60,7 +60,7 @@ def encode(masks: tuple[Path, ...], out: Path | None, suffix: str, mask_threshol
     from carmask.data.table import find_masks, photo_stem
     from carmask.images import read_mask
     from carmask.rle import rle_encode
-    from carmask.submission.submission import format_rows, write_submission
+    from carmask.submission.write import format_rows, write_submission
 
     files = [file for path in masks for file in (find_masks(path).values() if path.is_dir() else [path])]
     with progress_bar("encoding", "masks") as step:
@@ -90,7 +90,7 @@ def decode(file: Path, size: Size, out: Path) -> None:
 
     Writes a PNG with one bit a pixel for each row. A row that cannot be decoded is reported, and the others are done.
     """
-    from carmask.submission.submission import decode_to_files
+    from carmask.submission.decode import decode_to_files
 
     failures: list[str] = []
     with progress_bar("decoding", "masks") as step:

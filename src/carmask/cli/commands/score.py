@@ -42,7 +42,7 @@ def score(file: Path, truth: Path, worst: int, mask_threshold: int | None) -> No
     Prints the mean Dice coefficient over all images with a true mask.
     """
     from carmask.data.mask_source import Truth
-    from carmask.submission.submission import score_submission
+    from carmask.submission.score import score_submission
 
     scores = score_submission(file, Truth(truth, mask_threshold))
     for one in sorted(scores, key=lambda one: one.dice)[:worst]:

@@ -71,14 +71,15 @@ def submit(
     from carmask.batch.outputs import OutputSpec
     from carmask.batch.process import PhotoTask
     from carmask.data.table import find_photos
-    from carmask.submission import submission
+    from carmask.submission import write as submission
+    from carmask.submission.table import read_sample
 
     folder = storage.location(photos)
     if engine == "local":
         storage.local_only([folder])
     found: Mapping[str, Path | str]
     found = find_photos(folder) if isinstance(folder, Path) else storage.Stores().by_stem(folder)
-    names = submission.read_sample(sample) if sample is not None else [Path(photo).name for photo in found.values()]
+    names = read_sample(sample) if sample is not None else [Path(photo).name for photo in found.values()]
     jobs = submission.jobs_for(submission.match_photos(names, found))
     task = PhotoTask(model, OutputSpec(runs=True), device, storage=storage.Stores())
     worker = start_engine(task, engine, address=address, timeout=timeout)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
+from carmask.cli.messages import complain
 from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
@@ -34,9 +35,15 @@ def view(
 
     Writes PNG sheets with a row for each photo: the photo, the true mask, the predicted mask, and an overlay that
     shows where the two differ. At least one of --truth and --prediction is needed.
+
+    A photo that cannot be drawn is reported, the others are drawn, and the exit status is 1.
     """
     from carmask.pages.sheets import view_sheets
 
     with progress_bar("drawing", "photos") as step:
-        files = view_sheets(photos, out, truth=truth, prediction=prediction, rows=rows, names=names, progress=step)
-    print(f"{len(files)} sheets in {out}")
+        done = view_sheets(photos, out, truth=truth, prediction=prediction, rows=rows, names=names, progress=step)
+    for failure in done.failures:
+        complain(failure.reason)
+    print(f"{len(done.files)} sheets in {out}")
+    if done.failures:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,203 @@
+"""Read the challenge's CSV of masks, ``img,rle_mask``: truth and submissions, plain or compressed.
+
+What spreadsheets and compressors do to such a file is understood and noted: semicolons or tabs in place of commas,
+UTF-16, empty columns, blank lines, ``.csv.gz``, ``.csv.zip``.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple, TextIO
+
+from carmask.errors import DataError
+
+HEADER = ("img", "rle_mask")
+#: File names of a data set's masks in place of a folder of masks, in the order in which they are looked for.
+MASK_TABLES = ("train_masks.csv", "train_masks.csv.gz", "train_masks.csv.zip")
+#: Characters that Excel keeps of a cell.
+EXCEL_CELL = 32_767
+_DELIMITERS = {",": "", ";": "semicolons", "\t": "tabs"}
+_HEADER_LIMIT = 4096
+
+
+class RleRow(NamedTuple):
+    """A row: its line in the file, the image's name and the run-length text, both as written."""
+
+    line: int
+    name: str
+    text: str
+
+
+class Oddity(NamedTuple):
+    """Something that other readers of the file may refuse, and that was understood here.
+
+    Attributes:
+        message: what, in a clause: ``its fields are separated by semicolons``.
+        severity: a ``warning`` is harmless; with an ``error`` other readers fail, or masks are damaged.
+        lost: parts of masks are missing.
+    """
+
+    message: str
+    severity: Literal["error", "warning"] = "error"
+    lost: bool = False
+
+
+class RleTable(NamedTuple):
+    """The rows of a file.
+
+    Attributes:
+        file: where they are from.
+        rows: in the file's order.
+        oddities: what other readers may refuse.
+    """
+
+    file: Path
+    rows: list[RleRow]
+    oddities: list[Oddity]
+
+    def by_stem(self) -> dict[str, RleRow]:
+        """The rows by the stem of the image's name.
+
+        Raises:
+            DataError: if an image has two rows; the message names both lines.
+        """
+        found: dict[str, RleRow] = {}
+        for row in self.rows:
+            first = found.setdefault(Path(row.name).stem, row)
+            if first is not row:
+                same = "the same mask" if first.text == row.text else "another mask"
+                raise DataError(
+                    f"{self.file}: line {row.line}: {row.name} has a row already, in line {first.line}, with {same}; "
+                    "remove one of them"
+                )
+        return found
+
+
+def find_mask_table(data: Path) -> Path | None:
+    """The CSV of a data set's masks, plain or compressed; None if it has none."""
+    return next((data / name for name in MASK_TABLES if (data / name).is_file()), None)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a name is that of a CSV: ``.csv``, ``.csv.gz`` or ``.csv.zip``."""
+    return path.name.lower().endswith((".csv", ".csv.gz", ".csv.zip"))
+
+
+def read_rle_table(file: Path) -> RleTable:
+    """Read a CSV with the columns ``img,rle_mask``.
+
+    Args:
+        file: a CSV, or one that is compressed by gzip or zip.
+
+    Returns:
+        Its rows, and what is odd about it.
+
+    Raises:
+        DataError: if the file is missing, is not text, has another header, or a row has not two fields; the message
+            names the line.
+    """
+    # 2^31 - 1: a mask may be a longer field than the csv module's own limit of 128 KiB.
+    csv.field_size_limit(2**31 - 1)
+    try:
+        with _open_text(file) as (stream, oddities):
+            return _read(file, stream, oddities)
+    except OSError as error:
+        # Of gzip: damage is an OSError without a number.
+        raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except UnicodeError as error:
+        raise DataError(f"{file}: not UTF-8 text ({error}); save it as 'CSV UTF-8'") from error
+    except csv.Error as error:
+        raise DataError(f"{file}: not a CSV text file ({error})") from error
+    except (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{file}: the compressed file is damaged or of an unknown kind ({error})") from error
+
+
+def _read(file: Path, stream: TextIO, oddities: list[Oddity]) -> RleTable:
+    delimiter, columns = _read_header(file, stream.readline(_HEADER_LIMIT))
+    if _DELIMITERS[delimiter]:
+        oddities.append(Oddity(f"its fields are separated by {_DELIMITERS[delimiter]}, not commas"))
+    rows: list[RleRow] = []
+    blank, wide, cut = 0, columns > len(HEADER), 0
+    reader = csv.reader(stream, delimiter=delimiter)
+    begins = 2
+    for row in reader:
+        line, begins = begins, reader.line_num + 2
+        while len(row) > len(HEADER) and not row[-1]:
+            row, wide = row[:-1], True
+        if not any(row):
+            blank += 1
+            continue
+        if len(row) != len(HEADER):
+            raise DataError(f"{file}: line {line}: {len(row)} fields where img and rle_mask are two{_why(row, rows)}")
+        cut += len(row[1]) == EXCEL_CELL
+        rows.append(RleRow(line, row[0], row[1]))
+    if wide:
+        oddities.append(Oddity("it has empty columns"))
+    if blank:
+        oddities.append(Oddity(f"it has {blank} blank lines", "warning"))
+    if cut:
+        told = (
+            f"{cut} masks have exactly {EXCEL_CELL:,} characters, the most that Excel keeps in a cell: they are cut off"
+        )
+        oddities.append(Oddity(told, lost=True))
+    return RleTable(file, rows, oddities)
+
+
+def _read_header(file: Path, line: str) -> tuple[str, int]:
+    """The delimiter, and how many columns there are."""
+    for delimiter in _DELIMITERS:
+        fields = [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
+        if tuple(fields[: len(HEADER)]) == HEADER and not any(fields[len(HEADER) :]):
+            return delimiter, len(fields)
+        if tuple(fields) == ("", *HEADER):
+            raise DataError(
+                f"{file}: line 1: there is an index column before img; with pandas, write it with index=False"
+            )
+    shown = line.strip()[:60]
+    raise DataError(f"{file}: line 1: the header must be 'img,rle_mask', not {shown!r}")
+
+
+def _why(row: list[str], before: list[RleRow]) -> str:
+    """What may have made a row have another number of fields."""
+    if before and len(before[-1].text) >= EXCEL_CELL:
+        return f"; the mask before has {len(before[-1].text):,} characters: Excel cuts cells at {EXCEL_CELL:,}"
+    if len(row) > len(HEADER) and all(field.strip(" []()").isdigit() for field in row[1:]):
+        return "; the numbers of a mask are separated by spaces, not by the sign between fields"
+    return ""
+
+
+@contextmanager
+def _open_text(file: Path) -> Iterator[tuple[TextIO, list[Oddity]]]:
+    with file.open("rb") as raw:
+        magic = raw.read(4)
+        raw.seek(0)
+        if magic[:2] == b"\x1f\x8b":
+            with gzip.open(raw) as content:
+                yield _decoded(content)  # type: ignore[arg-type]  # a GzipFile is read as a binary stream
+        elif magic == b"PK\x03\x04":
+            with zipfile.ZipFile(raw) as archive, archive.open(_member(file, archive)) as content:
+                yield _decoded(content)  # type: ignore[arg-type]
+        else:
+            yield _decoded(raw)
+
+
+def _member(file: Path, archive: zipfile.ZipFile) -> str:
+    """The one CSV in a zip file; what macOS adds does not count."""
+    names = [name for name in archive.namelist() if name.lower().endswith(".csv") and "__MACOSX" not in name]
+    if len(names) != 1:
+        raise DataError(f"{file}: holds {len(names)} CSV files; a zip file must hold one")
+    return names[0]
+
+
+def _decoded(content: BinaryIO) -> tuple[TextIO, list[Oddity]]:
+    stream = io.BufferedReader(content)  # type: ignore[type-var]  # it needs nothing but readinto
+    wide = stream.peek(2)[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    text = io.TextIOWrapper(stream, encoding="utf-16" if wide else "utf-8-sig", newline="")
+    return text, [Oddity("it is UTF-16 text, not UTF-8")] if wide else []

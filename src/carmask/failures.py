@@ -1,0 +1,43 @@
+"""What could not be done of a list of photos: a name and a reason for each, so that one failure never ends a run."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from carmask.errors import CarmaskError
+
+_logger = logging.getLogger(__name__)
+
+
+class Failure(NamedTuple):
+    """Something that could not be done.
+
+    Attributes:
+        name: of the photo, mask or car.
+        reason: what was wrong, in one line that names it.
+    """
+
+    name: str
+    reason: str
+
+
+def describe_failure(name: str, error: Exception) -> Failure:
+    """Turn an exception into a failure.
+
+    An exception that is none of ``carmask.errors`` is a bug: its traceback goes to the log ``carmask.failures``.
+
+    Args:
+        name: of what failed.
+        error: what was raised.
+
+    Returns:
+        The failure; its reason names what failed even if the exception does not.
+    """
+    said = " ".join(str(error).split())
+    if isinstance(error, CarmaskError):
+        return Failure(name, said if name in said else f"{name}: {said}")
+    if isinstance(error, MemoryError):
+        return Failure(name, f"{name}: too large for this machine's memory")
+    _logger.error("unexpected error in %s", name, exc_info=error)
+    return Failure(name, f"{name}: unexpected {type(error).__name__}{': ' * bool(said)}{said}")

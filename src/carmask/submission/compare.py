@@ -1,0 +1,103 @@
+"""Compare a submission with known masks of some of its images: its convention, and masks in the wrong rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from carmask.data.mask_source import Runs
+from carmask.errors import DataError, PhotoError, RLEError
+from carmask.evaluation.overlap import overlap_of_runs
+from carmask.geometry import Size
+from carmask.submission.conventions import AGREE, describe_reading
+from carmask.submission.finding import Finding
+from carmask.submission.known import KnownMasks, PredictedMasks
+from carmask.submission.search import Trial, find_reading
+
+#: Images that are compared.
+SAMPLE = 24
+#: Neighbouring images that are compared at a time: masks in each other's rows are found among them.
+BLOCK = 3
+#: A convention, or another row, is only believed to be right if mean Dice rises by this much.
+GAIN, GAIN_OF_ROWS = 0.0005, 0.01
+
+
+def compare_known(
+    names: Sequence[str], parsed: Mapping[str, Runs], truth: KnownMasks, size: Size, length: int | None
+) -> list[Finding]:
+    """Try all conventions on images with known masks.
+
+    Args:
+        names: image names of all rows, in the file's order.
+        parsed: runs by image name, of the rows that could be understood.
+        truth: masks of some of the images.
+        size: (height, width) of the photos.
+        length: of the rows, if it is not the photos' width.
+
+    Returns:
+        The findings.
+    """
+    known = set(truth.names)
+    if not any(Path(name).stem in known for name in names):
+        told = f"no image of the file has a true mask or a photo to compare it with; the file's first is {names[0]}"
+        return [Finding("truth", told)]
+    mine = {Path(name).stem: runs for name, runs in parsed.items()}
+    shared = [name for name in mine if name in known]
+    if not shared:
+        return []  # their rows are malformed, and that is said
+    true: dict[str, Runs] = {}
+    reasons: list[str] = []
+    for name in _blocks(shared):
+        try:
+            runs, frame = truth.runs(name)
+        except (PhotoError, RLEError, DataError) as error:
+            reasons.append(str(error))
+            continue
+        if frame != size:
+            wide, own = f"{frame[1]}x{frame[0]}", f"{size[1]}x{size[0]}"
+            return [Finding("truth", f"{name} is {wide}, not {own}; give {wide} as the size if all photos are")]
+        true[name] = runs
+    unread = [Finding("truth", f"{len(reasons)} true masks cannot be read, the first: {reasons[0]}")] if reasons else []
+    if not true:
+        return unread
+    before, after = find_reading(mine, true, size, length=length)
+    gained = [new - old for old, new in zip(before.dice, after.dice, strict=True)]
+    if after.reading != before.reading and after.mean - before.mean > GAIN and np.mean(np.array(gained) > 0) >= AGREE:
+        kind, told = describe_reading(after.reading, size)
+        by = " against what the model predicts" if isinstance(truth, PredictedMasks) else ""
+        scores = f"read so, it would score {after.mean:.4f}{by} ({before.mean:.4f} now; Dice of {len(true)} images)"
+        return [*unread, Finding(kind, f"{told}; {scores}", reading=after.reading)]
+    return [*unread, *_check_rows(shared, mine, true, before)]
+
+
+def _blocks(names: Sequence[str]) -> list[str]:
+    """At most ``SAMPLE`` names, in blocks of neighbours that are spread over all."""
+    if len(names) <= SAMPLE:
+        return list(names)
+    starts = np.linspace(0, len(names) - BLOCK, SAMPLE // BLOCK).round().astype(int)
+    return list(dict.fromkeys(names[start + i] for start in starts for i in range(BLOCK)))
+
+
+def _check_rows(
+    names: Sequence[str], mine: Mapping[str, Runs], true: Mapping[str, Runs], plain: Trial
+) -> list[Finding]:
+    """Find masks that stand in the rows of their neighbours."""
+    place = {name: index for index, name in enumerate(names)}
+    own = dict(zip(true, plain.dice, strict=True))
+    for rows in (1, -1, 2, -2):
+        pairs = [(name, other) for name in true if (other := names[(place[name] + rows) % len(names)]) in true]
+        if len(pairs) < BLOCK:
+            continue
+        found = [overlap_of_runs(mine[name], true[other]).dice for name, other in pairs]
+        now = [own[name] for name, _ in pairs]
+        better = np.mean([new > old for new, old in zip(found, now, strict=True)])
+        if better >= AGREE and np.mean(found) - np.mean(now) > GAIN_OF_ROWS:
+            amount = "1 row" if abs(rows) == 1 else f"{abs(rows)} rows"
+            told = (
+                f"each mask stands {amount} too {'early' if rows > 0 else 'late'}: move the names and it would score "
+                f"{np.mean(found):.4f} ({np.mean(now):.4f} now; Dice of {len(pairs)} images)"
+            )
+            return [Finding("rows", told, rows=rows)]
+    return []

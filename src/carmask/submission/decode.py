@@ -1,0 +1,55 @@
+"""Write the masks of a submission, or of a truth CSV, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from carmask.errors import RLEError, SubmissionError
+from carmask.geometry import Size
+from carmask.images import make_folder, write_mask
+from carmask.rle import rle_decode
+from carmask.submission.table import read_submission
+
+
+def decode_to_files(
+    file: Path,
+    size: Size,
+    out: Path,
+    *,
+    on_failure: Callable[[str], None],
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write the masks of a CSV as ``<name>_mask.png``.
+
+    Args:
+        file: ``img,rle_mask``.
+        size: (height, width) of the frame they are written in.
+        out: the folder to write to; made if it is missing.
+        on_failure: called with the reason for each row that cannot be decoded; the others go on.
+        progress: called with the number done and the number of all.
+
+    Returns:
+        The number of masks written.
+
+    Raises:
+        SubmissionError: if the CSV cannot be read, names an image twice, or a name is not that of a file in ``out``.
+        OutputError: if a mask cannot be written.
+    """
+    rows = read_submission(file)
+    for name in (row.name for row in rows.values()):
+        if name != Path(name).name or "\\" in name or not Path(name).stem.strip("."):
+            raise SubmissionError(f"{file}: {name!r} is not a file name; masks are written into {out} only")
+    make_folder(out)
+    written = 0
+    for done, (stem, row) in enumerate(rows.items(), 1):
+        try:
+            mask = rle_decode(row.text, *size)
+        except RLEError as error:
+            on_failure(f"{file}: line {row.line}: {row.name}: {error}")
+        else:
+            write_mask(out / f"{stem}_mask.png", mask)
+            written += 1
+        if progress is not None:
+            progress(done, len(rows))
+    return written

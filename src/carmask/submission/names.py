@@ -1,0 +1,48 @@
+"""Check the image names of a submission against those of the sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from carmask.data.rle_table import RleRow
+from carmask.submission.finding import Finding
+
+
+def check_names(rows: Sequence[RleRow], wanted: Sequence[str] | None) -> list[Finding]:
+    """Find names that are repeated, missing, unknown, out of order, or that have another suffix.
+
+    Args:
+        rows: of the submission.
+        wanted: the names of the sample, in its order; None if they are not known: then only repeated ones are found.
+
+    Returns:
+        The findings.
+    """
+    lines: dict[str, int] = {}
+    repeated = [(row, lines[row.name]) for row in rows if lines.setdefault(row.name, row.line) != row.line]
+    findings = []
+    if repeated:
+        row, first = repeated[0]
+        count = len({row.name for row, _ in repeated})
+        told = f"{count} images have more than one row, the first is {row.name}, in lines {first} and {row.line}"
+        findings.append(Finding("duplicates", told))
+    if wanted is None:
+        return findings
+    found, expected = [row.name for row in rows], set(wanted)
+    unknown = [name for name in lines if name not in expected]
+    missing = [name for name in wanted if name not in lines]
+    if missing and unknown and {Path(name).stem for name in unknown} >= {Path(name).stem for name in missing}:
+        told = f"{len(missing)} images have another suffix than in the sample: {unknown[0]}, there {missing[0]}"
+        return [*findings, Finding("names", told)]
+    if missing:
+        findings.append(
+            Finding("missing", f"{len(missing)} of {len(wanted)} images have no row, the first is {missing[0]}")
+        )
+    if unknown:
+        findings.append(
+            Finding("unknown", f"{len(unknown)} rows name images that the sample does not, the first is {unknown[0]}")
+        )
+    if not findings and found != list(wanted):
+        findings.append(Finding("order", "the rows are not in the order of the sample", "warning"))
+    return findings

@@ -1,0 +1,134 @@
+"""Write a submission: predict its photos, resume an interrupted run, and put the rows in order."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+from carmask.batch.engines.engine import Engine
+from carmask.batch.job import Job, Result
+from carmask.batch.manifest import Manifest
+from carmask.batch.process import PhotoTask
+from carmask.batch.run import open_manifest, run_jobs
+from carmask.errors import DataError, IncompleteError
+from carmask.images import remove_leftovers, replacing
+
+
+def write_submission(file: Path, rows: Iterable[tuple[str, str]]) -> int:
+    """Write ``img,rle_mask`` rows as they come; the file is complete or absent.
+
+    Args:
+        file: where to; its folder must exist.
+        rows: image name and run-length text. What they raise goes through, and no file is written.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    count = -1  # the header
+    with replacing(file) as stream:
+        for line in format_rows(rows):
+            stream.write(line.encode())
+            count += 1
+    return count
+
+
+def format_rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """The lines of a submission, header first, each with its line end."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    for row in chain([("img", "rle_mask")], rows):
+        writer.writerow(row)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def jobs_for(photos: Iterable[tuple[str, Path | str]]) -> list[Job]:
+    """The work that a submission takes: no files, only run-length texts.
+
+    Args:
+        photos: image name and photo.
+
+    Returns:
+        A job for each image, by its name.
+    """
+    return [Job(photo, name, ()) for name, photo in photos]
+
+
+@contextmanager
+def unfinished(file: Path, task: PhotoTask, photos: int, *, restart: bool = False) -> Iterator[Manifest]:
+    """Open what there is of a submission so far: ``<file>.partial``, for this process alone.
+
+    It is removed once the block ends without an error, for then the submission is written; until then a call with the
+    same arguments goes on where this one ended, however it ended.
+
+    Args:
+        file: the submission.
+        task: what will be done.
+        photos: how many.
+        restart: forget what earlier runs have done.
+
+    Yields:
+        The manifest that holds it.
+
+    Raises:
+        OutputError: if it cannot be written.
+        UsageError: if another process is writing it.
+    """
+    partial = file.with_name(f"{file.name}.partial")
+    with open_manifest(partial, task, photos, restart=restart) as manifest:
+        remove_leftovers(file.parent, [file.name])
+        yield manifest
+    partial.unlink()
+
+
+def predict_rows(
+    jobs: Sequence[Job], manifest: Manifest, engine: Engine, *, follow: Callable[[Iterator[Result]], None]
+) -> Iterator[tuple[str, str]]:
+    """Predict photos, then give their rows in order.
+
+    Args:
+        jobs: from ``jobs_for``.
+        manifest: from ``unfinished``.
+        engine: does the work, with a task that wants ``runs``.
+        follow: draws the results as they come, and may show them.
+
+    Yields:
+        Image name and run-length text, in the photo's own frame, in the order of the jobs.
+
+    Raises:
+        IncompleteError: before the first row, if any photo failed.
+    """
+    error_log = manifest.file.with_suffix(".errors.log")
+    error_log.unlink(missing_ok=True)
+    follow(run_jobs(jobs, manifest, engine, error_log=error_log))
+    failed = sum(manifest.done(job.name) is None for job in jobs)
+    if failed:
+        raise IncompleteError(
+            f"{failed} of {len(jobs)} photos failed; a submission must be complete, none was written; those done are "
+            f"kept in {manifest.file.name}"
+        )
+    for job in jobs:
+        result = manifest.done(job.name)
+        assert result is not None  # counted above
+        assert result.runs is not None  # the task wants them
+        yield job.name, result.runs
+
+
+def match_photos(names: Sequence[str], photos: Mapping[str, Path | str]) -> Iterator[tuple[str, Path | str]]:
+    """Find the photo of each image name, by stem.
+
+    Raises:
+        DataError: if any is missing.
+    """
+    missing = [name for name in names if Path(name).stem not in photos]
+    if missing:
+        raise DataError(f"{len(missing)} of {len(names)} images of the sample have no photo, the first is {missing[0]}")
+    return ((name, photos[Path(name).stem]) for name in names)

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import csv
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carmask.data.table import read_examples
+from carmask.errors import DataError, ModelError, UsageError
+from carmask.evaluation.comparison import compare
+from carmask.evaluation.overlap import dice
+from carmask.evaluation.predictors import file_masks, network_masks, open_masks
+from carmask.evaluation.run import evaluate_masks
+from carmask.evaluation.score_table import write_scores
+from carmask.evaluation.scoring import evaluate, examine
+from carmask.evaluation.summary import inverted_hint, summarise
+from carmask.rle import runs_to_mask
+from tests.cars import SIZE, car_mask
+from tests.scored import write_scored
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_scored(tmp_path)
+
+
+@pytest.fixture
+def examples(data):
+    return read_examples(data)
+
+
+def test_a_csv_and_a_folder_of_masks_score_alike(data, examples):
+    one, other = examine([file_masks(data / "predicted"), file_masks(data.parent / "predicted.csv")], examples).results
+    for a, b in zip(one, other, strict=True):
+        assert a.score.metrics == b.score.metrics
+        assert np.isnan(a.score.confidence)
+        assert np.array_equal(a.runs, b.runs)
+        assert a.errors.wrong == round((1 - a.score.metrics["accuracy"]) * SIZE[0] * SIZE[1])
+
+
+def test_examine_scores_as_evaluate_does(examples, dark):
+    network = type(dark)(*SIZE)
+    plain, examined = evaluate(network, examples), examine([network_masks(network)], examples).results[0]
+    assert [s.dice for s in plain] == [one.score.dice for one in examined]
+    assert all(runs_to_mask(one.runs, *SIZE).mean() == one.score.predicted_area for one in examined)
+
+
+def test_a_photo_that_fails_is_a_row_and_the_others_are_scored(data, examples, tmp_path):
+    whole = [one.score for one in examine([file_masks(data / "predicted")], examples).results[0]]
+    (data / "train" / "car0_01.png").write_bytes(b"\x89PNG no more")
+    (data / "predicted" / "car1_01_mask.png").unlink()
+    Image.fromarray(car_mask()[:100]).save(data / "predicted" / "car2_01_mask.png")
+    steps = []
+    predictors = [file_masks(data / "predicted"), file_masks(data / "train_masks")]
+    found = examine(predictors, examples, progress=lambda done, total: steps.append((done, total)))
+    assert steps[-1] == (6, 6)
+    assert [example.name for example in found.examples] == ["car0_02", "car1_02", "car2_02"]
+    assert [one.score.dice for one in found.results[0]] == [score.dice for score in whole[1::2]]
+    assert [len(result) for result in found.results] == [3, 3]
+    reasons = {failure.name: failure.reason for failure in found.failures}
+    assert list(reasons) == ["car0_01", "car1_01", "car2_01"]
+    assert "not an image" in reasons["car0_01"]
+    assert "has no mask of car1_01" in reasons["car1_01"]
+    assert "car2_01: the mask is 480x100, its photo 480x320" in reasons["car2_01"]
+    file = write_scores(tmp_path / "out", [one.score for one in found.results[0]], {}, found.failures)
+    with file.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["image"] for row in rows if not row["failure"]] == ["car0_02", "car1_02", "car2_02"]
+    assert rows[-1] == dict.fromkeys(rows[-1], "") | {
+        "image": "car2_01",
+        "car": "car2",
+        "view": "1",
+        "failure": reasons["car2_01"],
+    }
+
+
+def test_a_bug_in_one_photo_is_a_failure_with_its_traceback_in_the_log(data, examples, caplog):
+    class Broken:
+        title, info = "broken", None
+
+        def __init__(self):
+            self.inner = file_masks(data / "predicted")
+
+        def open(self, example):
+            return self.inner.open(example)
+
+        def predict(self, example, photo):
+            if example.name == "car1_02":
+                raise IndexError("list index out of range")
+            return self.inner.predict(example, photo)
+
+    with caplog.at_level(logging.ERROR, "carmask.failures"):
+        found = examine([Broken()], examples)
+    assert found.failures == [("car1_02", "car1_02: unexpected IndexError: list index out of range")]
+    assert len(found.examples) == 5
+    assert "Traceback" in caplog.text
+
+
+def test_if_nothing_can_be_scored_it_is_said(data, examples):
+    for file in (data / "predicted").iterdir():
+        file.write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"none of 6 photos could be scored; the first: .*car0_01_mask\.png"):
+        examine([file_masks(data / "predicted")], examples)
+    with pytest.raises(ModelError, match="neither a model file"):
+        open_masks("nothing.onnx", "cpu")
+
+
+def test_the_choice_of_cars(data, tmp_path):
+    (tmp_path / "cars.txt").write_text("car1\n")
+    found = evaluate_masks([str(data / "predicted")], data, cars=tmp_path / "cars.txt").found
+    assert [example.car for example in found.examples] == ["car1", "car1"]
+    with pytest.raises(UsageError, match="names no validation cars of"):
+        evaluate_masks([str(data / "predicted")], data, validation=True)
+    with pytest.raises(UsageError, match="exclude each other"):
+        evaluate_masks([str(data / "predicted")], data, validation=True, cars=tmp_path / "cars.txt")
+
+
+def test_the_summary_by_hand(data, examples):
+    scores = [one.score for one in examine([file_masks(data / "predicted")], examples).results[0]]
+    found = summarise(scores)
+    assert (found.images, found.cars) == (6, 3)
+    dices, errors = [s.dice for s in scores], [s.metrics["contour_error"] for s in scores]
+    assert found.dice.mean == pytest.approx(sum(dices) / 6)
+    assert found.dice.tail == pytest.approx(np.percentile(dices, 5))
+    assert (found.dice.worst, found.dice.worst_image) == (min(dices), "car2_02")
+    assert found.metrics["contour_error"].worst == max(errors)
+    assert found.metrics["contour_error"].tail == pytest.approx(np.percentile(errors, 95))
+    with pytest.raises(DataError, match="nothing was scored"):
+        summarise([])
+
+
+def test_inverted_masks_are_named(data, examples):
+    assert inverted_hint([one.score for one in examine([file_masks(data / "predicted")], examples).results[0]]) == ""
+    expected = [one.score for one in examine([file_masks(data / "predicted")], examples).results[0]]
+    for folder, side in (("predicted", "predicted"), ("train_masks", "true")):
+        files = list((data / folder).iterdir())
+        for file in files:
+            Image.fromarray(~np.asarray(Image.open(file))).save(file)
+        found = evaluate_masks([str(data / "predicted")], data)
+        scores = [one.score for one in found.found.results[0]]
+        [hint] = found.warnings
+        assert f"the {side} masks of 6 photos seem to be inverted" in hint
+        assert max(score.dice for score in scores) < 0.2
+        mean = np.mean([score.inverted_dice for score in scores])
+        assert f"{mean:.4f}" in hint
+        if side == "true":
+            assert mean == pytest.approx(np.mean([score.dice for score in expected]), abs=0.02)
+        for file in files:
+            Image.fromarray(~np.asarray(Image.open(file))).save(file)
+
+
+def test_inverted_dice_is_the_dice_of_one_inverted_mask(data, examples):
+    [result] = examine([file_masks(data / "predicted")], examples).results
+    for example, one in zip(examples, result, strict=True):
+        truth, prediction = example.read_mask(), runs_to_mask(one.runs, *SIZE)
+        assert one.score.inverted_dice == pytest.approx(dice(prediction, ~truth))
+
+
+@pytest.mark.parametrize("true", ["car", "empty", "full"])
+@pytest.mark.parametrize("predicted", ["car", "empty", "full"])
+def test_empty_and_full_masks_are_scored(tmp_path, true, predicted):
+    shapes = {"car": car_mask(), "empty": np.zeros(SIZE, np.bool_), "full": np.ones(SIZE, np.bool_)}
+    data = write_scored(tmp_path, cars=1, views=(1,))
+    Image.fromarray(shapes[true]).save(data / "train_masks" / "car0_01_mask.png")
+    Image.fromarray(shapes[predicted]).save(data / "predicted" / "car0_01_mask.png")
+    found = evaluate_masks([str(data / "predicted")], data)
+    [[one]] = found.found.results
+    assert one.score.dice == dice(shapes[predicted], shapes[true])
+    assert all(np.isfinite(value) for value in one.score.metrics.values())
+    assert one.errors.wrong == np.count_nonzero(shapes[predicted] ^ shapes[true])
+    assert found.warnings == []
+
+
+def test_comparison(data, examples):
+    found = examine([file_masks(data / "predicted"), file_masks(data / "train_masks")], examples)
+    first, second = ([one.score for one in result] for result in found.results)
+    change = compare(first, second, lambda score: score.dice)
+    assert change.certain
+    assert change.low <= change.second - change.first <= change.high
+    assert compare(first, second, lambda score: score.dice) == change  # the interval is the same each time
+    same = compare(first, first, lambda score: score.metrics["hd95"])
+    assert (same.low, same.high, same.certain) == (0, 0, False)
