@@ -89,7 +89,7 @@ def run(folder, kinds: list[str], count: int, model) -> list[str]:
 
 def kind_of(reason: str) -> str:
     """A reason without what differs from file to file."""
-    reason = re.sub(r"b?'[^']*'|\(.*\)|<.*>", "…", reason)
+    reason = re.sub(r"b?'[^']*'|\(.*\)|<.*>|\[.*\]|\{.*\}", "…", reason)
     return re.sub(r"-?\d+(\.\d+)?", "N", reason)[:70]
 
 

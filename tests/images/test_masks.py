@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from carmask.errors import PhotoError
-from carmask.images import FORMATS, looks_inverted, read_mask, write_mask
+from carmask.images import FORMATS, read_mask, write_mask
 from carmask.images.masks import _cut, _Levels
 
 MASK = np.zeros((30, 50), np.bool_)
@@ -161,12 +161,3 @@ def test_every_format_of_photos_is_one_of_masks(tmp_path):
         assert np.array_equal(read_mask(path, 128), MASK)
         tried.add(kind)
     assert len(tried) == len(FORMATS) - 1
-
-
-def test_inverted_masks_are_known_by_their_edge():
-    assert looks_inverted(~MASK)
-    for mask in (MASK, MASK | True, MASK & False):
-        assert not looks_inverted(mask)
-    cut_by_the_frame = np.zeros((30, 50), np.bool_)
-    cut_by_the_frame[10:, :] = True
-    assert not looks_inverted(cut_by_the_frame)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,6 +41,26 @@ def test_a_row_for_each_photo_that_has_all_masks(photos):
 def test_one_kind_of_mask(photos):
     files = view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["car_03"]).files
     assert Image.open(files[0]).size[0] == 3 * CELL
+
+
+@pytest.mark.parametrize(("photo", "mask"), [("imgs", "masks"), ("train", "train_masks"), (".", ".")])
+def test_a_data_set_shows_its_own_masks(photos, photo, mask):
+    data = photos / "data"
+    for folder, source in ((photo, "photos"), (mask, "masks")):
+        shutil.copytree(photos / source, data / folder, dirs_exist_ok=True)
+    (data / photo / "car_04.png").unlink()
+    for file in (data / mask).glob("*_mask.png"):
+        with Image.open(file) as image:
+            grey = image.convert("L").point(lambda value: 40 + value // 2)
+        grey.save(file)
+    files = view_sheets(data, photos / "out", mask_threshold=128).files
+    sheet = np.asarray(Image.open(files[0]))
+    height = round(SIZE[0] * CELL / SIZE[1]) + LINE
+    assert sheet.shape == (4 * height, 3 * CELL, 3)
+    shown = sheet[LINE + 40 : height, CELL : 2 * CELL, 0] > 127
+    assert shown.mean() == pytest.approx(car_mask(0)[40:].mean(), abs=0.01)
+    with pytest.raises(DataError, match=r"none of 4 photos could be drawn; the first: .*not a binary mask"):
+        view_sheets(data, photos / "out")
 
 
 def test_bad_input(photos):

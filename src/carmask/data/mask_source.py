@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,27 @@ CARVANA_SIZE: Size = (1280, 1918)
 Runs = NDArray[np.int64]
 #: Layouts whose masks have a folder of their own, other than the challenge's.
 _WITH_MASKS_APART = frozenset({"folders", "voc", "labelled"})
+
+
+class ExampleMasks:
+    """True masks of examples, by the photo's name."""
+
+    def __init__(self, examples: Iterable[Example]) -> None:
+        """Keep them.
+
+        Args:
+            examples: from ``read_data``.
+        """
+        self._examples = {one.name: one for one in examples}
+
+    @property
+    def names(self) -> list[str]:
+        """The photos' names, in the order of the examples."""
+        return list(self._examples)
+
+    def mask(self, name: str, size: Size) -> Mask:  # noqa: ARG002  # an example has its own
+        """The true mask of a photo; see ``Truth.mask``."""
+        return self._examples[name].read_mask()
 
 
 class Truth:

@@ -4,7 +4,7 @@ Every reader either returns the whole picture as its contract says or raises ``P
 wrong. Every writer puts the file in place whole or not at all.
 """
 
-from carmask.images.masks import looks_inverted, read_mask
+from carmask.images.masks import read_mask
 from carmask.images.metadata import KeepMetadata
 from carmask.images.opening import MAX_PIXELS, decode
 from carmask.images.pixels import stored_values
@@ -60,7 +60,6 @@ __all__ = [
     "encode_png",
     "image_photo",
     "is_photo",
-    "looks_inverted",
     "make_folder",
     "open_photo",
     "open_reduced",

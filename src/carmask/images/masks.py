@@ -26,8 +26,6 @@ from carmask.images.pixels import upright
 
 _Values: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32] | NDArray[np.float32]
 
-#: A mask that has this share of the picture's edge is taken for one that shows the background.
-_INVERTED_EDGE = 0.9
 #: Channels that differ by no more than this are grey: lossy compression tints it.
 _NEARLY_GREY = 24
 #: So few colours are labels; compression makes many of one.
@@ -68,20 +66,6 @@ def read_mask(path: Path | str, threshold: int | None = None) -> Mask:
         return decode(path, use)
     except _NoMaskError as error:
         raise PhotoError(f"{path}: {error}") from error
-
-
-def looks_inverted(mask: Mask) -> bool:
-    """Whether a mask seems to show the background: nearly all of the picture's edge is in it, and its middle is not.
-
-    Args:
-        mask: bool (height, width).
-    """
-    edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    if edge.mean() < _INVERTED_EDGE:
-        return False
-    height, width = mask.shape
-    middle = mask[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    return bool(middle.mean() < 0.5)
 
 
 class _NoMaskError(Exception):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from carmask.arrays import Mask, Photo
-from carmask.data.mask_source import Truth
+from carmask.data.layouts import detect_layout, find_layout, read_layout
+from carmask.data.mask_source import ExampleMasks, Truth
 from carmask.data.table import find_photos
 from carmask.errors import DataError, UsageError
 from carmask.evaluation.overlap import dice
@@ -34,12 +35,25 @@ class Sheets(NamedTuple):
     failures: list[Failure]
 
 
+class _Masks(Protocol):
+    """Masks by the photo's name."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of the photos that have one."""
+
+    def mask(self, name: str, size: Size) -> Mask:
+        """The mask of a photo of (height, width)."""
+
+
 def view_sheets(
     photos: Path,
     out: Path,
     *,
     truth: Path | None = None,
     prediction: Path | None = None,
+    layout: str | None = None,
+    mask_threshold: int | None = None,
     rows: int = 8,
     names: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
@@ -47,10 +61,12 @@ def view_sheets(
     """Write sheets: photo, truth, prediction and overlay of each photo, beside one another.
 
     Args:
-        photos: a folder of photos, or a data set with ``train/``.
+        photos: a folder of photos, or a data set as ``read_data`` takes it.
         out: folder to write ``sheet-001.png`` … to; made if it is missing.
-        truth: a folder of masks or a CSV.
-        prediction: the same; with both, the overlay shows both contours and the row its Dice.
+        truth: a folder of masks or a CSV; None for the data set's own masks if there is no prediction either.
+        prediction: a folder of masks or a CSV; with both, the overlay shows both contours and the row its Dice.
+        layout: of the data set, see ``read_data``; found out if it is None.
+        mask_threshold: for grey, anti-aliased and JPEG masks, see ``read_data``.
         rows: photos on a sheet.
         names: only these photos, by stem; all that have the masks if empty.
         progress: called with the number of photos done and of all.
@@ -60,16 +76,21 @@ def view_sheets(
         differ.
 
     Raises:
-        UsageError: if neither truth nor prediction is given, or a name is not among the photos.
+        UsageError: if there are neither masks in the data set nor truth or prediction, or a name is not among the
+            photos.
         DataError: if a folder is missing or empty, no photo has masks, or all photos failed.
         OutputError: if a sheet cannot be written.
     """
-    if truth is None and prediction is None:
-        raise UsageError("nothing to show beside the photos: give true masks, predicted masks, or both")
-    found = find_photos(photos / "train" if (photos / "train").is_dir() else photos)
-    masks = {
-        name: Truth(source) for name, source in (("truth", truth), ("prediction", prediction)) if source is not None
+    found, own = _read_photos(photos, layout, mask_threshold)
+    masks: dict[str, _Masks] = {
+        name: Truth(source, mask_threshold)
+        for name, source in (("truth", truth), ("prediction", prediction))
+        if source is not None
     }
+    if not masks:
+        if own is None:
+            raise UsageError("nothing to show beside the photos: give true masks, predicted masks, or both")
+        masks["truth"] = own()
     wanted = _choose(found, masks, names)
     make_folder(out)
     files: list[Path] = []
@@ -91,7 +112,24 @@ def view_sheets(
     return Sheets(files, failures)
 
 
-def _choose(photos: Mapping[str, Path], masks: Mapping[str, Truth], names: Sequence[str]) -> list[str]:
+def _read_photos(
+    photos: Path, layout: str | None, mask_threshold: int | None
+) -> tuple[Mapping[str, Path], Callable[[], _Masks] | None]:
+    """The photos by name, and what reads their own masks, if they are a data set."""
+    known = detect_layout(photos) if layout is None else find_layout(photos, layout)
+    if known is None:
+        return find_photos(photos / "train" if (photos / "train").is_dir() else photos), None
+
+    def read() -> _Masks:
+        return ExampleMasks(read_layout(photos, known, mask_threshold)[0])
+
+    if known == "carvana":
+        # Photos may be looked at that have no mask.
+        return find_photos(photos / "train"), read
+    return {one.name: one.photo for one in read_layout(photos, known)[0]}, read
+
+
+def _choose(photos: Mapping[str, Path], masks: Mapping[str, _Masks], names: Sequence[str]) -> list[str]:
     unknown = [name for name in names if name not in photos]
     if unknown:
         raise UsageError(f"no photo is called {unknown[0]}; names go without suffix, such as {next(iter(photos))}")
@@ -102,7 +140,7 @@ def _choose(photos: Mapping[str, Path], masks: Mapping[str, Truth], names: Seque
     return wanted
 
 
-def _row(name: str, photo: Photo, sources: Mapping[str, Truth]) -> Photo:
+def _row(name: str, photo: Photo, sources: Mapping[str, _Masks]) -> Photo:
     size: Size = photo.shape[0], photo.shape[1]
     masks = {kind: source.mask(name, size) for kind, source in sources.items()}
     for kind, mask in masks.items():
