@@ -26,6 +26,9 @@ argument carries the argument's name; the command line shows its own name for it
 
 from __future__ import annotations
 
+#: No message is longer.
+_LONGEST = 4000
+
 
 class CarmaskError(Exception):
     """Base of all errors that a user can do something about.
@@ -37,8 +40,10 @@ class CarmaskError(Exception):
 
     def __init__(self, message: str = "", *, argument: str | None = None) -> None:
         """State what was wrong, and in which argument."""
-        super().__init__(message)
-        self.message = message
+        # What a damaged file holds may be quoted in it, and be of any length.
+        long = len(message) > _LONGEST
+        self.message = f"{message[: _LONGEST // 2]} … {message[-_LONGEST // 4 :]}" if long else message
+        super().__init__(self.message)
         self.argument = argument
 
     def __str__(self) -> str:

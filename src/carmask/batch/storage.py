@@ -55,7 +55,8 @@ class LocalStorage:
             with Path(photo).open("rb") as stream:
                 return stream.read(), stamp_of(os.fstat(stream.fileno()))
         except FileNotFoundError as error:
-            raise PhotoError(f"{photo}: there is no such file") from error
+            missing = "a link to a file that is missing" if Path(photo).is_symlink() else "there is no such file"
+            raise PhotoError(f"{photo}: {missing}") from error
         except IsADirectoryError as error:
             raise PhotoError(f"{photo}: this is a folder, not a photo") from error
         except OSError as error:
