@@ -30,7 +30,7 @@ def test_a_model_is_calibrated(drawn, tiny_model, tmp_path):
         tiny_model,
         drawn,
         out,
-        changes={"name": "best", "flip": True},
+        changes={"name": "best", "test_time_augmentation": True},
         tune=True,
         progress=lambda done, total: steps.append((done, total)),
     )
@@ -55,7 +55,7 @@ def test_mirrored_prediction_is_the_mean_of_both(tiny_model):
     class Leaning:
         """Sees more car on the left."""
 
-        info = read_info(tiny_model).model_copy(update={"flip": True})
+        info = read_info(tiny_model).model_copy(update={"test_time_augmentation": True})
 
         def run(self, pixels):
             return np.tile(np.linspace(1, 0.5, pixels.shape[1], dtype=np.float32), (pixels.shape[0], 1))

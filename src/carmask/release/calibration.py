@@ -91,7 +91,7 @@ def calibrate(
         data: the data set whose validation cars the model names.
         out: the model file to write, its card beside it.
         extra: data sets from elsewhere; of each the cars that the model was not trained on are used.
-        changes: of the description: ``name``, ``version``, ``flip``.
+        changes: of the description: ``name``, ``version``, ``test_time_augmentation``.
         tune: choose the threshold too, by mean Dice on the deciding half.
         progress: called with the number of photos done and of all.
 

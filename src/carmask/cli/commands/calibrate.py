@@ -37,7 +37,6 @@ from carmask.cli.types import PATH
 @option("--tune", is_flag=True, help="Choose the threshold of the mask too.")
 @option(
     "--test-time-augmentation",
-    "flip",
     renamed=["--flip"],
     is_flag=True,
     help="Turn test-time augmentation on: the model averages with the mirrored photo. More accurate, half as fast.",
@@ -52,7 +51,7 @@ def calibrate(
     extra_data: tuple[Path, ...],
     page: Path | None,
     tune: bool,
-    flip: bool,
+    test_time_augmentation: bool,
     name: str | None,
     version: str | None,
 ) -> None:
@@ -66,7 +65,11 @@ def calibrate(
     from carmask.evaluation.reliability import GOOD, POOR
     from carmask.release.calibration import calibrate as run
 
-    given: dict[str, object] = {"flip": flip or None, "name": name, "version": version}
+    given: dict[str, object] = {
+        "test_time_augmentation": test_time_augmentation or None,
+        "name": name,
+        "version": version,
+    }
     changes = {key: value for key, value in given.items() if value is not None}
     with progress_bar("predicting", "photos") as step:
         made = run(model, data, out, extra=extra_data, changes=changes, tune=tune, progress=step)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,6 @@ from carmask.cli.types import LOCATION
 
 if TYPE_CHECKING:
     from carmask.batch.engines.start import EngineName
-    from carmask.batch.job import Result
     from carmask.model.runtime import Device
 
 
@@ -66,31 +64,20 @@ def submit(
 
     FILE is complete or absent. After an interruption the same command continues from FILE.partial.
     """
-    from carmask.batch import storage
-    from carmask.batch.engines.start import start_engine
-    from carmask.batch.outputs import OutputSpec
-    from carmask.batch.process import PhotoTask
-    from carmask.data.table import find_photos
-    from carmask.submission import write as submission
-    from carmask.submission.table import read_sample
+    from carmask.submission.submit import submit_folder
 
-    folder = storage.location(photos)
-    if engine == "local":
-        storage.local_only([folder])
-    found: Mapping[str, Path | str]
-    found = find_photos(folder) if isinstance(folder, Path) else storage.Stores().by_stem(folder)
-    names = read_sample(sample) if sample is not None else [Path(photo).name for photo in found.values()]
-    jobs = submission.jobs_for(submission.match_photos(names, found))
-    task = PhotoTask(model, OutputSpec(runs=True), device, storage=storage.Stores())
-    worker = start_engine(task, engine, address=address, timeout=timeout)
-    with worker, submission.unfinished(out, task, len(jobs), restart=restart) as manifest:
-
-        def follow(results: Iterator[Result]) -> None:
-            with following("predicting", progress) as step:
-                for done, result in enumerate(results, 1):
-                    step(result, done, len(jobs))
-
-        rows = submission.predict_rows(jobs, manifest, worker, follow=follow)
-        count = submission.write_submission(out, rows)
+    with following("predicting", progress) as follow:
+        count = submit_folder(
+            photos,
+            out,
+            model=model,
+            sample=sample,
+            device=device,
+            engine=engine,
+            address=address,
+            timeout=timeout,
+            restart=restart,
+            progress=follow,
+        )
     if progress != "json":
         print(f"{count} rows in {out}")
