@@ -111,7 +111,7 @@ def test_the_choice_of_cars(data, tmp_path):
     (tmp_path / "cars.txt").write_text("car1\n")
     found = evaluate_masks([str(data / "predicted")], data, cars=tmp_path / "cars.txt").found
     assert [example.car for example in found.examples] == ["car1", "car1"]
-    with pytest.raises(UsageError, match="names no validation cars of"):
+    with pytest.raises(UsageError, match=r"validation: .* names no validation cars of"):
         evaluate_masks([str(data / "predicted")], data, validation=True)
     with pytest.raises(UsageError, match="exclude each other"):
         evaluate_masks([str(data / "predicted")], data, validation=True, cars=tmp_path / "cars.txt")

@@ -159,7 +159,7 @@ def choose(
         DataError: if the list cannot be read, or one of its cars has no photo.
     """
     if cars is not None and validation:
-        raise UsageError("a list of cars and the validation cars exclude each other; choose one of them")
+        raise UsageError("a list of cars and the validation cars exclude each other", argument="cars")
     if cars is not None:
         return of_cars(examples, read_cars(cars))
     if not validation:
@@ -167,7 +167,9 @@ def choose(
     known = {example.car for example in examples}
     chosen = next((held for info in infos if (held := info.held_out(known))), ())
     if not chosen:
-        raise UsageError(f"{models[0]}: names no validation cars of {data}; give a list of cars instead")
+        raise UsageError(
+            f"{models[0]} names no validation cars of {data}; give a list of cars instead", argument="validation"
+        )
     return of_cars(examples, chosen)
 
 

@@ -162,5 +162,5 @@ def _report(failures: Sequence[Failure], warnings: Sequence[str]) -> None:
     for line in (*warnings, *(failure.reason for failure in failures)):
         complain(line)
     if failures:
-        complain(f"{len(failures)} photos could not be scored and are in no figure")
+        complain(f"not scored, and in no figure: {len(failures)} photo{'s' if len(failures) > 1 else ''}")
         raise click.exceptions.Exit(1)
