@@ -25,12 +25,12 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from carmask.data.table import Example, car_and_view, read_examples
+from carmask.memory import keep_memory
 from carmask.networks import build
 from carmask.training.dataset.cache import PhotoCache, build_cache
 from carmask.training.dataset.epoch import EpochPhotos
 from carmask.training.dataset.mixture import Mixture
 from carmask.training.losses import compute_loss, find_loss
-from carmask.training.memory import keep_memory
 from carmask.training.predictor import Normalised
 from carmask.training.recipe import Recipe, load_recipe
 

@@ -101,11 +101,11 @@ def ours(data: Path, network: str, size: tuple[int, int], batch: int, photos: in
     from lightning.pytorch.callbacks import Callback
 
     from carmask.data.table import read_examples
+    from carmask.memory import keep_memory
     from carmask.model.info import ModelInfo
     from carmask.training.dataset.cache import build_cache
     from carmask.training.dataset.mixture import Mixture
     from carmask.training.machines import choose_precision
-    from carmask.training.memory import keep_memory
     from carmask.training.module import Training
     from carmask.training.recipe import load_recipe
     from carmask.training.validation import Checks

@@ -25,7 +25,7 @@ from carmask.images import PhotoFile, ReducedPhoto, image_photo, open_photo
 from carmask.model.info import ModelInfo
 from carmask.model.runtime import DEFAULT_MODEL, Device, load_model
 from carmask.prediction.parts import predict_parts
-from carmask.prediction.predict import Prediction, open_for, predict_reduced
+from carmask.prediction.predict import Prediction, open_for, predict_reduced, reduce_for
 from carmask.prediction.stages import predict_map
 
 #: A photo: a file's path, its content, a picture that Pillow opened, or uint8 (height, width, 3), RGB.
@@ -196,11 +196,12 @@ class Cutter:
         refuse_glass(self._network.info, spec)
         if style.placing.rule == "turntable":
             raise UsageError("turntable is for all views of a car: use cut_folder", argument="rule")
-        reduced, parts = self._reduced(photo), None
+        whole = self._whole(photo)
+        reduced, parts = reduce_for(self._network, whole), None
         if style.glass is not None:
             parts = predict_parts(self._network, reduced)
         return CutPhoto(
-            lambda: self._whole(photo),
+            whole,
             predict_reduced(self._network, reduced) if parts is None else parts.car,
             threshold=self._network.info.threshold,
             style=style,
@@ -214,8 +215,7 @@ class Cutter:
             return open_for(self._network, Path(photo))
         if isinstance(photo, bytes):
             return open_for(self._network, "photo", photo)
-        whole = self._whole(photo)
-        return ReducedPhoto(whole.srgb(), (whole.pixels.shape[0], whole.pixels.shape[1]))
+        return reduce_for(self._network, self._whole(photo))
 
     def _whole(self, photo: Any) -> PhotoFile:
         """The photo at its own size."""

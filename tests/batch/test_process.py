@@ -20,8 +20,8 @@ from carmask.compositing.background import Background
 from carmask.compositing.placement import Placing
 from carmask.compositing.style import RenderStyle
 from carmask.errors import OutputError, UsageError
-from carmask.images import read_mask, write_atomically
-from carmask.prediction.predict import open_for, predict_reduced
+from carmask.images import open_photo, read_mask, write_atomically
+from carmask.prediction.predict import open_for, predict_reduced, reduce_for
 from carmask.rle import rle_decode
 from tests.conftest import draw_photo
 
@@ -57,7 +57,9 @@ def test_each_wish_writes_its_files_and_no_others(dark, jpeg, tmp_path, wanted, 
     assert [path.name for path in sorted(out.iterdir())] == sorted(files) if files else not out.exists()
     assert result.written == sum((out / file).stat().st_size for file in files)
     assert result.digest == hashlib.sha256(jpeg.read_bytes()).hexdigest()
-    expected = predict_reduced(dark, open_for(dark, jpeg))
+    # What draws from the photo's own pixels decodes it once, at its own size.
+    reduced = reduce_for(dark, open_photo(jpeg)) if wanted.picture else open_for(dark, jpeg)
+    expected = predict_reduced(dark, reduced)
     assert (result.confidence, result.area) == (expected.confidence, expected.area)
     if wanted.mask:
         assert np.array_equal(read_mask(out / "car_mask.png"), expected.mask)

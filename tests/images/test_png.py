@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
@@ -50,3 +51,23 @@ def test_other_readers_read_them():
 def test_the_profile_is_kept():
     with Image.open(io.BytesIO(encode_png(np.zeros((4, 5, 3), np.uint8), b"a profile"))) as image:
         assert image.info["icc_profile"] == b"a profile"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 200), st.sampled_from([1, 2, 3, 4]))
+def test_bands_without_change_are_put_together_with_others(seed, height, channels):
+    """Read back by another reader; zlib's own checksum is over all of it."""
+    rng = np.random.default_rng(seed)
+    pixels = np.zeros((height, 23, channels), np.uint8)
+    for _ in range(rng.integers(0, 4)):
+        top = rng.integers(0, height)
+        pixels[top : top + rng.integers(1, 40)] = rng.integers(0, 255, (23, channels))
+        if rng.random() < 0.5:
+            pixels[top : top + 3] = rng.integers(0, 255, pixels[top : top + 3].shape)
+    shaped = pixels[..., 0] if channels == 1 else pixels
+    content = encode_png(shaped)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), shaped)
+    if channels in {1, 3, 4}:
+        other = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        swapped = {1: shaped, 3: shaped[..., ::-1], 4: shaped[..., [2, 1, 0, 3]] if channels == 4 else shaped}
+        assert np.array_equal(other, swapped[channels])

@@ -90,7 +90,7 @@ def cache(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def _return_memory(monkeypatch):
     """Tests share one process: let it give memory back."""
-    monkeypatch.setattr("carmask.training.memory.keep_memory", lambda: False)
+    monkeypatch.setattr("carmask.memory.keep_memory", lambda: False)
 
 
 @pytest.fixture(scope="session")

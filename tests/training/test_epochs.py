@@ -42,7 +42,7 @@ def stopped(cars, cache, tmp_path_factory):
     out = tmp_path_factory.mktemp("stopped") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("carmask.training.module.validate_all", lambda *_: {"score": next(scores)})
-        patch.setattr("carmask.training.memory.keep_memory", lambda: False)
+        patch.setattr("carmask.memory.keep_memory", lambda: False)
         train(small(7, "epoch_photos=2", "keep_epochs=2"), cars, out, cache=cache, machines=CPU)
     (out / WEIGHTS_FILE).unlink()
     return out

@@ -18,7 +18,7 @@ from carmask.images import Format, KeepMetadata, encode_mask, encode_picture
 
 #: Of the code that decides what output files hold: prediction, compositing and encoding. Raise it with every change
 #: after which the same photo, model and settings give other files: results of earlier runs are then made again.
-OUTPUT_REVISION = 2
+OUTPUT_REVISION = 3
 
 
 @dataclass(frozen=True)

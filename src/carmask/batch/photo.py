@@ -25,7 +25,7 @@ class CutPhoto:
 
     def __init__(
         self,
-        read: Callable[[], PhotoFile],
+        photo: PhotoFile | None,
         found: Prediction,
         *,
         threshold: float,
@@ -38,7 +38,7 @@ class CutPhoto:
         """Keep what is known.
 
         Args:
-            read: gives the photo at its own size; called once at most.
+            photo: at its own size; None if only the mask is asked for.
             found: the mask and the probabilities that it was cut from.
             threshold: what counts as car.
             style: how the car stands in the picture.
@@ -47,14 +47,15 @@ class CutPhoto:
             glass: float32, of the whole photo, at any resolution: the probability of a window, if the model tells.
             series: from the photo's (height, width) to what the masks of all views of this car cover.
         """
-        self._read, self._found, self._threshold = read, found, threshold
+        self._photo, self._found, self._threshold = photo, found, threshold
         self._style, self._background, self._series = style, background, series
         self._labels, self._glass = labels, glass
 
-    @cached_property
+    @property
     def photo(self) -> PhotoFile:
         """The photo at its own size: uint8 (height, width, 3), RGB, with profile and metadata."""
-        return self._read()
+        assert self._photo is not None  # whoever wants a picture has read the photo
+        return self._photo
 
     @property
     def mask(self) -> Mask:

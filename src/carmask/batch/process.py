@@ -20,11 +20,12 @@ from carmask.batch.series import SeriesBox
 from carmask.batch.storage import LocalStorage, Storage
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.images import open_photo, picture_size
+from carmask.memory import keep_memory
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.model.runtime import Device, load_model
 from carmask.prediction.parts import glass_classes, predict_parts
-from carmask.prediction.predict import open_for, predict_reduced
+from carmask.prediction.predict import open_for, predict_reduced, reduce_for
 from carmask.rle import rle_encode
 
 #: Photos of more pixels are worked on one at a time, so that memory stays bounded whatever the photos are.
@@ -68,6 +69,7 @@ class PhotoTask:
         warnings.filterwarnings("ignore", module="PIL")
         # Photos are worked on side by side; threads within one would only get in each other's way.
         cv2.setNumThreads(1)
+        keep_memory(large=False)
         network = load_model(self.model, device=self.device, streams=self.threads)
         if self.spec.parts and not network.info.parts:
             raise UsageError(f"{self.model} tells no parts apart; name a model=… that does", argument="parts")
@@ -136,12 +138,15 @@ class PhotoCutter:
         spec = self._spec
         height, width = picture_size(job.photo, content)
         with _LARGE_PHOTO if height * width > LARGE else nullcontext():
-            reduced, parts = open_for(self._network, job.photo, content), None
+            # What is drawn from the photo's own pixels needs it at its own size: then it is decoded once, and reduced.
+            whole = open_photo(job.photo, content, keep=spec.keep_metadata) if spec.picture or spec.parts else None
+            reduced = open_for(self._network, job.photo, content) if whole is None else reduce_for(self._network, whole)
+            parts = None
             if spec.parts or spec.style.glass is not None:
                 parts = predict_parts(self._network, reduced)
             found = predict_reduced(self._network, reduced) if parts is None else parts.car
             cut = CutPhoto(
-                lambda: open_photo(job.photo, content, keep=spec.keep_metadata),
+                whole,
                 found,
                 threshold=self._network.info.threshold,
                 style=spec.style,

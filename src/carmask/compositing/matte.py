@@ -63,6 +63,10 @@ GAIN = 1.08
 EDGE = 2.6
 
 
+#: Cells on a side of a tile, without its rim.
+TILE = 20
+
+
 def matte(photo: Photo, mask: Mask, probability: Probability, threshold: float) -> Matte:
     """Estimate alpha and foreground.
 
@@ -77,33 +81,38 @@ def matte(photo: Photo, mask: Mask, probability: Probability, threshold: float) 
     """
     alpha, foreground = mask.view(np.uint8) * np.uint8(255), photo.copy()
     unit = max(1.0, mask.shape[0] / probability.shape[0], mask.shape[1] / probability.shape[1])
-    reach = max(2, round(REACH * unit))
-    place = _around(mask, reach + round(NEAR * unit))
+    reach, cell = max(2, round(REACH * unit)), max(1, round(CELL * unit))
+    radius, calm = max(1, round(NEAR * unit / cell)), max(1, round(0.8 * unit))
+    rim = cell * max(radius, -(-calm // cell), 1)
+    place = _around(mask, reach + rim)
     if place is None:
         return Matte(alpha, foreground)
     inside = mask[place].view(np.uint8)
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     # Beyond the photo's edge the car goes on.
     band = cv2.dilate(inside, kernel) != cv2.erode(inside, kernel)
-    rows, columns = np.nonzero(band)
-    if not len(rows):
+    flat = np.flatnonzero(band)
+    if not len(flat):
         return Matte(alpha, foreground)
-    sure = _centred(_enlarged(probability, mask.shape, place), threshold)
-    grid = _Grid(photo[place], sure, max(1, round(CELL * unit)), (rows, columns))
-    pixels, told = LINEAR[photo[place][rows, columns]], sure[rows, columns]
-    del sure, band  # as large as the car: what follows has as large ones of its own
-    soft, belief = _alpha(grid, pixels, told, max(1, round(NEAR * unit / grid.cell)))
+    rows, columns = np.divmod(flat, band.shape[1])
+    tiles = _Tiles(band.shape, (rows, columns), cell, rim)
+    enlarged = cv2.resize(probability, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    sure = _centred(tiles.gather(enlarged[place].astype(np.float32, copy=False)), threshold)
+    del enlarged, band  # as large as the photo or the car; what follows is about the contour
+    colours = [tiles.gather(photo[place][..., channel]) for channel in range(3)]
+    grid = _Grid(tiles, colours, sure)
+    pixels = np.stack([LINEAR[channel.ravel()[tiles.of_band]] for channel in colours], axis=1)
+    soft, belief = _alpha(grid, pixels, sure.ravel()[tiles.of_band], radius)
     whole = inside.astype(np.float32)
-    whole[rows, columns] = soft
-    around = 2 * max(1, round(0.8 * unit)) + 1
-    calm = cv2.blur(whole, (around, around))[rows, columns]
-    soft = (soft * belief + calm * CALM) / (belief + CALM)
+    whole.ravel()[flat] = soft
+    smooth = cv2.blur(tiles.gather(whole), (2 * calm + 1, 2 * calm + 1)).ravel()[tiles.of_band]
+    soft = (soft * belief + smooth * CALM) / (belief + CALM)
     soft = np.clip((soft - 0.5) * GAIN + 0.5, 0, 1)
-    whole[rows, columns] = soft
-    colours = _foreground(grid, pixels, soft, whole, max(1, round(NEAR * unit / grid.cell)))
+    whole.ravel()[flat] = soft
+    light = _foreground(grid, pixels, soft, tiles.gather(whole), radius)
     alpha[place][rows, columns] = (soft * 255 + 0.5).astype(np.uint8)
     mixed = (soft > 0) & (soft < 1)
-    foreground[place][rows[mixed], columns[mixed]] = to_display(colours[mixed])
+    foreground[place][rows[mixed], columns[mixed]] = to_display(light[mixed])
     return Matte(alpha, foreground)
 
 
@@ -112,37 +121,62 @@ def _around(mask: Mask, margin: int) -> tuple[slice, slice] | None:
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     if not width:
         return None
-    return slice(max(0, top - margin), top + height + margin), slice(max(0, left - margin), left + width + margin)
-
-
-def _enlarged(probability: Probability, size: tuple[int, ...], place: tuple[slice, slice]) -> _Floats:
-    large = cv2.resize(probability, size[::-1], interpolation=cv2.INTER_LINEAR)
-    part = large[place]
-    # A copy: a part would keep all of it.
-    return (part if part.shape == large.shape else part.copy()).astype(np.float32, copy=False)
+    bottom, right = min(mask.shape[0], top + height + margin), min(mask.shape[1], left + width + margin)
+    return slice(max(0, top - margin), bottom), slice(max(0, left - margin), right)
 
 
 def _centred(probability: _Floats, threshold: float) -> _Floats:
     """Bend probabilities so that the threshold comes to 1/2."""
     if threshold == 0.5:
         return probability
-    for row in probability:  # in place and row by row: numpy interpolates in 64 bits
-        row[:] = np.interp(row, (0, threshold, 1), (0, 0.5, 1))
-    return probability
+    return np.interp(probability, (0, threshold, 1), (0, 0.5, 1)).astype(np.float32)
+
+
+class _Tiles:
+    """The squares that hold some of the band, each with a rim, below each other: most of a picture is not near it.
+
+    What is computed from a pixel's neighbourhood, up to the rim's width, is the same in a tile as in the picture.
+    """
+
+    def __init__(
+        self, size: tuple[int, ...], band: tuple[NDArray[np.intp], NDArray[np.intp]], cell: int, rim: int
+    ) -> None:
+        self.cell, self._rim = cell, rim
+        inner, self.side = cell * TILE, cell * TILE + 2 * rim
+        across = -(-size[1] // inner)
+        row, column = band[0] // inner, band[1] // inner
+        tile = row * across + column
+        used = np.zeros(across * -(-size[0] // inner), np.bool_)
+        used[tile] = True
+        numbers = np.flatnonzero(used)
+        self._corners = numbers // across * inner, numbers % across * inner
+        self._beyond = -size[0] % inner + rim, -size[1] % inner + rim
+        self.count = len(numbers)
+        number = (np.cumsum(used, dtype=np.intp) - 1)[tile]
+        #: Where each of the band's pixels is in a gathered layer: row and column, and both in one number.
+        self.rows = number * self.side + band[0] - row * inner + rim
+        self.columns = band[1] - column * inner + rim
+        self.of_band = self.rows * self.side + self.columns
+
+    def gather(self, layer: _Array) -> _Array:
+        """The tiles of a layer: (tiles * side, side); beyond the layer its edge is repeated."""
+        below, right = self._beyond
+        wide = cv2.copyMakeBorder(layer, self._rim, below, self._rim, right, cv2.BORDER_REPLICATE)
+        windows = np.lib.stride_tricks.sliding_window_view(wide, (self.side, self.side))
+        tiles: _Array = windows[self._corners].reshape(-1, self.side).astype(layer.dtype, copy=False)
+        return tiles
 
 
 class _Grid:
-    """The photo in cells, for sums over neighbourhoods that are looked up at the band's pixels."""
+    """The tiles in cells, for sums over neighbourhoods that are looked up at the band's pixels."""
 
-    def __init__(self, photo: Photo, sure: _Floats, cell: int, band: tuple[NDArray[np.intp], NDArray[np.intp]]) -> None:
-        height, width = photo.shape[:2]
-        self.cell = cell
-        self.size = (max(1, width // cell), max(1, height // cell))  # as OpenCV has it
-        self.light = LINEAR[self.shrunk(photo)]
+    def __init__(self, tiles: _Tiles, photo: list[NDArray[np.uint8]], sure: _Floats) -> None:
+        self.cell = tiles.cell
+        #: Across and down, as OpenCV has it.
+        self.size = tiles.side // self.cell, tiles.count * tiles.side // self.cell
+        self.light = [cv2.LUT(self.shrunk(channel), LINEAR).astype(np.float32, copy=False) for channel in photo]
         self.sure = self.shrunk(sure)
-        row = np.minimum(band[0] // cell, self.size[1] - 1)
-        column = np.minimum(band[1] // cell, self.size[0] - 1)
-        flat = row * self.size[0] + column
+        flat = tiles.rows // self.cell * self.size[0] + tiles.columns // self.cell
         used = np.zeros(self.size[0] * self.size[1], np.bool_)
         used[flat] = True
         #: The cells that have a part in the band, and which of them each pixel of the band lies in.
@@ -151,6 +185,8 @@ class _Grid:
 
     def shrunk(self, layer: _Array) -> _Array:
         """Means over the cells."""
+        if self.cell == 1:
+            return layer
         return cv2.resize(layer, self.size, interpolation=cv2.INTER_AREA).astype(layer.dtype, copy=False)
 
     def near(self, layer: _Floats, radius: int) -> _Floats:
@@ -163,7 +199,7 @@ def _alpha(grid: _Grid, pixels: _Floats, sure: _Floats, radius: int) -> tuple[_F
     """Alpha of the band's pixels from both witnesses, in [0, 1], and how far to believe it: one over its variance."""
     weight: _Floats = np.clip((np.abs(2 * grid.sure - 1) - CERTAIN) / (1 - CERTAIN), 0, 1).astype(np.float32)
     car: _Floats = np.where(grid.sure > 0.5, weight, np.float32(0))
-    light = [np.ascontiguousarray(grid.light[..., channel]) for channel in range(3)]
+    light = grid.light
     weighted: list[_Floats] = [weight * channel for channel in light]
     total, ours = grid.near(weight, radius), grid.near(car, radius)
     theirs = total - ours
@@ -227,7 +263,7 @@ def _foreground(grid: _Grid, pixels: _Floats, alpha: _Floats, whole: _Floats, ra
     near_ours, near_theirs = grid.near(ours, radius), grid.near(theirs, radius)
     result = np.empty_like(pixels)
     for channel in range(3):
-        light = np.ascontiguousarray(grid.light[..., channel])
+        light = grid.light[channel]
         front = (grid.near(light * ours, radius) / near_ours)[grid.of_pixel]
         back = (grid.near(light * theirs, radius) / near_theirs)[grid.of_pixel]
         result[:, channel] = front + alpha * (pixels[:, channel] - alpha * front - (1 - alpha) * back)

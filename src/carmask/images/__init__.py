@@ -20,6 +20,7 @@ from carmask.images.reading import (
     picture_size,
     read_layered,
     read_photo,
+    reduce_photo,
 )
 from carmask.images.search import FoundPhotos, LeftOut, search_photos
 from carmask.images.suffixes import FORMATS, MASK_SUFFIXES, PHOTO_SUFFIXES, is_photo, why_left_out
@@ -67,6 +68,7 @@ __all__ = [
     "read_layered",
     "read_mask",
     "read_photo",
+    "reduce_photo",
     "remove_leftovers",
     "replacing",
     "search_photos",

@@ -12,7 +12,7 @@ from PIL import Image
 
 from carmask.arrays import Photo
 from carmask.errors import PhotoError
-from carmask.geometry import Size
+from carmask.geometry import Size, resize
 from carmask.images.metadata import KeepMetadata, kept_metadata
 from carmask.images.opening import decode, orientation, refuse_too_large, upright_size, use_image
 from carmask.images.pixels import rgb_pixels
@@ -23,6 +23,8 @@ MIN_SIDE = 16
 
 #: A JPEG decodes straight to one of these fractions of its size, from fewer coefficients: the larger, the faster.
 _REDUCTIONS = (8, 4, 2)
+#: Formats whose files are decoded at such a fraction.
+_REDUCIBLE = frozenset({"JPEG", "MPO"})
 #: Several pictures in these are pages, a phone's depth map or previews, or a burst: the main one is the photo.
 _SEVERAL = frozenset({"MPO", "JPEG", "TIFF", "HEIF"})
 
@@ -35,12 +37,14 @@ class PhotoFile(NamedTuple):
         icc_profile: the colour profile of the pixels, to be written with anything cut from them; None is sRGB.
         exif: EXIF data, to be written too; see ``kept_metadata``.
         dpi: pixels per inch, across and down, to be written too.
+        format: of the file, as Pillow names it; None if it came from elsewhere.
     """
 
     pixels: Photo
     icc_profile: bytes | None
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+    format: str | None = None
 
     def srgb(self) -> Photo:
         """The pixels in sRGB, as networks are given them."""
@@ -94,7 +98,7 @@ def open_photo(path: Path | str, content: bytes | None = None, *, keep: KeepMeta
     def use(image: Image.Image) -> PhotoFile:
         _refuse_unusable(path, image)
         pixels, profile = rgb_pixels(image)
-        return PhotoFile(pixels, profile, *kept_metadata(image, keep))
+        return PhotoFile(pixels, profile, *kept_metadata(image, keep), image.format)
 
     return decode(path, use, content)
 
@@ -116,7 +120,7 @@ def image_photo(image: Image.Image, *, keep: KeepMetadata = "safe") -> PhotoFile
     def use(image: Image.Image) -> PhotoFile:
         _refuse_unusable("image", image)
         pixels, profile = rgb_pixels(image)
-        return PhotoFile(pixels, profile, *kept_metadata(image, keep))
+        return PhotoFile(pixels, profile, *kept_metadata(image, keep), image.format)
 
     return use_image(image, use)
 
@@ -161,19 +165,44 @@ def open_reduced(path: Path | str, needed: Callable[[Size], Size], content: byte
     def use(image: Image.Image) -> ReducedPhoto:
         _refuse_unusable(path, image)
         size = upright_size(image)
-        if image.format in {"JPEG", "MPO"}:
+        if image.format in _REDUCIBLE:
             stored = image.height, image.width
-            least = needed(size)[::-1] if orientation(image) >= 5 else needed(size)
-            for factor in _REDUCTIONS:
-                whole = stored[0] % factor == 0 and stored[1] % factor == 0
-                if whole and stored[0] // factor >= least[0] and stored[1] // factor >= least[1]:
-                    image.draft(image.mode, (stored[1] // factor, stored[0] // factor))
-                    break
+            factor = _reduction(stored, needed(size)[::-1] if orientation(image) >= 5 else needed(size))
+            if factor > 1:
+                image.draft(image.mode, (stored[1] // factor, stored[0] // factor))
             return ReducedPhoto(to_srgb(*rgb_pixels(image)), size)
         pixels = to_srgb(*rgb_pixels(image))
         return ReducedPhoto(pixels, (pixels.shape[0], pixels.shape[1]))
 
     return decode(path, use, content)
+
+
+def reduce_photo(photo: PhotoFile, needed: Callable[[Size], Size]) -> ReducedPhoto:
+    """Reduce a photo that was decoded at its own size, as ``open_reduced`` would have.
+
+    Of a JPEG a decoder's reduction keeps the low frequencies of each block, this one averages pixels: values differ by
+    a few levels at edges. Photos of other formats stay as they are, as they do there.
+
+    Args:
+        photo: from ``open_photo``.
+        needed: as for ``open_reduced``.
+
+    Returns:
+        The photo in sRGB, its pixels at least as many as needed or else all there are.
+    """
+    size = photo.pixels.shape[0], photo.pixels.shape[1]
+    factor = _reduction(size, needed(size)) if photo.format in _REDUCIBLE else 1
+    small = resize(photo.pixels, (size[0] // factor, size[1] // factor))
+    return ReducedPhoto(to_srgb(small, photo.icc_profile), size)
+
+
+def _reduction(size: Size, least: Size) -> int:
+    """The largest fraction that divides both sides and leaves at least the size wanted; 1 if there is none."""
+    for factor in _REDUCTIONS:
+        whole = size[0] % factor == 0 and size[1] % factor == 0
+        if whole and size[0] // factor >= least[0] and size[1] // factor >= least[1]:
+            return factor
+    return 1
 
 
 def picture_size(path: Path | str, content: bytes | None = None) -> Size:

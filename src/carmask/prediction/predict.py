@@ -10,7 +10,7 @@ import numpy as np
 
 from carmask.arrays import Mask, Photo
 from carmask.geometry import Size
-from carmask.images import ReducedPhoto, open_reduced
+from carmask.images import PhotoFile, ReducedPhoto, open_reduced, reduce_photo
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.prediction.components import remove_small_components
@@ -68,14 +68,29 @@ def open_for(network: Network, path: Path | str, content: bytes | None = None) -
     Raises:
         PhotoError: if it cannot be read.
     """
+    return open_reduced(path, lambda size: _useful_size(network.info, size), content)
 
-    def needed(size: Size) -> Size:
-        info = network.info
-        if info.localisation_size is None:
-            return info.place(size).inner
-        return largest_useful_size(size, info.size, info.behaviour.crop.max_zoom)
 
-    return open_reduced(path, needed, content)
+def reduce_for(network: Network, photo: PhotoFile) -> ReducedPhoto:
+    """Reduce a photo that was decoded at its own size to the size that a network makes use of.
+
+    Of large JPEG files the masks differ slightly from those of ``open_for``: docs/decisions/0019-one-decode.md.
+
+    Args:
+        network: a loaded model.
+        photo: from ``open_photo``.
+
+    Returns:
+        The photo, for ``predict_reduced``.
+    """
+    return reduce_photo(photo, lambda size: _useful_size(network.info, size))
+
+
+def _useful_size(info: ModelInfo, size: Size) -> Size:
+    """The least (height, width) of a photo of which the model makes use."""
+    if info.localisation_size is None:
+        return info.place(size).inner
+    return largest_useful_size(size, info.size, info.behaviour.crop.max_zoom)
 
 
 def predict_reduced(network: Network, photo: ReducedPhoto) -> Prediction:

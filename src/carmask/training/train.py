@@ -76,7 +76,7 @@ def train(
     # Everything that can be wrong with the request is found before anything is written.
     plan = plan_training(recipe, data, out, sources)
 
-    from carmask.training.memory import keep_memory
+    from carmask.memory import keep_memory
     from carmask.training.network_checks import check_device, check_network
     from carmask.training.progress_log import ProgressLog, log_file
     from carmask.training.trainer import fit
