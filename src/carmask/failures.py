@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import NamedTuple
 
 from carmask.errors import CarmaskError
@@ -36,7 +37,8 @@ def describe_failure(name: str, error: Exception) -> Failure:
     """
     said = " ".join(str(error).split())
     if isinstance(error, CarmaskError):
-        return Failure(name, said if name in said else f"{name}: {said}")
+        named = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said)
+        return Failure(name, said if named else f"{name}: {said}")
     if isinstance(error, MemoryError):
         return Failure(name, f"{name}: too large for this machine's memory")
     _logger.error("unexpected error in %s", name, exc_info=error)

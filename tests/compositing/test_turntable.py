@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.compositing.turntable import animation, find_views, read_views, spin_page, write_turntable
-from carmask.errors import UsageError
+from carmask.compositing.turntable import (
+    animation,
+    find_views,
+    make_turntables,
+    read_views,
+    spin_page,
+    write_turntable,
+)
+from carmask.errors import PhotoError, UsageError
 from tests.images.pictures import p3_profile
 
 
@@ -115,3 +122,26 @@ def test_folders_without_views(tmp_path):
         Image.new("RGB", (64, 48)).save(tmp_path / f"c_01.{suffix}")
     with pytest.raises(UsageError, match="the same view"):
         find_views(tmp_path)
+
+
+def test_a_view_that_fails_is_left_out_and_the_other_cars_are_turned(tmp_path):
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    for car, shape in (("a", (40, 60)), ("b", (40, 60)), ("c", (40, 60))):
+        for view in range(1, 4):
+            size = (40, 90) if (car, view) == ("c", 2) else shape
+            Image.fromarray(np.full((*size, 3), 40 * view, np.uint8)).save(folder / f"{car}_{view:02d}.png")
+    (folder / "a_02.png").write_bytes(b"nothing")
+    for view in (1, 3):
+        (folder / f"b_{view:02d}.png").write_bytes(b"nothing")
+    steps = []
+    made, failures = make_turntables(folder, tmp_path / "out", progress=lambda *step: steps.append(step))
+    assert [(one.car, one.views) for one in made] == [("a", 2)]
+    assert made[0].page.is_file()
+    assert made[0].film.is_file()
+    assert [failure.name for failure in failures] == ["a_02.png", "b_01.png", "b_03.png", "b", "c"]
+    assert failures[3].reason == "b: 1 of 3 views can be read; a turntable needs two"
+    assert "views of one car need one shape" in failures[4].reason
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    with pytest.raises(PhotoError):
+        read_views([folder / "a_01.png", folder / "a_02.png"], 100)

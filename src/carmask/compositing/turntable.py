@@ -6,15 +6,17 @@ import base64
 import html
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from carmask.errors import UsageError
+from carmask.errors import OutputError, PhotoError, UsageError
+from carmask.failures import Failure, describe_failure
 from carmask.images import encode_picture, make_folder, read_layered, search_photos, write_atomically
 
 #: The number of a view at the end of a name: CAR_01, IMG_1021, DSC01021, 0007, car (3).
@@ -80,24 +82,85 @@ def find_views(folder: Path) -> dict[str, list[Path]]:
     return series
 
 
-def read_views(files: Sequence[Path], width: int) -> list[NDArray[np.uint8]]:
+class Turntable(NamedTuple):
+    """What was written of a car: its name, how many views, the page and the animation."""
+
+    car: str
+    views: int
+    page: Path
+    film: Path
+
+
+def make_turntables(
+    folder: Path,
+    out: Path,
+    *,
+    width: int = 960,
+    seconds: float = 4.0,
+    quality: int = 80,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[Turntable], list[Failure]]:
+    """Write a page and an animation of each car in a folder.
+
+    Args:
+        folder: see ``find_views``.
+        out: the folder to write to; made if it is missing.
+        width: of the pictures, in pixels.
+        seconds: for one turn of the animation.
+        quality: of the pictures, 1 to 100.
+        progress: called with the number of cars done and of all.
+
+    Returns:
+        What was written, and the failures: a view that cannot be read is left out; a car of which fewer than two views
+        are left, or whose views differ in shape, is not written.
+
+    Raises:
+        UsageError: if there is no folder, or there are no views in it, or one twice.
+        OutputError: if something cannot be written.
+    """
+    cars = find_views(folder)
+    made: list[Turntable] = []
+    failures: list[Failure] = []
+    for done, (car, files) in enumerate(cars.items(), 1):
+        try:
+            views = read_views(files, width, failures)
+            page, film = write_turntable(out, car, views, seconds=seconds, quality=quality)
+        except OutputError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever one car raises, the others go on
+            failures.append(describe_failure(car, error))
+        else:
+            made.append(Turntable(car, len(views), page, film))
+        if progress is not None:
+            progress(done, len(cars))
+    return made, failures
+
+
+def read_views(files: Sequence[Path], width: int, failures: list[Failure] | None = None) -> list[NDArray[np.uint8]]:
     """Read pictures and bring them to one size.
 
     Args:
         files: the views of one car.
         width: of the result, in pixels; never more than the narrowest picture has.
+        failures: gets the views that cannot be read, which are left out; None to raise their error.
 
     Returns:
         uint8 (height, width, 3), RGB, or, if any is transparent, all (height, width, 4), RGBA; all of one size.
 
     Raises:
         UsageError: if their shapes differ, so that the car would jump.
-        PhotoError: if one cannot be read.
+        PhotoError: if one cannot be read and there are no ``failures``, or fewer than two are left.
     """
     views: list[NDArray[np.uint8]] = []
     first: tuple[int, ...] = ()
     for file in files:
-        view = read_layered(file)
+        try:
+            view = read_layered(file)
+        except Exception as error:  # whatever one view raises, the others go on
+            if failures is None:
+                raise
+            failures.append(describe_failure(file.name, error))
+            continue
         first = first or view.shape
         if abs(np.log(view.shape[1] / view.shape[0] * first[0] / first[1])) > _SAME_SHAPE:
             raise UsageError(
@@ -108,6 +171,8 @@ def read_views(files: Sequence[Path], width: int) -> list[NDArray[np.uint8]]:
         if view.shape[1] > width:
             view = _scaled(view, (round(view.shape[0] * width / view.shape[1]), width))
         views.append(view)
+    if len(views) < 2 <= len(files):
+        raise PhotoError(f"{len(views)} of {len(files)} views can be read; a turntable needs two")
     least = min(views, key=lambda view: view.shape[1])
     size = (least.shape[0], least.shape[1])
     if any(view.shape[2] == 4 for view in views):

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
+from carmask.cli.messages import complain
 from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH, NumberRange
@@ -53,14 +54,16 @@ def turntable(folder: Path, out: Path, width: int, seconds: float, quality: int)
     Writes CAR.webp, an animation, and CAR.html, a page on which the mouse or a finger turns the car. The page is one
     file and needs no other.
 
-    DIR holds what 'carmask cut' made of the views, or the photos themselves.
+    DIR holds what 'carmask cut' made of the views, or the photos themselves. A view that cannot be read is reported and
+    left out, the others are used, and the exit status is 1.
     """
-    from carmask.compositing import turntable as turning
+    from carmask.compositing.turntable import make_turntables
 
-    cars = turning.find_views(folder)
     with progress_bar("turntables", "cars") as step:
-        for done, (car, files) in enumerate(cars.items(), 1):
-            views = turning.read_views(files, width)
-            page, film = turning.write_turntable(out, car, views, seconds=seconds, quality=quality)
-            print(f"{car}: {len(views)} views; {page}, {film}")
-            step(done, len(cars))
+        made, failures = make_turntables(folder, out, width=width, seconds=seconds, quality=quality, progress=step)
+    for one in made:
+        print(f"{one.car}: {one.views} views; {one.page}, {one.film}")
+    for failure in failures:
+        complain(failure.reason)
+    if failures:
+        raise click.exceptions.Exit(1)
