@@ -13,8 +13,10 @@ import pytest
 
 import carmask
 from carmask.cli.command import Command, option
-from carmask.cli.translate import Failure, translate_error
+from carmask.cli.translate import Failure, by_argument, translate_error
 from carmask.errors import CarmaskError, DataError, OutputError, UsageError
+
+from .test_cli_help import COMMANDS
 
 SOURCE = Path(carmask.__file__).parent
 
@@ -113,3 +115,18 @@ def test_names_of_earlier_versions_work_with_a_warning(capsys):
     assert lines[1].startswith("carmask: --also is now --extra-data; ")
     assert len(lines) == 2
     assert "--also" not in old.get_help(context)
+
+
+def test_every_argument_that_an_error_names_is_known_to_some_command():
+    """Else a user of the command line would read the library's own name for it."""
+    named = {
+        (word.value.value, str(file.relative_to(SOURCE)))
+        for file in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        for word in node.keywords
+        if word.arg == "argument" and isinstance(word.value, ast.Constant) and isinstance(word.value.value, str)
+    }
+    assert len(named) > 10
+    known = {name for command in COMMANDS.values() for name in by_argument(command)}
+    assert sorted(pair for pair in named if pair[0] not in known) == []

@@ -28,7 +28,7 @@ class Failure(click.ClickException):
 
     def __init__(self, error: CarmaskError, ctx: click.Context) -> None:
         """Translate an error of a command."""
-        params = _by_argument(ctx.command)
+        params = by_argument(ctx.command)
         message = translate(error.message, params)
         param = None if error.argument is None else params.get(error.argument)
         if error.argument is not None:
@@ -72,7 +72,7 @@ def translate(message: str, params: dict[str, click.Parameter]) -> str:
     return _ASSIGNMENT.sub(option, message)
 
 
-def _by_argument(command: click.Command) -> dict[str, click.Parameter]:
+def by_argument(command: click.Command) -> dict[str, click.Parameter]:
     """A command's parameters by their own names and by those that the library has for them."""
     found: dict[str, click.Parameter] = {}
     for param in command.params:
