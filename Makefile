@@ -5,10 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 DEMO := demo-out
-RUNS := runs
-TERMS := trained on photos of the Carvana Image Masking Challenge (Kaggle): the terms of that competition apply to the model too
-TRAIN = $(BIN)/carmask train --data $(DATA)
-AGAIN = --set learning_rate=6e-4 --set 'stages=[{height=896,width=1344,window=[448,832],locate=[192,288],batch=8,epochs=8}]'
 
 .PHONY: setup demo test check format bench docs sbom model clean
 
@@ -62,31 +58,6 @@ sbom: $(STAMPS)/base  ## the software bill of materials of the base install, Cyc
 bench: $(STAMPS)/all  ## every claim of speed, measured side by side (a quarter of an hour)
 	failed=; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; \
 	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
-
-# An interrupted step goes on where it was when the target is made again. WEIGHTS: a file, where there is no network.
-model: $(STAMPS)/all  ## the shipped models from nothing: make model DATA=carvana STREET=street [WEIGHTS=FILE]
-	test -d "$(DATA)" -a -d "$(STREET)" || { echo "make model DATA=DIR STREET=DIR: see docs/model.md"; exit 2; }
-	$(TRAIN) default --out $(RUNS)/default $(if $(WEIGHTS),--encoder-weights $(WEIGHTS))
-	$(BIN)/carmask export $(RUNS)/default --licence "$(TERMS)" --out $(RUNS)/default.onnx
-	$(TRAIN) default-wide --init $(RUNS)/default.onnx --extra-data $(STREET)=0.12 --out $(RUNS)/wide
-	$(BIN)/carmask export $(RUNS)/wide --licence "$(TERMS)" --out $(RUNS)/wide.onnx
-	$(BIN)/carmask blend $(RUNS)/default.onnx $(RUNS)/wide.onnx --share 0.5 --out $(RUNS)/middle.onnx
-	$(TRAIN) default-finish --init $(RUNS)/middle.onnx --extra-data $(STREET)=0.12 --out $(RUNS)/finish
-	$(BIN)/carmask export $(RUNS)/finish --out $(RUNS)/finish.onnx
-	$(BIN)/carmask blend $(RUNS)/default.onnx $(RUNS)/finish.onnx --share 0.5 --out $(RUNS)/half.onnx
-	$(BIN)/carmask blend $(RUNS)/half.onnx $(RUNS)/wide.onnx --share 0.2 --out $(RUNS)/blend.onnx
-	$(TRAIN) default-zoom --init $(RUNS)/blend.onnx --extra-data $(STREET)=0.05 --out $(RUNS)/zoom
-	$(BIN)/carmask export $(RUNS)/zoom --licence "$(TERMS)" --out $(RUNS)/zoom.onnx
-	$(TRAIN) default-last --init $(RUNS)/zoom/weights.safetensors --out $(RUNS)/last
-	$(TRAIN) default-last --init $(RUNS)/last/weights.safetensors $(AGAIN) --out $(RUNS)/again
-	$(BIN)/carmask export $(RUNS)/again --licence "$(TERMS)" --out $(RUNS)/again.onnx
-	$(BIN)/carmask blend $(RUNS)/zoom.onnx $(RUNS)/again.onnx --share 0.6 --out $(RUNS)/both.onnx
-	$(BIN)/carmask quantize $(RUNS)/both.onnx $(DATA) --extra-data $(STREET) --out $(RUNS)/eight.onnx
-	$(BIN)/carmask calibrate $(RUNS)/eight.onnx $(DATA) --extra-data $(STREET) --tune --name default --version 4 \
-		--out $(RUNS)/model/default.onnx --page $(RUNS)/model
-	$(BIN)/carmask blend $(RUNS)/zoom.onnx $(RUNS)/again.onnx --share 1 --out $(RUNS)/last.onnx
-	$(BIN)/carmask calibrate $(RUNS)/last.onnx $(DATA) --extra-data $(STREET) --tune --test-time-augmentation --name best --version 1 \
-		--out $(RUNS)/model/best.onnx
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(DEMO) site

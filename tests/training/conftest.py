@@ -93,6 +93,19 @@ def _return_memory(monkeypatch):
     monkeypatch.setattr("carmask.memory.keep_memory", lambda: False)
 
 
+@pytest.fixture
+def pictures() -> None:
+    """Asked for by tests of curves and sheets."""
+
+
+@pytest.fixture(autouse=True)
+def _without_pictures(request, monkeypatch):
+    """Drawing curves and sheets takes longer than the few steps of a test's training."""
+    if "pictures" not in request.fixturenames:
+        monkeypatch.setattr("carmask.training.module.draw_curves", lambda *_: None)
+        monkeypatch.setattr("carmask.training.pictures.write_pictures", lambda *_: [])
+
+
 @pytest.fixture(scope="session")
 def run(cars, cache, tmp_path_factory) -> Path:
     """A finished training of three epochs."""

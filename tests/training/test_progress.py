@@ -38,7 +38,13 @@ def test_durations():
 
 
 def test_scores_of_every_data_set_are_named():
-    row = {"epoch": 0.0, "validation/dice": 0.5, "validation/accuracy": 0.9, "validation/dice street": 0.25}
+    row = {
+        "epoch": 0.0,
+        "validation/dice": 0.5,
+        "validation/accuracy": 0.9,
+        "validation/iou": 0.3,
+        "validation/dice street": 0.25,
+    }
     row |= {"validation/loss": 1.0, "validation/score": 0.4}
     assert describe_scores(row) == "Dice 0.5000, street 0.2500, validation loss 1.0000, score 0.4000"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 
@@ -21,6 +22,9 @@ def test_headers_say_command_and_expectation(name):
     text = (recipe._shipped() / f"{name}.toml").read_text()
     header = text[: text.index("\n\nnetwork")]
     assert f"carmask train {name} --data" in header
+    # What the header shows as an override is one.
+    (change,) = re.findall(rf"carmask train {name} \.\.\. --set (\S+)", header)
+    assert load_recipe(name, [change]) != load_recipe(name)
     assert "Expected" in header or "Reported" in header
     assert "hour" in header.lower() or "minutes" in header
     assert load_recipe(name).name == name

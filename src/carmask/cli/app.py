@@ -37,6 +37,7 @@ COMMANDS = (
     Entry(_TRAIN, "compare", "Compare trainings: a table and their curves.", "compare:compare"),
     Entry(_TRAIN, "networks", "List the networks, or the layers of one.", "networks:networks"),
     Entry(_TRAIN, "augment", "Show what augmentation does to a photo and its mask.", "augment:augment"),
+    Entry(_RELEASE, "build", "Make a model by a pipeline of steps.", "build:build"),
     Entry(_RELEASE, "export", "Make a model file of a training.", "export:export"),
     Entry(_RELEASE, "blend", "Average the weights of two models.", "blend:blend"),
     Entry(_RELEASE, "quantize", "Measure the ranges with which a model is computed in 8 bits.", "quantize:quantize"),

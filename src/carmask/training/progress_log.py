@@ -118,9 +118,11 @@ def describe_scores(row: Row) -> str:
     texts = []
     for key, value in row.items():
         name = key.removeprefix("validation/")
-        if name == key or name == "accuracy":
-            continue
-        title = {"loss": "validation loss", "dice": "Dice", "f1": "F1"}.get(name, name.removeprefix("dice "))
+        title = {"loss": "validation loss", "dice": "Dice", "f1": "F1", "score": "score"}.get(name)
+        if name.startswith("dice "):
+            title = name.removeprefix("dice ")
+        if name == key or title is None:
+            continue  # the history has the rest
         texts.append(f"{title} {value:.4f}")
     return ", ".join(texts)
 
