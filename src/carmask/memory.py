@@ -39,3 +39,19 @@ def keep_memory(*, large: bool = True) -> bool:
         settings = [(_M_MMAP_THRESHOLD, _LARGEST), (_M_TRIM_THRESHOLD, 256 << 20), (_M_TOP_PAD, 16 << 20)]
     done = [mallopt(name, value) for name, value in settings]
     return all(done)
+
+
+def release_memory() -> bool:
+    """Give what was freed back to the system after all, such as a decoder's blocks of a large photo.
+
+    Returns:
+        Whether it could be done: only with glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError):
+        return False
+    trim(0)
+    return True

@@ -20,7 +20,7 @@ from carmask.batch.series import SeriesBox
 from carmask.batch.storage import LocalStorage, Storage
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.images import open_photo, picture_size
-from carmask.memory import keep_memory
+from carmask.memory import keep_memory, release_memory
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.model.runtime import Device, load_model
@@ -137,10 +137,13 @@ class PhotoCutter:
     def _cut(self, job: Job, content: bytes, result: Result) -> Result:
         spec = self._spec
         height, width = picture_size(job.photo, content)
-        with _LARGE_PHOTO if height * width > LARGE else nullcontext():
+        large = height * width > LARGE
+        with _LARGE_PHOTO if large else nullcontext():
             # What is drawn from the photo's own pixels needs it at its own size: then it is decoded once, and reduced.
             whole = open_photo(job.photo, content, keep=spec.keep_metadata) if spec.picture or spec.parts else None
             reduced = open_for(self._network, job.photo, content) if whole is None else reduce_for(self._network, whole)
+            if large:
+                release_memory()
             parts = None
             if spec.parts or spec.style.glass is not None:
                 parts = predict_parts(self._network, reduced)

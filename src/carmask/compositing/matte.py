@@ -79,21 +79,20 @@ def matte(photo: Photo, mask: Mask, probability: Probability, threshold: float) 
     Returns:
         The matte. Beyond the band alpha is 0 or 255, as the mask says, and colours are the photo's.
     """
-    alpha, foreground = mask.view(np.uint8) * np.uint8(255), photo.copy()
     unit = max(1.0, mask.shape[0] / probability.shape[0], mask.shape[1] / probability.shape[1])
     reach, cell = max(2, round(REACH * unit)), max(1, round(CELL * unit))
     radius, calm = max(1, round(NEAR * unit / cell)), max(1, round(0.8 * unit))
     rim = cell * max(radius, -(-calm // cell), 1)
     place = _around(mask, reach + rim)
     if place is None:
-        return Matte(alpha, foreground)
+        return _hard(photo, mask)
     inside = mask[place].view(np.uint8)
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     # Beyond the photo's edge the car goes on.
     band = cv2.dilate(inside, kernel) != cv2.erode(inside, kernel)
     flat = np.flatnonzero(band)
     if not len(flat):
-        return Matte(alpha, foreground)
+        return _hard(photo, mask)
     rows, columns = np.divmod(flat, band.shape[1])
     tiles = _Tiles(band.shape, (rows, columns), cell, rim)
     enlarged = cv2.resize(probability, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
@@ -110,10 +109,18 @@ def matte(photo: Photo, mask: Mask, probability: Probability, threshold: float) 
     soft = np.clip((soft - 0.5) * GAIN + 0.5, 0, 1)
     whole.ravel()[flat] = soft
     light = _foreground(grid, pixels, soft, tiles.gather(whole), radius)
+    del whole
+    # Made last: until here there are arrays as large as these.
+    alpha, foreground = _hard(photo, mask)
     alpha[place][rows, columns] = (soft * 255 + 0.5).astype(np.uint8)
     mixed = (soft > 0) & (soft < 1)
     foreground[place][rows[mixed], columns[mixed]] = to_display(light[mixed])
     return Matte(alpha, foreground)
+
+
+def _hard(photo: Photo, mask: Mask) -> Matte:
+    """The matte that a mask alone makes."""
+    return Matte(mask.view(np.uint8) * np.uint8(255), photo.copy())
 
 
 def _around(mask: Mask, margin: int) -> tuple[slice, slice] | None:
