@@ -29,6 +29,7 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoCutter
 from carmask.batch.storage import LocalStorage
 from carmask.evaluation.overlap import dice
+from carmask.formats.rle import rle_encode
 from carmask.images import ReducedPhoto, encode_mask, open_photo, open_reduced, picture_size, read_mask, read_photo
 from carmask.model.network import Network
 from carmask.model.runtime import load_model
@@ -36,7 +37,6 @@ from carmask.prediction.confidence import estimate_confidence
 from carmask.prediction.crops import crop_photo
 from carmask.prediction.predict import open_for, predict_reduced
 from carmask.prediction.stages import find_crop, predict_map
-from carmask.rle import rle_encode
 
 
 class Idle:

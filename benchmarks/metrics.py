@@ -29,9 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from carmask.data.table import find_masks
 from carmask.evaluation.contours import contour_scores, standard_band
 from carmask.evaluation.overlap import overlap
+from carmask.formats.listing import find_masks
 from carmask.images import read_mask
 
 HEIGHT, WIDTH = 1280, 1918

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from _bench import DATA
-from carmask.data.table import find_masks
+from carmask.formats.listing import find_masks
+from carmask.formats.rle import rle_decode, rle_encode
 from carmask.images import read_mask
-from carmask.rle import rle_decode, rle_encode
 
 HEIGHT, WIDTH = 1280, 1918
 Mask = NDArray[np.bool_]

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from carmask.data.labels import palette
 from carmask.data.sheet import Tile, make_sheet
+from carmask.formats.labels import palette
 from carmask.images import write_mask
 from carmask.studio.car import BODIES, draw_car
 from carmask.studio.renderset import Photographer, Sitting, write_jpeg

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from carmask.rle import rle_encode
+from carmask.formats.rle import rle_encode
 from tests.cars import car_mask, car_photo
 
 

@@ -17,8 +17,8 @@ from PIL import Image
 
 import carmask
 from carmask.cli import main
+from carmask.formats.rle import rle_decode
 from carmask.images import read_mask
-from carmask.rle import rle_decode
 
 SIZE = (640, 960)
 

@@ -19,7 +19,8 @@ from carmask.cli.command import Command, LazyGroup
 from carmask.compositing.background import Fit
 from carmask.compositing.placement import Rule
 from carmask.compositing.shadow import Shadow
-from carmask.data.partsexport import Form
+from carmask.formats.photos import PhotoMode
+from carmask.formats.table import FORMATS, WRITABLE
 from carmask.images.writing import Format
 from carmask.model.runtime import Device
 
@@ -116,7 +117,9 @@ def test_choices_are_those_of_the_library():
     assert choices["carmask cut", "fit"] == get_args(Fit)
     assert choices["carmask cut", "shadow"] == get_args(Shadow)
     assert choices["carmask cut", "place"] == get_args(Rule)
-    assert choices["carmask parts convert", "to"] == get_args(Form)
+    assert choices["carmask convert", "to"] == WRITABLE
+    assert choices["carmask convert", "form"] == tuple(sorted(FORMATS))
+    assert choices["carmask convert", "photo_files"] == get_args(PhotoMode)
 
 
 def test_about_and_the_long_version_say_the_same():

@@ -7,9 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from carmask.data.table import find_masks
+from carmask.formats.listing import find_masks
+from carmask.formats.rle import mask_to_runs
 from carmask.images import read_mask
-from carmask.rle import mask_to_runs
 
 from .test_cli import run
 

@@ -29,8 +29,10 @@ def run(monkeypatch, capsys):
 
 
 def test_convert_check_and_score(run, tmp_path):
-    code, out, _ = run("parts", "convert", RENDERED, tmp_path / "png", "--to", "png")
-    assert (code, out) == (0, f"16 photos with 24 parts in {tmp_path / 'png'}\n")
+    code, out, _ = run("convert", RENDERED, "--from", "coco", "--to", "index-png", "--out", tmp_path / "png")
+    assert code == 0
+    assert out.splitlines()[0] == f"16 pictures with 24 labels in {tmp_path / 'png'}"
+    assert out.splitlines()[1].startswith("read back: no pixel changed; ")
     code, out, _ = run("parts", "check", tmp_path / "png")
     assert code == 0
     assert "16 photos with 24 parts" in out
@@ -48,7 +50,7 @@ def test_convert_check_and_score(run, tmp_path):
 def test_wrong_use_is_one_line(run, tmp_path):
     for words, message in (
         (("parts", "check", tmp_path), "not a data set of parts"),
-        (("parts", "convert", RENDERED, RENDERED, "--to", "coco"), "not an empty folder"),
+        (("convert", RENDERED, "--to", "coco", "--out", RENDERED), "not an empty folder"),
         (("cut", RENDERED / "train", "--out", tmp_path / "out", "--parts"), "default tells no parts apart"),
     ):
         code, _, err = run(*words)

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
         UsageError,
         WeightsError,
     )
+    from carmask.formats.rle import rle_decode, rle_encode
     from carmask.prediction.predict import Prediction
-    from carmask.rle import rle_decode, rle_encode
 
 __all__ = [
     "ArrayError",
@@ -80,8 +80,8 @@ _HOMES = {
     "Prediction": "carmask.prediction.predict",
     "RenderStyle": "carmask.compositing.style",
     "Review": "carmask.batch.report",
-    "rle_decode": "carmask.rle",
-    "rle_encode": "carmask.rle",
+    "rle_decode": "carmask.formats.rle",
+    "rle_encode": "carmask.formats.rle",
 }
 
 

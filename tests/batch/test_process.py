@@ -20,9 +20,9 @@ from carmask.compositing.background import Background
 from carmask.compositing.placement import Placing
 from carmask.compositing.style import RenderStyle
 from carmask.errors import OutputError, UsageError
+from carmask.formats.rle import rle_decode
 from carmask.images import open_photo, read_mask, write_atomically
 from carmask.prediction.predict import open_for, predict_reduced, reduce_for
-from carmask.rle import rle_decode
 from tests.conftest import draw_photo
 
 

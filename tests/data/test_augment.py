@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from carmask.data import augment as changes
 from carmask.data import warp
 from carmask.data.augment import AugmentSettings, affine, augment, binarise, grey_car, relight, turn_hue
-from carmask.data.classes import mirrored
+from carmask.formats.classes import mirrored
 
 SIZE = (48, 72)
 

@@ -12,7 +12,7 @@ from PIL import Image
 from carmask.data.dataset import read_data
 from carmask.data.layouts import LAYOUTS, find_layout, list_pairs
 from carmask.errors import DataError, UnknownNameError
-from carmask.rle import rle_encode
+from carmask.formats.rle import rle_encode
 
 MASK = np.zeros((20, 30), np.bool_)
 MASK[4:12, 6:25] = True
@@ -114,7 +114,6 @@ def test_voc_s_own_classes(tmp_path):
     [
         "# label:color_rgb:parts:actions\nbackground:0,0,0::\ncar:128,128,128::\nperson:128,0,0::\n",
         "background:0,0,0::\nVehicle:128,128,128::\nperson:128,0,0::\nroad:1,2,3::\n",
-        "truck:128,128,128::\n",
     ],
 )
 def test_a_label_map_says_which_colour_is_car(tmp_path, labelmap, colours):
@@ -126,11 +125,23 @@ def test_without_a_label_map_all_classes_are_car_and_undecided_is_not(tmp_path, 
     assert np.array_equal(voc(tmp_path, CLASSES, colours=colours), (CLASSES > 0) & (CLASSES < 255))
 
 
-def test_a_label_map_without_a_car_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"labelmap\.txt: no label is called car; there are person, road"):
-        voc(tmp_path, CLASSES, "person:1,2,3::\nroad:4,5,6::\n")
-    with pytest.raises(DataError, match=r"labelmap\.txt: not a list of label"):
+@pytest.mark.parametrize("colours", [False, True])
+def test_the_only_label_is_the_car_whatever_it_is_called(tmp_path, colours):
+    assert np.array_equal(voc(tmp_path, MASK * 7, "truck:128,128,128::\n", colours=colours), MASK)
+
+
+def test_a_label_map_that_does_not_fit_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"a_01\.png: the colour \(128, 0, 0\) is none of the 2 labels'"):
+        voc(tmp_path, CLASSES, "person:1,2,3::\nroad:128,128,128::\n")
+    with pytest.raises(DataError, match=r"labelmap\.txt: line 1: not 'name:red,green,blue::'"):
         voc(tmp_path, CLASSES, "person\n")
+
+
+def test_several_labels_of_which_none_is_a_car_are_parts(tmp_path):
+    voc(tmp_path, CLASSES, "wheel:128,0,0::\ndoor:128,128,128::\n")
+    (example,), names = read_data(tmp_path)
+    assert names == ("wheel", "door")
+    assert np.array_equal(example.read_labels(), np.select([CLASSES == 1, CLASSES == 7], [1, 2]))
 
 
 def test_what_is_missing_is_named(tmp_path):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from carmask.data.mask_source import Truth
 from carmask.errors import DataError, PhotoError
-from carmask.rle import mask_to_runs
+from carmask.formats.rle import mask_to_runs
 from tests.data.test_layouts import MASK, NAMES, VOC, fill, index, save
 
 

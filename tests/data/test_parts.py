@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
-from carmask.data.coco import run_lengths
-from carmask.data.labels import write_labels
 from carmask.data.parts import is_parts, read_parts
 from carmask.errors import DataError, PhotoError
+from carmask.formats.codecs import columns_counts
+from carmask.formats.labels import write_labels
 
 
 @pytest.fixture
@@ -73,7 +73,10 @@ def test_polygons_cover_what_coco_s_tools_cover(data):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": [{"id": 1, "width": 40, "height": 30, "file_name": "z.png"}]}, "z.png is annotated, but not among"),
+        (
+            {"images": [{"id": 1, "width": 40, "height": 30, "file_name": "z.png"}]},
+            "1 of 1 annotated pictures have no photo, the first is z.png",
+        ),
         (
             {"annotations": [{"image_id": 1, "category_id": 99, "segmentation": [[1, 1, 2, 2, 3, 1]]}]},
             "1 of image 1: category 99 is",
@@ -96,9 +99,9 @@ def test_polygons_cover_what_coco_s_tools_cover(data):
             r"annotation 5 of image 1: a corner at \(43, 2\) lies outside the picture of 40x30",
         ),
         ({"annotations": [{"image_id": 1, "category_id": 8, "segmentation": [[1, 1, 3, "nan", 3, 9]]}]}, "outside"),
-        ({"annotations": [{"image_id": 1, "category_id": 8, "segmentation": 7}]}, "not COCO"),
-        ({"categories": [{"id": 8, "name": "background"}], "annotations": []}, "0 parts"),
-        ({"categories": [{"id": 8}]}, "not COCO annotations"),
+        ({"annotations": [{"image_id": 1, "category_id": 8, "segmentation": 7}]}, "a list of polygons, or run"),
+        ({"categories": [{"id": 8, "name": "background"}], "annotations": []}, "0 labels"),
+        ({"categories": [{"id": 8}]}, "COCO annotations: not as the format has it: a field is missing: 'name'"),
     ],
 )
 def test_faulty_annotations_are_named(data, changes, message):
@@ -119,7 +122,7 @@ def test_corners_a_little_outside_are_cut_off(data):
 
 def test_run_lengths_are_read(data):
     mask = np.random.default_rng(0).random((30, 40)) < 0.5
-    runs = {"size": [30, 40], "counts": run_lengths(mask)}
+    runs = {"size": [30, 40], "counts": columns_counts(mask).tolist()}
     change(data, annotations=[{"image_id": 1, "category_id": 11, "segmentation": runs}])
     assert np.array_equal(read_parts(data)[0][1].read_labels(), mask * 2)
 
@@ -162,10 +165,13 @@ def test_faulty_index_sets_are_named(tmp_path):
     with pytest.raises(PhotoError, match="not an index PNG"):
         read_parts(tmp_path)[0][0].read_labels()
     Image.new("L", (40, 30)).save(tmp_path / "labels" / "b.png")
-    with pytest.raises(DataError, match="1 pictures of labels have no photo, the first is b"):
+    with pytest.raises(DataError, match="1 of 2 annotated pictures have no photo, the first is b"):
         read_parts(tmp_path)
-    (tmp_path / "labels" / "a.png").unlink()
-    with pytest.raises(DataError, match="1 of 1 photos have no labels, the first is a"):
+    (tmp_path / "labels" / "b.png").rename(tmp_path / "labels" / "c.png")
+    (tmp_path / "labels" / "a.png").rename(tmp_path / "labels" / "b.png")
+    Image.new("RGB", (40, 30), "grey").save(tmp_path / "images" / "b.png")
+    Image.new("RGB", (40, 30), "grey").save(tmp_path / "images" / "c.png")
+    with pytest.raises(DataError, match="1 of 3 photos have no mask, the first is a"):
         read_parts(tmp_path)
     (tmp_path / "classes.txt").unlink()
     with pytest.raises(DataError, match=r"classes\.txt: cannot be read"):

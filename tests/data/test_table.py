@@ -4,18 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.data.table import (
-    CarInfo,
-    car_and_view,
-    find_masks,
-    find_photos,
-    of_cars,
-    read_cars,
-    read_examples,
-    read_metadata,
-)
+from carmask.data.table import CarInfo, car_and_view, of_cars, read_cars, read_examples, read_metadata
 from carmask.errors import DataError
-from carmask.rle import rle_encode
+from carmask.formats.listing import find_masks, find_photos
+from carmask.formats.rle import rle_encode
 
 MASK = np.zeros((20, 30), np.bool_)
 MASK[4:12, 6:25] = True

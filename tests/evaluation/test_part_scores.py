@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.metrics import confusion_matrix, f1_score, jaccard_score, precision_score, recall_score
 
-from carmask.data.labels import write_labels
 from carmask.data.parts import read_parts
 from carmask.data.table import read_examples
 from carmask.errors import DataError
@@ -19,6 +18,7 @@ from carmask.evaluation.confusion import confusion
 from carmask.evaluation.part_scores import PartsResult, evaluate_parts
 from carmask.evaluation.predictors import file_labels, network_labels, open_labels, predicts_parts
 from carmask.evaluation.run import evaluate_labels
+from carmask.formats.labels import write_labels
 from carmask.pages.parts import write_parts_results
 from tests.prediction.test_parts import Halves
 

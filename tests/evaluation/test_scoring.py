@@ -16,7 +16,7 @@ from carmask.evaluation.run import evaluate_masks
 from carmask.evaluation.score_table import write_scores
 from carmask.evaluation.scoring import evaluate, examine
 from carmask.evaluation.summary import inverted_hint, summarise
-from carmask.rle import runs_to_mask
+from carmask.formats.rle import runs_to_mask
 from tests.cars import SIZE, car_mask
 from tests.scored import write_scored
 

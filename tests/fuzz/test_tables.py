@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from carmask.data.mask_source import Truth
-from carmask.data.rle_table import read_rle_table
 from carmask.errors import CarmaskError
-from carmask.rle import mask_to_runs, rle_encode
+from carmask.formats.rle import mask_to_runs, rle_encode
+from carmask.formats.rle_table import read_rle_table
 from carmask.submission.decode import decode_to_files
 from carmask.submission.diagnose import diagnose
 from carmask.submission.repair import repair

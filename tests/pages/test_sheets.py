@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from carmask.errors import DataError, UsageError
+from carmask.formats.rle import rle_encode
 from carmask.pages.sheets import CELL, LINE, view_sheets
-from carmask.rle import rle_encode
 from tests.cars import SIZE, car_mask, car_photo
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from carmask.batch.outputs import OutputSpec
-from carmask.data.labels import read_labels
+from carmask.formats.labels import read_labels
 from carmask.images import ReducedPhoto
 from carmask.model.network import car_of_parts
 from carmask.prediction.parts import most_probable, predict_parts

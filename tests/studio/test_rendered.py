@@ -1,16 +1,15 @@
 """The small set in tests/rendered, made by: carmask render --cars 1 --size 120x80 --seed 3 --hard antenna --parts."""
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
 
-from carmask.data.coco import coco_of
-from carmask.data.labels import read_labels
+from carmask.data.parts import read_parts
 from carmask.data.table import read_examples
+from carmask.formats.labels import read_labels
+from carmask.formats.rle import rle_decode
 from carmask.images import read_photo
-from carmask.rle import rle_decode
 from carmask.studio.parts import PARTS
 from carmask.studio.renderset import draw_sitting
 
@@ -42,9 +41,11 @@ def test_left_and_right_are_the_drivers():
 
 
 def test_the_coco_file_says_what_the_pictures_say():
-    names = [one.name for one in read_examples(HOME)]
-    pictures = ((f"{name}.jpg", read_labels(HOME / "parts" / f"{name}.png")) for name in names)
-    assert json.loads((HOME / "parts.json").read_text()) == json.loads(json.dumps(coco_of(pictures, PARTS)))
+    examples, names = read_parts(HOME)
+    assert names == tuple(PARTS)
+    assert len(examples) == len(read_examples(HOME))
+    for one in examples:
+        assert np.array_equal(one.read_labels(), read_labels(HOME / "parts" / f"{one.name}.png"))
 
 
 def test_the_seed_still_gives_this_car():

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from carmask.data.labels import read_labels
 from carmask.data.table import read_examples, read_metadata
 from carmask.errors import DataError, OutputError, StudioError, UnknownNameError, UsageError
+from carmask.formats.labels import read_labels
+from carmask.formats.rle import rle_decode
 from carmask.images import read_mask, read_photo
-from carmask.rle import rle_decode
 from carmask.studio import renderset
 from carmask.studio.renderset import Request, draw_sitting, render_set
 

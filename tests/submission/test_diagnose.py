@@ -9,12 +9,12 @@ import pytest
 
 from carmask.data.mask_source import Truth
 from carmask.errors import DataError, SubmissionError
+from carmask.formats.rle import mask_to_runs, rle_encode
+from carmask.formats.rle_csv import write_rle_csv
 from carmask.images import read_mask, write_picture
-from carmask.rle import mask_to_runs, rle_encode
 from carmask.submission.diagnose import diagnose
 from carmask.submission.known import PredictedMasks
 from carmask.submission.repair import repair
-from carmask.submission.write import write_submission
 from tests.cars import SIZE, car_mask, car_photo
 
 HEIGHT, WIDTH = SIZE
@@ -47,7 +47,7 @@ def nearest(mask: np.ndarray, height: int, width: int) -> np.ndarray:
 def write(tmp_path):
     def write(encode, names=NAMES):
         file = tmp_path / "submission.csv"
-        write_submission(file, [(name, encode(mask)) for name, mask in zip(names, MASKS, strict=True)])
+        write_rle_csv(file, [(name, encode(mask)) for name, mask in zip(names, MASKS, strict=True)])
         return file
 
     return write
@@ -89,7 +89,7 @@ def test_found_and_repaired_exactly(write, tmp_path, kind, encode, words):
     assert words in findings[0].message
     assert "it would score 1.0000" in findings[0].message
     assert repair(file, tmp_path / "repaired.csv", NAMES, SIZE, findings) == len(NAMES)
-    write_submission(tmp_path / "right.csv", RIGHT)
+    write_rle_csv(tmp_path / "right.csv", RIGHT)
     assert (tmp_path / "repaired.csv").read_bytes() == (tmp_path / "right.csv").read_bytes()
 
 
@@ -107,7 +107,7 @@ def test_found_but_not_to_be_repaired_exactly(write, tmp_path, size):
 @pytest.mark.parametrize("rows", [1, -1, 2])
 def test_masks_in_the_rows_of_their_neighbours(tmp_path, rows):
     file = tmp_path / "submission.csv"
-    write_submission(file, [(name, rle_encode(MASKS[(i + rows) % 8])) for i, name in enumerate(NAMES)])
+    write_rle_csv(file, [(name, rle_encode(MASKS[(i + rows) % 8])) for i, name in enumerate(NAMES)])
     findings = diagnose(file, NAMES, SIZE, truth=Known())
     assert kinds(findings) == ["rows"]
     assert f"{abs(rows)} row" in findings[0].message
@@ -185,7 +185,7 @@ def test_rows_that_cannot_be_read_are_named_by_line(tmp_path):
     rows[2] = (NAMES[2], "12 x")
     rows[4] = (NAMES[4], f"{HEIGHT * WIDTH} 2")
     rows[5] = (NAMES[5], "20 5 10 3")
-    write_submission(file, rows)
+    write_rle_csv(file, rows)
     messages = {finding.kind: finding.message for finding in diagnose(file, NAMES, SIZE)}
     assert "line 4, car2_01.jpg: 'x' is not a whole number" in messages["malformed"]
     assert "line 6, car4_01.jpg" in messages["outside"]
@@ -210,7 +210,7 @@ def test_other_styles_of_text_are_named_and_repaired_exactly(write, tmp_path, ki
         assert "8 rows: " in found.message
         assert "the first is line 2, car0_01.jpg: " in found.message
     repair(file, tmp_path / "repaired.csv", NAMES, SIZE, [found])
-    write_submission(tmp_path / "right.csv", RIGHT)
+    write_rle_csv(tmp_path / "right.csv", RIGHT)
     assert (tmp_path / "repaired.csv").read_bytes() == (tmp_path / "right.csv").read_bytes()
 
 
@@ -224,7 +224,7 @@ def test_malformed_rows_are_said_before_what_follows_from_them(write):
 
 def test_tables_of_spreadsheets_are_named_and_repaired(write, tmp_path):
     file = write(rle_encode)
-    write_submission(tmp_path / "right.csv", RIGHT)
+    write_rle_csv(tmp_path / "right.csv", RIGHT)
     file.write_bytes(file.read_text().replace(",", ";").encode("utf-16"))
     found = diagnose(file, NAMES, SIZE)
     assert kinds(found) == ["table", "table"]
@@ -235,7 +235,7 @@ def test_tables_of_spreadsheets_are_named_and_repaired(write, tmp_path):
 def test_masks_that_a_spreadsheet_has_cut_off_are_not_repaired(tmp_path):
     file = tmp_path / "submission.csv"
     cut = " ".join(f"{start} 1" for start in range(1, 99_999, 2))[:32_767]
-    write_submission(file, [*RIGHT[:7], (NAMES[7], cut)])
+    write_rle_csv(file, [*RIGHT[:7], (NAMES[7], cut)])
     found = diagnose(file, NAMES, SIZE)
     assert "truncated" in kinds(found)
     with pytest.raises(SubmissionError, match="cannot be repaired: 1 masks have exactly 32,767 characters"):
@@ -270,7 +270,7 @@ def test_bad_input(tmp_path, write):
 
 def test_two_different_rows_of_an_image_are_not_repaired(tmp_path):
     file = tmp_path / "submission.csv"
-    write_submission(file, [*RIGHT, (NAMES[0], "1 2")])
+    write_rle_csv(file, [*RIGHT, (NAMES[0], "1 2")])
     findings = diagnose(file, NAMES, SIZE)
     assert kinds(findings) == ["duplicates"]
     assert "the first is car0_01.jpg, in lines 2 and 10" in findings[0].message
@@ -283,7 +283,7 @@ def test_real_masks_written_wrongly(carvana, tmp_path):
     files = sorted((carvana / "train_masks").iterdir())[::500]
     masks = {file.stem.removesuffix("_mask") + ".jpg": read_mask(file) for file in files}
     height, width = next(iter(masks.values())).shape
-    write_submission(tmp_path / "truth.csv", [(name, rle_encode(mask)) for name, mask in masks.items()])
+    write_rle_csv(tmp_path / "truth.csv", [(name, rle_encode(mask)) for name, mask in masks.items()])
     for kind, encode, exact in (
         ("frame", lambda m: text(nearest(m, height, 1912)), False),
         ("frame", lambda m: text(np.pad(m, ((0, 0), (0, 2)))), True),
@@ -292,7 +292,7 @@ def test_real_masks_written_wrongly(carvana, tmp_path):
         ("off-by-one", lambda m: text(m, 1), True),
         ("column-major", lambda m: text(m.T), True),
     ):
-        write_submission(tmp_path / "wrong.csv", [(name, encode(mask)) for name, mask in masks.items()])
+        write_rle_csv(tmp_path / "wrong.csv", [(name, encode(mask)) for name, mask in masks.items()])
         findings = diagnose(tmp_path / "wrong.csv", list(masks), (height, width), truth=Truth(tmp_path / "truth.csv"))
         assert kinds(findings) == [kind]
         if exact:

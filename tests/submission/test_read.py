@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from carmask.rle import mask_to_runs
+from carmask.formats.rle import mask_to_runs
 from carmask.submission.frames import likely_heights, row_length
 from carmask.submission.read import Reading, read
 from carmask.submission.search import find_reading

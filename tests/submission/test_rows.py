@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from carmask.data.rle_table import RleRow
 from carmask.errors import RLEError
-from carmask.rle import check_runs, mask_to_runs, parse_runs
+from carmask.formats.rle import check_runs, mask_to_runs, parse_runs
+from carmask.formats.rle_table import RleRow
 from carmask.submission.rows import ADVICE, STYLES, parse_rows, parse_text, row_findings
 
 SPACES = " \t\n\r\x0b\x0c\x85\xa0\u2003\u3000"

@@ -15,13 +15,14 @@ from carmask.batch.process import PhotoTask
 from carmask.data.mask_source import Truth
 from carmask.errors import DataError, IncompleteError, OutputError, SubmissionError
 from carmask.evaluation.overlap import overlap, overlap_of_runs
+from carmask.formats.rle import mask_to_runs, rle_encode
+from carmask.formats.rle_csv import write_rle_csv
 from carmask.images import read_mask, write_mask
 from carmask.prediction.predict import predict
-from carmask.rle import mask_to_runs, rle_encode
 from carmask.submission.decode import decode_to_files
 from carmask.submission.score import score_submission
 from carmask.submission.table import read_sample, read_table
-from carmask.submission.write import jobs_for, match_photos, predict_rows, unfinished, write_submission
+from carmask.submission.write import jobs_for, match_photos, predict_rows, unfinished
 from tests.batch.test_run import Inline
 
 file_names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8)
@@ -37,7 +38,7 @@ def test_overlap_of_runs_is_the_overlap_of_the_masks(one, other):
 @given(st.dictionaries(file_names, st.text(alphabet="0123456789 ", max_size=20), min_size=1, max_size=5))
 def test_rows_read_back_as_written(tmp_path_factory, rows):
     file = tmp_path_factory.mktemp("csv") / "submission.csv"
-    assert write_submission(file, rows.items()) == len(rows)
+    assert write_rle_csv(file, rows.items()) == len(rows)
     assert {row.name: row.text for row in read_table(file).rows} == rows
 
 
@@ -49,10 +50,10 @@ def test_the_file_is_complete_or_absent(tmp_path):
         raise IncompleteError("the second failed")
 
     with pytest.raises(IncompleteError):
-        write_submission(file, rows())
+        write_rle_csv(file, rows())
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(OutputError, match="cannot be written"):
-        write_submission(tmp_path / "missing" / "submission.csv", [])
+        write_rle_csv(tmp_path / "missing" / "submission.csv", [])
 
 
 def test_rows_come_in_order_once_all_photos_are_done(tmp_path, dark, photo):
@@ -66,7 +67,7 @@ def test_rows_come_in_order_once_all_photos_are_done(tmp_path, dark, photo):
     def attempt() -> int:
         with unfinished(tmp_path / "s.csv", task, len(jobs)) as manifest:
             rows = predict_rows(jobs, manifest, Inline(dark, task.spec), follow=seen.extend)
-            return write_submission(tmp_path / "s.csv", rows)
+            return write_rle_csv(tmp_path / "s.csv", rows)
 
     with pytest.raises(IncompleteError, match=r"1 of 3 photos failed.*those done are kept in s\.csv\.partial"):
         attempt()
@@ -88,7 +89,7 @@ def test_truth_comes_from_a_csv_a_folder_or_a_data_set(tmp_path):
     masks = tmp_path / "train_masks"
     masks.mkdir()
     write_mask(masks / "a_01_mask.png", MASK)
-    write_submission(tmp_path / "truth.csv", [("a_01.jpg", rle_encode(MASK))])
+    write_rle_csv(tmp_path / "truth.csv", [("a_01.jpg", rle_encode(MASK))])
     for source in (masks, tmp_path, tmp_path / "truth.csv"):
         truth = Truth(source)
         runs, size = truth.runs("a_01")
@@ -101,17 +102,17 @@ def test_truth_comes_from_a_csv_a_folder_or_a_data_set(tmp_path):
 
 @pytest.fixture
 def truth(tmp_path) -> Truth:
-    write_submission(tmp_path / "truth.csv", [("a_01.jpg", rle_encode(MASK)), ("a_02.jpg", "")])
+    write_rle_csv(tmp_path / "truth.csv", [("a_01.jpg", rle_encode(MASK)), ("a_02.jpg", "")])
     return Truth(tmp_path / "truth.csv")
 
 
 def test_scores_by_hand(tmp_path, truth):
     half = MASK.copy()
     half[700:] = False
-    write_submission(tmp_path / "s.csv", [("a_02.jpg", ""), ("a_01.jpg", rle_encode(half)), ("other.jpg", "1 1")])
+    write_rle_csv(tmp_path / "s.csv", [("a_02.jpg", ""), ("a_01.jpg", rle_encode(half)), ("other.jpg", "1 1")])
     # 2 * 0.5 / (0.5 + 1), and 1 for two empty masks.
     assert [one.dice for one in score_submission(tmp_path / "s.csv", truth)] == [pytest.approx(2 / 3), 1.0]
-    write_submission(tmp_path / "s.csv", [("a_02.jpg", "1 1"), ("a_01.jpg", "")])
+    write_rle_csv(tmp_path / "s.csv", [("a_02.jpg", "1 1"), ("a_01.jpg", "")])
     assert [one.dice for one in score_submission(tmp_path / "s.csv", truth)] == [0.0, 0.0]
 
 
@@ -126,15 +127,15 @@ def test_submissions_that_cannot_be_scored(tmp_path, truth):
         ),
         ([("a_01.jpg", "1 x"), ("b.jpg", "")], "line 2: a_01.jpg: 'x' is not a whole number"),
     ):
-        write_submission(tmp_path / "s.csv", rows)
+        write_rle_csv(tmp_path / "s.csv", rows)
         with pytest.raises(SubmissionError, match=message):
             score_submission(tmp_path / "s.csv", truth)
 
 
 def test_a_sample_names_each_image_once(tmp_path):
-    write_submission(tmp_path / "sample.csv", [("a.jpg", "1 1"), ("b.jpg", "1 1")])
+    write_rle_csv(tmp_path / "sample.csv", [("a.jpg", "1 1"), ("b.jpg", "1 1")])
     assert read_sample(tmp_path / "sample.csv") == ["a.jpg", "b.jpg"]
-    write_submission(tmp_path / "sample.csv", [("a.jpg", "1 1"), ("b.jpg", "1 1"), ("a.jpg", "1 1")])
+    write_rle_csv(tmp_path / "sample.csv", [("a.jpg", "1 1"), ("b.jpg", "1 1"), ("a.jpg", "1 1")])
     with pytest.raises(SubmissionError, match=r"line 4: a\.jpg has a row already, in line 2"):
         read_sample(tmp_path / "sample.csv")
 
@@ -149,17 +150,17 @@ def test_photos_are_matched_by_stem():
 def test_decoded_masks_stay_in_their_folder(tmp_path):
     file, out = tmp_path / "s.csv", tmp_path / "out"
     for name in ("../a.jpg", "/tmp/a.jpg", "x/a.jpg", "..", "", "x\\a.jpg"):
-        write_submission(file, [(name, "1 2")])
+        write_rle_csv(file, [(name, "1 2")])
         with pytest.raises(SubmissionError, match="is not a file name"):
             decode_to_files(file, (10, 10), out, on_failure=print)
     assert not out.exists()
-    write_submission(file, [("a.jpg", "1 2"), ("a.png", "1 2")])
+    write_rle_csv(file, [("a.jpg", "1 2"), ("a.png", "1 2")])
     with pytest.raises(SubmissionError, match=r"line 3: a\.png has a row already, in line 2"):
         decode_to_files(file, (10, 10), out, on_failure=print)
 
 
 def test_a_bad_row_does_not_stop_the_others(tmp_path):
-    write_submission(tmp_path / "s.csv", [("a.jpg", "1 2"), ("b.jpg", "1"), ("c.jpg", "")])
+    write_rle_csv(tmp_path / "s.csv", [("a.jpg", "1 2"), ("b.jpg", "1"), ("c.jpg", "")])
     failures: list[str] = []
     assert decode_to_files(tmp_path / "s.csv", (4, 5), tmp_path / "out", on_failure=failures.append) == 2
     assert "line 3: b.jpg: 1 numbers" in failures[0]
@@ -176,7 +177,7 @@ def test_the_truth_scores_exactly_one_and_its_failures_what_they_cost(carvana, t
     masks = {name: read_mask(carvana / "original" / "train_masks" / f"{name}_mask.gif") for name in truth.names}
 
     def mean(texts: dict[str, str]) -> float:
-        write_submission(tmp_path / "s.csv", ((f"{name}.jpg", text) for name, text in texts.items()))
+        write_rle_csv(tmp_path / "s.csv", ((f"{name}.jpg", text) for name, text in texts.items()))
         scores = score_submission(tmp_path / "s.csv", truth)
         return sum(one.dice for one in scores) / len(scores)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.data.labels import write_labels
 from carmask.errors import DataError
+from carmask.formats.labels import write_labels
 from carmask.survey.parts import survey_parts
 
 

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from carmask.errors import DataError, UsageError
+from carmask.formats.rle import rle_decode, rle_encode
 from carmask.images.colour import to_lab
 from carmask.pages.contact import contact_sheet
 from carmask.pages.pictures import outlined
 from carmask.pages.survey import explore_page
-from carmask.rle import rle_decode, rle_encode
 from carmask.survey.facts import measure_photo
 from carmask.survey.photo_table import write_table
 from carmask.survey.problems import count_problems

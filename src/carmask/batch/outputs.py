@@ -12,8 +12,8 @@ import numpy as np
 from carmask.batch.photo import CutPhoto
 from carmask.compositing.background import Background
 from carmask.compositing.style import RenderStyle
-from carmask.data.labels import encode_labels, paint
 from carmask.errors import UsageError
+from carmask.formats.labels import encode_labels, paint
 from carmask.images import Format, KeepMetadata, encode_mask, encode_picture
 
 #: Of the code that decides what output files hold: prediction, compositing and encoding. Raise it with every change

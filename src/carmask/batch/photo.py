@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from carmask.arrays import Mask, Probability
 from carmask.compositing.background import Background
 from carmask.compositing.style import Layers, RenderStyle, make_layers, render
-from carmask.data.labels import Labels
+from carmask.formats.labels import Labels
 from carmask.geometry import Box, Size
 from carmask.images import PhotoFile
 from carmask.prediction.predict import Prediction

@@ -19,6 +19,7 @@ from carmask.batch.photo import CutPhoto
 from carmask.batch.series import SeriesBox
 from carmask.batch.storage import LocalStorage, Storage
 from carmask.errors import CarmaskError, OutputError, UsageError
+from carmask.formats.rle import rle_encode
 from carmask.images import open_photo, picture_size
 from carmask.memory import keep_memory, release_memory
 from carmask.model.info import ModelInfo
@@ -26,7 +27,6 @@ from carmask.model.network import Network
 from carmask.model.runtime import Device, load_model
 from carmask.prediction.parts import glass_classes, predict_parts
 from carmask.prediction.predict import open_for, predict_reduced, reduce_for
-from carmask.rle import rle_encode
 
 #: Photos of more pixels are worked on one at a time, so that memory stays bounded whatever the photos are.
 LARGE = 24_000_000

@@ -43,7 +43,8 @@ COMMANDS = (
     Entry(_RELEASE, "quantize", "Measure the ranges with which a model is computed in 8 bits.", "quantize:quantize"),
     Entry(_RELEASE, "calibrate", "Fit a model's confidence and expected error.", "calibrate:calibrate"),
     Entry(_DATA, "render", "Render a data set of cars with exact masks.", "render:render"),
-    Entry(_DATA, "parts", "Convert and check data sets of car parts.", "parts:parts"),
+    Entry(_DATA, "convert", "Convert masks to and from annotation tools.", "convert:convert"),
+    Entry(_DATA, "parts", "Check data sets of car parts.", "parts:parts"),
     Entry(_HERE, "about", "Show versions, processor, and how a model is computed here.", "about:about"),
 )
 

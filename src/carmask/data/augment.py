@@ -70,7 +70,7 @@ def augment(
         settings: which changes, how strong.
         rng: source of all randomness: the same state gives the same result.
         swap: the mask holds labels, 0 for background, not fractions; this is uint8 (256,), what each of them becomes in
-            a mirror (``carmask.data.classes.mirrored``).
+            a mirror (``carmask.formats.classes.mirrored``).
 
     Returns:
         New contiguous arrays of the same shapes, moved together; colours change in the photo alone.

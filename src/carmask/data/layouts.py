@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from carmask.data.labelled import is_labelled, read_labelled
-from carmask.data.parts import is_parts, read_parts
-from carmask.data.table import Example, car_and_view, find_masks, find_photos, photo_stem, read_examples
-from carmask.data.voc import VocExample, is_voc, pair_voc
+from carmask.data.annotated import as_examples
+from carmask.data.parts import read_parts
+from carmask.data.table import Example, car_and_view, read_examples
 from carmask.errors import DataError, UnknownNameError
+from carmask.formats import folders, index_png
+from carmask.formats.listing import find_masks, find_photos, photo_stem
+from carmask.formats.table import FORMATS, read_annotations
 from carmask.images import search_photos
 
 #: The examples, and the names of the classes: ``car``, or parts.
 DataSet = tuple[list[Example], tuple[str, ...]]
 _CAR = ("car",)
-_PHOTO_FOLDERS = ("images", "imgs", "image", "img", "photos")
-_MASK_FOLDERS = ("masks", "mask")
 #: Where a photo and its mask have one name, the mask is the one that loses nothing.
 _LOSSLESS = frozenset({".png", ".gif", ".bmp", ".tif", ".tiff"})
 #: Sub-folders that a refusal looks into.
@@ -71,7 +71,7 @@ def find_layout(data: Path, layout: str | None = None) -> str:
     """
     if layout is not None and layout not in LAYOUTS:
         raise UnknownNameError(f"there is no layout {layout!r}; there are {', '.join(LAYOUTS)}")
-    if not data.is_dir():
+    if not data.exists():
         raise DataError(f"{data}: there is no such folder")
     if layout is not None:
         return layout
@@ -79,7 +79,8 @@ def find_layout(data: Path, layout: str | None = None) -> str:
     if found is not None:
         return found
     known = "; ".join(f"{name}: {one.shape}" for name, one in LAYOUTS.items())
-    inner = sorted(path for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))
+    listed = data.iterdir() if data.is_dir() else ()
+    inner = sorted(path for path in listed if path.is_dir() and not path.name.startswith("."))
     hint = next((f"; {path} is laid out so ({name})" for path, name in _each_detected(inner[:_LOOKED_INTO])), "")
     raise DataError(f"{data}: photos and masks are not laid out in a way that is known{hint}. Known are {known}")
 
@@ -146,21 +147,11 @@ def _is_carvana(data: Path) -> bool:
     return (data / "train").is_dir() and any(data.glob("train_masks*"))
 
 
-def _folders_of(data: Path) -> tuple[Path, Path] | None:
-    """The folders of photos and of masks, whatever the case of their names."""
-    inner = {path.name.lower(): path for path in data.iterdir() if path.is_dir()} if data.is_dir() else {}
-    photos, masks = (next((inner[name] for name in names if name in inner), None) for names in _FOLDER_NAMES)
-    return None if photos is None or masks is None else (photos, masks)
-
-
-_FOLDER_NAMES = (_PHOTO_FOLDERS, _MASK_FOLDERS)
-
-
 def _pair_folders(data: Path) -> Pairs:
-    folders = _folders_of(data)
-    if folders is None:
+    photos, masks = folders.find(data)
+    if photos is None or masks is None:
         raise DataError(f"{data}: has not both a folder images/ (or imgs/) and a folder masks/")
-    return Pairs(find_photos(folders[0]), find_masks(folders[1]))
+    return Pairs(find_photos(photos), find_masks(masks))
 
 
 def _pair_files(data: Path) -> Pairs:
@@ -202,33 +193,47 @@ def _read_parts(data: Path) -> DataSet:
     return list(parts), names
 
 
-def _read_labelled(data: Path) -> DataSet:
-    return list(read_labelled(data)), _CAR
+def _has_parts(data: Path) -> bool:
+    return (data / "annotations.json").is_file() or (
+        (data / index_png.LABELS).is_dir() and not index_png.is_unnamed(data) and not FORMATS["yolo"].detect(data)
+    )
 
 
-def _read_voc(data: Path) -> DataSet:
-    photos, masks, cars = pair_voc(data)
-    examples: list[Example] = [
-        VocExample(name, photos[name], masks[name], None, *car_and_view(name), cars=cars) for name in photos
-    ]
-    return examples, _CAR
+def _read_format(name: str) -> Callable[[Path], DataSet]:
+    """Reads a format of annotation tools."""
+
+    def read(data: Path) -> DataSet:
+        annotations = read_annotations(data, name=name)
+        examples, names = as_examples(annotations, data)
+        return list(examples), names
+
+    return read
+
+
+def _of_format(name: str) -> Layout:
+    return Layout(FORMATS[name].title, FORMATS[name].detect, _read_format(name))
 
 
 #: The layouts by name, in the order in which a folder is held against them.
 LAYOUTS: Mapping[str, Layout] = {
-    "labelled": Layout("photos/ and labels/ (index PNG, all above 0 is car)", is_labelled, _read_labelled),
-    "parts": Layout("images/ with annotations.json, or with labels/ and classes.txt", is_parts, _read_parts),
+    "labelled": Layout(
+        "photos/ and labels/ (index PNG, all above 0 is car)", index_png.is_unnamed, _read_format("index-png")
+    ),
+    "parts": Layout("images/ with annotations.json, or with labels/ and classes.txt", _has_parts, _read_parts),
     "carvana": Layout(
         "train/CAR_VIEW.jpg with train_masks/CAR_VIEW_mask.gif or train_masks.csv", _is_carvana, _read_carvana
     ),
     "folders": Layout(
         "images/NAME.jpg (or imgs/) with masks/NAME.png",
-        lambda data: _folders_of(data) is not None,
+        lambda data: None not in folders.find(data) and not FORMATS["huggingface"].detect(data),
         _complete(_pair_folders),
         _pair_folders,
     ),
-    "voc": Layout("JPEGImages/ with SegmentationClass/", is_voc, _read_voc),
+    "voc": Layout("JPEGImages/ with SegmentationClass/", FORMATS["voc"].detect, _read_format("voc")),
     "pairs": Layout(
         "NAME.jpg with NAME_mask.png or NAME.png in one folder", _are_pairs, _complete(_pair_files), _pair_files
     ),
+} | {
+    name: _of_format(name)
+    for name in ("coco", "cvat", "datumaro", "fiftyone", "huggingface", "label-studio", "labelme", "yolo")
 }

@@ -9,20 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Mask
+from carmask.data.annotated import only_cars
 from carmask.data.layouts import detect_layout, read_layout
-from carmask.data.rle_table import RleRow, find_mask_table, read_rle_table
-from carmask.data.table import Example, find_masks
+from carmask.data.table import Example
 from carmask.errors import DataError, RLEError
+from carmask.formats.listing import find_masks
+from carmask.formats.picture import Picture
+from carmask.formats.rle import check_runs, mask_to_runs, parse_runs, runs_to_mask
+from carmask.formats.rle_table import RleRow, find_mask_table, is_table, read_rle_table
+from carmask.formats.table import detected, read_annotations
 from carmask.geometry import Size
 from carmask.images import read_mask
-from carmask.rle import check_runs, mask_to_runs, parse_runs, runs_to_mask
 
 #: (height, width) of every photo of the challenge.
 CARVANA_SIZE: Size = (1280, 1918)
 
 Runs = NDArray[np.int64]
 #: Layouts whose masks have a folder of their own, other than the challenge's.
-_WITH_MASKS_APART = frozenset({"folders", "voc", "labelled"})
+_WITH_MASKS_APART = frozenset({"folders"})
 
 
 class ExampleMasks:
@@ -47,14 +51,14 @@ class ExampleMasks:
 
 
 class Truth:
-    """True masks as runs, by the photo's stem: a CSV, or a folder of mask files."""
+    """True masks as runs, by the photo's stem: a CSV, a folder of mask files, or annotations in any format."""
 
     def __init__(self, source: Path, mask_threshold: int | None = None) -> None:
         """Open it.
 
         Args:
-            source: a CSV ``img,rle_mask``, plain or compressed, a folder of masks, or a data set whose masks are files
-                or this CSV.
+            source: a CSV ``img,rle_mask``, plain or compressed, a folder of masks, a data set whose masks are files or
+                this CSV, or what ``read_annotations`` takes.
             mask_threshold: for grey, anti-aliased and JPEG masks, see ``read_mask``.
 
         Raises:
@@ -63,10 +67,14 @@ class Truth:
         self._files: Mapping[str, Path] = {}
         self._examples: Mapping[str, Example] = {}
         self._rows: Mapping[str, RleRow] = {}
+        self._pictures: Mapping[str, Picture] = {}
         self._source, self._threshold = source, mask_threshold
         if source.is_dir() and not (source / "train_masks").is_dir():
             self._source = find_mask_table(source) or source
-        if self._source.is_file():
+        if _is_annotated(self._source):
+            self._annotations = only_cars(read_annotations(source).strict())
+            self._pictures = {picture.stem: picture for picture in self._annotations.pictures}
+        elif self._source.is_file():
             self._rows = read_rle_table(self._source).by_stem()
         elif (source / "train_masks").is_dir():
             self._files = find_masks(source / "train_masks")
@@ -78,7 +86,7 @@ class Truth:
     @property
     def names(self) -> list[str]:
         """Stems of the photos whose truth is known, in the source's order."""
-        return list(self._rows or self._files or self._examples)
+        return list(self._pictures or self._rows or self._files or self._examples)
 
     def runs(self, name: str) -> tuple[Runs, Size]:
         """The runs of a photo's true mask, and the frame they are in: the mask file's, or Carvana's for a CSV.
@@ -88,7 +96,7 @@ class Truth:
             PhotoError: if the mask file cannot be read.
             RLEError: if the text is malformed; the message names the line.
         """
-        if name in self._files or name in self._examples:
+        if self._has(name):
             mask = self._read(name)
             return mask_to_runs(mask), (mask.shape[0], mask.shape[1])
         return self._decoded(name, CARVANA_SIZE), CARVANA_SIZE
@@ -108,11 +116,16 @@ class Truth:
             PhotoError: if the mask file cannot be read.
             RLEError: if the text is malformed; the message names the line.
         """
-        if name in self._files or name in self._examples:
+        if self._has(name):
             return self._read(name)
         return runs_to_mask(self._decoded(name, size), *size)
 
+    def _has(self, name: str) -> bool:
+        return name in self._files or name in self._examples or name in self._pictures
+
     def _read(self, name: str) -> Mask:
+        if name in self._pictures:
+            return self._pictures[name].mask()
         if name in self._files:
             return read_mask(self._files[name], self._threshold)
         return self._examples[name].read_mask()
@@ -125,3 +138,10 @@ class Truth:
             return check_runs(parse_runs(row.text), *size)
         except RLEError as error:
             raise RLEError(f"{self._source}: line {row.line}: {name}: {error}") from error
+
+
+def _is_annotated(source: Path) -> bool:
+    """Whether a source is in a format of annotation tools, rather than a CSV or files of masks."""
+    if source.is_file():
+        return not is_table(source)
+    return source.is_dir() and detected(source) not in {None, "carvana", "folders", "cut"}

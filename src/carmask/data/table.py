@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from carmask.arrays import Mask
-from carmask.data.rle_table import find_mask_table, read_rle_table
 from carmask.errors import DataError
-from carmask.images import picture_size, read_mask, search_photos
-from carmask.rle import rle_decode
+from carmask.formats.listing import find_masks, find_photos
+from carmask.formats.rle import rle_decode
+from carmask.formats.rle_table import find_mask_table, read_rle_table
+from carmask.images import picture_size, read_mask
 
-#: What masks are called beside their photo: CAR_01_mask.gif, car-mask.png, CAR_MASK.PNG.
-_MASK_ENDING = re.compile(r"[_-]mask$", re.IGNORECASE)
 _CAR_AND_VIEW = re.compile(r"(?P<car>.+)_(?P<view>\d{2})")
 #: What cameras and people who number their photos write before the number: it names no car.
 _CAMERA = re.compile(
@@ -84,27 +83,6 @@ def car_and_view(name: str) -> tuple[str, int]:
     """
     found = _CAR_AND_VIEW.fullmatch(name)
     return (found["car"], int(found["view"])) if found and not _CAMERA.fullmatch(found["car"]) else (name, 0)
-
-
-def find_photos(folder: Path) -> dict[str, Path]:
-    """List a folder's photos by stem, sorted.
-
-    Raises:
-        DataError: if the folder is missing, holds no photos, or two of them have the same stem.
-    """
-    return _by_stem(folder, lambda path: path.stem)
-
-
-def find_masks(folder: Path) -> dict[str, Path]:
-    """List a folder's masks by the stem of the photo they belong to (``_mask`` taken off), sorted.
-
-    Where ``car_mask.png`` lies beside ``car.png``, as in the folder of a run's results, it is the mask of the two.
-
-    Raises:
-        DataError: if the folder is missing, holds no masks, or two belong to the same photo.
-    """
-    named = {photo_stem(path) for path in search_photos(folder).photos if photo_stem(path) != path.stem}
-    return _by_stem(folder, photo_stem, lambda path: path.stem not in named)
 
 
 def read_examples(data: Path) -> list[Example]:
@@ -198,24 +176,3 @@ def sample(examples: Sequence[Example], count: int) -> list[Example]:
     # One step more than a whole number of cars at a time: the sample goes through the cars and through the views.
     step = len(examples) // max(1, count) + 1
     return list(dict.fromkeys(examples[index * step % len(examples)] for index in range(count)))
-
-
-def photo_stem(mask: Path) -> str:
-    """The stem of the photo that a mask's file belongs to: ``_mask`` at its end is taken off, in any case."""
-    return _MASK_ENDING.sub("", mask.stem) or mask.stem
-
-
-def _by_stem(
-    folder: Path, stem_of: Callable[[Path], str], counts: Callable[[Path], bool] = lambda _: True
-) -> dict[str, Path]:
-    photos, left_out = search_photos(folder)
-    found: dict[str, Path] = {}
-    for path in filter(counts, photos):
-        stem = stem_of(path)
-        if stem in found:
-            raise DataError(f"{folder}: {found[stem].name} and {path.name} are both {stem}; keep one of them")
-        found[stem] = path
-    if not found:
-        others = [f"; {len(left_out)} left out, the first is {one.path.name}: {one.reason}" for one in left_out[:1]]
-        raise DataError(f"{folder}: no pictures in it{''.join(others)}")
-    return found

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from carmask.data.labels import Labels, encode_labels
-from carmask.data.parts import PartsExample
+from carmask.data.annotated import PartsExample
 from carmask.data.table import Example
 from carmask.errors import DataError
 from carmask.evaluation.confusion import Confusion, confusion
 from carmask.evaluation.predictors import Predictor
 from carmask.failures import Failure, describe_failure
+from carmask.formats.labels import Labels, encode_labels
 from carmask.images import ReducedPhoto
 from carmask.prefetch import prefetch
 

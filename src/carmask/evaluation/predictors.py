@@ -8,12 +8,13 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from carmask.data.labels import Labels, read_labels
 from carmask.data.mask_source import Truth
 from carmask.data.parts import is_parts
-from carmask.data.rle_table import is_table
-from carmask.data.table import Example, find_masks
+from carmask.data.table import Example
 from carmask.errors import DataError
+from carmask.formats.labels import Labels, read_labels
+from carmask.formats.listing import find_masks
+from carmask.formats.rle_table import is_table
 from carmask.geometry import Crop, Size
 from carmask.images import ReducedPhoto, picture_size
 from carmask.model.file import find_model, read_info

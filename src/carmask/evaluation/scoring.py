@@ -18,12 +18,12 @@ from carmask.evaluation.error_breakdown import ErrorBreakdown, error_breakdown
 from carmask.evaluation.metrics import MaskPair, measure
 from carmask.evaluation.predictors import Predictor, network_masks
 from carmask.failures import Failure, describe_failure
+from carmask.formats.rle import mask_to_runs
 from carmask.geometry import Size
 from carmask.images import ReducedPhoto, read_photo
 from carmask.model.network import Network
 from carmask.prediction.predict import Prediction
 from carmask.prefetch import prefetch
-from carmask.rle import mask_to_runs
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,18 @@ Every reader either returns the whole picture as its contract says or raises ``P
 wrong. Every writer puts the file in place whole or not at all.
 """
 
-from carmask.images.masks import read_mask
+from carmask.images.masks import mask_size, read_mask
 from carmask.images.metadata import KeepMetadata
 from carmask.images.opening import MAX_PIXELS, decode
 from carmask.images.pixels import stored_values
-from carmask.images.png import encode_mask, encode_png
+from carmask.images.png import encode_indexed, encode_mask, encode_png, encode_stencil
 from carmask.images.profiles import to_profile, to_srgb
 from carmask.images.reading import (
     MIN_SIDE,
     PhotoFile,
     ReducedPhoto,
     image_photo,
+    is_turned,
     open_photo,
     open_reduced,
     picture_size,
@@ -56,12 +57,16 @@ __all__ = [
     "PhotoFile",
     "ReducedPhoto",
     "decode",
+    "encode_indexed",
     "encode_mask",
     "encode_picture",
     "encode_png",
+    "encode_stencil",
     "image_photo",
     "is_photo",
+    "is_turned",
     "make_folder",
+    "mask_size",
     "open_photo",
     "open_reduced",
     "picture_size",

@@ -29,6 +29,8 @@ _PLAIN, _UP = 0, 2
 _BAND = 32
 #: Colour types, by channels.
 _COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
+#: Colour type of indices into a palette.
+_INDEXED = 3
 
 
 def encode_mask(mask: Mask) -> bytes:
@@ -45,6 +47,38 @@ def encode_mask(mask: Mask) -> bytes:
     rows[:, 1:] = np.packbits(mask, axis=1)
     # Long runs of equal bytes are all there is to find; to look for nothing else makes smaller files in the same time.
     return _file(struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0), [rows], strategy=zlib.Z_RLE)
+
+
+def encode_stencil(mask: Mask) -> bytes:
+    """Make a one-bit PNG that is black where the mask is, and transparent elsewhere.
+
+    Args:
+        mask: bool (height, width).
+
+    Returns:
+        The file's content.
+    """
+    height, width = mask.shape
+    rows = np.full((height, 1 + (width + 7) // 8), _PLAIN, np.uint8)
+    rows[:, 1:] = ~np.packbits(mask, axis=1)
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    # Grey value 1, white, is the transparent one.
+    return _file(header, [rows], strategy=zlib.Z_RLE, extra={b"tRNS": struct.pack(">H", 1)})
+
+
+def encode_indexed(indices: NDArray[np.uint8], colours: NDArray[np.uint8]) -> bytes:
+    """Make an 8-bit PNG with a palette.
+
+    Args:
+        indices: uint8 (height, width), below the number of colours.
+        colours: uint8 (colours, 3), RGB; 1 to 256.
+
+    Returns:
+        The file's content.
+    """
+    height, width = indices.shape
+    header = struct.pack(">IIBBBBB", width, height, 8, _INDEXED, 0, 0, 0)
+    return _file(header, _filtered(indices), strategy=zlib.Z_RLE, extra={b"PLTE": colours.tobytes()})
 
 
 def encode_png(

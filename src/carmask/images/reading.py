@@ -14,7 +14,7 @@ from carmask.arrays import Photo
 from carmask.errors import PhotoError
 from carmask.geometry import Size, resize
 from carmask.images.metadata import KeepMetadata, kept_metadata
-from carmask.images.opening import decode, orientation, refuse_too_large, upright_size, use_image
+from carmask.images.opening import decode, exif_orientation, orientation, refuse_too_large, upright_size, use_image
 from carmask.images.pixels import rgb_pixels
 from carmask.images.profiles import to_srgb
 
@@ -216,6 +216,15 @@ def picture_size(path: Path | str, content: bytes | None = None) -> Size:
         PhotoError: if the file is missing or not an image.
     """
     return decode(path, upright_size, content)
+
+
+def is_turned(path: Path) -> bool:
+    """Whether a photo's pixels are stored turned or mirrored, and EXIF says how to make them upright.
+
+    Raises:
+        PhotoError: if the file is missing or not an image.
+    """
+    return decode(path, exif_orientation) != 1
 
 
 def _refuse_unusable(path: Path | str, image: Image.Image) -> None:

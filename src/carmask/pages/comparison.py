@@ -12,6 +12,7 @@ from carmask.evaluation.comparison import Difference, compare
 from carmask.evaluation.error_breakdown import add_up
 from carmask.evaluation.scoring import Examined, Score, load_pair
 from carmask.evaluation.summary import summarise
+from carmask.formats.rle import runs_to_mask
 from carmask.pages import charts
 from carmask.pages.errors import compared_breakdowns
 from carmask.pages.html import (
@@ -31,7 +32,6 @@ from carmask.pages.html import (
 )
 from carmask.pages.pictures import around, densest, difference
 from carmask.pages.subject import Subject, failure_sections
-from carmask.rle import runs_to_mask
 
 PAGE = "compare.html"
 Pair = tuple[Sequence[Examined], Sequence[Examined]]

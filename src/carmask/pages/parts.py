@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from carmask.arrays import Photo
-from carmask.data.labels import Labels, paint, palette
-from carmask.data.parts import PartsExample
+from carmask.data.annotated import PartsExample
 from carmask.errors import CarmaskError
 from carmask.evaluation.part_scores import PartsResult
 from carmask.evaluation.part_table import write_parts_scores
+from carmask.formats.labels import Labels, paint, palette
 from carmask.images import read_photo
 from carmask.pages.html import (
     MAX_PAGE_BYTES,

@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 from carmask.arrays import Mask, Photo
 from carmask.data.layouts import detect_layout, find_layout, read_layout
 from carmask.data.mask_source import ExampleMasks, Truth
-from carmask.data.table import find_photos
 from carmask.errors import DataError, UsageError
 from carmask.evaluation.overlap import dice
 from carmask.failures import Failure, describe_failure
+from carmask.formats.listing import find_photos
 from carmask.geometry import Size
 from carmask.images import make_folder, read_photo, write_picture
 from carmask.pages.pictures import as_picture, outlines, overlay, smaller

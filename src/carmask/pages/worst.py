@@ -11,10 +11,10 @@ from carmask.errors import CarmaskError
 from carmask.evaluation.error_attribution import Attribution, attribute_errors
 from carmask.evaluation.error_rules import RULES, Tag
 from carmask.evaluation.scoring import Examined, Score, load_pair
+from carmask.formats.rle import runs_to_mask
 from carmask.pages.html import Column, Html, box, heading, picture, say, table, text
 from carmask.pages.pictures import as_picture, difference, outlines, smaller, window
 from carmask.pages.subject import Subject
-from carmask.rle import runs_to_mask
 
 #: Width of the small pictures.
 _SMALL = 420

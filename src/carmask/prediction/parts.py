@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from carmask import geometry
 from carmask.arrays import Probability
-from carmask.data.labels import Labels
+from carmask.formats.labels import Labels
 from carmask.geometry import Crop, Size
 from carmask.images import ReducedPhoto
 from carmask.model.info import ModelInfo

@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +19,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from carmask.arrays import Mask, Photo
-from carmask.data.coco import coco_of
-from carmask.data.labels import read_labels, write_labels
 from carmask.errors import DataError, OutputError, UnknownNameError, UsageError
+from carmask.formats.coco import write_file
+from carmask.formats.labels import read_labels, write_labels
+from carmask.formats.picture import split_labels
+from carmask.formats.rle import rle_encode
+from carmask.formats.rle_csv import write_rle_csv
+from carmask.formats.writing import Loaded
 from carmask.geometry import Size
 from carmask.images import make_folder, read_mask, write_atomically, write_mask
-from carmask.rle import rle_encode
 from carmask.studio.build import build_car, by_material, with_labels
 from carmask.studio.car import BODIES, HARD, Car, draw_car
 from carmask.studio.parts import PARTS
 from carmask.studio.photograph import photograph
 from carmask.studio.renderer import Labeller, Renderer, check_installed
 from carmask.studio.scene import VIEWS, Studio, draw_studio, materials, room
-from carmask.submission.write import write_submission
 
 #: Written beside the data; says what was asked for.
 REQUEST_FILE = "render.json"
@@ -282,13 +285,18 @@ def _write_tables(out: Path, sittings: Sequence[Sitting], names: Sequence[str], 
         for name in names:
             yield f"{name}.jpg", rle_encode(_mask(out, name))
 
-    write_submission(out / "train_masks.csv", rows())
+    write_rle_csv(out / "train_masks.csv", rows())
     lines = ['"id","year","make","model","trim1","trim2"']
     lines += [f'"{s.name}","2026","carmask","{s.car.body}","{s.car.paint}","{s.hard}"' for s in sittings]
     write_atomically(out / "metadata.csv", ("\n".join(lines) + "\n").encode())
     if parts:
-        pictures = ((f"{name}.jpg", read_labels(out / "parts" / f"{name}.png")) for name in names)
-        write_atomically(out / "parts.json", json.dumps(coco_of(pictures, PARTS)).encode())
+        write_file(out / "parts.json", map(partial(_parts, out), names), PARTS)
+
+
+def _parts(out: Path, name: str) -> Loaded:
+    file = out / "parts" / f"{name}.png"
+    labels = read_labels(file)
+    return Loaded(f"{name}.jpg", (labels.shape[0], labels.shape[1]), split_labels(labels, PARTS, file))
 
 
 def _mask(out: Path, name: str) -> Mask:

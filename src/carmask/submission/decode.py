@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from carmask.errors import RLEError, SubmissionError
+from carmask.formats.rle import rle_decode
 from carmask.geometry import Size
 from carmask.images import make_folder, write_mask
-from carmask.rle import rle_decode
 from carmask.submission.table import read_submission
 
 

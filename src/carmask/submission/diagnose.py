@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from carmask.data.mask_source import Runs
-from carmask.data.rle_table import Oddity
+from carmask.formats.rle_table import Oddity
 from carmask.geometry import Size
 from carmask.submission.compare import compare_known
 from carmask.submission.conventions import conventions_of_file

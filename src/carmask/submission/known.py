@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 from carmask.data.mask_source import Runs
+from carmask.formats.rle import mask_to_runs
 from carmask.geometry import Size
 from carmask.images import read_photo
 from carmask.model.network import Network
 from carmask.prediction.predict import predict
-from carmask.rle import mask_to_runs
 
 
 class KnownMasks(Protocol):

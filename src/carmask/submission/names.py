@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from carmask.data.rle_table import RleRow
+from carmask.formats.rle_table import RleRow
 from carmask.submission.finding import Finding
 
 

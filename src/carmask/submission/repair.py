@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from carmask.data.rle_table import RleRow
 from carmask.errors import RLEError, SubmissionError
+from carmask.formats.rle import rle_encode
+from carmask.formats.rle_csv import write_rle_csv
+from carmask.formats.rle_table import RleRow
 from carmask.geometry import Size
-from carmask.rle import rle_encode
 from carmask.submission.finding import Finding
 from carmask.submission.read import Reading, read
 from carmask.submission.rows import parse_text
 from carmask.submission.table import read_table
-from carmask.submission.write import write_submission
 
 
 def repair(file: Path, out: Path, names: Sequence[str] | None, size: Size, findings: Sequence[Finding]) -> int:
@@ -72,4 +72,4 @@ def repair(file: Path, out: Path, names: Sequence[str] | None, size: Size, findi
                 )
             yield name, rle_encode(found.mask)
 
-    return write_submission(out, repaired())
+    return write_rle_csv(out, repaired())

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from carmask.data.mask_source import Runs
-from carmask.data.rle_table import RleRow
 from carmask.errors import RLEError
+from carmask.formats.rle import check_runs, parse_runs
+from carmask.formats.rle_table import RleRow
 from carmask.geometry import Size
-from carmask.rle import check_runs, parse_runs
 from carmask.submission.finding import Finding
 
 _PLAIN = re.compile(r"[0-9 ]*")

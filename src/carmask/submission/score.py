@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from carmask.data.mask_source import Runs, Truth
-from carmask.data.rle_table import RleRow
 from carmask.errors import RLEError, SubmissionError
 from carmask.evaluation.overlap import overlap_of_runs
+from carmask.formats.rle import check_runs, parse_runs
+from carmask.formats.rle_table import RleRow
 from carmask.geometry import Size
-from carmask.rle import check_runs, parse_runs
 from carmask.submission.table import read_submission
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from carmask.data.mask_source import Runs
 from carmask.evaluation.overlap import overlap_of_runs
+from carmask.formats.rle import mask_to_runs
 from carmask.geometry import Size
-from carmask.rle import mask_to_runs
 from carmask.submission.frames import last_pixel, likely_heights
 from carmask.submission.read import RESIZED, Place, Reading, read
 

@@ -11,7 +11,8 @@ from carmask.batch.job import Result
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.batch.storage import Stores, local_only, location
-from carmask.data.table import find_photos
+from carmask.formats.listing import find_photos
+from carmask.formats.rle_csv import write_rle_csv
 from carmask.model.runtime import DEFAULT_MODEL, Device
 from carmask.submission import write
 from carmask.submission.table import read_sample
@@ -76,4 +77,4 @@ def submit_folder(
         start_engine(task, engine, address=address, timeout=timeout) as worker,
         write.unfinished(out, task, len(jobs), restart=restart) as manifest,
     ):
-        return write.write_submission(out, write.predict_rows(jobs, manifest, worker, follow=follow))
+        return write_rle_csv(out, write.predict_rows(jobs, manifest, worker, follow=follow))

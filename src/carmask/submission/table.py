@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from carmask.data.rle_table import RleRow, RleTable, read_rle_table
 from carmask.errors import DataError, SubmissionError
+from carmask.formats.rle_table import RleRow, RleTable, read_rle_table
 
 
 def read_table(file: Path) -> RleTable:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 
 from carmask.batch.engines.engine import Engine
@@ -15,39 +12,7 @@ from carmask.batch.manifest import Manifest
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import open_manifest, run_jobs
 from carmask.errors import DataError, IncompleteError
-from carmask.images import remove_leftovers, replacing
-
-
-def write_submission(file: Path, rows: Iterable[tuple[str, str]]) -> int:
-    """Write ``img,rle_mask`` rows as they come; the file is complete or absent.
-
-    Args:
-        file: where to; its folder must exist.
-        rows: image name and run-length text. What they raise goes through, and no file is written.
-
-    Returns:
-        The number of rows.
-
-    Raises:
-        OutputError: if it cannot be written.
-    """
-    count = -1  # the header
-    with replacing(file) as stream:
-        for line in format_rows(rows):
-            stream.write(line.encode())
-            count += 1
-    return count
-
-
-def format_rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """The lines of a submission, header first, each with its line end."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    for row in chain([("img", "rle_mask")], rows):
-        writer.writerow(row)
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
+from carmask.images import remove_leftovers
 
 
 def jobs_for(photos: Iterable[tuple[str, Path | str]]) -> list[Job]:

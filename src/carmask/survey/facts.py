@@ -11,9 +11,9 @@ import numpy as np
 from carmask.arrays import Mask, Photo
 from carmask.data.table import car_and_view
 from carmask.evaluation.contours import contour_length
+from carmask.formats.rle import rle_encode
 from carmask.geometry import Size
 from carmask.images.colour import to_lab
-from carmask.rle import rle_encode
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from carmask.data.annotated import PartsExample
 from carmask.data.duplicates import near_duplicates
-from carmask.data.parts import PartsExample, read_parts
-from carmask.data.partsexport import read_checked
+from carmask.data.parts import read_checked, read_parts
 from carmask.errors import DataError
 from carmask.failures import Failure, describe_failure
 

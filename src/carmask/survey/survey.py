@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from carmask.arrays import Mask, Photo
 from carmask.data.dataset import read_data
 from carmask.data.layouts import find_layout, list_pairs
-from carmask.data.rle_table import RleRow, find_mask_table, read_rle_table
-from carmask.data.table import CarInfo, Example, car_and_view, find_masks, find_photos, read_metadata
+from carmask.data.table import CarInfo, Example, car_and_view, read_metadata
 from carmask.errors import DataError, PhotoError, RLEError
 from carmask.failures import Failure, describe_failure
+from carmask.formats.listing import find_masks, find_photos
+from carmask.formats.rle_table import RleRow, find_mask_table, read_rle_table
 from carmask.geometry import Size, resize
 from carmask.images import read_photo
 from carmask.prefetch import prefetch

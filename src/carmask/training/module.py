@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from carmask.data.classes import mirrored
+from carmask.formats.classes import mirrored
 from carmask.model.info import ModelInfo
 from carmask.networks import build
 from carmask.networks.network import car_logits

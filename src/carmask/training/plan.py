@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from carmask import geometry
-from carmask.data.classes import mirrored
 from carmask.data.dataset import read_data
 from carmask.data.duplicates import group_cars
 from carmask.data.split import Split
 from carmask.data.table import Example, of_cars, sample
 from carmask.errors import DataError, RecipeError, WeightsError
+from carmask.formats.classes import mirrored
 from carmask.geometry import Size
 from carmask.images import picture_size
 from carmask.model.file import find_model, read_info

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from carmask import geometry
 from carmask.arrays import Mask, Photo, Probability
-from carmask.data.parts import PartsExample
+from carmask.data.annotated import PartsExample
 from carmask.data.table import Example
 from carmask.errors import DataError
 from carmask.evaluation.confusion import Confusion, confusion

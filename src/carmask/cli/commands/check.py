@@ -72,7 +72,7 @@ def check(
     names = None if sample is None else read_sample(sample)
     known: KnownMasks | None = Truth(truth, mask_threshold) if truth is not None else None
     if photos is not None:
-        from carmask.data.table import find_photos
+        from carmask.formats.listing import find_photos
         from carmask.model.runtime import load_model
 
         known = PredictedMasks(load_model(model), find_photos(photos))

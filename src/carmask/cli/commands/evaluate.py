@@ -39,7 +39,7 @@ _CHOICE = "Which photos"
     required=True,
     metavar="MODEL [MODEL] DATA",
     help="MODEL is a model file, the name of a shipped model, or masks (a folder or a CSV). DATA is a folder with "
-    "train/ and train_masks/ (or train_masks.csv), with images/ and masks/, in VOC's layout, or of car parts.",
+    "train/ and train_masks/ (or train_masks.csv), or a data set in any format of 'carmask convert'.",
 )
 @option("--cars", type=PATH, section=_CHOICE, metavar="FILE", help="Only these cars, a name on each line.")
 @option("--val", is_flag=True, section=_CHOICE, help="Only the cars that the model names for validation.")

@@ -1,68 +1,26 @@
-"""``carmask parts convert`` and ``carmask parts check``."""
+"""``carmask parts check``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from carmask.cli.command import Command, Entry, LazyGroup, option
+from carmask.cli.command import Command, Entry, LazyGroup
 from carmask.cli.messages import complain
 from carmask.cli.options import progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
 
-if TYPE_CHECKING:
-    from carmask.data.partsexport import Form
-
 
 @click.group(
     "parts",
     cls=LazyGroup,
-    entries=(
-        Entry("Commands", "convert", "Write a data set of car parts in another form.", "parts:convert"),
-        Entry("Commands", "check", "Read all labels of a data set and count the parts.", "parts:check"),
-    ),
+    entries=(Entry("Commands", "check", "Read all labels of a data set and count the parts.", "parts:check"),),
     no_args_is_help=True,
 )
 def parts() -> None:
-    """Convert and check data sets of car parts."""
-
-
-@click.command(
-    "convert",
-    cls=Command,
-    examples=(
-        "carmask parts convert carparts/ carparts-png/ --to png",
-        "carmask parts convert arrays/ data/ --to coco",
-    ),
-)
-@click.argument(
-    "data",
-    type=PATH,
-    metavar="IN",
-    help="images/ with annotations.json, or with labels/ and classes.txt; or *.npy.",
-)
-@click.argument("out", type=PATH, metavar="OUT", help="A new folder.")
-@option(
-    "--to",
-    type=click.Choice(["coco", "png"]),
-    required=True,
-    help="coco: COCO annotations with run lengths. png: index PNG with classes.txt.",
-)
-@progress_option
-def convert(data: Path, out: Path, to: Form) -> None:
-    """Write a data set of car parts in another form.
-
-    Reads COCO, index PNG, arrays, and what 'carmask render --parts' wrote. An array is NAME.npy of shape (height,
-    width, 4): RGB and the value of the class, which is 0, 10, ... 90 where no classes.txt lies beside it.
-    """
-    from carmask.data.partsexport import convert as run
-
-    with progress_bar("converting", "photos") as step:
-        made = run(data, out, to, progress=step)
-    print(f"{made.photos} photos with {len(made.names)} parts in {out}")
+    """Check data sets of car parts."""
 
 
 @click.command("check", cls=Command, examples=("carmask parts check carparts/",))

@@ -57,10 +57,10 @@ def encode(masks: tuple[Path, ...], out: Path | None, suffix: str, mask_threshol
 
     Prints the CSV, or writes it to the file that --out names.
     """
-    from carmask.data.table import find_masks, photo_stem
+    from carmask.formats.listing import find_masks, photo_stem
+    from carmask.formats.rle import rle_encode
+    from carmask.formats.rle_csv import format_rows, write_rle_csv
     from carmask.images import read_mask
-    from carmask.rle import rle_encode
-    from carmask.submission.write import format_rows, write_submission
 
     files = [file for path in masks for file in (find_masks(path).values() if path.is_dir() else [path])]
     with progress_bar("encoding", "masks") as step:
@@ -73,7 +73,7 @@ def encode(masks: tuple[Path, ...], out: Path | None, suffix: str, mask_threshol
         if out is None:
             sys.stdout.writelines(format_rows(rows()))
         else:
-            written = write_submission(out, rows())
+            written = write_rle_csv(out, rows())
     if out is not None:
         print(f"{written} rows in {out}")
 

@@ -25,7 +25,7 @@ from carmask.cli.types import PATH
     type=PATH,
     required=True,
     metavar="DIR|CSV",
-    help="A folder of true masks, or train_masks.csv.",
+    help="A folder of true masks, train_masks.csv, or any format of 'carmask convert'.",
 )
 @option(
     "--worst",

@@ -34,7 +34,7 @@ _WHERE = "Where and how long"
     required=True,
     metavar="DIR",
     section=_INPUT,
-    help="A folder with train/ and train_masks/ (or train_masks.csv), or a data set of car parts.",
+    help="train/ and train_masks/ (or train_masks.csv), or a data set in any format of 'carmask convert'.",
 )
 @out_option("DIR", "Folder of the run: settings, log, weights.")
 @layout_option

@@ -23,7 +23,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from carmask.arrays import Photo
-from carmask.data.parts import PartsExample
+from carmask.data.annotated import AnnotatedExample, PartsExample
 from carmask.data.table import Example
 from carmask.data.warp import SoftMask
 from carmask.errors import DataError, OutputError
@@ -196,7 +196,7 @@ def _fingerprint(examples: Sequence[Example]) -> str:
         truth = example.rle or (f"{example.mask}:{example.mask.stat().st_mtime_ns}" if example.mask else "")
         if example.threshold is not None:
             truth += f":{example.threshold}"
-        if isinstance(example, PartsExample):
-            truth += repr((example.shapes, example.size, example.classes))
+        if isinstance(example, AnnotatedExample):
+            truth += example.fingerprint()
         digest.update(f"{example.photo.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{truth}\n".encode())
     return digest.hexdigest()[:16]

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.data.labels import Labels
 from carmask.errors import DataError
+from carmask.formats.labels import Labels, occurring
 from carmask.images import write_atomically
 
 CLASSES = "classes.txt"
@@ -53,8 +53,8 @@ class Classes:
         for value, label in self.values:
             table[value] = label
         known = [value for value, _ in self.values]
-        unknown = np.setdiff1d(values, known)
-        if unknown.size:
+        unknown = [value for value in occurring(values) if value not in known]
+        if unknown:
             told = ", ".join(map(str, known))
             raise DataError(f"{where}: the value {unknown[0]} has no class; those there are: {told} ({CLASSES})")
         return table[values]

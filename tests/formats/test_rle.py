@@ -6,10 +6,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from carmask.data.rle_table import read_rle_table
 from carmask.errors import ArrayError, RLEError
+from carmask.formats.rle import mask_to_runs, rle_decode, rle_encode
+from carmask.formats.rle_table import read_rle_table
 from carmask.images import read_mask
-from carmask.rle import mask_to_runs, rle_decode, rle_encode
 
 masks = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from carmask.data.classes import ARRAY_CLASSES, classes_of, mirrored, read_classes, write_classes
 from carmask.errors import DataError
+from carmask.formats.classes import ARRAY_CLASSES, classes_of, mirrored, read_classes, write_classes
 
 DSMLR = (
     "back_bumper", "back_glass", "back_left_door", "back_left_light", "back_right_door", "back_right_light",

@@ -1,36 +1,20 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from carmask.data.coco import coco_of, polygon_mask, run_lengths, runs_mask
-from carmask.data.labels import read_labels, write_labels
-from carmask.errors import DataError, PhotoError
+from carmask.errors import PhotoError
+from carmask.formats.coco import write_file
+from carmask.formats.labels import read_labels, write_labels
+from carmask.formats.picture import split_labels
+from carmask.formats.polygons import polygon_mask
+from carmask.formats.writing import Loaded
 
 PARTS = tuple(f"part {number}" for number in range(24))
 
 coco_mask = pytest.importorskip("pycocotools.mask")
-
-
-@given(arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9))))
-@settings(max_examples=60, deadline=None)
-def test_run_lengths_are_read_alike_by_pycocotools(mask):
-    height, width = mask.shape
-    packed = coco_mask.frPyObjects({"size": [height, width], "counts": run_lengths(mask)}, height, width)
-    assert np.array_equal(coco_mask.decode(packed).astype(bool), mask)
-    assert coco_mask.area(packed) == mask.sum()
-
-
-@given(arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9))))
-def test_run_lengths_are_their_own_inverse(mask):
-    assert np.array_equal(runs_mask(run_lengths(mask), mask.shape), mask)
-
-
-@pytest.mark.parametrize("counts", [[3, 4], [10, -4, 6, 1], []])
-def test_run_lengths_that_do_not_fill_the_picture_are_refused(counts):
-    with pytest.raises(DataError, match="in a picture of 4x3"):
-        runs_mask(counts, (3, 4))
 
 
 @given(st.integers(0, 10_000))
@@ -55,16 +39,21 @@ def test_polygons_by_hand():
     assert polygon_mask([-9, -9, 99, -9, 99, 99, -9, 99], (5, 6)).all()  # cut off at the border
 
 
-def test_annotations_partition_the_mask():
+def test_annotations_partition_the_mask(tmp_path):
     labels = np.random.default_rng(1).integers(0, len(PARTS) + 1, (30, 40)).astype(np.uint8)
     labels[:, :3] = 0
-    content = coco_of([("a_01.jpg", labels), ("a_02.jpg", np.zeros((5, 6), np.uint8))], PARTS)
+    pictures = [
+        Loaded("a_01.jpg", (30, 40), split_labels(labels, PARTS, "a_01")),
+        Loaded("a_02.jpg", (5, 6), []),
+    ]
+    write_file(tmp_path / "a.json", pictures, PARTS)
+    content = json.loads((tmp_path / "a.json").read_text())
     assert [image["file_name"] for image in content["images"]] == ["a_01.jpg", "a_02.jpg"]
     assert [category["name"] for category in content["categories"]] == list(PARTS)
     total = np.zeros((30, 40), int)
     for one in content["annotations"]:
         assert one["image_id"] == 1
-        packed = coco_mask.frPyObjects(one["segmentation"], 30, 40)
+        packed = one["segmentation"]
         part = coco_mask.decode(packed).astype(bool)
         assert np.array_equal(part, labels == one["category_id"])
         assert one["bbox"] == coco_mask.toBbox(packed).tolist()

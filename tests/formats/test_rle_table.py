@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carmask.data.mask_source import Truth
-from carmask.data.rle_table import EXCEL_CELL, find_mask_table, is_table, read_rle_table
 from carmask.data.table import read_examples, read_metadata
 from carmask.errors import DataError
+from carmask.formats.rle_table import EXCEL_CELL, find_mask_table, is_table, read_rle_table
 
 ROWS = [("a.jpg", "1 2"), ("b.jpg", ""), ("c.jpg", "3 4 9 1")]
 PLAIN = "img,rle_mask\n" + "".join(f"{name},{text}\n" for name, text in ROWS)

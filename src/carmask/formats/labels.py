@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-import io
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -13,12 +13,13 @@ from PIL import Image, UnidentifiedImageError
 
 from carmask.arrays import Photo
 from carmask.errors import PhotoError
-from carmask.images import write_atomically
+from carmask.images import encode_indexed, write_atomically
 
 #: uint8 (height, width): 0 background, others count classes from 1.
 Labels = NDArray[np.uint8]
 
 
+@cache
 def palette() -> NDArray[np.uint8]:
     """A colour for each label: uint8 (256, 3), RGB; black for background, neighbouring labels far apart."""
     colours = [(0, 0, 0)]
@@ -27,6 +28,13 @@ def palette() -> NDArray[np.uint8]:
         red, green, blue = colorsys.hsv_to_rgb(index * 0.381966 % 1, 0.75, 0.6 + 0.4 * (index % 2))
         colours.append((round(255 * red), round(255 * green), round(255 * blue)))
     return np.array(colours, np.uint8)
+
+
+def occurring(labels: Labels) -> list[int]:
+    """The values that a picture of labels has, sorted: looked for where they change, at a hundredth of the pixels."""
+    flat = labels.ravel()
+    first = np.append(flat[:1], flat[1:][flat[1:] != flat[:-1]])
+    return [int(value) for value in np.unique(first)]
 
 
 def encode_labels(labels: Labels) -> bytes:
@@ -38,11 +46,7 @@ def encode_labels(labels: Labels) -> bytes:
     Returns:
         The content of the file.
     """
-    image = Image.fromarray(labels)
-    image.putpalette(palette()[: int(labels.max(initial=0)) + 1].tobytes())
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+    return encode_indexed(labels, palette()[: int(labels.max(initial=0)) + 1])
 
 
 def write_labels(path: Path, labels: Labels) -> None:

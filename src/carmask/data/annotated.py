@@ -1,0 +1,159 @@
+"""Photos with annotations in any format, as examples to train on and to score with."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from carmask.arrays import Mask
+from carmask.data.table import Example, car_and_view
+from carmask.errors import DataError
+from carmask.formats.labels import Labels
+from carmask.formats.picture import Annotations, Instance, Picture
+
+#: What labels are called, in lower case, that show a whole car.
+CAR_LABELS = frozenset({"car", "cars", "vehicle", "auto"})
+
+
+@dataclass(frozen=True)
+class AnnotatedExample(Example):
+    """A photo whose true mask is one of a format of annotation tools.
+
+    Attributes:
+        picture: the photo's annotations.
+    """
+
+    picture: Picture = field(kw_only=True)
+
+    def read_mask(self) -> Mask:
+        """All that is marked, together: bool (height, width).
+
+        Raises:
+            DataError: if it cannot be decoded.
+            PhotoError: if a mask's file cannot be read.
+        """
+        return self.picture.mask()
+
+    def fingerprint(self) -> str:
+        """What changes when the annotations do: a digest of them, or the times of the files that hold them."""
+        digest = hashlib.sha256(pickle.dumps((self.picture.size, self.picture.load)))
+        for file in self.picture.files:
+            digest.update(f"{file}:{file.stat().st_mtime_ns}".encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class PartsExample(AnnotatedExample):
+    """A photo whose truth tells the parts of the car.
+
+    Attributes:
+        names: of the parts: label n is the n-th, counted from 1.
+    """
+
+    names: tuple[str, ...] = field(kw_only=True)
+
+    def read_labels(self) -> Labels:
+        """Draw the parts, later ones on top.
+
+        Returns:
+            uint8 (height, width): 0 background, else the number of the part, from 1.
+
+        Raises:
+            DataError: if they cannot be decoded, or a value is no class.
+            PhotoError: if a picture of labels cannot be read.
+        """
+        return self.picture.labels(self.names)
+
+    def fingerprint(self) -> str:
+        """See ``AnnotatedExample.fingerprint``; the names' order counts as well."""
+        return f"{super().fingerprint()}:{self.names}"
+
+
+def as_examples(annotations: Annotations, source: Path) -> tuple[list[AnnotatedExample], tuple[str, ...]]:
+    """Examples of whole cars, or of parts.
+
+    A label called car, or the only one, is the car, and other labels are none. Of several labels of which none is
+    called so each is a part.
+
+    Args:
+        annotations: of photos that are all there.
+        source: what they were read from, for messages.
+
+    Returns:
+        The examples, sorted by name, and the names of the classes: ``car``, or the parts.
+
+    Raises:
+        DataError: if a picture is faulty or has no photo, or a photo no mask.
+    """
+    if has_parts(annotations.names):
+        return [*parts(annotations, source)], annotations.names
+    return whole_cars(only_cars(annotations), source), ("car",)
+
+
+def has_parts(names: Sequence[str]) -> bool:
+    """Whether labels are parts of a car: there are several, and none is called car."""
+    return len(names) > 1 and not any(name.lower() in CAR_LABELS for name in names)
+
+
+def only_cars(annotations: Annotations) -> Annotations:
+    """Annotations without what other labels than car show, if there is a label called so."""
+    cars = frozenset(name for name in annotations.names if name.lower() in CAR_LABELS)
+    if not cars or cars == set(annotations.names):
+        return annotations
+    pictures = [replace(one, load=partial(_of_labels, one.load, cars)) for one in annotations.pictures]
+    return replace(annotations, pictures=pictures, names=tuple(sorted(cars)))
+
+
+def _of_labels(load: Callable[[], Sequence[Instance]], labels: frozenset[str]) -> list[Instance]:
+    return [one for one in load() if one.label in labels]
+
+
+def whole_cars(annotations: Annotations, source: Path) -> list[AnnotatedExample]:
+    """Examples whose mask is all that is marked.
+
+    Args:
+        annotations: of photos that are all there.
+        source: what they were read from, for messages.
+
+    Returns:
+        One for each picture, sorted by name; a name of the form ``<car>_<view>`` says which car it is, any other is its
+        own car.
+
+    Raises:
+        DataError: if a picture is faulty or has no photo, or a photo no mask.
+    """
+    return [
+        AnnotatedExample(name, photo, None, None, *car_and_view(name), picture=picture)
+        for name, photo, picture in _paired(annotations, source)
+    ]
+
+
+def parts(annotations: Annotations, source: Path) -> list[PartsExample]:
+    """Examples that tell the parts; see ``whole_cars``."""
+    return [
+        PartsExample(name, photo, None, None, *car_and_view(name), picture=picture, names=annotations.names)
+        for name, photo, picture in _paired(annotations, source)
+    ]
+
+
+def _paired(annotations: Annotations, source: Path) -> list[tuple[str, Path, Picture]]:
+    pictures = annotations.strict().pictures
+    lacking = [picture.name for picture in pictures if picture.photo is None]
+    if lacking:
+        raise DataError(
+            f"{source}: {len(lacking)} of {len(pictures)} annotated pictures have no photo, the first is {lacking[0]}"
+        )
+    if bare := annotations.bare:
+        photos = len(pictures) + len(bare)
+        raise DataError(f"{source}: {len(bare)} of {photos} photos have no mask, the first is {bare[0].stem}")
+    found = [(_name(picture), picture.photo, picture) for picture in pictures if picture.photo is not None]
+    return sorted(found, key=lambda one: one[0])
+
+
+def _name(picture: Picture) -> str:
+    # Names become file names: of caches, scores and pages.
+    return picture.stem.replace("/", "_")

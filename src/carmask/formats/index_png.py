@@ -1,0 +1,108 @@
+"""Index PNG: ``images/``, ``labels/NAME.png`` with a number for each pixel, and ``classes.txt``.
+
+With the photos in ``photos/``, there are no names, and all values above 0 are the car.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+from carmask.errors import DataError
+from carmask.formats.classes import CLASSES, Classes, read_classes, write_classes
+from carmask.formats.labels import read_labels, write_labels
+from carmask.formats.listing import photo_stem
+from carmask.formats.photos import Photos
+from carmask.formats.picture import Annotations, Instance, Picture, index_picture, split_labels
+from carmask.formats.reading import ReadOptions, gathered
+from carmask.formats.writing import Loaded, WriteOptions
+from carmask.images import make_folder, mask_size, search_photos
+
+LABELS = "labels"
+
+
+def read(path: Path, options: ReadOptions) -> Annotations:
+    """Read index pictures.
+
+    Args:
+        path: a folder with ``labels``.
+        options: where the photos lie, if elsewhere; what the labels show if they have no names.
+
+    Raises:
+        DataError: if there are none, or ``classes.txt`` is not one.
+    """
+    classes = None if is_unnamed(path) else read_classes(path / CLASSES)
+    files = mask_files(path / LABELS)
+    if not files:
+        raise DataError(f"{path / LABELS}: no pictures in it")
+    photos = options.find(path / "photos" if classes is None else path / "images")
+    names = (options.label,) if classes is None else classes.names
+    found = Annotations([], names)
+    gathered([_maker(stem, file, classes, names, photos) for stem, file in files.items()], found)
+    found.bare = without_mask(found, photos)
+    return found
+
+
+def is_unnamed(path: Path) -> bool:
+    """Whether a data set of index pictures has no names for them."""
+    return (path / "photos").is_dir() and (path / LABELS).is_dir()
+
+
+def without_mask(found: Annotations, photos: Photos) -> tuple[Path, ...]:
+    """The photos that no picture has."""
+    taken = {picture.photo for picture in found.pictures}
+    return tuple(photo for photo in photos.all() if photo not in taken)
+
+
+def mask_files(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder and those below it, by their path without suffix and ``_mask``.
+
+    Raises:
+        DataError: if there is no such folder, or two would be of the same photo.
+    """
+    found: dict[str, Path] = {}
+    for file in search_photos(folder, recursive=True).photos:
+        stem = (file.relative_to(folder).parent / photo_stem(file)).as_posix()
+        if stem in found:
+            raise DataError(f"{folder}: {found[stem].name} and {file.name} are both {stem}; keep one of them")
+        found[stem] = file
+    return found
+
+
+def _maker(
+    stem: str, file: Path, classes: Classes | None, names: Sequence[str], photos: Photos
+) -> Callable[[], Picture]:
+    def make() -> Picture:
+        photo = photos.find_stem(stem)
+        load = partial(_instances, file, classes, names)
+        return Picture(stem + (photo.suffix if photo else ".jpg"), mask_size(file), load, photo, (file,))
+
+    return make
+
+
+def _instances(file: Path, classes: Classes | None, names: Sequence[str]) -> list[Instance]:
+    values = read_labels(file)
+    if classes is None:
+        return [Instance(names[0], values > 0)]
+    return split_labels(classes.labels_of(values, file), names, file)
+
+
+def write(out: Path, pictures: Iterable[Loaded], names: Sequence[str], _: WriteOptions) -> None:
+    """Write ``labels/NAME.png`` and ``classes.txt``.
+
+    Args:
+        out: the data set's folder.
+        pictures: taken one at a time.
+        names: of the labels from 1.
+        _: no option is of effect here.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    make_folder(out / LABELS)
+    write_classes(out / CLASSES, names)
+    for picture in pictures:
+        target = out / LABELS / f"{picture.stem}.png"
+        make_folder(target.parent)
+        write_labels(target, index_picture(picture.instances, picture.size, names))

@@ -1,0 +1,55 @@
+"""Photos and masks of a folder, by the stem that pairs them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from carmask.errors import DataError
+from carmask.images import search_photos
+
+#: What masks are called beside their photo: CAR_01_mask.gif, car-mask.png, CAR_MASK.PNG.
+_MASK_ENDING = re.compile(r"[_-]mask$", re.IGNORECASE)
+
+
+def find_photos(folder: Path) -> dict[str, Path]:
+    """List a folder's photos by stem, sorted.
+
+    Raises:
+        DataError: if the folder is missing, holds no photos, or two of them have the same stem.
+    """
+    return _by_stem(folder, lambda path: path.stem)
+
+
+def find_masks(folder: Path) -> dict[str, Path]:
+    """List a folder's masks by the stem of the photo they belong to (``_mask`` taken off), sorted.
+
+    Where ``car_mask.png`` lies beside ``car.png``, as in the folder of a run's results, it is the mask of the two.
+
+    Raises:
+        DataError: if the folder is missing, holds no masks, or two belong to the same photo.
+    """
+    named = {photo_stem(path) for path in search_photos(folder).photos if photo_stem(path) != path.stem}
+    return _by_stem(folder, photo_stem, lambda path: path.stem not in named)
+
+
+def photo_stem(mask: Path) -> str:
+    """The stem of the photo that a mask's file belongs to: ``_mask`` at its end is taken off, in any case."""
+    return _MASK_ENDING.sub("", mask.stem) or mask.stem
+
+
+def _by_stem(
+    folder: Path, stem_of: Callable[[Path], str], counts: Callable[[Path], bool] = lambda _: True
+) -> dict[str, Path]:
+    photos, left_out = search_photos(folder)
+    found: dict[str, Path] = {}
+    for path in filter(counts, photos):
+        stem = stem_of(path)
+        if stem in found:
+            raise DataError(f"{folder}: {found[stem].name} and {path.name} are both {stem}; keep one of them")
+        found[stem] = path
+    if not found:
+        others = [f"; {len(left_out)} left out, the first is {one.path.name}: {one.reason}" for one in left_out[:1]]
+        raise DataError(f"{folder}: no pictures in it{''.join(others)}")
+    return found

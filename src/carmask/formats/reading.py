@@ -1,0 +1,150 @@
+"""What the readers of all formats share: where photos are looked for, and shapes that are drawn when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from carmask.arrays import Mask
+from carmask.errors import CarmaskError, DataError
+from carmask.formats.classes import BACKGROUND
+from carmask.formats.photos import Photos
+from carmask.formats.picture import CAR, Annotations, Instance, Picture, stem_of
+from carmask.geometry import Size
+from carmask.images import picture_size
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a source may not say of itself.
+
+    Attributes:
+        photos: a folder with the photos, if they do not lie with the annotations.
+        size: (height, width) of all pictures, where neither the annotations nor photos tell it.
+        sizes: of single pictures, by their name without suffix, where that is so.
+        label: what the masks of formats without labels show.
+        doubtful: of an output folder of ``cut``, only what is marked for review.
+    """
+
+    photos: Path | None = None
+    size: Size | None = None
+    sizes: Mapping[str, Size] = field(default_factory=dict)
+    label: str = CAR
+    doubtful: bool = False
+
+    def find(self, *folders: Path) -> Photos:
+        """The photos of the folder named by the user, and of these, in this order."""
+        return Photos([*([self.photos] if self.photos else []), *folders])
+
+
+class Shape(NamedTuple):
+    """An instance before it is drawn.
+
+    Attributes:
+        label: what it is.
+        draw: makes the mask; raises DataError.
+        score: of the model that made it, or None.
+    """
+
+    label: str
+    draw: Callable[[], Mask]
+    score: float | None = None
+
+
+def drawn(shapes: Sequence[Shape], where: str) -> Callable[[], list[Instance]]:
+    """Shapes that are drawn when asked for: a ``Picture.load``.
+
+    A shape whose label is the background takes its pixels from those before it.
+
+    Args:
+        shapes: in the order they are drawn.
+        where: what they come from, for messages.
+    """
+    return partial(_drawn, tuple(shapes), where)
+
+
+def _drawn(shapes: Sequence[Shape], where: str) -> list[Instance]:
+    found: list[Instance] = []
+    for number, shape in enumerate(shapes, 1):
+        try:
+            mask = shape.draw()
+        except CarmaskError as error:
+            raise DataError(f"{where}: shape {number} ({shape.label}): {error}") from error
+        if shape.label in BACKGROUND:
+            found = [one._replace(mask=one.mask & ~mask) for one in found]
+        else:
+            found.append(Instance(shape.label, mask, shape.score))
+    return found
+
+
+@contextmanager
+def malformed(where: str) -> Iterator[None]:
+    """Turn what Python says of a file that has not the fields of its format into a DataError.
+
+    Args:
+        where: the file, and what in it.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        what = "a field is missing:" if isinstance(error, KeyError) else f"{type(error).__name__}:"
+        raise DataError(f"{where}: not as the format has it: {what} {error}") from error
+
+
+def score_of(value: object) -> float | None:
+    """A score as files have it, 0 to 1; None for anything else."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        return None
+    return float(value)
+
+
+def photo_size(name: str, photo: Path | None, options: ReadOptions) -> Size:
+    """The size of a picture whose annotations do not tell it.
+
+    Raises:
+        DataError: if there is no photo, and no size was named.
+        PhotoError: if the photo cannot be read.
+    """
+    if photo is not None:
+        return picture_size(photo)
+    if found := options.sizes.get(stem_of(name), options.size):
+        return found
+    raise DataError(f"{name}: its size is not known: name a folder with the photos, or the size of all pictures")
+
+
+def gathered(makers: Iterable[Callable[[], Picture]], annotations: Annotations) -> Annotations:
+    """Collect pictures; those that cannot be read become faults, and names that are there twice are refused.
+
+    Args:
+        makers: each makes a picture, or raises CarmaskError.
+        annotations: they are added to it.
+
+    Returns:
+        ``annotations``.
+    """
+    stems: dict[str, str] = {}
+    for make in makers:
+        try:
+            picture = make()
+        except CarmaskError as error:
+            annotations.faults.append(str(error))
+            continue
+        if picture.stem in stems:
+            before = stems[picture.stem]
+            told = (
+                "is there twice" if before == picture.name else f"and {before} differ in their suffix only; rename one"
+            )
+            annotations.faults.append(f"{picture.name} {told}")
+            continue
+        stems[picture.stem] = picture.name
+        annotations.pictures.append(picture)
+    return annotations

@@ -1,0 +1,44 @@
+"""Write the challenge's CSV of masks, ``img,rle_mask``; ``rle_table`` reads it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+from carmask.formats.rle_table import HEADER
+from carmask.images import replacing
+
+
+def write_rle_csv(file: Path, rows: Iterable[tuple[str, str]]) -> int:
+    """Write ``img,rle_mask`` rows as they come; the file is complete or absent.
+
+    Args:
+        file: where to; its folder must exist.
+        rows: image name and run-length text. What they raise goes through, and no file is written.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    count = -1  # the header
+    with replacing(file) as stream:
+        for line in format_rows(rows):
+            stream.write(line.encode())
+            count += 1
+    return count
+
+
+def format_rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """The lines of such a file, header first, each with its line end."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    for row in chain([HEADER], rows):
+        writer.writerow(row)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()

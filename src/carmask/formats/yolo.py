@@ -1,0 +1,207 @@
+"""YOLO segmentation: a text file for each photo, a line for each object (https://docs.ultralytics.com/datasets/segment/).
+
+A line has the label's number, from 0, and the corners of one polygon in fractions of the width and height. That loses
+pixels: an object has one line, so holes and components are joined to it by bridges; and Ultralytics' reader takes 1,000
+points of a line, so an outline with more corners is simplified to fewer, by as little as that takes. Corners are
+written at the centres of the outermost pixels: whoever rounds them down to whole pixels and fills the polygon with its
+edge, as Ultralytics does, gets the mask and the bridges between its components.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from carmask.arrays import Mask
+from carmask.errors import DataError
+from carmask.formats.photos import Photos
+from carmask.formats.picture import Annotations, Picture
+from carmask.formats.polygons import OUTSIDE, Points, fill_line, trace
+from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, photo_size
+from carmask.formats.sources import read_text
+from carmask.formats.writing import Loaded, WriteOptions
+from carmask.geometry import Size
+from carmask.images import make_folder, write_atomically
+
+FILES = ("data.yaml", "dataset.yaml", "data.yml")
+IMAGES, LABELS, SPLIT = "images", "labels", "train"
+#: Ultralytics keeps all corners of lines that have fewer than this, and takes so many points of any other.
+MAX_CORNERS = 1000
+_SPLITS = frozenset({"train", "val", "valid", "test", "Train", "Validation"})
+_ENTRY = re.compile(r"\s+(?:(?P<number>\d+)\s*:|-)\s*(?P<name>.+?)\s*")
+
+
+def read(path: Path, options: ReadOptions) -> Annotations:
+    """Read a YOLO data set for segmentation.
+
+    Args:
+        path: a folder with ``data.yaml`` and folders ``labels`` and ``images``, in any of the two orders in which they
+            and the splits lie in each other; or ``data.yaml`` itself.
+        options: where the photos lie, if elsewhere.
+
+    Raises:
+        DataError: if ``data.yaml`` names no labels, or there are no label files.
+    """
+    file = path if path.is_file() else next((path / name for name in FILES if (path / name).is_file()), path / FILES[0])
+    root = file.parent
+    names = read_names(file)
+    texts: dict[str, Path | None] = {stem: text for folder in _label_folders(root) for stem, text in _texts(folder)}
+    photos = options.find(*(folder for folder in sorted(root.rglob(IMAGES)) if folder.is_dir()))
+    for photo in photos.all():
+        texts.setdefault(_stem(photo, root), None)  # without a label file: nothing in it
+    if not texts:
+        raise DataError(f"{root}: no folder {LABELS} with a file for each photo")
+    found = Annotations([], names)
+    return gathered([_maker(stem, text, names, photos, options) for stem, text in sorted(texts.items())], found)
+
+
+def read_names(file: Path) -> tuple[str, ...]:
+    """The labels that ``data.yaml`` names, by number: as a list or a table, on one line or several.
+
+    Raises:
+        DataError: if it names none.
+    """
+    lines = read_text(file).splitlines()
+    for index, line in enumerate(lines):
+        if not line.startswith("names:"):
+            continue
+        rest = line.removeprefix("names:").split(" #")[0].strip()
+        if rest:
+            names = dict(enumerate(part.strip().strip("'\"") for part in rest.strip("[]{}").split(",")))
+            if rest.startswith("{"):
+                pairs = (name.partition(":") for name in names.values())
+                names = {int(number): name.strip().strip("'\"") for number, _, name in pairs}
+        else:
+            names = {}
+            for entry in lines[index + 1 :]:
+                match = _ENTRY.fullmatch(entry.split(" #")[0]) if entry.strip() else None
+                if match is None:
+                    break
+                names[len(names) if match["number"] is None else int(match["number"])] = _unquoted(match["name"])
+        if names and sorted(names) == list(range(len(names))):
+            return tuple(names[number] for number in range(len(names)))
+    raise DataError(f"{file}: names no labels, numbered from 0 ('names:')")
+
+
+def _unquoted(text: str) -> str:
+    if text.startswith('"'):
+        try:
+            return str(json.loads(text))
+        except ValueError:
+            return text.strip('"')
+    return text.strip("'")
+
+
+def _label_folders(root: Path) -> list[Path]:
+    return [folder for folder in sorted(root.rglob(LABELS)) if folder.is_dir()]
+
+
+def _texts(folder: Path) -> Iterator[tuple[str, Path]]:
+    for file in sorted(folder.rglob("*.txt")):
+        parts = file.relative_to(folder).with_suffix("").parts
+        yield "/".join(parts[1:] if len(parts) > 1 and parts[0] in _SPLITS else parts), file
+
+
+def _stem(photo: Path, root: Path) -> str:
+    parts = list(photo.with_suffix("").parts)
+    inside = parts[len(parts) - parts[::-1].index(IMAGES) :] if IMAGES in parts else parts[len(root.parts) :]
+    return "/".join(inside[1:] if len(inside) > 1 and inside[0] in _SPLITS else inside)
+
+
+def _maker(
+    stem: str, text: Path | None, names: Sequence[str], photos: Photos, options: ReadOptions
+) -> Callable[[], Picture]:
+    def make() -> Picture:
+        photo = photos.find_stem(stem)
+        size = photo_size(f"{stem}.jpg", photo, options)
+        shapes = [] if text is None else [_shape(text, *line, names, size) for line in enumerate_lines(text)]
+        return Picture(stem + (photo.suffix if photo else ".jpg"), size, drawn(shapes, str(text)), photo)
+
+    return make
+
+
+def enumerate_lines(file: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a label file that are not blank, with their numbers from 1."""
+    for number, line in enumerate(read_text(file).splitlines(), 1):
+        if line.strip():
+            yield number, line
+
+
+def _shape(file: Path, number: int, line: str, names: Sequence[str], size: Size) -> Shape:
+    where = f"{file}: line {number}"
+    words = line.split()
+    if len(words) == 5:
+        raise DataError(f"{where}: a box, not a polygon")
+    if len(words) < 7 or len(words) % 2 == 0:
+        raise DataError(f"{where}: {len(words)} numbers; a label and x, y of three corners or more are an odd number")
+    try:
+        label, corners = int(words[0]), np.array(words[1:], np.float64).reshape(-1, 2)
+    except ValueError as error:
+        raise DataError(f"{where}: not numbers") from error
+    if not 0 <= label < len(names):
+        raise DataError(f"{where}: the label {label} is none of the {len(names)} of {FILES[0]}")
+    scaled = corners * (size[1], size[0])
+    # Written so that NaN fails.
+    if not ((scaled >= -OUTSIDE) & (scaled <= np.array([size[1], size[0]]) + OUTSIDE)).all():
+        raise DataError(f"{where}: a corner lies outside the picture; they are fractions of its width and height")
+    points = np.clip(np.floor(scaled), 0, (size[1] - 1, size[0] - 1)).astype(np.int32)
+    return Shape(names[label], partial(fill_line, points, size))
+
+
+def write(out: Path, pictures: Iterable[Loaded], names: Sequence[str], _: WriteOptions) -> None:
+    """Write ``labels/train/NAME.txt`` and ``data.yaml``.
+
+    Args:
+        out: the data set's folder.
+        pictures: taken one at a time.
+        names: of the labels.
+        _: no option is of effect here.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    number = {name: index for index, name in enumerate(names)}
+    make_folder(out / LABELS / SPLIT)
+    for picture in pictures:
+        lines = [_line(number[one.label], outline(one.mask), picture.size) for one in picture.instances]
+        target = out / LABELS / SPLIT / f"{picture.stem}.txt"
+        make_folder(target.parent)
+        write_atomically(target, "".join(lines).encode())
+    write_atomically(out / FILES[0], data_yaml(number).encode())
+
+
+def outline(mask: Mask) -> Points:
+    """The line that an object is written as: ``trace``, simplified if it has too many corners.
+
+    Args:
+        mask: bool (height, width), with a pixel.
+
+    Returns:
+        int32 (points, 2): columns and rows of pixels; fewer than 1,000.
+    """
+    line = trace(mask)
+    tolerance = 0.5
+    while len(line) >= MAX_CORNERS:
+        line = cv2.approxPolyDP(line, tolerance, True)[:, 0].astype(np.int32)
+        tolerance *= 1.25
+    return line
+
+
+def data_yaml(number: Mapping[str, int]) -> str:
+    """The text of ``data.yaml``. One split is training and validation alike: carmask splits by car, not here."""
+    lines = ["path: .", f"train: {IMAGES}/{SPLIT}", f"val: {IMAGES}/{SPLIT}", "names:"]
+    lines += [f"  {index}: {json.dumps(name, ensure_ascii=False)}" for name, index in number.items()]
+    return "\n".join([*lines, ""])
+
+
+def _line(label: int, points: Points, size: Size) -> str:
+    # A pixel's centre: to be rounded down to the pixel, whatever the last digit does.
+    fractions = (points + 0.5) / (size[1], size[0])
+    digits = len(str(max(size))) + 2
+    return f"{label} " + " ".join([f"{value:.{digits}f}" for value in fractions.ravel().tolist()]) + "\n"

@@ -1,0 +1,305 @@
+"""What annotation tools write: chosen annotations, polygons, order, names of uploads, and the output of cut."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carmask.errors import DataError
+from carmask.formats.convert import convert
+from carmask.formats.label_studio_rle import encode
+from carmask.formats.photos import Photos, address_name
+from carmask.formats.picture import from_masks
+from carmask.formats.reading import ReadOptions
+from carmask.formats.table import detect, read_annotations
+from carmask.formats.writing import WriteOptions
+from carmask.images import encode_stencil, write_mask
+from tests.formats.masks import cars, drawn_mask
+
+MASK = drawn_mask("blobs", (20, 30), 1)
+OTHER = drawn_mask("frame", (20, 30), 1)
+
+
+def region(mask, index="r", label="car", **changes):
+    value = {"format": "rle", "rle": list(encode(mask)), "brushlabels": [label]}
+    fields = {"id": index, "type": "brushlabels", "original_width": 30, "original_height": 20, "value": value}
+    return fields | changes
+
+
+def tasks(tmp_path, *found, photos=True):
+    if photos:
+        Image.new("RGB", (30, 20)).save(tmp_path / "a b.jpg")
+    (tmp_path / "export.json").write_text(json.dumps(list(found)))
+    return read_annotations(tmp_path / "export.json").strict()
+
+
+def test_label_studio_s_last_word_counts(tmp_path):
+    """Ground truth before others, cancelled ones not at all, the newest of the rest; predictions only without."""
+    data = {"image": "/data/local-files/?d=photos/a%20b.jpg"}
+    old = {"result": [region(OTHER)], "updated_at": "2026-01-01T00:00:00Z"}
+    new = {"result": [region(MASK)], "updated_at": "2026-01-02T00:00:00Z"}
+    gone = {"result": [region(OTHER)], "updated_at": "2026-01-03T00:00:00Z", "was_cancelled": True}
+    guess = {"result": [region(OTHER, score=0.9)], "score": 0.4, "model_version": "m 1"}
+    found = tasks(tmp_path, {"data": data, "annotations": [gone, new, old], "predictions": [guess]})
+    (picture,) = found.pictures
+    assert picture.name == "a b.jpg"
+    assert picture.photo == tmp_path / "a b.jpg"
+    assert found.model == ""
+    assert [(one.label, one.score) for one in picture.instances()] == [("car", None)]
+    assert np.array_equal(picture.mask(), MASK)
+    truth = {**old, "ground_truth": True}
+    assert np.array_equal(tasks(tmp_path, {"data": data, "annotations": [new, truth]}).pictures[0].mask(), OTHER)
+    found = tasks(tmp_path, {"data": data, "annotations": [gone], "predictions": [guess]})
+    assert found.model == "m 1"
+    assert [one.score for one in found.pictures[0].instances()] == [0.9]
+
+
+def test_label_studio_s_other_shapes(tmp_path):
+    """Polygons and boxes are in percent; bitmaps are opaque where the mask is; a brush may have its label beside it."""
+    square = {"points": [[10, 10], [50, 10], [50, 60], [10, 60]], "polygonlabels": ["door"]}
+    box = {"x": 50, "y": 50, "width": 50, "height": 50, "rotation": 0, "rectanglelabels": ["wheel"]}
+    url = "data:image/png;base64," + base64.b64encode(encode_stencil(MASK)).decode()
+    bitmap = {"imageDataURL": url, "bitmasklabels": ["glass"]}
+    brush = {"format": "rle", "rle": list(encode(OTHER))}
+    size = {"original_width": 30, "original_height": 20}
+    result = [
+        {"id": "1", "type": "polygonlabels", "value": square, **size},
+        {"id": "2", "type": "rectanglelabels", "value": box, **size},
+        {"id": "3", "type": "bitmasklabels", "value": bitmap, **size},
+        {"id": "4", "type": "brush", "value": brush, **size},
+        {"id": "4", "type": "labels", "value": {"labels": ["frame"]}, **size},
+        {"id": "5", "type": "choices", "value": {"choices": ["good"]}},
+    ]
+    found = tasks(tmp_path, {"data": {"image": "https://host/a%20b.jpg"}, "annotations": [{"result": result}]})
+    masks = {one.label: one.mask for one in found.pictures[0].instances()}
+    assert list(masks) == ["door", "wheel", "glass", "frame"]
+    door = np.zeros((20, 30), np.bool_)
+    door[2:12, 3:15] = True
+    assert np.array_equal(masks["door"], door)
+    wheel = np.zeros((20, 30), np.bool_)
+    wheel[10:, 15:] = True
+    assert np.array_equal(masks["wheel"], wheel)
+    assert np.array_equal(masks["glass"], MASK)
+    assert np.array_equal(masks["frame"], OTHER)
+    assert found.notes == ["1 regions of kind choices were passed over"]
+
+
+def test_an_annotation_from_label_studio_s_storage(tmp_path):
+    """One file an annotation, with its task inside."""
+    one = {"id": 3, "result": [region(MASK)], "task": {"id": 5, "data": {"image": "a b.jpg"}, "predictions": []}}
+    (tmp_path / "5.json").write_text(json.dumps(one))
+    assert detect(tmp_path) == "label-studio"
+    assert np.array_equal(read_annotations(tmp_path).strict().pictures[0].mask(), MASK)
+
+
+@pytest.mark.parametrize("tag", ["brush", "bitmask"])
+def test_label_studio_s_tasks(tmp_path, tag):
+    source = cars(MASK, OTHER, score=0.75)
+    convert(source, tmp_path / "out", "label-studio", options=WriteOptions("default 4", tag, "http://photos/"))
+    content = json.loads((tmp_path / "out" / "tasks.json").read_text())
+    assert [one["data"]["image"] for one in content] == ["http://photos/car%200.jpg", "http://photos/car%201.jpg"]
+    predictions = [one["predictions"][0] for one in content]
+    assert all(one["model_version"] == "default 4" and one["score"] == 0.75 for one in predictions)
+    regions = [region for one in predictions for region in one["result"]]
+    assert len({one["id"] for one in regions}) == 2
+    assert all((one["original_width"], one["original_height"]) == (30, 20) for one in regions)
+    name = {"brush": "BrushLabels", "bitmask": "BitmaskLabels"}[tag]
+    assert all(one["type"] == name.lower() and one["value"][name.lower()] == ["car"] for one in regions)
+    text = (tmp_path / "out" / "label_config.xml").read_text()
+    assert f'<{name} name="label" toName="image">' in text
+    assert '<Label value="car"' in text
+
+
+def test_cvat_draws_in_its_order(tmp_path):
+    (tmp_path / "annotations.xml").write_text(
+        "<annotations><meta><job><labels><label><name>car</name></label><label><name>door</name></label></labels></job>"
+        '</meta><image id="0" name="sub/a.jpg" width="30" height="20">'
+        '<polygon label="door" points="2,2;12,2;12,12;2,12" z_order="1"/>'
+        '<mask label="car" rle="0, 600" left="0" top="0" width="30" height="20" z_order="0">'
+        '<attribute name="confidence">0.5</attribute></mask>'
+        '<ellipse label="door" cx="20" cy="10" rx="5" ry="5" z_order="2"/>'
+        '<polyline label="car" points="1,1;2,2"/></image></annotations>'
+    )
+    found = read_annotations(tmp_path).strict()
+    labels = found.pictures[0].labels(found.names)
+    assert found.pictures[0].name == "sub/a.jpg"
+    assert labels[5, 5] == 2  # the door lies on top, though it stands first
+    assert labels[15, 2] == 1
+    assert (labels[:, 14:26] == 2).sum() == pytest.approx(np.pi * 25, abs=4)
+    assert [one.score for one in found.pictures[0].instances()] == [0.5, None, None]
+    assert found.notes == ["annotations.xml: 1 shapes without an area (lines, points) were passed over"]
+
+
+def test_cvat_masks_begin_with_zeros_in_their_tight_box(tmp_path):
+    mask = np.zeros((20, 30), np.bool_)
+    mask[3:5, 4:7] = [[True, False, True], [True, True, True]]
+    convert(cars(mask), tmp_path / "out", "cvat")
+    text = (tmp_path / "out" / "annotations.xml").read_text()
+    assert 'rle="0, 1, 1, 4" left="4" top="3" width="3" height="2" z_order="0"' in text
+    assert json.loads((tmp_path / "out" / "labels.json").read_text())[0]["name"] == "car"
+
+
+def test_labelme_draws_polygons_as_labelme_does(tmp_path):
+    """With their outline; shapes of a group are one; background takes away. labelme's shape_to_mask is Pillow's."""
+    from PIL import ImageDraw
+
+    points = [[3.2, 2.7], [25.1, 4.4], [18.0, 17.3], [5.5, 12.1]]
+    shapes = [
+        {"label": "car", "points": points, "shape_type": "polygon", "group_id": 1},
+        {"label": "car", "points": [[26, 1], [28, 3]], "shape_type": "rectangle", "group_id": 1},
+        {"label": "_background_", "points": [[10, 8], [12, 10]], "shape_type": "rectangle"},
+        {"label": "car", "points": [[1, 1]], "shape_type": "point"},
+    ]
+    content = {
+        "shapes": shapes,
+        "imagePath": "..\\photos\\a.jpg",
+        "imageHeight": 20,
+        "imageWidth": 30,
+        "imageData": None,
+    }
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "ann" / "a.json").write_text(json.dumps(content))
+    Image.new("RGB", (30, 20)).save(tmp_path / "images" / "a.jpg")
+    found = read_annotations(tmp_path / "ann").strict()
+    (instance,) = found.pictures[0].instances()
+    image = Image.new("1", (30, 20))
+    draw = ImageDraw.Draw(image)
+    draw.polygon([tuple(point) for point in points], outline=1, fill=1)
+    draw.rectangle([26, 1, 28, 3], outline=1, fill=1)
+    draw.rectangle([10, 8, 12, 10], outline=0, fill=0)
+    assert np.array_equal(instance.mask, np.asarray(image))
+    assert found.names == ("car",)
+    assert found.pictures[0].photo == tmp_path / "images" / "a.jpg"
+    assert found.notes == ["1 shapes of the type point were passed over"]
+
+
+def test_voc_s_void_is_neither(tmp_path):
+    convert(cars(MASK), tmp_path / "out", "voc")
+    file = tmp_path / "out" / "SegmentationClass" / "car 0.png"
+    for mode in ("P", "RGB"):
+        with Image.open(file) as image:
+            indices, palette = np.array(image), image.getpalette()
+        indices[MASK] = 1
+        indices[0], indices[1] = 255, 0
+        image = Image.fromarray(indices, "P")
+        image.putpalette(palette)
+        (image if mode == "P" else image.convert("RGB")).save(file.with_name("x.png"))
+        (tmp_path / "out" / "SegmentationObject" / "x.png").unlink(missing_ok=True)
+        found = {one.stem: one for one in read_annotations(tmp_path / "out").pictures}
+        expected = MASK.copy()
+        expected[:2] = False
+        assert np.array_equal(found["x"].mask(), expected)
+
+
+@pytest.fixture
+def cut(tmp_path):
+    """An output folder of cut: masks, a cut-out alone, a failure, a correction; photos elsewhere."""
+    out, photos = tmp_path / "out", tmp_path / "photos"
+    (out / "sub").mkdir(parents=True)
+    (photos / "sub").mkdir(parents=True)
+    for name in ("a", "sub/b", "c", "d"):
+        Image.new("RGB", (30, 20)).save(photos / f"{name}.jpg")
+    write_mask(out / "a_mask.png", MASK)
+    write_mask(out / "sub" / "b_mask.png", MASK)
+    rgba = np.zeros((20, 30, 4), np.uint8)
+    rgba[..., 3] = np.where(OTHER, 255, 127)
+    Image.fromarray(rgba).save(out / "c.png")
+    rows = [
+        "photo,status,reason,confidence,area,seconds,expected_error_px,review",
+        f"{photos}/a.jpg,done,,0.9912,0.3,0.1,0.5,",
+        f"{photos}/sub/b.jpg,done,,0.6,0.3,0.1,0.5,yes",
+        "moved/c.jpg,done,,0.7,0.3,0.1,0.5,yes",
+        "moved/d.jpg,failed,damaged,,,0.1,,",
+        "moved/e.jpg,done,,0.9,0.3,0.1,0.5,",
+    ]
+    (out / "report.csv").write_text("\n".join(rows) + "\n")
+    return out
+
+
+def test_the_output_of_cut_becomes_predictions(cut, tmp_path):
+    assert detect(cut) == "cut"
+    found = read_annotations(cut, ReadOptions(photos=tmp_path / "photos")).strict()
+    assert [picture.name for picture in found.pictures] == ["a.jpg", "sub/b.jpg", "c.jpg"]
+    assert [one.score for picture in found.pictures for one in picture.instances()] == [0.9912, 0.6, 0.7]
+    assert all(picture.photo is not None for picture in found.pictures)
+    assert np.array_equal(found.pictures[2].mask(), OTHER)
+    assert found.model == "carmask"
+    assert found.notes == [f"1 photos of report.csv have no mask or cut-out in {cut}"]
+    done = convert(found, tmp_path / "tasks", "label-studio")
+    assert done.changed == 0
+    content = json.loads((tmp_path / "tasks" / "tasks.json").read_text())
+    assert [one["predictions"][0]["score"] for one in content] == [0.9912, 0.6, 0.7]
+
+
+def test_only_those_to_review(cut):
+    found = read_annotations(cut, ReadOptions(doubtful=True)).strict()
+    assert [picture.name for picture in found.pictures] == ["sub/b.jpg", "c.jpg"]
+
+
+def test_corrections_take_the_place_of_masks(cut):
+    (cut / "corrections" / "sub").mkdir(parents=True)
+    write_mask(cut / "corrections" / "sub" / "b.png", OTHER)
+    found = read_annotations(cut).strict()
+    (one,) = found.pictures[1].instances()
+    assert np.array_equal(one.mask, OTHER)
+    assert one.score is None
+    assert detect(cut / "corrections") == "folders"
+    (picture,) = read_annotations(cut / "corrections").pictures
+    assert picture.name == "sub/b.jpg"
+
+
+def test_an_output_of_cut_without_masks(cut):
+    for file in cut.rglob("*.png"):
+        file.unlink()
+    with pytest.raises(DataError, match="no masks in it; cut again with mask"):
+        read_annotations(cut)
+
+
+def test_a_submission_needs_sizes(tmp_path):
+    (tmp_path / "s.csv").write_text("img,rle_mask\na.jpg,1 3\nb.jpg,\nc.jpg,599 3\n")
+    assert detect(tmp_path / "s.csv") == "carvana"
+    with pytest.raises(DataError, match=r"its size is not known: name a folder with the photos.*\(and 2 more\)"):
+        read_annotations(tmp_path / "s.csv").strict()
+    found = read_annotations(tmp_path / "s.csv", ReadOptions(size=(20, 30))).strict()
+    assert found.pictures[0].mask().sum() == 3
+    assert not found.pictures[1].mask().any()
+    with pytest.raises(DataError, match=r"s.csv: line 4: c.jpg: run 1 \(599 3\) ends at pixel 601"):
+        found.pictures[2].mask()
+    done = convert(found, tmp_path / "out", "coco")
+    assert (done.pictures, len(done.faults)) == (2, 1)
+
+
+def test_photos_are_found_by_what_tools_make_of_their_names(tmp_path):
+    for name in ("a b.jpg", "sub/c.png", "other/c.png", "Ü.jpg", "0123abcd-d.jpg", "e.webp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (2, 2)).save(tmp_path / name)
+    photos = Photos([tmp_path])
+    for told, wanted in {
+        "a b.jpg": "a b.jpg",
+        "/data/upload/3/0123abcd-a_b.jpg": None,
+        "/data/upload/3/89abcdef-a%20b.jpg": "a b.jpg",
+        "/data/local-files/?d=some/where/a%20b.jpg": "a b.jpg",
+        "https://host/x/a%20b.jpg?token=1": "a b.jpg",
+        "D:\\cars\\sub\\c.png": "sub/c.png",
+        "c.png": None,  # there are two
+        "U\u0308.jpg": "Ü.jpg",  # the same letter, written as two
+        "0123abcd-d.jpg": "0123abcd-d.jpg",
+        "e.jpg": "e.webp",
+        "f.jpg": None,
+    }.items():
+        assert photos.find(told) == (None if wanted is None else tmp_path / wanted), told
+    assert len(photos) == 6
+    assert address_name("/data/upload/3/89abcdef-a%20b.jpg") == "a b.jpg"
+
+
+def test_masks_at_hand_are_the_seam_for_other_programs(tmp_path):
+    found = from_masks([("a.jpg", (20, 30), MASK, 0.5), ("b.jpg", (20, 30), OTHER, None)], model="mine")
+    assert [one.score for picture in found.pictures for one in picture.instances()] == [0.5, None]
+    assert convert(found, tmp_path / "out", "cvat").changed == 0
+    with pytest.raises(DataError, match="EXIF"):
+        from_masks([("a.jpg", (30, 20), MASK, None)])
