@@ -50,5 +50,5 @@ def test_what_is_refused(labelled):
     with pytest.raises(PhotoError, match="not an index PNG"):
         read_data(labelled)[0][1].read_mask()
     (labelled / "labels" / "van_01.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"van_01\.png: not an image that can be read"):
-        read_data(labelled)
+    with pytest.raises(PhotoError, match=r"van_01\.png: not an image that can be read"):
+        read_data(labelled)[0][1].read_mask()

@@ -13,9 +13,9 @@ from carmask.errors import DataError
 from carmask.formats.index_png import mask_files, without_mask
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Instance, Picture, union
-from carmask.formats.reading import ReadOptions, gathered
+from carmask.formats.reading import ReadOptions, file_size, gathered
 from carmask.formats.writing import Loaded, WriteOptions
-from carmask.images import make_folder, mask_size, read_mask, write_mask
+from carmask.images import make_folder, read_mask, write_mask
 
 MASKS = "masks"
 #: What folders of photos and of masks are called, the likeliest first.
@@ -67,7 +67,7 @@ def mask_picture(
     def make() -> Picture:
         photo = photos.find_stem(stem)
         name = stem + (photo.suffix if photo else ".jpg")
-        return Picture(name, mask_size(file), partial(mask_instance, file, label, score), photo, (file,))
+        return Picture(name, file_size(file, photo), partial(mask_instance, file, label, score), photo, (file,))
 
     return make
 

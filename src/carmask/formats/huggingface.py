@@ -18,10 +18,10 @@ from carmask.errors import DataError
 from carmask.formats.labels import palette, read_labels
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Instance, Picture, index_picture, split_labels
-from carmask.formats.reading import ReadOptions, gathered, malformed, score_of
+from carmask.formats.reading import ReadOptions, file_size, gathered, malformed, score_of
 from carmask.formats.sources import clean_name, read_text
 from carmask.formats.writing import Loaded, WriteOptions, compact
-from carmask.images import encode_indexed, make_folder, mask_size, read_mask, replacing, write_atomically
+from carmask.images import encode_indexed, make_folder, read_mask, replacing, write_atomically
 
 FILE, TABLE = "metadata.jsonl", "metadata.csv"
 IMAGES, MASKS = "images", "masks"
@@ -114,7 +114,8 @@ def _maker(
         labels, score = _labels(row), score_of(row.get("score"))
         name = path.removeprefix(f"{IMAGES}/")
         load = partial(_instances, mask, labels if names else None, options.label, score)
-        return Picture(name, mask_size(mask), load, photos.find(path), (mask,))
+        photo = photos.find(path)
+        return Picture(name, file_size(mask, photo), load, photo, (mask,))
 
     return make
 

@@ -15,9 +15,9 @@ from carmask.formats.labels import read_labels, write_labels
 from carmask.formats.listing import photo_stem
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Instance, Picture, index_picture, split_labels
-from carmask.formats.reading import ReadOptions, gathered
+from carmask.formats.reading import ReadOptions, file_size, gathered
 from carmask.formats.writing import Loaded, WriteOptions
-from carmask.images import make_folder, mask_size, search_photos
+from carmask.images import make_folder, search_photos
 
 LABELS = "labels"
 
@@ -76,7 +76,7 @@ def _maker(
     def make() -> Picture:
         photo = photos.find_stem(stem)
         load = partial(_instances, file, classes, names)
-        return Picture(stem + (photo.suffix if photo else ".jpg"), mask_size(file), load, photo, (file,))
+        return Picture(stem + (photo.suffix if photo else ".jpg"), file_size(file, photo), load, photo, (file,))
 
     return make
 

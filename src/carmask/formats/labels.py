@@ -9,11 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from carmask.arrays import Photo
 from carmask.errors import PhotoError
-from carmask.images import encode_indexed, write_atomically
+from carmask.images import decode, encode_indexed, stored_values, write_atomically
 
 #: uint8 (height, width): 0 background, others count classes from 1.
 Labels = NDArray[np.uint8]
@@ -63,23 +62,22 @@ def write_labels(path: Path, labels: Labels) -> None:
 
 
 def read_labels(path: Path) -> Labels:
-    """Read an index PNG, with a palette or in grey: the values are the labels.
+    """Read a picture of labels, such as an index PNG: the values are the labels, upright.
+
+    Args:
+        path: with a palette, in grey, or with one bit a pixel.
 
     Returns:
         uint8 (height, width).
 
     Raises:
-        PhotoError: if it cannot be read, or its pixels are not one byte each.
+        PhotoError: if it cannot be read, or its pixels are not one byte each, or a bit.
     """
-    try:
-        with Image.open(path) as image:
-            if image.mode not in {"P", "L"}:
-                raise PhotoError(f"{path}: not an index PNG (its mode is {image.mode}); save it with one byte a pixel")
-            return np.asarray(image, np.uint8)
-    except UnidentifiedImageError as error:
-        raise PhotoError(f"{path}: not an image that can be read") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise PhotoError(f"{path}: cannot be read: {error}") from error
+    labels = decode(path, stored_values)
+    if labels.ndim != 2 or labels.dtype not in {np.dtype(np.uint8), np.dtype(np.bool_)}:
+        told = f"{labels.shape[-1]} channels" if labels.ndim == 3 else str(labels.dtype)
+        raise PhotoError(f"{path}: not an index PNG ({told}); save it with one byte a pixel")
+    return (labels.view(np.uint8) > 0).view(np.uint8) if labels.dtype == np.bool_ else np.asarray(labels, np.uint8)
 
 
 def paint(photo: Photo, labels: Labels, *, strength: float = 0.5) -> Photo:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from carmask.arrays import Mask
-from carmask.errors import CarmaskError, DataError
+from carmask.errors import CarmaskError, DataError, PhotoError
 from carmask.formats.classes import BACKGROUND
 from carmask.formats.photos import Photos
 from carmask.formats.picture import CAR, Annotations, Instance, Picture, stem_of
 from carmask.geometry import Size
-from carmask.images import picture_size
+from carmask.images import mask_size, picture_size
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,22 @@ def photo_size(name: str, photo: Path | None, options: ReadOptions) -> Size:
     if found := options.sizes.get(stem_of(name), options.size):
         return found
     raise DataError(f"{name}: its size is not known: name a folder with the photos, or the size of all pictures")
+
+
+def file_size(file: Path, photo: Path | None) -> Size:
+    """The size of a picture whose masks are a file of their own.
+
+    A file that cannot be read fails when its masks are asked for, like any other picture; so the photo's size will do.
+
+    Raises:
+        PhotoError: if neither the file nor a photo can be read.
+    """
+    try:
+        return mask_size(file)
+    except PhotoError:
+        if photo is None:
+            raise
+        return picture_size(photo)
 
 
 def gathered(makers: Iterable[Callable[[], Picture]], annotations: Annotations) -> Annotations:

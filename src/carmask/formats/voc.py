@@ -21,11 +21,11 @@ from carmask.formats.classes import BACKGROUND
 from carmask.formats.labels import occurring
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Instance, Picture, index_picture, size_fault
-from carmask.formats.reading import ReadOptions, gathered, photo_size
+from carmask.formats.reading import ReadOptions, file_size, gathered, photo_size
 from carmask.formats.sources import clean_name, read_text
 from carmask.formats.writing import Loaded, WriteOptions
 from carmask.geometry import Size
-from carmask.images import encode_indexed, make_folder, mask_size, write_atomically
+from carmask.images import encode_indexed, make_folder, write_atomically
 
 CLASSES, OBJECTS, LABELMAP, SETS = "SegmentationClass", "SegmentationObject", "labelmap.txt", "ImageSets/Segmentation"
 #: The index of pixels that are neither a label nor background.
@@ -129,7 +129,7 @@ def _maker(
         suffix = photo.suffix if photo else ".jpg"
         classes, objects = (path / folder / f"{stem}.png" for folder in (CLASSES, OBJECTS))
         # One that is listed and has no masks is a picture without anything in it.
-        size = mask_size(classes) if classes.is_file() else photo_size(f"{stem}.jpg", photo, options)
+        size = file_size(classes, photo) if classes.is_file() else photo_size(f"{stem}.jpg", photo, options)
 
         load = partial(_instances, classes, objects, names, table, size)
         return Picture(stem + suffix, size, load, photo, tuple(one for one in (classes, objects) if one.is_file()))
