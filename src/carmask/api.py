@@ -200,14 +200,16 @@ class Cutter:
         reduced, parts = reduce_for(self._network, whole), None
         if style.glass is not None:
             parts = predict_parts(self._network, reduced)
-        return CutPhoto(
+        cut = CutPhoto(
             whole,
             predict_reduced(self._network, reduced) if parts is None else parts.car,
             threshold=self._network.info.threshold,
             style=style,
             background=background,
             glass=None if parts is None else parts.glass,
-        ).picture
+        )
+        del whole  # ``cut`` lets go of it when it has no more use for it
+        return cut.picture
 
     def _reduced(self, photo: PhotoLike) -> ReducedPhoto:
         """The photo at the size that the network makes use of."""

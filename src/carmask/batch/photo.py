@@ -72,9 +72,13 @@ class CutPhoto:
     def layers(self) -> Layers:
         """What the picture is put together from."""
         probability = self._found.probability_map.whole()
-        return make_layers(
+        layers = make_layers(
             self.photo.pixels, self.mask, probability, self._style, threshold=self._threshold, glass=self._glass
         )
+        if self._background is None:
+            # Nothing is drawn of the photo any more: of large ones, the pixels are a sixth of the memory.
+            self._photo = self.photo._replace(pixels=layers.foreground)
+        return layers
 
     @cached_property
     def picture(self) -> NDArray[np.uint8]:

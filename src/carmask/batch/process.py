@@ -158,6 +158,7 @@ class PhotoCutter:
                 glass=None if parts is None else parts.glass,
                 series=lambda size: self._series.find(job.series, size),
             )
+            del whole  # ``cut`` lets go of it when it has no more use for it
             files = spec.encode(cut)
             for output, file in zip(job.outputs, files, strict=True):
                 self._storage.write(output, file)
