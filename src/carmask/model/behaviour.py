@@ -33,9 +33,11 @@ class CropSettings(BaseModel):
 
 
 class ConfirmationSettings(BaseModel):
-    """Which components the localisation stage must confirm (``suppress_unconfirmed``).
+    """What the localisation stage must confirm (``suppress_unconfirmed``).
 
     Attributes:
+        components: whether components are removed that it does not confirm.
+        car: whether there is no car where it finds none; else the segmentation stage is given the whole photo then.
         probability: a pixel is unconfirmed if localisation gives it less than this ...
         distance: ... within this many of localisation's pixels.
         thickness: components thinner than this, in pixels of the segmentation stage, need no confirmation: aerials are
@@ -44,6 +46,8 @@ class ConfirmationSettings(BaseModel):
 
     model_config = _FROZEN
 
+    components: bool = True
+    car: bool = False
     probability: float = Field(0.3, ge=0, le=1)
     distance: int = Field(2, ge=0)
     thickness: int = Field(5, ge=1)

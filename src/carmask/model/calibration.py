@@ -23,6 +23,9 @@ class ConfidenceFeatures(NamedTuple):
         area: log of the car's area over the photo's.
         cut: fraction of the frame's four sides that is car.
         sides: how many of the frame's four sides the car reaches.
+        disagreement: log of 1 - Dice of the localisation stage's probabilities and the segmentation stage's; 0 for
+            models without a localisation network of its own.
+        unsure: log of the localisation stage's uncertainty, ``sum(min(p, 1 - p))`` over ``sum(p)``; 0 likewise.
     """
 
     width: float
@@ -35,6 +38,12 @@ class ConfidenceFeatures(NamedTuple):
     area: float
     cut: float
     sides: float
+    disagreement: float = 0.0
+    unsure: float = 0.0
+
+
+#: Those that models without a localisation network of its own are fitted to.
+SEGMENTATION_FEATURES = ConfidenceFeatures._fields[:10]
 
 
 _OLD_NAMES = {"doubt": "uncertainty", "pieces": "components"}
@@ -90,7 +99,7 @@ class Calibration(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> Calibration:
         count = len(self.features)
-        if self.features != ConfidenceFeatures._fields:
+        if self.features not in (SEGMENTATION_FEATURES, ConfidenceFeatures._fields):
             raise ValueError(f"fitted to other features than this version measures: {', '.join(self.features)}")
         lengths = (self.centre, self.scale, self.error.weights, self.loss.weights, self.strange.weights)
         if any(len(values) != count for values in lengths):
@@ -99,7 +108,7 @@ class Calibration(BaseModel):
 
     def estimate(self, features: ConfidenceFeatures) -> Judgement:
         """What the features of a photo mean."""
-        place = zip(features, self.centre, self.scale, strict=True)
+        place = zip((getattr(features, name) for name in self.features), self.centre, self.scale, strict=True)
         values = tuple(compress((feature - centre) / scale) for feature, centre, scale in place)
         dice = 1.0 - min(1.0, math.exp(self.loss(values)))
         strange = 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, self.strange(values)))))

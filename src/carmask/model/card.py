@@ -91,7 +91,9 @@ def _stages(info: ModelInfo) -> str:
     if info.localisation_size is None:
         return "segmentation of the whole photo"
     height, width = info.localisation_size
-    return f"localisation in the whole photo at {width}x{height}, segmentation of the crop around the car"
+    by = "" if info.localisation is None else f" by `{info.localisation.network}`"
+    guided = ", guided by localisation's map" if info.guided else ""
+    return f"localisation in the whole photo at {width}x{height}{by}, segmentation of the crop around the car{guided}"
 
 
 def _output(info: ModelInfo) -> str:

@@ -36,11 +36,31 @@ class ExtraData(BaseModel):
     validation_cars: tuple[str, ...]
 
 
+class Localisation(BaseModel):
+    """A localisation network of its own in the model file: it finds the car in the whole photo.
+
+    Attributes:
+        network: name in the table of networks.
+        normalisation: what its graph does to values of 0 to 255 first, for the reader.
+        threshold: its probabilities at or above it are car; they decide which crop the segmentation stage is given.
+        guides: its map is an input of the segmentation network.
+        training_data: what it was trained on, for the reader.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: str
+    normalisation: str
+    threshold: float = Field(0.5, gt=0, lt=1)
+    guides: bool = True
+    training_data: str = ""
+
+
 class ModelInfo(BaseModel):
     """What a model file says of itself.
 
     Attributes:
-        format: version of this description.
+        format: version of this description: 2 where there is a localisation network of its own, else 1.
         name: the model's name.
         version: the model's own version.
         network: name in the table of networks.
@@ -52,6 +72,7 @@ class ModelInfo(BaseModel):
         localisation_size: (height, width) of the localisation stage's input, the whole photo: the input of the
             segmentation stage is then the crop that holds the car (``carmask.prediction.stages``). None for one stage,
             on the whole photo.
+        localisation: the network of that stage, if it is one of its own; else the same network is both stages.
         trained_in: the arithmetic of the training's convolutions. Depthwise weights of a model trained in bfloat16 are
             rounded to it in the file, for that is what the training saw: docs/decisions/0018-precision.md.
         normalisation: what the graph does to values of 0 to 255 first, for the reader.
@@ -72,7 +93,7 @@ class ModelInfo(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 1
     name: str
     version: str
     network: str
@@ -81,6 +102,7 @@ class ModelInfo(BaseModel):
     width: int = Field(gt=0)
     stretch: bool = False
     localisation_size: Size | None = None
+    localisation: Localisation | None = None
     trained_in: Literal["float32", "bfloat16", "float16"] = "float32"
     normalisation: str
     threshold: float = Field(gt=0, lt=1)
@@ -109,10 +131,28 @@ class ModelInfo(BaseModel):
         # Files of the first version hold an empty list.
         return value or None
 
+    @model_validator(mode="after")
+    def _fits(self) -> ModelInfo:
+        if (self.localisation is not None) != (self.format == 2):
+            raise ValueError("format 2 is for files with a localisation network of its own, and for no others")
+        if self.localisation is not None and self.localisation_size is None:
+            raise ValueError("a localisation network needs localisation_size")
+        return self
+
     @property
     def size(self) -> Size:
         """(height, width) of the input."""
         return self.height, self.width
+
+    @property
+    def guided(self) -> bool:
+        """Whether the segmentation network takes the localisation stage's map beside the photo."""
+        return self.localisation is not None and self.localisation.guides
+
+    @property
+    def localisation_threshold(self) -> float:
+        """Probabilities of the localisation stage at or above it are car."""
+        return self.threshold if self.localisation is None else self.localisation.threshold
 
     @property
     def parts(self) -> bool:

@@ -15,9 +15,10 @@ it and stay in floats: docs/decisions/0016-8-bits.md
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from carmask.arrays import Photo
 from carmask.model.engine import openvino
@@ -34,12 +35,13 @@ _FIRST = 3
 _LEVELS, _WEIGHT_LEVELS = 256, 255
 
 
-def measure_ranges(model: openvino.Model, photos: Iterable[Photo]) -> Ranges:
+def measure_ranges(model: openvino.Model, inputs: Iterable[Photo | Mapping[str, NDArray[Any]]]) -> Ranges:
     """Measure what enters each convolution that ``round_convolutions`` can round.
 
     Args:
-        model: of one input; outputs are added to it.
-        photos: each uint8 (height, width, 3), RGB, as the model takes them.
+        model: outputs are added to it.
+        inputs: what the model takes, without the batch's axis: uint8 (height, width, 3), RGB; or arrays by the names
+            of the model's inputs.
 
     Returns:
         The means over the photos of the least and the greatest value: the extremes of all photos are rare, and would
@@ -55,8 +57,9 @@ def measure_ranges(model: openvino.Model, photos: Iterable[Photo]) -> Ranges:
     request = compiled.create_infer_request()
     sums = np.zeros((len(sources), 2))
     count = 0
-    for photo in photos:
-        request.infer([np.ascontiguousarray(photo)[None]])
+    for given in inputs:
+        named = given if isinstance(given, Mapping) else {0: given}
+        request.infer({name: np.ascontiguousarray(values)[None] for name, values in named.items()})
         values = [request.get_tensor(compiled.output(1 + index)).data for index in range(len(sources))]
         sums += [(value.min(), value.max()) for value in values]
         count += 1

@@ -2,7 +2,9 @@
 
 A model file's graph takes uint8 (1, height, width, 3) RGB and returns float32 (1, height, width) probabilities. The
 graph of a model that tells parts apart returns float32 (1, 1 + parts, height, width): background first, adding up to 1.
-Normalisation is inside the graph.
+Normalisation is inside the graph. A file with a localisation network of its own holds a second graph, disjoint from the
+first one: ``whole``, uint8 (1, height, width, 3), to ``located``, float32 (1, height, width); and its main graph takes
+``guide`` beside ``photo``, float32 (1, height, width): what the localisation network gives for the same pixels.
 """
 
 from __future__ import annotations
@@ -15,6 +17,10 @@ from numpy.typing import NDArray
 from carmask.arrays import Photo, Probability
 from carmask.model.info import ModelInfo
 
+#: Names of the graphs' inputs and outputs.
+PHOTO, GUIDE, PROBABILITY = "photo", "guide", "probability"
+WHOLE, LOCATED = "whole", "located"
+
 
 class Network(Protocol):
     """Anything that predicts: a model file in a runtime, or a network in training."""
@@ -23,14 +29,27 @@ class Network(Protocol):
     def info(self) -> ModelInfo:
         """What the model says of itself."""
 
-    def run(self, pixels: Photo) -> Probability:
+    def run(self, pixels: Photo, guide: Probability | None = None, /) -> Probability:
         """Predict. May be called by several threads at the same time.
 
         Args:
-            pixels: uint8 (``*info.size``, 3), RGB; or of size ``info.localisation_size``.
+            pixels: uint8 (``*info.size``, 3), RGB; or of size ``info.localisation_size`` where no other network
+                localises.
+            guide: float32 (``*info.size``) in [0, 1], for models whose ``info.guided`` is true: the probability that
+                the localisation network gives.
 
         Returns:
             float32, of the same height and width, in [0, 1]: the probability of car, of any part.
+        """
+
+    def locate(self, pixels: Photo, /) -> Probability:
+        """Find the car in a whole photo; only models with a localisation network of its own can.
+
+        Args:
+            pixels: uint8 (``*info.localisation_size``, 3), RGB.
+
+        Returns:
+            float32 (``*info.localisation_size``) in [0, 1]: the probability of car.
         """
 
     def run_parts(self, pixels: Photo) -> NDArray[np.float32]:

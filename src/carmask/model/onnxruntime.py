@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from carmask.arrays import Photo, Probability
 from carmask.errors import DeviceError, ModelError
 from carmask.model.info import ModelInfo
-from carmask.model.network import car_of_parts
+from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, WHOLE, car_of_parts
 from carmask.model.runtime import Device
 
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -55,12 +55,37 @@ class OnnxRuntimeNetwork:
             raise DeviceError(
                 f"{device}: no such device can be used on this machine; give device='cpu'", argument="device"
             )
+        sizes = {WHOLE: info.localisation_size or info.size}
+        kinds = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
+        #: Shape and type of each input.
+        self._inputs = {
+            one.name: ((1, *sizes.get(one.name, info.size), *(() if one.name == GUIDE else (3,))), kinds[one.type])
+            for one in self._session.get_inputs()
+        }
 
-    def run(self, pixels: Photo) -> Probability:
-        """Predict: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]."""
-        return car_of_parts(self.run_parts(pixels)) if self.info.parts else self.run_parts(pixels)
+    def run(self, pixels: Photo, guide: Probability | None = None, /) -> Probability:
+        """Predict, as ``Network`` says: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]."""
+        return car_of_parts(self.run_parts(pixels)) if self.info.parts else self._run(PROBABILITY, pixels, guide)
+
+    def locate(self, pixels: Photo, /) -> Probability:
+        """Find the car in a whole photo: uint8 (``*info.localisation_size``, 3) RGB to float32 in [0, 1]."""
+        return self._run(LOCATED, pixels)
 
     def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
         """Predict the parts: float32 (1 + parts, ``*info.size``); see ``Network``."""
-        (found,) = self._session.run(None, {"photo": np.ascontiguousarray(pixels)[None]})
+        return self._run(PROBABILITY, pixels)
+
+    def _run(self, output: str, pixels: Photo, guide: Probability | None = None) -> NDArray[np.float32]:
+        """Compute one output. All inputs of a file must be given, but only those that the output needs are read."""
+        import onnxruntime
+
+        given = {WHOLE if output == LOCATED else PHOTO: np.ascontiguousarray(pixels)[None]}
+        if guide is not None:
+            given[GUIDE] = np.ascontiguousarray(guide)[None]
+        for name, (shape, kind) in self._inputs.items():
+            if name not in given:
+                given[name] = np.zeros(shape, kind)
+        options = onnxruntime.RunOptions()
+        options.only_execute_path_to_fetches = True
+        (found,) = self._session.run([output], given, options)
         return np.asarray(found[0], np.float32)

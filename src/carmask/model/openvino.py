@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,9 +16,9 @@ from carmask.geometry import Size
 from carmask.model.engine import openvino
 from carmask.model.info import ModelInfo
 from carmask.model.int8 import round_convolutions
-from carmask.model.network import car_of_parts
+from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, WHOLE, car_of_parts
 from carmask.model.precision import Precision, choose_precision
-from carmask.model.upsampling import merge_upsampling
+from carmask.model.upsampling import expand_weights, merge_upsampling
 
 _Settings: TypeAlias = dict[str, str | int | bool]
 _Requests: TypeAlias = "queue.SimpleQueue[openvino.InferRequest]"
@@ -48,37 +49,37 @@ class OpenVINONetwork:
             settings = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams, "ENABLE_CPU_PINNING": False}
         # Said in any case: OpenVINO's own choice does not know of limits set for oneDNN, and would emulate bf16.
         settings["INFERENCE_PRECISION_HINT"] = self.precision.floats
-        sizes = {info.size} if info.localisation_size is None else {info.size, info.localisation_size}
+        shared = info.localisation_size is not None and info.localisation is None
+        sizes = {info.size, info.localisation_size or info.size} if shared else {info.size}
         self._idle = {size: self._compile(path, size, settings, streams or 1) for size in sizes}
+        self._locating: _Requests | None = None
+        if info.localisation is not None and info.localisation_size is not None:
+            self._locating = self._compile(path, info.localisation_size, settings, streams or 1, locating=True)
 
-    def run(self, pixels: Photo) -> Probability:
+    def run(self, pixels: Photo, guide: Probability | None = None, /) -> Probability:
         """Predict, as ``Network`` says: uint8 (height, width, 3) RGB to float32 (height, width) in [0, 1].
 
         Threads wait for a stream.
         """
-        return car_of_parts(self._run(pixels)) if self.info.parts else self._run(pixels)
+        return car_of_parts(self._run(pixels, guide)) if self.info.parts else self._run(pixels, guide)
+
+    def locate(self, pixels: Photo, /) -> Probability:
+        """Find the car in a whole photo: uint8 (``*info.localisation_size``, 3) RGB to float32 in [0, 1]."""
+        assert self._locating is not None
+        return _infer(self._locating, {WHOLE: pixels})
 
     def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
         """Predict the parts: float32 (1 + parts, ``*info.size``); see ``Network``."""
         return self._run(pixels)
 
-    def _run(self, pixels: Photo) -> NDArray[np.float32]:
-        idle = self._idle[pixels.shape[0], pixels.shape[1]]
-        request = idle.get()
-        try:
-            # OpenVINO shares only memory that it may write to, which it does not do with an input.
-            shared = np.require(pixels, requirements=["C", "W"])[None]
-            request.infer([openvino.Tensor(shared, shared_memory=True)])
-            # Copied: the request's own memory is overwritten by the next photo.
-            found: NDArray[np.float32] = request.get_output_tensor().data[0].astype(np.float32, copy=True)
-        finally:
-            idle.put(request)
-        return found
+    def _run(self, pixels: Photo, guide: Probability | None = None) -> NDArray[np.float32]:
+        inputs = {PHOTO: pixels} if guide is None else {PHOTO: pixels, GUIDE: guide}
+        return _infer(self._idle[pixels.shape[0], pixels.shape[1]], inputs)
 
-    def _compile(self, path: Path, size: Size, settings: _Settings, count: int) -> _Requests:
+    def _compile(self, path: Path, size: Size, settings: _Settings, count: int, *, locating: bool = False) -> _Requests:
         """Compile a model for photos of one size, and make requests that are idle."""
         try:
-            model = read_merged(path, size)
+            model = read_merged(path, size, locating=locating)
             if self.precision.int8 != "none":
                 round_convolutions(model, self.info.ranges, headroom=self.precision.int8 == "headroom")
             compiled = openvino.Core().compile_model(model, "CPU", settings)
@@ -90,18 +91,50 @@ class OpenVINONetwork:
         return requests
 
 
-def read_merged(path: Path, size: Size) -> openvino.Model:
+def _infer(idle: _Requests, inputs: Mapping[str, NDArray[np.uint8] | NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Compute a graph's output, float32 without the batch's axis; wait for an idle request."""
+    request = idle.get()
+    try:
+        # OpenVINO shares only memory that it may write to, which it does not do with an input.
+        shared = {name: np.require(values, requirements=["C", "W"])[None] for name, values in inputs.items()}
+        request.infer({name: openvino.Tensor(values, shared_memory=True) for name, values in shared.items()})
+        # Copied: the request's own memory is overwritten by the next photo.
+        found: NDArray[np.float32] = request.get_output_tensor().data[0].astype(np.float32, copy=True)
+    finally:
+        idle.put(request)
+    return found
+
+
+def read_merged(path: Path, size: Size, *, locating: bool = False, upsampling: bool = True) -> openvino.Model:
     """Read a model's graph for photos of one size, its decoder merged (``merge_upsampling``).
+
+    Args:
+        path: the model file.
+        size: (height, width) of the photos.
+        locating: the graph of the localisation network, of files with one of their own; else the main one.
+        upsampling: merge it; else the graph stays as it is in the file.
 
     Raises:
         ModelError: if it does not take such photos.
         RuntimeError: if OpenVINO cannot read it.
     """
-    model = openvino.Core().read_model(str(path))
-    shape = [1, *size, 3]
-    if len(model.inputs) != 1 or not model.input().partial_shape.compatible(openvino.PartialShape(shape)):
-        raise ModelError(f"{path}: its graph does not take a photo of shape {shape}, as its description says")
+    model = _graph_of(openvino.Core().read_model(str(path)), locating=locating)
+    shapes = {one.any_name: [1, *size] if one.any_name == GUIDE else [1, *size, 3] for one in model.inputs}
+    fits = all(one.partial_shape.compatible(openvino.PartialShape(shapes[one.any_name])) for one in model.inputs)
+    if not fits or not {*shapes} - {GUIDE} <= {WHOLE if locating else PHOTO}:
+        raise ModelError(f"{path}: its graph does not take a photo of shape {[1, *size, 3]}, as its description says")
     if model.is_dynamic():
-        model.reshape(shape)
-    merge_upsampling(model)
+        model.reshape(shapes)
+    expand_weights(model)
+    if upsampling:
+        merge_upsampling(model)
     return model
+
+
+def _graph_of(model: openvino.Model, *, locating: bool) -> openvino.Model:
+    """One of a file's two disjoint graphs, or the only one."""
+    if len(model.outputs) == 1:
+        return model
+    result = model.output(LOCATED if locating else PROBABILITY).get_node()
+    inputs = [one.get_node() for one in model.inputs if (one.any_name == WHOLE) == locating]
+    return openvino.Model([result], inputs, LOCATED if locating else PROBABILITY)

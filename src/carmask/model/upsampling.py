@@ -84,3 +84,26 @@ def constant_of(node: openvino.Node) -> NDArray[np.float32] | None:
     if node.get_type_name() != "Constant":
         return None
     return np.asarray(node.data).astype(np.float32)
+
+
+def expand_weights(model: openvino.Model) -> int:
+    """Put floats in place of weights that a file keeps in 8 bits with a scale for each filter.
+
+    Args:
+        model: changed in place.
+
+    Returns:
+        How many were replaced.
+    """
+    count = 0
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "Multiply":
+            continue
+        levels, scale = (constant_of(node.input_value(index).get_node()) for index in (0, 1))
+        if levels is None or scale is None or levels.ndim != 4:
+            continue
+        expanded = ops.constant(levels * scale)
+        for target in node.output(0).get_target_inputs():
+            target.replace_source_output(expanded.output(0))
+        count += 1
+    return count

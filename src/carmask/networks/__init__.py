@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from carmask.errors import UnknownNameError
 from carmask.geometry import Size
 from carmask.networks.deeplabv3plus import DeepLabV3Plus
-from carmask.networks.mobilenetv2_unet import MobileNetV2UNet
+from carmask.networks.efficientnet_lite import EfficientNetLite2UNet
+from carmask.networks.mobilenetv2_unet import GuidedMobileNetV2UNet, MobileNetV2UNet
 from carmask.networks.network import SegmentationNetwork
 from carmask.networks.pix2pix import CNNSmall, MobileNetV2Pix2Pix, MobileNetV2Pix2PixMatched, VGG19Pix2Pix
 from carmask.networks.smp import PREFIX, SMPNetwork
@@ -44,6 +45,12 @@ class Entry:
 
 NETWORKS: dict[str, Entry] = {
     "mobilenetv2-unet": Entry(MobileNetV2UNet, (512, 768), "carmask's own: the shipped default model"),
+    "mobilenetv2-unet-guided": Entry(
+        GuidedMobileNetV2UNet, (448, 832), "carmask's own: the default model's segmentation stage"
+    ),
+    "efficientnet-lite2-unet": Entry(
+        EfficientNetLite2UNet, (256, 384), "carmask's own: the default model's localisation stage"
+    ),
     "mobilenetv2-pix2pix": Entry(MobileNetV2Pix2Pix, (224, 224), _KOH, frozen=True),
     "mobilenetv2-pix2pix-matched": Entry(MobileNetV2Pix2PixMatched, (224, 224), _KOH, frozen=True),
     "vgg19-pix2pix": Entry(VGG19Pix2Pix, (512, 512), _KOH, frozen=True),

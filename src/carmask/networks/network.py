@@ -9,6 +9,10 @@ from torch import Tensor, nn
 
 from carmask.errors import WeightsError
 
+#: ImageNet's mean and standard deviation of RGB values in [0, 1], in torchvision's figures.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 
 class SegmentationNetwork(nn.Module):
     """Base of all networks.
@@ -20,6 +24,8 @@ class SegmentationNetwork(nn.Module):
     Attributes:
         multiple: height and width of the input must be multiples of this.
         channels: output channels.
+        guided: ``forward`` takes a coarser map of the same photo as a second argument: float32 (batch, 1, height,
+            width) in [-1, 1], twice the probability of car less 1; without it nothing is known, which is 0.
         car_channels: those that are car, where there is more than one channel; the others are not.
         encoder_frozen: the encoder is left as it was loaded, its BatchNorm statistics included.
         norm_frozen: BatchNorm keeps its statistics everywhere, whatever the batches are; scale and shift are trained.
@@ -27,6 +33,7 @@ class SegmentationNetwork(nn.Module):
 
     multiple: int = 1
     channels: int = 1
+    guided: bool = False
     car_channels: tuple[int, ...] = (0,)
     encoder_frozen: bool = False
     norm_frozen: bool = False

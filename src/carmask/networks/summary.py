@@ -138,7 +138,12 @@ def describe(name: str, size: Size | None = None, *, every_layer: bool = False) 
 
 def _parts(network: nn.Module, every_layer: bool) -> list[tuple[str, nn.Module]]:
     if every_layer:
-        return [(name, module) for name, module in network.named_modules() if not list(module.children())]
+        # A layer that brings its activation along has both weights and a child.
+        return [
+            (name, module)
+            for name, module in network.named_modules()
+            if not list(module.children()) or next(module.parameters(recurse=False), None) is not None
+        ]
     if len(list(network.children())) == 1:  # a library's network in our wrapper
         (network,) = network.children()
     found = []

@@ -38,8 +38,30 @@ def estimate_confidence(prob_map: ProbabilityMap, info: ModelInfo) -> Judgement:
         return Judgement(expected_dice(probability, info.threshold), math.nan)
     if float(probability.max()) < info.threshold:
         return Judgement(0.0, math.nan)
-    features = measure_features(probability, info.threshold, prob_map.crop, info.behaviour.features)
+    features = measure_map(prob_map, info)
     return info.calibration.estimate(features)
+
+
+def measure_map(prob_map: ProbabilityMap, info: ModelInfo) -> ConfidenceFeatures:
+    """Measure the confidence features of a model's prediction, in which one pixel at least is car."""
+    features = measure_features(prob_map.probability, info.threshold, prob_map.crop, info.behaviour.features)
+    if prob_map.coarse is None:
+        return features
+    disagreement, unsure = _compare(prob_map, prob_map.coarse)
+    return features._replace(disagreement=disagreement, unsure=unsure)
+
+
+def _compare(fine: ProbabilityMap, coarse: ProbabilityMap) -> tuple[float, float]:
+    """``disagreement`` and ``unsure`` of the segmentation stage's map and the localisation stage's."""
+    first = coarse.probability
+    # The same crop at localisation's resolution, averaged; beyond it there is no car.
+    sides = zip(fine.crop.size, fine.crop.photo, first.shape, strict=True)
+    height, width = (max(1, round(part * pixels / whole)) for part, whole, pixels in sides)
+    small = cv2.resize(fine.probability, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
+    second = ProbabilityMap(small, fine.crop).seen_in(coarse.crop, (first.shape[0], first.shape[1]))
+    both, total = float(np.minimum(first, second).sum()), float(first.sum() + second.sum())
+    uncertainty = float(np.minimum(first, 1 - first).sum())
+    return math.log(1.0 - 2.0 * both / (total + 1e-3) + 1e-3), math.log((uncertainty + 1) / (float(first.sum()) + 1))
 
 
 def measure_features(

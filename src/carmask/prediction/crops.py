@@ -29,18 +29,20 @@ class CroppedInput(NamedTuple):
     place: geometry.Letterbox
 
 
-def find_box(prob_map: ProbabilityMap, info: ModelInfo) -> Box | None:
+def find_box(prob_map: ProbabilityMap, info: ModelInfo, threshold: float | None = None) -> Box | None:
     """The box around the car, without small components away from it.
 
     Args:
         prob_map: of the photo or of a crop.
         info: the model's threshold and behaviour.
+        threshold: what counts as car, in place of the model's.
 
     Returns:
         In fractions of the photo; None if no pixel reaches the threshold.
     """
-    cleaned = remove_small_components(prob_map.probability, info.threshold, info.behaviour.components)
-    box = box_of(cleaned >= info.threshold)
+    threshold = info.threshold if threshold is None else threshold
+    cleaned = remove_small_components(prob_map.probability, threshold, info.behaviour.components)
+    box = box_of(cleaned >= threshold)
     if box is None:
         return None
     (height, width), crop = prob_map.probability.shape, prob_map.crop

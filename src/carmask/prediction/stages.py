@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from carmask import geometry
-from carmask.arrays import Photo
+from carmask.arrays import Photo, Probability
 from carmask.geometry import Box, Crop, Size
 from carmask.images import ReducedPhoto
 from carmask.model.network import Network
@@ -26,6 +26,9 @@ from carmask.prediction.crops import (
     suppress_unconfirmed,
 )
 from carmask.prediction.probability_map import ProbabilityMap
+
+#: Where localisation finds no car, its probabilities are kept below the threshold by this factor at least.
+_JUST_NO_CAR = np.float32(0.98)
 
 
 def predict_map(network: Network, photo: ReducedPhoto) -> ProbabilityMap:
@@ -50,25 +53,60 @@ def predict_map(network: Network, photo: ReducedPhoto) -> ProbabilityMap:
 
 def localise(network: Network, photo: ReducedPhoto) -> ProbabilityMap:
     """The localisation stage: the whole photo, at ``info.localisation_size``."""
-    place = geometry.fit_letterbox(photo.size, network.info.localisation_size or network.info.size)
-    found = network.run(geometry.letterbox(geometry.subsample(photo.pixels, place.inner), place))
+    pixels, place = localisation_input(network, photo)
+    found = network.run(pixels) if network.info.localisation is None else network.locate(pixels)
     return ProbabilityMap(np.ascontiguousarray(geometry.without_bars(found, place)), Crop.whole(photo.size))
 
 
-def segment(network: Network, photo: ReducedPhoto, crop: CroppedInput, *, mirrored: bool = False) -> ProbabilityMap:
+def localisation_input(network: Network, photo: ReducedPhoto) -> tuple[Photo, geometry.Letterbox]:
+    """The input of the localisation stage: uint8 (``*info.localisation_size``, 3), RGB, and the photo's place in it."""
+    place = geometry.fit_letterbox(photo.size, network.info.localisation_size or network.info.size)
+    return geometry.letterbox(geometry.subsample(photo.pixels, place.inner), place), place
+
+
+def guide_of(coarse: ProbabilityMap, crop: CroppedInput) -> Probability:
+    """The part of the localisation stage's map that the segmentation stage is given beside the photo.
+
+    Args:
+        coarse: of the whole photo.
+        crop: what the segmentation stage is given of the photo, in pixels of the photo at any size.
+
+    Returns:
+        float32 (``*crop.place.size``) in [0, 1]; 0 beside the photo.
+    """
+    place = crop.place
+    guide = np.zeros(place.size, np.float32)
+    rows, columns = place.top + place.inner[0], place.left + place.inner[1]
+    guide[place.top : rows, place.left : columns] = coarse.seen_in(crop.crop.of(coarse.crop.photo), place.inner)
+    return guide
+
+
+def segment(
+    network: Network,
+    photo: ReducedPhoto,
+    crop: CroppedInput,
+    coarse: ProbabilityMap | None = None,
+    *,
+    mirrored: bool = False,
+) -> ProbabilityMap:
     """The segmentation stage: a crop of the photo, at ``info.size``.
 
     Args:
         network: a loaded model.
         photo: from ``open_for``.
         crop: in pixels of the photo as it was decoded.
+        coarse: the localisation stage's map, for models that are guided by it.
         mirrored: predict the crop's mirror image, and mirror the prediction back.
 
     Returns:
         The probabilities of the crop.
     """
     pixels = crop_photo(photo.pixels, crop)
-    found = network.run(np.ascontiguousarray(pixels[:, ::-1]))[:, ::-1] if mirrored else network.run(pixels)
+    inputs = (pixels,) if coarse is None or not network.info.guided else (pixels, guide_of(coarse, crop))
+    if mirrored:
+        found = network.run(*(np.ascontiguousarray(one[:, ::-1]) for one in inputs))[:, ::-1]
+    else:
+        found = network.run(*inputs)
     return ProbabilityMap(np.ascontiguousarray(geometry.without_bars(found, crop.place)), crop.crop.of(photo.size))
 
 
@@ -90,34 +128,52 @@ def find_crop(network: Network, photo: ReducedPhoto) -> CroppedInput:
     """
     if network.info.localisation_size is None:
         return _whole_photo(network, photo)
-    box = find_box(localise(network, photo), network.info) or WHOLE
+    box = find_box(localise(network, photo), network.info, network.info.localisation_threshold) or WHOLE
     return _crop(network, photo, box.grown(*network.info.behaviour.crop.margin))
 
 
 def network_input(network: Network, photo: ReducedPhoto) -> Photo:
     """The input of the segmentation stage: uint8 (``*info.size``, 3), RGB."""
-    return crop_photo(photo.pixels, find_crop(network, photo))
+    return network_inputs(network, photo)[0]
+
+
+def network_inputs(network: Network, photo: ReducedPhoto) -> tuple[Photo] | tuple[Photo, Probability]:
+    """The same, and for models that are guided the localisation stage's map, float32 (``*info.size``) in [0, 1]."""
+    info = network.info
+    if info.localisation_size is None:
+        return (crop_photo(photo.pixels, _whole_photo(network, photo)),)
+    coarse = localise(network, photo)
+    crop = _crop(
+        network,
+        photo,
+        (find_box(coarse, info, info.localisation_threshold) or WHOLE).grown(*info.behaviour.crop.margin),
+    )
+    pixels = crop_photo(photo.pixels, crop)
+    return (pixels, guide_of(coarse, crop)) if info.guided else (pixels,)
 
 
 def _segment_car(network: Network, photo: ReducedPhoto, coarse: ProbabilityMap) -> ProbabilityMap:
     """The segmentation stage around the car that localisation found, again if the car goes on beyond the crop."""
     info = network.info
     margins = info.behaviour.crop
-    found = find_box(coarse, info)
+    found = find_box(coarse, info, info.localisation_threshold)
+    kept = coarse if info.localisation is not None else None
+    if found is None and info.behaviour.confirmation.car:
+        return ProbabilityMap(np.minimum(coarse.probability, _JUST_NO_CAR * info.threshold), coarse.crop, kept)
     box = found or WHOLE
-    fine = segment(network, photo, _crop(network, photo, box.grown(*margins.margin)))
+    fine = segment(network, photo, _crop(network, photo, box.grown(*margins.margin)), coarse)
     more = beyond_crop(fine, info.threshold)
     if more is not None:
         # Localisation missed some of the car: once more, with all that may be missing.
         box = more
-        fine = segment(network, photo, _crop(network, photo, box))
+        fine = segment(network, photo, _crop(network, photo, box), coarse)
     if info.test_time_augmentation:
         wider = _crop(network, photo, box.grown(*margins.mirrored_margin))
-        fine = mean_map(fine, segment(network, photo, wider, mirrored=True))
+        fine = mean_map(fine, segment(network, photo, wider, coarse, mirrored=True))
     # A localisation that missed some of the car confirms nothing.
-    if found is None or more is not None:
-        return fine
-    return suppress_unconfirmed(fine, coarse, info.threshold, info.behaviour.confirmation)
+    if found is not None and more is None and info.behaviour.confirmation.components:
+        fine = suppress_unconfirmed(fine, coarse, info.threshold, info.behaviour.confirmation)
+    return fine._replace(coarse=kept)
 
 
 def _crop(network: Network, photo: ReducedPhoto, box: Box) -> CroppedInput:

@@ -26,7 +26,7 @@ from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.model.runtime import load_model
 from carmask.prediction.components import remove_small_components
-from carmask.prediction.confidence import measure_features
+from carmask.prediction.confidence import measure_map
 from carmask.prediction.crops import largest_useful_size
 from carmask.prediction.predict import open_for
 from carmask.prediction.probability_map import ProbabilityMap
@@ -144,7 +144,7 @@ class _Renamed:
     """A network under another description."""
 
     def __init__(self, network: Network, info: ModelInfo) -> None:
-        self.info, self.run, self.run_parts = info, network.run, network.run_parts
+        self.info, self.run, self.run_parts, self.locate = info, network.run, network.run_parts, network.locate
 
 
 def unseen(info: ModelInfo, data: Path, examples: Sequence[Example]) -> list[Example]:
@@ -200,10 +200,10 @@ def _small(network: Network, example: Example) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _case(asked: _Asked, info: ModelInfo) -> Case:
-    (small, crop), threshold, behaviour = asked.probability_map, info.threshold, info.behaviour
+    (small, crop, _), threshold, behaviour = asked.probability_map, info.threshold, info.behaviour
     mask = ProbabilityMap(remove_small_components(small, threshold, behaviour.components), crop).mask(threshold)
     found = bool((small >= threshold).any())
-    features = measure_features(small, threshold, crop, behaviour.features) if found else None
+    features = measure_map(asked.probability_map, info) if found else None
     error = contour_scores(mask, asked.truth).contour_error / asked.probability_map.scale
     return Case(asked.name, asked.kind, asked.car, features, dice(mask, asked.truth), error)
 
@@ -212,7 +212,7 @@ def _by_threshold(asked: _Asked, info: ModelInfo) -> dict[float, float]:
     if asked.kind != STUDIO:
         return {}
     # Of a studio's photos; which components are removed does not depend on so small a change of the threshold.
-    small, crop = asked.probability_map
+    small, crop, _ = asked.probability_map
     cleaned = remove_small_components(small, THRESHOLDS[0], info.behaviour.components)
     large = ProbabilityMap(cleaned, crop).enlarged()
     return {threshold: dice(large >= threshold, asked.truth) for threshold in THRESHOLDS}

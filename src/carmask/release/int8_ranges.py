@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from carmask.arrays import Photo
 from carmask.data.dataset import read_data
 from carmask.data.table import Example, sample
 from carmask.errors import DeviceError, ModelError, UsageError
@@ -20,9 +20,10 @@ from carmask.model.card import save_model
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.int8 import measure_ranges
+from carmask.model.network import GUIDE, PHOTO, WHOLE
 from carmask.model.openvino import OpenVINONetwork, read_merged
 from carmask.prediction.predict import open_for
-from carmask.prediction.stages import network_input
+from carmask.prediction.stages import localisation_input, network_inputs
 from carmask.release.calibration import unseen
 from carmask.training.export import read_graph, with_info
 
@@ -100,9 +101,9 @@ def quantize(
     make_folder(out.parent)
     plain = OpenVINONetwork(path, info)
     sets = {folder.resolve().name: _divide(info, folder) for folder in (data, *extra)}
-    graph = read_merged(path, info.size)
     seen = [example for known, _ in sets.values() for example in known]
-    total = len(seen) + 2 * sum(len(held) for _, held in sets.values())
+    stages = 1 if info.localisation is None else 2
+    total = stages * len(seen) + 2 * sum(len(held) for _, held in sets.values())
     done = 0
 
     def step(*_: int) -> None:
@@ -111,7 +112,10 @@ def quantize(
         if progress is not None:
             progress(done, total)
 
-    ranges = measure_ranges(graph, _inputs(plain, seen, step))
+    ranges = measure_ranges(read_merged(path, info.size), _inputs(plain, seen, step))
+    if info.localisation is not None and info.localisation_size is not None:
+        locating = read_merged(path, info.localisation_size, locating=True)
+        ranges |= measure_ranges(locating, _whole_inputs(plain, seen, step))
     if not ranges:
         raise ModelError(f"{model}: it has no convolution that could be computed in 8 bits")
     info = info.model_copy(update={"ranges": ranges})
@@ -138,8 +142,18 @@ def _divide(info: ModelInfo, folder: Path) -> tuple[list[Example], list[Example]
     return sample(known, PHOTOS), held
 
 
-def _inputs(network: OpenVINONetwork, examples: Sequence[Example], step: Callable[[], None]) -> Iterator[Photo]:
+def _inputs(
+    network: OpenVINONetwork, examples: Sequence[Example], step: Callable[[], None]
+) -> Iterator[dict[str, NDArray[Any]]]:
     for example in examples:
-        photo = open_for(network, example.photo)
-        yield network_input(network, photo)
+        inputs = network_inputs(network, open_for(network, example.photo))
+        yield dict(zip((PHOTO, GUIDE), inputs, strict=False))
+        step()
+
+
+def _whole_inputs(
+    network: OpenVINONetwork, examples: Sequence[Example], step: Callable[[], None]
+) -> Iterator[dict[str, NDArray[Any]]]:
+    for example in examples:
+        yield {WHOLE: localisation_input(network, open_for(network, example.photo))[0]}
         step()

@@ -57,9 +57,11 @@ def average_weights(
     made = read_graph(paths[1])
     for tensor in made.graph.initializer:
         own = numpy_helper.to_array(tensor)
-        if not np.issubdtype(own.dtype, np.floating):
-            continue
         other = given.get(tensor.name)
+        if not np.issubdtype(own.dtype, np.floating):
+            if tensor.name.endswith(".bytes") and not np.array_equal(own, other if other is not None else []):
+                raise ModelError(f"{first}, {second}: they cannot be blended: their localisation networks differ")
+            continue
         if other is None or other.shape != own.shape:
             raise ModelError(
                 f"{first}, {second}: their weights cannot be averaged: only one has {tensor.name} of {own.shape}"

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carmask.arrays import Photo
+from carmask.arrays import Photo, Probability
 from carmask.data.dataset import read_data
 from carmask.data.table import Example, of_cars
 from carmask.errors import ModelError, UsageError, WeightsError
@@ -27,14 +27,16 @@ from carmask.model.card import save_model
 from carmask.model.engine import openvino
 from carmask.model.file import METADATA_KEY
 from carmask.model.info import ModelInfo
-from carmask.model.network import Network
+from carmask.model.network import GUIDE, PHOTO, PROBABILITY, Network
+from carmask.model.openvino import read_merged
 from carmask.model.runtime import load_model
 from carmask.networks import build
 from carmask.prediction.predict import open_for
-from carmask.prediction.stages import network_input
+from carmask.prediction.stages import network_inputs
 from carmask.training.epochs import find_weights, read_weights
 from carmask.training.predictor import Normalised, TorchNetwork
-from carmask.training.run_folder import read_run_info
+from carmask.training.run_folder import LOCALISATION_FILE, read_run_info
+from carmask.training.two_graphs import add_localisation
 
 #: Mean absolute difference of the probabilities of one photo that storing weights in 16 bits may make.
 STORAGE_TOLERANCE = 0.002
@@ -120,18 +122,20 @@ def export(
         raise UsageError(f"{run}: trained without validation cars, so there is nothing to score; leave the data out")
     info = ModelInfo.model_validate({**info.model_dump(), **(changes or {})})
     trial = run / "export.onnx"
-    write_atomically(trial, _to_onnx(model, info))
+    localisation = run / LOCALISATION_FILE if info.localisation is not None else None
+    write_atomically(trial, to_onnx(model, info, localisation))
     try:
-        exported, trained = load_model(trial), TorchNetwork(model, info)
+        locating = None if localisation is None else load_model(localisation)
+        exported, trained = load_model(trial), TorchNetwork(model, info, locating=locating)
         examples, names = ([], ()) if data is None else read_data(data, layout=layout, mask_threshold=mask_threshold)
         examples = of_cars(examples, info.validation_cars if data is not None else ())
         probes = _probes(trained, examples)
-        exact = _in_full_precision(trial)
+        exact = _in_full_precision(trial, info)
         run_network, run_exported = trained.run, exported.run
         if info.parts:
             run_network, run_exported = trained.run_parts, exported.run_parts
         for run_file, tolerance in ((exact, STORAGE_TOLERANCE), (run_exported, TOLERANCE)):
-            difference = max(float(np.abs(run_file(probe) - run_network(probe)).mean()) for probe in probes)
+            difference = max(float(np.abs(run_file(*probe) - run_network(*probe)).mean()) for probe in probes)
             # Written so that NaN fails.
             if not difference <= tolerance:
                 raise ModelError(
@@ -143,29 +147,34 @@ def export(
             else:
                 score = summarise(evaluate(exported, examples, progress=progress)).dice.mean
             info = info.model_copy(update={"score": round(score, 6)})
-        content = _to_onnx(model, info)
+        content = to_onnx(model, info, localisation)
         save_model(out, info, content)
     finally:
         trial.unlink(missing_ok=True)
     return Exported(info, difference)
 
 
-def _in_full_precision(file: Path) -> Callable[[Photo], NDArray[np.float32]]:
+def _in_full_precision(file: Path, info: ModelInfo) -> Callable[..., NDArray[np.float32]]:
     """The file in 32-bit floats, whatever the processor is fastest in."""
-    compiled = openvino.Core().compile_model(str(file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    graph = read_merged(file, info.size, upsampling=False)
+    compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
-    def run(pixels: Photo) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = compiled([pixels[None]])[0][0].astype(np.float32)
+    def run(*inputs: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+        named = {name: values[None] for name, values in zip((PHOTO, GUIDE), inputs, strict=False)}
+        found: NDArray[np.float32] = compiled(named)[0][0].astype(np.float32)
         return found
 
     return run
 
 
-def _probes(network: Network, examples: Sequence[Example]) -> list[Photo]:
+def _probes(network: Network, examples: Sequence[Example]) -> list[tuple[Photo] | tuple[Photo, Probability]]:
     """Inputs to compare on: photos the network was made for, or else noise."""
     if not examples:
-        return [np.random.default_rng(0).integers(0, 256, (*network.info.size, 3), np.uint8)]
-    return [network_input(network, open_for(network, one.photo)) for one in examples[:: max(1, len(examples) // 8)]]
+        rng = np.random.default_rng(0)
+        noise = rng.integers(0, 256, (*network.info.size, 3), np.uint8)
+        return [(noise, rng.random(network.info.size, np.float32)) if network.info.guided else (noise,)]
+    photos = (open_for(network, one.photo) for one in examples[:: max(1, len(examples) // 8)])
+    return [network_inputs(network, photo) for photo in photos]
 
 
 class _Deployed(nn.Module):
@@ -175,20 +184,32 @@ class _Deployed(nn.Module):
         super().__init__()
         self.model, self.parts = model, parts
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.model.classes(pixels) if self.parts else self.model.car(pixels)
+    def forward(self, pixels: Tensor, guide: Tensor | None = None) -> Tensor:
+        return self.model.classes(pixels) if self.parts else self.model.car(pixels, guide)
 
 
-def _to_onnx(model: Normalised, info: ModelInfo) -> bytes:
-    example = torch.zeros((1, *info.size, 3), dtype=torch.uint8)
+def to_onnx(model: Normalised, info: ModelInfo, localisation: Path | None = None) -> bytes:
+    """The content of a model file.
+
+    Args:
+        model: the network.
+        info: its description.
+        localisation: the model file of the localisation network, for descriptions with one of their own.
+
+    Raises:
+        ModelError: if the localisation network's file cannot be read or joined.
+    """
+    example: tuple[Tensor, ...] = (torch.zeros((1, *info.size, 3), dtype=torch.uint8),)
+    if info.guided:
+        example = (*example, torch.zeros((1, *info.size)))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             _Deployed(model, parts=info.parts).eval(),
-            (example,),
-            input_names=["photo"],
-            output_names=["probability"],
+            example,
+            input_names=[PHOTO, GUIDE][: len(example)],
+            output_names=[PROBABILITY],
             dynamo=True,
             optimize=True,
             verbose=False,
@@ -197,7 +218,9 @@ def _to_onnx(model: Normalised, info: ModelInfo) -> bytes:
     proto = program.model_proto
     _store_as_half(proto)
     _round_depthwise(proto, info)
-    if info.localisation_size is not None:
+    if localisation is not None:
+        add_localisation(proto, localisation)
+    elif info.localisation_size is not None:
         _free_size(proto)
     del proto.metadata_props[:]
     # The exporter notes where in the source each node came from: paths that are no one's business.

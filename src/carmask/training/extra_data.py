@@ -52,6 +52,8 @@ class Sources:
         validation_cars: of the main data set, in place of the recipe's choice; see ``split.choose_split``.
         layout: of the main data set, see ``read_data``; found out if it is None.
         mask_threshold: for grey, anti-aliased and JPEG masks of all data sets, see ``read_data``.
+        localisation: a model file or the name of a shipped model, for networks that are guided: their localisation
+            stage.
     """
 
     extra: tuple[ExtraFolder, ...] = ()
@@ -61,6 +63,7 @@ class Sources:
     validation_cars: tuple[str, ...] = ()
     layout: str | None = None
     mask_threshold: int | None = None
+    localisation: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,12 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from carmask.errors import WeightsError
-from carmask.model.file import find_model
+from carmask.model.file import find_model, read_info
+from carmask.networks import build
+from carmask.networks.mobilenetv2_unet import widen
 from carmask.training.epochs import read_weights
-from carmask.training.predictor import Normalised
+from carmask.training.predictor import Normalised, TorchNetwork
+from carmask.training.two_graphs import PREFIX
 
 #: What the names of the last layers begin with: those that depend on the classes.
 HEAD = "network.head"
@@ -53,6 +56,19 @@ def load_initial_weights(model: Normalised, file: Path, photos: Tensor) -> None:
         raise WeightsError(f"{file}: not weights of this recipe's network") from error
 
 
+def load_network(file: Path) -> TorchNetwork:
+    """A model file's network in PyTorch, to predict with while another one is trained.
+
+    Raises:
+        WeightsError: if the file is not of one of carmask's networks.
+        ModelError: if it is damaged.
+    """
+    info = read_info(file)
+    model = Normalised(build(info.network, len(info.classes)))
+    _load_onnx(model, file)
+    return TorchNetwork(model.eval().requires_grad_(False), info)
+
+
 def _for_other_classes(name: str, given: Tensor | np.ndarray, own: Tensor) -> bool:
     """Whether these are a head's weights that differ from the network's in the number of classes alone."""
     return name.startswith(HEAD) and tuple(given.shape[1:]) == tuple(own.shape[1:]) and len(given) != len(own)
@@ -71,10 +87,16 @@ def _load_onnx(model: Normalised, file: Path) -> None:
         if node.op_type not in {"Conv", "ConvTranspose"}:
             continue
         # Exported as a part of a module ``model``; 16-bit weights stand behind a Cast that adds nothing to the name.
+        if node.input[1].startswith(PREFIX):
+            continue  # the localisation stage's
         name = node.input[1].removeprefix("model.").removesuffix(".weight")
         layer = layers.get(name)
         weight = values.get(node.input[1], values.get(f"{node.input[1]}.half"))
         bias = values.get(node.input[2]) if len(node.input) > 2 else None
+        if name in left and weight is not None:
+            # A network that is guided starts as the one that is not.
+            wide = widen(torch.from_numpy(np.array(weight)), layer.weight)  # type: ignore[union-attr, arg-type]
+            weight = weight if wide is None else wide.numpy()
         if name in left and weight is not None and _for_other_classes(name, weight, layer.weight):  # type: ignore[union-attr]
             left.remove(name)
             continue

@@ -18,8 +18,11 @@ from torch.utils.data import DataLoader
 
 from carmask.formats.classes import mirrored
 from carmask.model.info import ModelInfo
+from carmask.model.network import Network
 from carmask.networks import build
 from carmask.networks.network import car_logits
+from carmask.training.dataset.anywhere.epoch import ScenePhotos
+from carmask.training.dataset.anywhere.pool import ScenePool
 from carmask.training.dataset.epoch import EpochPhotos
 from carmask.training.dataset.mixture import Mixture
 from carmask.training.epochs import keep_epoch
@@ -37,11 +40,12 @@ class Training(lightning.LightningModule):
     def __init__(
         self,
         recipe: Recipe,
-        photos: Mixture,
+        photos: Mixture | ScenePool,
         checks: Checks,
         info: ModelInfo,
         *,
         mixed: bool = False,
+        locating: Network | None = None,
         out: Path | None = None,
         epoch_done: Callable[[Row], None] | None = None,
     ) -> None:
@@ -53,6 +57,7 @@ class Training(lightning.LightningModule):
             checks: validation photos to score after every epoch.
             info: description of the model being trained.
             mixed: validate in 16 bits where that is safe, as it is trained.
+            locating: the localisation network that the network is guided by, if it is.
             out: the run's folder, which history and weights are written to after every epoch.
             epoch_done: called by the first process with what each finished epoch measured.
         """
@@ -60,6 +65,7 @@ class Training(lightning.LightningModule):
         self.recipe = recipe if recipe.epoch_photos else recipe.model_copy(update={"epoch_photos": len(photos)})
         self._photos, self._checks, self._info, self._mixed = photos, checks, info, mixed
         self._out, self._epoch_done = out, epoch_done
+        self.locating = locating
         self.model = Normalised(build(recipe.network, len(info.classes))).to(memory_format=torch.channels_last)
         initialise(self.model, recipe.initialisation)
         if recipe.encoder.frozen:
@@ -74,7 +80,7 @@ class Training(lightning.LightningModule):
             # It follows and is not trained: with several devices nothing must wait for its gradients.
             self.average.requires_grad_(False)
         self._loss = find_loss(recipe.loss)
-        if isinstance(self._loss, LabelLoss) and recipe.class_weights != "none":
+        if isinstance(self._loss, LabelLoss) and recipe.class_weights != "none" and isinstance(photos, Mixture):
             weights = median_frequency(photos.main.masks(), len(info.classes) + 1)
             self._loss = replace(self._loss, weights=weights)
         #: What labels become in a mirror; None where masks hold no labels.
@@ -84,7 +90,7 @@ class Training(lightning.LightningModule):
         #: What each finished epoch measured.
         self.history: list[dict[str, float]] = []
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """The photos of the current epoch."""
         photos, stage = self._epoch(self.current_epoch), self.recipe.stage(self.current_epoch)
         # A share of the cores: loading costs less than a tenth of a step (benchmarks/loader.py).
@@ -96,16 +102,18 @@ class Training(lightning.LightningModule):
         photos = self._epoch(0)
         return torch.stack([photos[index][0] for index in range(min(count, len(photos)))])
 
-    def _epoch(self, epoch: int) -> EpochPhotos:
+    def _epoch(self, epoch: int) -> EpochPhotos | ScenePhotos:
         recipe, stage = self.recipe, self.recipe.stage(epoch)
+        if isinstance(self._photos, ScenePool):
+            return self._photos.epoch(stage, recipe.epoch_photos, seed=(recipe.seed, epoch))
         order = self._photos.order(epoch, recipe.epoch_photos, seed=recipe.seed)
         settings, seed = recipe.changes(epoch), (recipe.seed, epoch)
         return EpochPhotos(self._photos, order, stage, settings, seed=seed, swap=self._swap)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """Loss of a batch."""
-        pixels, masks = batch
-        scores = self.model(pixels)
+    def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
+        """Loss of a batch: photos and masks, and maps of the localisation stage for networks that are guided."""
+        pixels, masks, *guide = batch
+        scores = self.model(pixels, *guide)
         # Averages over half a million pixels need more than bf16's eight bits.
         with torch.autocast(scores.device.type, enabled=False):
             car, labels = self.model.network.car_channels, self._photos.labels
@@ -136,7 +144,7 @@ class Training(lightning.LightningModule):
         trained = {name: float(v) for name, v in self.trainer.callback_metrics.items() if name.startswith("train/")}
         measured: dict[str, float] = {}
         if self.trainer.is_global_zero:
-            network = TorchNetwork(self.best_model(), self._info, mixed=self._mixed)
+            network = TorchNetwork(self.best_model(), self._info, locating=self.locating, mixed=self._mixed)
             measured = validate_all(network, self._checks, self._loss)
         # One process scores; all must agree on when to stop.
         measured = self.trainer.strategy.broadcast(measured)

@@ -10,12 +10,13 @@ from carmask.training.losses import WITH_BCE, LabelLoss, find_loss
 from carmask.training.recipe import Recipe
 
 
-def check_network(recipe: Recipe, classes: int) -> None:
+def check_network(recipe: Recipe, classes: int, *, guided: bool = False) -> None:
     """See whether a recipe's network can be trained as the recipe says.
 
     Args:
         recipe: the settings.
         classes: how many the data has, besides background.
+        guided: a localisation stage is given.
 
     Raises:
         UnknownNameError: if there is no such network or loss.
@@ -24,6 +25,10 @@ def check_network(recipe: Recipe, classes: int) -> None:
     entry, loss = find_network(recipe.network), find_loss(recipe.loss)
     with torch.device("meta"):  # shapes only
         network = entry.build(classes)
+    if network.guided and not guided:
+        raise RecipeError(f"localisation: {recipe.network} is guided by a localisation stage; name its model file")
+    if guided and not network.guided:
+        raise RecipeError(f"localisation: {recipe.network} takes no map of a localisation stage; leave it out")
     for stage in recipe.stages:
         for height, width in (stage.size, stage.shown, stage.locate or stage.size):
             if min(height, width) < 1 or height % network.multiple or width % network.multiple:

@@ -11,16 +11,16 @@ from carmask.data.dataset import read_data
 from carmask.data.duplicates import group_cars
 from carmask.data.split import Split
 from carmask.data.table import Example, of_cars, sample
-from carmask.errors import DataError, RecipeError, WeightsError
+from carmask.errors import DataError, ModelError, RecipeError, WeightsError
 from carmask.formats.classes import mirrored
 from carmask.geometry import Size
 from carmask.images import picture_size
 from carmask.model.file import find_model, read_info
-from carmask.model.info import ExtraData, ModelInfo
+from carmask.model.info import ExtraData, Localisation, ModelInfo
 from carmask.training import normalisation
 from carmask.training.extra_data import ExtraSet, Sources, find_backgrounds, read_extra
 from carmask.training.recipe import Recipe
-from carmask.training.run_folder import INFO_FILE, check_data_of, check_recipe_of, read_run_info
+from carmask.training.run_folder import INFO_FILE, LOCALISATION_FILE, check_data_of, check_recipe_of, read_run_info
 from carmask.training.split import choose_split
 
 
@@ -37,6 +37,7 @@ class Plan:
         backgrounds: pictures without cars.
         sources: the request's other sources.
         photo: (height, width) of the first photo that is trained on.
+        localisation: the model file of the localisation stage, or None.
     """
 
     recipe: Recipe
@@ -47,6 +48,7 @@ class Plan:
     backgrounds: list[Example] = field(repr=False)
     sources: Sources
     photo: Size
+    localisation: Path | None = None
 
     @property
     def trained_on(self) -> list[Example]:
@@ -120,7 +122,48 @@ def plan_training(recipe: Recipe, data: Path, out: Path, sources: Sources) -> Pl
     backgrounds = [] if sources.backgrounds is None else find_backgrounds(sources.backgrounds)
     photo = picture_size(trained_on[0].photo)
     info = _describe(recipe, data, split, classes, photo, extra, initial)
-    return Plan(recipe, check_data_of(out, info), examples, split, extra, backgrounds, sources, photo)
+    localisation = _find_localisation(sources, out)
+    if localisation is not None:
+        info = _guided_by(info, check_localisation(localisation), recipe)
+    return Plan(recipe, check_data_of(out, info), examples, split, extra, backgrounds, sources, photo, localisation)
+
+
+def _find_localisation(sources: Sources, out: Path) -> Path | None:
+    """The run's own copy of the localisation stage, or the one that is given."""
+    own = out / LOCALISATION_FILE
+    if own.exists() or sources.localisation is None:
+        return own if own.exists() else None
+    return find_model(sources.localisation)
+
+
+def check_localisation(file: Path) -> ModelInfo:
+    """Read the description of a model file that is to be a localisation stage.
+
+    Raises:
+        ModelError: if the file is damaged, tells parts apart, has stages of its own, or stretches photos.
+    """
+    info = read_info(file)
+    if info.parts or info.localisation_size is not None or info.stretch or info.test_time_augmentation:
+        raise ModelError(
+            f"{file}: cannot be a localisation stage: this needs a model of whole cars that takes the whole photo once "
+            "and does not stretch it"
+        )
+    return info
+
+
+def _guided_by(info: ModelInfo, stage: ModelInfo, recipe: Recipe) -> ModelInfo:
+    """The description of a model whose localisation stage is another model's network."""
+    if recipe.scenes is None:
+        raise RecipeError(f"scenes: {recipe.network} is trained on drawn scenes; add the table to the recipe")
+    localisation = Localisation(
+        network=stage.network,
+        normalisation=stage.normalisation,
+        threshold=stage.threshold,
+        training_data=stage.training_data,
+    )
+    return ModelInfo.model_validate(
+        {**info.model_dump(), "format": 2, "localisation_size": stage.size, "localisation": localisation}
+    )
 
 
 def initial_info(file: Path) -> ModelInfo | None:
@@ -193,7 +236,9 @@ def _describe(
         width=width,
         localisation_size=final.locate,
         # Photos are stretched for training; where that is more than prediction would do, it must do so too.
-        stretch=final.locate is None and geometry.fit_letterbox(photo, (height, width)).inner != (height, width),
+        stretch=final.locate is None
+        and recipe.scenes is None
+        and geometry.fit_letterbox(photo, (height, width)).inner != (height, width),
         normalisation=normalisation.describe(),
         threshold=0.5,
         training_data=f"{len(split.train)} cars of {data.resolve().name}",

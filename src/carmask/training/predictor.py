@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from carmask.arrays import Photo, Probability
 from carmask.model.info import ModelInfo
+from carmask.model.network import Network
 from carmask.networks.network import SegmentationNetwork, car_logits
 from carmask.training.normalisation import IMAGENET_MEAN, IMAGENET_STD
 
@@ -26,16 +27,24 @@ class Normalised(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1) * 255.0)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1) * 255.0)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Predict: uint8 (batch, height, width, 3) RGB to the head's float32 (batch, channels, height, width)."""
+    def forward(self, pixels: Tensor, guide: Tensor | None = None) -> Tensor:
+        """Predict.
+
+        Args:
+            pixels: uint8 (batch, height, width, 3), RGB.
+            guide: float32 (batch, height, width) in [0, 1], for networks that are guided: a coarser probability of car.
+
+        Returns:
+            The head's float32 (batch, channels, height, width).
+        """
         # A permuted NHWC tensor is in channels_last memory format, which convolutions on a CPU are fastest in.
         images = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
-        scores: Tensor = self.network(images)
+        scores: Tensor = self.network(images) if guide is None else self.network(images, 2.0 * guide[:, None] - 1.0)
         return scores.float()
 
-    def car(self, pixels: Tensor) -> Tensor:
+    def car(self, pixels: Tensor, guide: Tensor | None = None) -> Tensor:
         """The probability of car: uint8 (batch, height, width, 3) RGB to float32 (batch, height, width)."""
-        return car_logits(self(pixels), self.network.car_channels)[:, 0].sigmoid()
+        return car_logits(self(pixels, guide), self.network.car_channels)[:, 0].sigmoid()
 
     def classes(self, pixels: Tensor) -> Tensor:
         """The probabilities of all channels: uint8 (batch, height, width, 3) to float32 (batch, channels, h, w)."""
@@ -50,24 +59,28 @@ class TorchNetwork:
         info: the model's description.
     """
 
-    def __init__(self, model: Normalised, info: ModelInfo, *, mixed: bool = False) -> None:
+    def __init__(
+        self, model: Normalised, info: ModelInfo, *, locating: Network | None = None, mixed: bool = False
+    ) -> None:
         """Take a network.
 
         Args:
             model: the network.
             info: its description.
+            locating: the localisation network, of models with one of their own.
             mixed: compute in 16 bits where that is safe, as it was trained.
         """
-        self.model, self.info, self._mixed = model, info, mixed
+        self.model, self.info, self.locating, self._mixed = model, info, locating, mixed
 
-    def scores(self, pixels: Photo) -> Tensor:
+    def scores(self, pixels: Photo, guide: Probability | None = None) -> Tensor:
         """Run the network: uint8 (height, width, 3) RGB to the head's float32 (1, channels, height, width)."""
         training = self.model.training
         self.model.eval()
         device = self.model.mean.device
         try:
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self._mixed):
-                scores: Tensor = self.model(torch.from_numpy(np.array(pixels))[None].to(device))
+                given = (torch.from_numpy(np.array(one))[None].to(device) for one in (pixels, guide) if one is not None)
+                scores: Tensor = self.model(*given)
         finally:
             self.model.train(training)
         return scores
@@ -77,9 +90,14 @@ class TorchNetwork:
         found: Probability = car_logits(scores, self.model.network.car_channels)[0, 0].sigmoid().cpu().numpy()
         return found
 
-    def run(self, pixels: Photo) -> Probability:
+    def run(self, pixels: Photo, guide: Probability | None = None, /) -> Probability:
         """Predict: uint8 (height, width, 3) RGB to float32 (height, width) in [0, 1]."""
-        return self.probability(self.scores(pixels))
+        return self.probability(self.scores(pixels, guide))
+
+    def locate(self, pixels: Photo, /) -> Probability:
+        """Find the car in a whole photo: uint8 (``*info.localisation_size``, 3) RGB to float32 in [0, 1]."""
+        assert self.locating is not None
+        return self.locating.run(pixels)
 
     def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
         """Predict the parts: float32 (1 + parts, ``*info.size``); see ``carmask.model.network.Network``."""

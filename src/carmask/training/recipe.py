@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from carmask.data.augment import AugmentSettings
 from carmask.errors import RecipeError
 from carmask.geometry import Size
+from carmask.training.dataset.anywhere.settings import SceneSettings
 
 
 class _Settings(BaseModel):
@@ -113,6 +114,9 @@ class Recipe(_Settings):
     early_stopping: EarlyStoppingSettings | None = None
     encoder: EncoderSettings = EncoderSettings()
     augment: AugmentSettings = AugmentSettings()
+    scenes: SceneSettings | None = Field(
+        None, description="draw scenes for any place in place of the photos as they are; augment is not used then"
+    )
 
     @model_validator(mode="after")
     def _can_stop(self) -> Recipe:

@@ -26,6 +26,8 @@ INFO_FILE = "model.json"
 VERSIONS_FILE = "versions.json"
 DATA_FILE = "data.csv"
 LOG_FILE = "train.log"
+#: The localisation stage that the run's network is guided by, if it is.
+LOCALISATION_FILE = "localisation.onnx"
 #: The trained weights of a finished run.
 WEIGHTS_FILE = "weights.safetensors"
 #: What an interrupted run is resumed from.

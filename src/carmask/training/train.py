@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carmask import geometry
+from carmask.images import write_atomically
 from carmask.training.extra_data import Sources, build_mixture
 from carmask.training.machines import TRAINED_IN, Machines, choose_precision
 from carmask.training.plan import Plan, plan_training
 from carmask.training.recipe import Recipe
-from carmask.training.run_folder import LAST_FILE, LOG_FILE, WEIGHTS_FILE, write_description
+from carmask.training.run_folder import LAST_FILE, LOCALISATION_FILE, LOG_FILE, WEIGHTS_FILE, write_description
 
 if TYPE_CHECKING:
+    from carmask.training.dataset.anywhere.pool import ScenePool
+    from carmask.training.dataset.mixture import Mixture
     from carmask.training.module import Training
     from carmask.training.progress_log import ProgressLog
     from carmask.training.validation import Checks
@@ -82,7 +85,7 @@ def train(
     from carmask.training.trainer import fit
 
     keep_memory()
-    check_network(recipe, len(plan.info.classes))
+    check_network(recipe, len(plan.info.classes), guided=plan.localisation is not None)
     check_device(machines.device)
     precision = choose_precision(recipe.precision, machines.device)
     progress = ProgressLog()
@@ -96,6 +99,8 @@ def train(
     module, checks = _prepare(plan, out, cache, progress, note, mixed=precision != "32-true")
     described = ((plan.examples, plan.split), *((one.examples, one.split) for one in plan.extra))
     write_description(out, recipe, plan.info, described, precision)
+    if plan.localisation not in {None, out / LOCALISATION_FILE}:
+        write_atomically(out / LOCALISATION_FILE, plan.localisation.read_bytes())
     with log_file(out / LOG_FILE), warnings.catch_warnings():
         _announce(plan, precision, resumed=(out / LAST_FILE).exists())
         writes = fit(module, out, machines, precision=precision, progress=progress, bar=bar)
@@ -104,7 +109,7 @@ def train(
         from carmask.training.pictures import write_pictures
         from carmask.training.predictor import TorchNetwork
 
-        write_pictures(TorchNetwork(module.best_model(), plan.info), shown, out)
+        write_pictures(TorchNetwork(module.best_model(), plan.info, locating=module.locating), shown, out)
     return out / WEIGHTS_FILE
 
 
@@ -115,8 +120,9 @@ def _prepare(
     import lightning
 
     from carmask.training.checkpoint import check_checkpoint
+    from carmask.training.dataset.anywhere.pool import build_pool
     from carmask.training.dataset.cache import build_cache
-    from carmask.training.initial_weights import load_initial_weights
+    from carmask.training.initial_weights import load_initial_weights, load_network
     from carmask.training.module import Training
     from carmask.training.validation import Checks
 
@@ -124,17 +130,29 @@ def _prepare(
     largest = max((stage.size for stage in recipe.stages), key=lambda size: size[0] * size[1])
     # What locates the car first never stretches a photo: where the shapes differ, there are bars.
     whole = info.localisation_size is not None and geometry.fit_letterbox(plan.photo, largest).inner != largest
-    photos = build_mixture(plan.trained_on, plan.extra, plan.backgrounds, largest, cache, whole=whole, progress=note)
+    locating = None if plan.localisation is None else load_network(plan.localisation)
+    photos: Mixture | ScenePool
+    if recipe.scenes is None:
+        photos = build_mixture(
+            plan.trained_on, plan.extra, plan.backgrounds, largest, cache, whole=whole, progress=note
+        )
+    else:
+        extra = [(one.name, one.training(), one.share) for one in plan.extra]
+        photos = build_pool(
+            plan.trained_on, extra, plan.backgrounds, recipe.scenes, largest, cache, locating=locating, progress=note
+        )
     sets = plan.checks
     # A loss needs masks of what the network sees, which it chooses itself where it locates the car first.
     decoded = (
-        build_cache(sets[""], info.size, cache, progress=note)
+        build_cache(sets[""], info.size, cache, whole=recipe.scenes is not None, progress=note)
         if "" in sets and info.localisation_size is None
         else None
     )
     checks = Checks(sets, plan.score_weights, decoded)
     lightning.seed_everything(recipe.seed, verbose=False)
-    module = Training(recipe, photos, checks, info, mixed=mixed, out=out, epoch_done=progress.epoch_done)
+    module = Training(
+        recipe, photos, checks, info, mixed=mixed, locating=locating, out=out, epoch_done=progress.epoch_done
+    )
     last = out / LAST_FILE
     if last.exists():
         check_checkpoint(last, module)

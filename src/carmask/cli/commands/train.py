@@ -96,6 +96,13 @@ _WHERE = "Where and how long"
     help="ImageNet weights of the encoder as safetensors, so that none are downloaded.",
 )
 @option(
+    "--localisation",
+    type=PATH,
+    metavar="FILE|NAME",
+    section=_INPUT,
+    help="Model file of the localisation stage, for recipes whose network is guided by one.",
+)
+@option(
     "--cache",
     type=PATH,
     metavar="DIR",
@@ -164,6 +171,7 @@ def train(
     backgrounds: Path | None,
     init: Path | None,
     encoder_weights: Path | None,
+    localisation: Path | None,
     cache: Path | None,
     device: str,
     devices: int,
@@ -204,7 +212,7 @@ def train(
             settings,
             data,
             out,
-            sources=Sources(extra, backgrounds, init, encoder_weights, kept, layout, mask_threshold),
+            sources=Sources(extra, backgrounds, init, encoder_weights, kept, layout, mask_threshold, localisation),
             cache=cache,
             machines=Machines(device, devices, nodes, strategy, minutes, processor_minutes),
             report=lambda _, done, total: step(done, total),

@@ -104,7 +104,7 @@ def composite(photo: Photo, mask: SoftMask, background: Photo, *, rng: np.random
     car = _light(car, rng, strength=0.25)
     behind = _light(background, rng, strength=0.35)
     if rng.random() < 0.8:
-        behind = _shade(behind, alpha, rng)
+        behind = cast_shadow(behind, alpha, rng=rng)
     joined = blend(car, behind, alpha)
     if rng.random() < 0.25:
         joined = cv2.GaussianBlur(joined, (0, 0), rng.uniform(0.4, 1.0)).astype(np.uint8, copy=False)
@@ -164,8 +164,17 @@ def _light(photo: Photo, rng: np.random.Generator, *, strength: float) -> Photo:
     return cv2.LUT(photo, table[:, None]).astype(np.uint8, copy=False)
 
 
-def _shade(behind: Photo, alpha: SoftMask, rng: np.random.Generator) -> Photo:
-    """Darken the floor: the car's own shape, flattened towards the line it stands on and smoothed."""
+def cast_shadow(behind: Photo, alpha: SoftMask, *, rng: np.random.Generator) -> Photo:
+    """Darken the floor: the car's own shape, flattened towards the line it stands on and smoothed.
+
+    Args:
+        behind: uint8 (height, width, 3), RGB, 32 pixels high and wide at least.
+        alpha: uint8 (height, width), 255 times the fraction that is car.
+        rng: source of all randomness.
+
+    Returns:
+        A new picture of the same shape.
+    """
     height, width = alpha.shape
     small = cv2.resize(alpha, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     rows = np.flatnonzero(small.max(1) > 127)

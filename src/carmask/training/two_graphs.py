@@ -1,0 +1,80 @@
+"""One model file of two networks: the localisation stage's graph is put beside the segmentation stage's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import compose
+
+from carmask.errors import ModelError
+from carmask.model.network import LOCATED, PHOTO, PROBABILITY, WHOLE
+
+#: Weights of at least so many values are stored in 8 bits.
+_MANY = 16_384
+#: What the names of the localisation network begin with in the joined file.
+PREFIX = "localisation."
+
+
+def add_localisation(proto: onnx.ModelProto, file: Path) -> None:
+    """Put a localisation network's graph beside another one; the two share nothing.
+
+    Args:
+        proto: a model of one graph, ``photo`` (and ``guide``) to ``probability``; changed in place.
+        file: a model file that ``plan.check_localisation`` accepts; its large weights are stored in 8 bits, with a scale
+            for each filter.
+
+    Raises:
+        ModelError: if the file cannot be read.
+    """
+    try:
+        other = onnx.load(str(file))
+    except Exception as error:  # whatever protobuf makes of other files
+        raise ModelError(f"{file}: not a readable model file") from error
+    _store_as_bytes(other)
+    versions = {one.domain: one.version for one in proto.opset_import}
+    if any(versions.get(one.domain, one.version) != one.version for one in other.opset_import):
+        raise ModelError(f"{file}: was exported with other ONNX operators than this version writes; export it anew")
+    other = compose.add_prefix(other, PREFIX)
+    renamed = {f"{PREFIX}{PHOTO}": WHOLE, f"{PREFIX}{PROBABILITY}": LOCATED}
+    for node in other.graph.node:
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                names[index] = renamed.get(name, name)
+    for value in (*other.graph.input, *other.graph.output):
+        value.name = renamed.get(value.name, value.name)
+    graph = proto.graph
+    graph.node.extend(other.graph.node)
+    graph.initializer.extend(other.graph.initializer)
+    graph.input.extend(other.graph.input)
+    graph.output.extend(other.graph.output)
+    graph.value_info.extend(other.graph.value_info)
+    functions = {(one.domain, one.name) for one in proto.functions}
+    proto.functions.extend(one for one in other.functions if (one.domain, one.name) not in functions)
+
+
+def _store_as_bytes(proto: onnx.ModelProto) -> None:
+    """Keep large weights of convolutions as int8 with a scale for each filter, behind a Cast and a Mul."""
+    graph = proto.graph
+    filters = {node.input[1] for node in graph.node if node.op_type == "Conv"}
+    stored = {node.input[0]: node for node in graph.node if node.op_type == "Cast" and node.output[0] in filters}
+    products, scales = [], []
+    for tensor in graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if tensor.name not in stored or values.dtype != np.float16 or values.size < _MANY:
+            continue
+        cast = stored[tensor.name]
+        name = cast.output[0]
+        weights = values.astype(np.float32)
+        most = np.maximum(np.abs(weights).max(axis=(1, 2, 3), keepdims=True), np.float32(1e-8))
+        rounded = np.rint(weights * (127 / most)).astype(np.int8)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(rounded, f"{name}.bytes"))
+        scales.append(onnx.numpy_helper.from_array((most / 127).astype(np.float32), f"{name}.scale"))
+        cast.input[0], cast.output[0] = f"{name}.bytes", f"{name}.levels"
+        products.append(onnx.helper.make_node("Mul", [f"{name}.levels", f"{name}.scale"], [name]))
+    graph.initializer.extend(scales)
+    casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0].endswith((".half", ".bytes"))]
+    rest = [node for node in graph.node if node not in casts]
+    del graph.node[:]
+    graph.node.extend([*casts, *products, *rest])

@@ -1,0 +1,155 @@
+"""A localisation stage and a segmentation stage that is guided by it: trained for two steps, joined in one file."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from carmask.errors import ModelError, RecipeError
+from carmask.images import ReducedPhoto
+from carmask.model.file import read_info
+from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, WHOLE
+from carmask.model.openvino import OpenVINONetwork
+from carmask.networks import build
+from carmask.networks.mobilenetv2_unet import widen
+from carmask.prediction.predict import predict
+from carmask.prediction.stages import network_inputs
+from carmask.training.export import export, read_run
+from carmask.training.extra_data import Sources
+from carmask.training.initial_weights import load_network
+from carmask.training.predictor import Normalised, TorchNetwork
+from carmask.training.recipe import load_recipe
+from carmask.training.train import train
+
+from .conftest import CPU, FAST, draw, stages
+
+GUIDED = [
+    *FAST,
+    "encoder.weights=none",
+    "stages=[{height=128,width=192,window=[64,96],locate=[64,96],batch=2,epochs=1}]",
+]
+
+
+@pytest.fixture(scope="module")
+def localisation(cars, cache, tmp_path_factory):
+    """A localisation stage of a tiny size, exported."""
+    folder = tmp_path_factory.mktemp("localisation")
+    recipe = load_recipe("default-localisation", [*FAST, "encoder.weights=none", stages(1, (64, 96))])
+    train(recipe, cars, folder / "run", cache=cache, machines=CPU)
+    export(folder / "run", folder / "localisation.onnx")
+    return folder / "localisation.onnx"
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Weights of the network without a guide, as a run keeps them."""
+    torch.manual_seed(3)
+    file = tmp_path_factory.mktemp("plain") / "weights.safetensors"
+    model = Normalised(build("mobilenetv2-unet"))
+    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def guided(cars, cache, localisation, tmp_path_factory):
+    """A run of the segmentation stage, and its model file."""
+    folder = tmp_path_factory.mktemp("guided")
+    recipe = load_recipe("default-guided", GUIDED)
+    train(recipe, cars, folder / "run", sources=Sources(localisation=localisation), cache=cache, machines=CPU)
+    export(folder / "run", folder / "guided.onnx")
+    return folder
+
+
+def test_one_file_holds_both_graphs_and_describes_them(guided, localisation):
+    info = read_info(guided / "guided.onnx")
+    assert (info.format, info.localisation_size, info.size) == (2, (64, 96), (64, 96))
+    assert info.guided
+    assert info.localisation.network == "efficientnet-lite2-unet"
+    graph = onnx.load(guided / "guided.onnx").graph
+    assert {one.name for one in graph.input} == {PHOTO, GUIDE, WHOLE}
+    assert {one.name for one in graph.output} == {PROBABILITY, LOCATED}
+    apart = (guided / "guided.onnx").stat().st_size - localisation.stat().st_size
+    # The localisation stage's weights are stored in 8 bits here, in 16 in its own file.
+    assert apart < 2_000_000
+
+
+def test_the_file_predicts_as_the_trained_networks_do(guided, localisation):
+    """Against PyTorch: each stage by itself, and both on a photo."""
+    file = OpenVINONetwork(guided / "guided.onnx", read_info(guided / "guided.onnx"))
+    model, info = read_run(guided / "run")
+    trained = TorchNetwork(model, info, locating=load_network(localisation))
+    photo, _ = draw(5)
+    whole = cv2.resize(photo, (96, 64), interpolation=cv2.INTER_AREA)
+    assert np.abs(file.locate(whole) - trained.locate(whole)).mean() < 0.02
+    reduced = ReducedPhoto(photo, photo.shape[:2])
+    inputs = network_inputs(trained, reduced)
+    assert [one.shape for one in inputs] == [(64, 96, 3), (64, 96)]
+    assert np.abs(file.run(*inputs) - trained.run(*inputs)).mean() < 0.02
+    found, expected = predict(file, photo), predict(trained, photo)
+    assert found.mask.shape == photo.shape[:2]
+    assert np.mean(found.mask ^ expected.mask) < 0.05
+
+
+def test_onnx_runtime_computes_the_two_graphs_one_by_one(guided):
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(guided / "guided.onnx"))
+    rng = np.random.default_rng(0)
+    photo, whole = (rng.integers(0, 256, (1, 64, 96, 3), np.uint8) for _ in range(2))
+    guide = rng.random((1, 64, 96), np.float32)
+    given = {PHOTO: photo, GUIDE: guide, WHOLE: whole}
+    (located,) = session.run([LOCATED], {**given, PHOTO: 0 * photo, GUIDE: 0 * guide})
+    (probability,) = session.run([PROBABILITY], {**given, WHOLE: 0 * whole})
+    file = OpenVINONetwork(guided / "guided.onnx", read_info(guided / "guided.onnx"))
+    assert np.abs(file.locate(whole[0]) - located[0]).mean() < 0.02
+    assert np.abs(file.run(photo[0], guide[0]) - probability[0]).mean() < 0.02
+
+
+def test_a_run_goes_on_with_its_own_localisation_stage(guided, cars, cache):
+    recipe = load_recipe("default-guided", GUIDED)
+    train(recipe, cars, guided / "run", cache=cache, machines=CPU)
+    assert read_run(guided / "run")[1].guided
+
+
+def test_a_guided_network_starts_as_the_one_without(plain, localisation):
+    model = Normalised(build("mobilenetv2-unet")).eval()
+    from safetensors.torch import load_file
+
+    state = load_file(plain)
+    model.load_state_dict(state)
+    wide = Normalised(build("mobilenetv2-unet-guided")).eval()
+    own = wide.state_dict()
+    for name, value in state.items():
+        own[name] = value if value.shape == own[name].shape else widen(value, own[name])
+    wide.load_state_dict(own)
+    photo = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (1, 64, 96, 3), np.uint8))
+    for guide in (None, torch.rand(1, 64, 96)):
+        torch.testing.assert_close(wide(photo, guide), model(photo), rtol=0, atol=1e-4)
+
+
+def test_what_does_not_fit_is_refused(cars, cache, localisation, guided, tmp_path):
+    recipe = load_recipe("default-guided", GUIDED)
+    with pytest.raises(RecipeError, match="is guided by a localisation stage"):
+        train(recipe, cars, tmp_path / "run", cache=cache, machines=CPU)
+    with pytest.raises(RecipeError, match="takes no map of a localisation stage"):
+        train(
+            load_recipe("cnn-small", [*FAST, stages(1)]),
+            cars,
+            tmp_path / "run",
+            sources=Sources(localisation=localisation),
+            cache=cache,
+            machines=CPU,
+        )
+    with pytest.raises(ModelError, match="cannot be a localisation stage"):
+        train(
+            recipe,
+            cars,
+            tmp_path / "run",
+            sources=Sources(localisation=guided / "guided.onnx"),
+            cache=cache,
+            machines=CPU,
+        )
+    assert not (tmp_path / "run").exists()
