@@ -114,7 +114,7 @@ def test_a_run_goes_on_with_its_own_localisation_stage(guided, cars, cache):
     assert read_run(guided / "run")[1].guided
 
 
-def test_a_guided_network_starts_as_the_one_without(plain, localisation):
+def test_a_guided_network_starts_as_the_one_without(plain):
     model = Normalised(build("mobilenetv2-unet")).eval()
     from safetensors.torch import load_file
 

@@ -22,8 +22,8 @@ def add_localisation(proto: onnx.ModelProto, file: Path) -> None:
 
     Args:
         proto: a model of one graph, ``photo`` (and ``guide``) to ``probability``; changed in place.
-        file: a model file that ``plan.check_localisation`` accepts; its large weights are stored in 8 bits, with a scale
-            for each filter.
+        file: a model file that ``plan.check_localisation`` accepts; its large weights are stored in 8 bits, with a
+            scale for each filter.
 
     Raises:
         ModelError: if the file cannot be read.
