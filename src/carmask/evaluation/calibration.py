@@ -14,14 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.errors import DataError
-from carmask.model.calibration import Calibration, ConfidenceFeatures, Judgement, Linear, compress
+from carmask.model.calibration import (
+    SEGMENTATION_FEATURES,
+    Calibration,
+    ConfidenceFeatures,
+    Judgement,
+    Linear,
+    compress,
+)
 
 #: Kinds of scene that are not one whole car.
 STRANGE = frozenset({"no car", "no car, drawn", "close-up", "cut off", "two cars"})
 #: Photos of the network's own domain, a studio with a turntable.
 STUDIO = "studio"
-#: The share of studio photos that the default threshold of review marks.
+#: The share of studio photos that the default threshold of review marks at least.
 REVIEW_SHARE = 0.05
+#: Masks of lower Dice than the first should be reviewed; those above the second need no review.
+POOR, GOOD = 0.95, 0.98
+#: The share of poor masks that the default threshold marks, and of the good ones of one kind of place the most that it
+#: marks for it.
+POOR_REVIEWED, GOOD_REVIEWED = 0.9, 0.25
 
 _Floats = NDArray[np.float64]
 
@@ -64,22 +76,26 @@ def fit_calibration(cases: Sequence[Case], *, data: str) -> Calibration:
     usual = np.array([case.kind == STUDIO for case in found])
     if usual.sum() < 30:
         raise DataError(f"{data}: {int(usual.sum())} photos with a car found; a calibration needs at least 30")
-    features = np.array([case.features for case in found], np.float64)
+    # What compares two stages is 0 for models without a localisation network of its own, and fitted to for others.
+    names = ConfidenceFeatures._fields
+    if not any(case.features.disagreement for case in found if case.features is not None):
+        names = SEGMENTATION_FEATURES
+    features = np.array([case.features for case in found], np.float64)[:, : len(names)]
     # Standardised by the studio photos; a feature that is constant there takes its scale from all photos.
     centre, scale = features[usual].mean(0), np.maximum(features[usual].std(0), 0.25 * features.std(0) + 1e-3)
     values = np.vectorize(compress)((features - centre) / scale)
     strange = np.array([case.kind in STRANGE for case in found])
     error = np.log(np.array([case.error for case in found])[~strange] + 0.02)
     loss = np.log(1 - np.array([case.dice for case in found])[~strange] + 1e-5)
-    # Photos from elsewhere extend the range of the fit; their weight is small, so that studio photos stay precise.
-    share = np.where(usual, 1.0, min(1.0, 0.1 * usual.sum() / max(1, (~usual & ~strange).sum())))[~strange]
+    # All photos of other places count as much as all of the studio: there are far fewer of them.
+    share = np.where(usual, 1.0, usual.sum() / max(1, (~usual & ~strange).sum()))[~strange]
     # Both classes of the logistic regression have equal weight, so its odds hold for a batch of which half is strange.
     # The bias shifts them to 2 %, which is nearer to a dealer's batch.
     balance = np.where(strange, (~strange).sum() / max(1, strange.sum()), 1.0)
     odds = _logistic(values, strange.astype(np.float64), balance)
     odds = Linear(weights=odds.weights, bias=odds.bias + float(np.log(0.02 / 0.98)))
     calibration = Calibration(
-        features=ConfidenceFeatures._fields,
+        features=names,
         centre=_rounded(centre),
         scale=_rounded(scale),
         error=_ridge(values[~strange], error, share),
@@ -88,9 +104,32 @@ def fit_calibration(cases: Sequence[Case], *, data: str) -> Calibration:
         review_below=0.5,
         data=data,
     )
-    confidences = [estimate(calibration, case).confidence for case in found if case.kind == STUDIO]
-    below = round(float(np.quantile(confidences, REVIEW_SHARE)), 4)
-    return calibration.model_copy(update={"review_below": below})
+    return calibration.model_copy(update={"review_below": _review_below(calibration, found)})
+
+
+def _review_below(calibration: Calibration, found: Sequence[Case]) -> float:
+    """The threshold of review: by the harm that masks do which nobody looks at, not by where photos were taken.
+
+    High enough to mark ``POOR_REVIEWED`` of the poor masks of whole cars and ``REVIEW_SHARE`` of the studio photos; but
+    in no kind of place are more than ``GOOD_REVIEWED`` of the good masks marked for the sake of poor ones.
+    """
+    usual = [case for case in found if case.kind not in STRANGE and case.kind != "moved"]
+    confidence = [estimate(calibration, case).confidence for case in usual]
+    studio = [value for value, case in zip(confidence, usual, strict=True) if case.kind == STUDIO]
+    below = float(np.quantile(studio, REVIEW_SHARE))
+    poor = [value for value, case in zip(confidence, usual, strict=True) if case.dice < POOR]
+    if poor:
+        good = {
+            place: [
+                value
+                for value, case in zip(confidence, usual, strict=True)
+                if case.dice > GOOD and (case.kind == STUDIO) == place
+            ]
+            for place in (True, False)
+        }
+        most = min(float(np.quantile(values, GOOD_REVIEWED)) for values in good.values() if values)
+        below = max(below, min(most, float(np.quantile(poor, POOR_REVIEWED)) + 1e-4))
+    return round(below, 4)
 
 
 def estimate(calibration: Calibration, case: Case) -> Judgement:

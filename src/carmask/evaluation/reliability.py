@@ -8,11 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from carmask.errors import DataError
-from carmask.evaluation.calibration import STRANGE, STUDIO, Case, estimate
+from carmask.evaluation.calibration import GOOD, POOR, STRANGE, STUDIO, Case, estimate
 from carmask.model.calibration import Calibration
-
-#: Masks of lower Dice than the first should be reviewed; those above the second need no review.
-POOR, GOOD = 0.95, 0.98
 
 
 class SceneReliability(NamedTuple):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from carmask.evaluation.calibration import STRANGE, STUDIO, Case, estimate
-from carmask.evaluation.reliability import GOOD, POOR, SceneReliability, check_calibration, coverage
+from carmask.evaluation.calibration import GOOD, POOR, STRANGE, STUDIO, Case, estimate
+from carmask.evaluation.reliability import SceneReliability, check_calibration, coverage
 from carmask.model.calibration import Calibration
 from carmask.pages.charts import scatter
 from carmask.pages.html import Cell, Column, Html, Section, box, heading, page, say, table, tiles, write_page

@@ -62,7 +62,7 @@ def calibrate(
     confidence and expected error agree with the true masks.
     """
     need("torch", "train")
-    from carmask.evaluation.reliability import GOOD, POOR
+    from carmask.evaluation.calibration import GOOD, POOR
     from carmask.release.calibration import calibrate as run
 
     given: dict[str, object] = {
