@@ -13,7 +13,15 @@ from carmask.model.info import ModelInfo
 #: What the masks of version 4 were made with, when these numbers stood in the code.
 VERSION_4 = {
     "crop": {"margin": (0.12, 0.05, 0.05, 0.05), "mirrored_margin": (0.16, 0.1, 0.1, 0.1), "max_zoom": 2.0},
-    "confirmation": {"components": True, "car": False, "probability": 0.3, "distance": 2, "thickness": 5},
+    "confirmation": {
+        "components": True,
+        "car": False,
+        "probability": 0.3,
+        "distance": 2,
+        "thickness": 5,
+        "reach": None,
+        "possible": 0.1,
+    },
     "components": {"min_area": 0.2, "max_distance": 0.01},
     "features": {"decided": (0.1, 0.9), "near": 4, "offset": 3e-6},
 }

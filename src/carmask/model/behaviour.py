@@ -42,6 +42,9 @@ class ConfirmationSettings(BaseModel):
         distance: ... within this many of localisation's pixels.
         thickness: components thinner than this, in pixels of the segmentation stage, need no confirmation: aerials are
             too fine for localisation.
+        reach: there is no car where localisation gives less than ``possible`` within this many of its pixels, however
+            certain the segmentation stage is; None to leave it to the segmentation stage.
+        possible: see ``reach``.
     """
 
     model_config = _FROZEN
@@ -51,6 +54,8 @@ class ConfirmationSettings(BaseModel):
     probability: float = Field(0.3, ge=0, le=1)
     distance: int = Field(2, ge=0)
     thickness: int = Field(5, ge=1)
+    reach: int | None = Field(None, ge=0)
+    possible: float = Field(0.1, ge=0, le=1)
 
 
 class ComponentSettings(BaseModel):

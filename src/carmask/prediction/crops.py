@@ -144,6 +144,29 @@ def suppress_unconfirmed(
     return ProbabilityMap(np.where(with_edges, np.float32(0), fine.probability), fine.crop)
 
 
+def limit_to_reach(fine: ProbabilityMap, coarse: ProbabilityMap, settings: ConfirmationSettings) -> ProbabilityMap:
+    """Remove what lies farther from the car that localisation found than its errors reach: other cars, walls, signs.
+
+    Args:
+        fine: of the segmentation stage.
+        coarse: of the localisation stage, of the whole photo.
+        settings: how far the car may reach; if they do not say, nothing is removed.
+
+    Returns:
+        The same map where nothing is removed, else a copy with 0 there.
+    """
+    if settings.reach is None:
+        return fine
+    side = 2 * settings.reach + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    near = cv2.dilate(coarse.probability, disc).astype(np.float32, copy=False)
+    size = fine.probability.shape[0], fine.probability.shape[1]
+    beyond = ProbabilityMap(near, coarse.crop).seen_in(fine.crop, size) < settings.possible
+    if not (beyond & (fine.probability > 0)).any():
+        return fine
+    return fine._replace(probability=np.where(beyond, np.float32(0), fine.probability))
+
+
 def crop_photo(photo: Photo, crop: CroppedInput) -> Photo:
     """Crop a photo and bring it into the input: uint8 (height, width, 3) RGB to (``*crop.place.size``, 3)."""
     return geometry.letterbox(photo[crop.crop.where], crop.place)

@@ -23,6 +23,7 @@ from carmask.prediction.crops import (
     crop_around,
     crop_photo,
     find_box,
+    limit_to_reach,
     suppress_unconfirmed,
 )
 from carmask.prediction.probability_map import ProbabilityMap
@@ -161,19 +162,27 @@ def _segment_car(network: Network, photo: ReducedPhoto, coarse: ProbabilityMap) 
     if found is None and info.behaviour.confirmation.car:
         return ProbabilityMap(np.minimum(coarse.probability, _JUST_NO_CAR * info.threshold), coarse.crop, kept)
     box = found or WHOLE
-    fine = segment(network, photo, _crop(network, photo, box.grown(*margins.margin)), coarse)
+    fine = _limited(network, photo, _crop(network, photo, box.grown(*margins.margin)), coarse)
     more = beyond_crop(fine, info.threshold)
     if more is not None:
         # Localisation missed some of the car: once more, with all that may be missing.
         box = more
-        fine = segment(network, photo, _crop(network, photo, box), coarse)
+        fine = _limited(network, photo, _crop(network, photo, box), coarse)
     if info.test_time_augmentation:
         wider = _crop(network, photo, box.grown(*margins.mirrored_margin))
-        fine = mean_map(fine, segment(network, photo, wider, coarse, mirrored=True))
+        fine = mean_map(fine, _limited(network, photo, wider, coarse, mirrored=True))
     # A localisation that missed some of the car confirms nothing.
     if found is not None and more is None and info.behaviour.confirmation.components:
         fine = suppress_unconfirmed(fine, coarse, info.threshold, info.behaviour.confirmation)
     return fine._replace(coarse=kept)
+
+
+def _limited(
+    network: Network, photo: ReducedPhoto, crop: CroppedInput, coarse: ProbabilityMap, *, mirrored: bool = False
+) -> ProbabilityMap:
+    """The segmentation stage's map within reach of what localisation found, if the model limits it."""
+    fine = segment(network, photo, crop, coarse, mirrored=mirrored)
+    return limit_to_reach(fine, coarse, network.info.behaviour.confirmation)
 
 
 def _crop(network: Network, photo: ReducedPhoto, box: Box) -> CroppedInput:
