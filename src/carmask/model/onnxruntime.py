@@ -55,13 +55,6 @@ class OnnxRuntimeNetwork:
             raise DeviceError(
                 f"{device}: no such device can be used on this machine; give device='cpu'", argument="device"
             )
-        sizes = {WHOLE: info.localisation_size or info.size}
-        kinds = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
-        #: Shape and type of each input.
-        self._inputs = {
-            one.name: ((1, *sizes.get(one.name, info.size), *(() if one.name == GUIDE else (3,))), kinds[one.type])
-            for one in self._session.get_inputs()
-        }
 
     def run(self, pixels: Photo, guide: Probability | None = None, /) -> Probability:
         """Predict, as ``Network`` says: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]."""
@@ -76,15 +69,18 @@ class OnnxRuntimeNetwork:
         return self._run(PROBABILITY, pixels)
 
     def _run(self, output: str, pixels: Photo, guide: Probability | None = None) -> NDArray[np.float32]:
-        """Compute one output. All inputs of a file must be given, but only those that the output needs are read."""
+        pixels = np.ascontiguousarray(pixels)[None]
+        if self.info.localisation is None:
+            (found,) = self._session.run(None, {PHOTO: pixels})
+            return np.asarray(found[0], np.float32)
         import onnxruntime
 
-        given = {WHOLE if output == LOCATED else PHOTO: np.ascontiguousarray(pixels)[None]}
-        if guide is not None:
-            given[GUIDE] = np.ascontiguousarray(guide)[None]
-        for name, (shape, kind) in self._inputs.items():
-            if name not in given:
-                given[name] = np.zeros(shape, kind)
+        # All inputs of a file must be given, but only those that the output needs are read.
+        size, whole = self.info.size, self.info.localisation_size or self.info.size
+        given = {PHOTO: np.zeros((1, *size, 3), np.uint8), WHOLE: np.zeros((1, *whole, 3), np.uint8)}
+        if self.info.guided:
+            given[GUIDE] = np.zeros((1, *size), np.float32) if guide is None else np.ascontiguousarray(guide)[None]
+        given[WHOLE if output == LOCATED else PHOTO] = pixels
         options = onnxruntime.RunOptions()
         options.only_execute_path_to_fetches = True
         (found,) = self._session.run([output], given, options)

@@ -1,0 +1,89 @@
+"""Dice of models on photos of many places that no training has seen, and how many pictures without a car stay empty.
+
+    python benchmarks/places.py --model default --model OLD.onnx --data studio/ --data street/ --empty pictures/
+
+Of each data set those photos are scored that the first model names as not seen; if it does not know the data set, all.
+Widths of squeezed photos can be restored: --data carparts/:1.4
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import _bench
+from carmask.data.dataset import read_data
+from carmask.data.table import Example, of_cars
+from carmask.evaluation.metrics import dice
+from carmask.images import read_photo, search_photos
+from carmask.model.network import Network
+from carmask.model.runtime import load_model
+from carmask.prediction.predict import predict
+
+#: Confidence from which a car in a picture without one is a confident failure.
+CONFIDENT = 0.98
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="append", required=True)
+    parser.add_argument("--data", action="append", default=[], metavar="DIR[:WIDEN]")
+    parser.add_argument("--empty", type=Path, metavar="DIR", help="pictures without cars, sub-folders included")
+    parser.add_argument("--each", type=int, default=1, help="score every so many photos")
+    parser.add_argument("--record", action="store_true", help="write the table to benchmarks/results as well")
+    given = parser.parse_args()
+    _bench._RECORDED["on"] = given.record
+    networks = {f"{one.info.name} {one.info.version}": one for one in map(load_model, given.model)}
+    first = next(iter(networks.values()))
+    rows: dict[str, list[str]] = {}
+    for text in given.data:
+        folder, _, widen = text.partition(":")
+        examples = _unseen(first, Path(folder))[:: given.each]
+        scores = _score(networks, examples, float(widen or 1))
+        for name, values in scores.items():
+            cells = [
+                f"{len(values)}",
+                *(f"{value:.4f}" for value in (values.mean(), np.percentile(values, 5), values.min())),
+            ]
+            rows[f"{Path(folder).resolve().name}, {name}"] = cells
+    columns = ["photos", "mean Dice", "5th percentile", "lowest"]
+    if rows:
+        _bench.table("Photos of many places", columns, rows, section="Models")
+    if given.empty is not None:
+        pictures = search_photos(given.empty, recursive=True).photos[:: given.each]
+        rows = {name: _empty(network, pictures) for name, network in networks.items()}
+        _bench.table("Pictures without a car", ["pictures", "no car found", "confident car"], rows, section="Models")
+
+
+def _unseen(network: Network, folder: Path) -> list[Example]:
+    examples = read_data(folder)[0]
+    held = network.info.held_out({one.car for one in examples})
+    return of_cars(examples, held) if held else examples
+
+
+def _score(networks: dict[str, Network], examples: list[Example], widen: float) -> dict[str, np.ndarray]:
+    scores: dict[str, list[float]] = {name: [] for name in networks}
+    for example in examples:
+        photo, truth = read_photo(example.photo), example.read_mask()
+        if widen != 1:
+            size = round(widen * photo.shape[1]), photo.shape[0]
+            photo = cv2.resize(photo, size, interpolation=cv2.INTER_LINEAR)
+            truth = cv2.resize(truth.view(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT) > 0
+        for name, network in networks.items():
+            scores[name].append(dice(predict(network, photo).mask, truth))
+    return {name: np.array(values) for name, values in scores.items()}
+
+
+def _empty(network: Network, pictures: list[Path]) -> list[str]:
+    found = [predict(network, read_photo(picture)) for picture in pictures]
+    none = np.mean([not one.mask.any() for one in found])
+    confident = sum(one.confidence >= CONFIDENT and bool(one.mask.any()) for one in found)
+    return [f"{len(found)}", f"{none:.1%}", f"{confident}"]
+
+
+if __name__ == "__main__":
+    main()
