@@ -15,7 +15,7 @@ from carmask.release.steps import TrainStep
 def test_shipped_pipelines_load_and_say_how_they_are_launched():
     from carmask.release import pipeline
 
-    assert {"best-1", "default-4", "tiny"} <= set(pipeline_names())
+    assert {"best-1", "default-4", "default-5", "tiny"} <= set(pipeline_names())
     for name in pipeline_names():
         loaded = load_pipeline(name)
         assert loaded.name == name

@@ -59,6 +59,7 @@ def run_train(step: TrainStep, context: Context) -> str:
         context.path(step.initial_weights),
         context.path(step.encoder_weights),
         () if kept is None else read_validation_cars(kept),
+        localisation=context.path(step.localisation),
     )
     train(
         step.load_recipe(context.changes),

@@ -19,6 +19,10 @@ from carmask.model.card import save_model
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ExtraData, ModelInfo
 from carmask.training.export import read_graph, with_info
+from carmask.training.two_graphs import PREFIX
+
+#: What the name of a guided network ends in, after the name of the one that is not guided.
+GUIDED = "-guided"
 
 
 def average_weights(
@@ -30,7 +34,8 @@ def average_weights(
 
     Args:
         first: a model file or the name of a shipped model.
-        second: another one of the same network and classes.
+        second: another one of the same network and classes; or one of the network that is guided by a localisation
+            stage, where the first is not: its weights on the guide count as zero.
         out: the model file to write, its card beside it.
         share: of the second, 0 to 1.
         name: of the new model; the second's by default.
@@ -48,7 +53,8 @@ def average_weights(
         raise UsageError(f"{share:g} is not in 0, the first model, to 1, the second", argument="share")
     paths = find_model(first), find_model(second)
     infos = read_info(paths[0]), read_info(paths[1])
-    if (infos[0].network, infos[0].classes) != (infos[1].network, infos[1].classes):
+    widened = f"{infos[0].network}{GUIDED}" == infos[1].network
+    if not (widened or infos[0].network == infos[1].network) or infos[0].classes != infos[1].classes:
         raise ModelError(
             f"{first}, {second}: their weights cannot be averaged: {infos[0].network} with {len(infos[0].classes)} "
             f"classes and {infos[1].network} with {len(infos[1].classes)}"
@@ -58,10 +64,16 @@ def average_weights(
     for tensor in made.graph.initializer:
         own = numpy_helper.to_array(tensor)
         other = given.get(tensor.name)
+        if widened and tensor.name.startswith(PREFIX):
+            continue
         if not np.issubdtype(own.dtype, np.floating):
             if tensor.name.endswith(".bytes") and not np.array_equal(own, other if other is not None else []):
-                raise ModelError(f"{first}, {second}: they cannot be blended: their localisation networks differ")
+                raise ModelError(
+                    f"{first}, {second}: their weights cannot be averaged: their localisation networks differ"
+                )
             continue
+        if widened and other is not None:
+            other = _widened(other, own.shape)
         if other is None or other.shape != own.shape:
             raise ModelError(
                 f"{first}, {second}: their weights cannot be averaged: only one has {tensor.name} of {own.shape}"
@@ -73,6 +85,13 @@ def average_weights(
     make_folder(out.parent)
     save_model(out, info, content)
     return info
+
+
+def _widened(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Weights of a network without a guide for the same one with it: zeros for the last input channel."""
+    if values.ndim != 4 or shape != (values.shape[0], values.shape[1] + 1, *values.shape[2:]):
+        return values
+    return np.concatenate([values, np.zeros_like(values[:, :1])], axis=1)
 
 
 def _described(first: ModelInfo, second: ModelInfo, *, share: float, name: str | None) -> ModelInfo:
