@@ -17,7 +17,7 @@ import numpy as np
 import _bench
 from carmask.data.dataset import read_data
 from carmask.data.table import Example, of_cars
-from carmask.evaluation.metrics import dice
+from carmask.evaluation.metrics import MaskPair, measure
 from carmask.images import read_photo, search_photos
 from carmask.model.network import Network
 from carmask.model.runtime import load_model
@@ -74,7 +74,7 @@ def _score(networks: dict[str, Network], examples: list[Example], widen: float) 
             photo = cv2.resize(photo, size, interpolation=cv2.INTER_LINEAR)
             truth = cv2.resize(truth.view(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT) > 0
         for name, network in networks.items():
-            scores[name].append(dice(predict(network, photo).mask, truth))
+            scores[name].append(measure(MaskPair(predict(network, photo).mask, truth))["dice"])
     return {name: np.array(values) for name, values in scores.items()}
 
 
