@@ -18,14 +18,12 @@ class ProbabilityMap(NamedTuple):
     Attributes:
         probability: float32 (height, width) in [0, 1], at the network's resolution, of the crop.
         crop: of the photo, at the photo's own size.
-        located: what a localisation network of its own said of the whole photo, or None.
         coarse: what a localisation network of its own gives for the whole photo; None without one.
     """
 
     probability: Probability
     crop: Crop
     coarse: ProbabilityMap | None = None
-    located: ProbabilityMap | None = None
 
     @property
     def scale(self) -> float:

@@ -27,6 +27,8 @@ def check_network(recipe: Recipe, classes: int, *, guided: bool = False) -> None
         network = entry.build(classes)
     if network.guided and not guided:
         raise RecipeError(f"localisation: {recipe.network} is guided by a localisation stage; name its model file")
+    if network.guided and recipe.scenes is None:
+        raise RecipeError(f"scenes: {recipe.network} is trained on drawn scenes; add the table to the recipe")
     if guided and not network.guided:
         raise RecipeError(f"localisation: {recipe.network} takes no map of a localisation stage; leave it out")
     for stage in recipe.stages:

@@ -124,7 +124,7 @@ def plan_training(recipe: Recipe, data: Path, out: Path, sources: Sources) -> Pl
     info = _describe(recipe, data, split, classes, photo, extra, initial)
     localisation = _find_localisation(sources, out)
     if localisation is not None:
-        info = _guided_by(info, check_localisation(localisation), recipe)
+        info = _guided_by(info, check_localisation(localisation))
     return Plan(recipe, check_data_of(out, info), examples, split, extra, backgrounds, sources, photo, localisation)
 
 
@@ -151,10 +151,8 @@ def check_localisation(file: Path) -> ModelInfo:
     return info
 
 
-def _guided_by(info: ModelInfo, stage: ModelInfo, recipe: Recipe) -> ModelInfo:
+def _guided_by(info: ModelInfo, stage: ModelInfo) -> ModelInfo:
     """The description of a model whose localisation stage is another model's network."""
-    if recipe.scenes is None:
-        raise RecipeError(f"scenes: {recipe.network} is trained on drawn scenes; add the table to the recipe")
     localisation = Localisation(
         network=stage.network,
         normalisation=stage.normalisation,
