@@ -27,7 +27,7 @@ from carmask.model.calibration import (
 STRANGE = frozenset({"no car", "no car, drawn", "close-up", "cut off", "two cars"})
 #: Photos of the network's own domain, a studio with a turntable.
 STUDIO = "studio"
-#: The share of studio photos that the default threshold of review marks at least.
+#: The share of studio photos that the default threshold of review marks where no mask is poor.
 REVIEW_SHARE = 0.05
 #: Masks of lower Dice than the first should be reviewed; those above the second need no review.
 POOR, GOOD = 0.95, 0.98
@@ -110,8 +110,8 @@ def fit_calibration(cases: Sequence[Case], *, data: str) -> Calibration:
 def _review_below(calibration: Calibration, found: Sequence[Case]) -> float:
     """The threshold of review: by the harm that masks do which nobody looks at, not by where photos were taken.
 
-    High enough to mark ``POOR_REVIEWED`` of the poor masks of whole cars and ``REVIEW_SHARE`` of the studio photos; but
-    in no kind of place are more than ``GOOD_REVIEWED`` of the good masks marked for the sake of poor ones.
+    High enough to mark ``POOR_REVIEWED`` of the poor masks of whole cars, but neither in the studio nor elsewhere more than
+    ``GOOD_REVIEWED`` of the good ones. Without poor masks it marks ``REVIEW_SHARE`` of the studio photos.
     """
     usual = [case for case in found if case.kind not in STRANGE and case.kind != "moved"]
     confidence = [estimate(calibration, case).confidence for case in usual]
@@ -128,7 +128,7 @@ def _review_below(calibration: Calibration, found: Sequence[Case]) -> float:
             for place in (True, False)
         }
         most = min(float(np.quantile(values, GOOD_REVIEWED)) for values in good.values() if values)
-        below = max(below, min(most, float(np.quantile(poor, POOR_REVIEWED)) + 1e-4))
+        below = min(most, float(np.quantile(poor, POOR_REVIEWED)) + 1e-4)
     return round(below, 4)
 
 
