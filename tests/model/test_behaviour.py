@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from carmask.model.behaviour import Behaviour
-from carmask.model.calibration import Calibration, ConfidenceFeatures
+from carmask.model.calibration import SEGMENTATION_FEATURES, Calibration
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 
@@ -58,7 +58,7 @@ def test_old_calibrations_are_read():
     none, head = [0.0] * 10, {"weights": [0.0] * 10, "bias": 0.0}
     values = {"centre": none, "scale": [1.0] * 10, "error": head, "loss": head, "strange": head}
     found = Calibration.model_validate({"signs": old, **values, "review_below": 0.9, "data": "none"})
-    assert found.features == ConfidenceFeatures._fields
+    assert found.features == SEGMENTATION_FEATURES
     assert "signs" not in found.model_dump()
 
 

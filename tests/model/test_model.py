@@ -74,7 +74,14 @@ def test_runs_and_agrees_with_onnxruntime():
     pixels = np.random.default_rng(0).integers(0, 256, (*network.info.size, 3), np.uint8)
     ours = network.run(pixels)
     session = ort.InferenceSession(str(DEFAULT), providers=["CPUExecutionProvider"])
-    (theirs,) = session.run(None, {"photo": pixels[None]})
+    (theirs,) = session.run(
+        ["probability"],
+        {
+            "photo": pixels[None],
+            "guide": np.full((1, *network.info.size), 0.5, np.float32),
+            "whole": np.zeros((1, *network.info.localisation_size, 3), np.uint8),
+        },
+    )
     assert ours.dtype == np.float32
     assert ours.shape == network.info.size
     # OpenVINO may compute in bf16.
@@ -107,8 +114,8 @@ def test_files_that_are_no_models(tmp_path):
         load_model(tmp_path)
 
 
-def rewritten(path: Path, metadata: dict[str, str]) -> Path:
-    proto = onnx.load(DEFAULT)
+def rewritten(path: Path, metadata: dict[str, str], model: Path = DEFAULT) -> Path:
+    proto = onnx.load(model)
     del proto.metadata_props[:]
     for key, value in metadata.items():
         entry = proto.metadata_props.add()
@@ -122,8 +129,9 @@ def test_onnx_files_of_others(tmp_path):
         load_model(rewritten(tmp_path / "other.onnx", {"author": "x"}))
     with pytest.raises(ModelError, match="not one this version reads: "):
         load_model(rewritten(tmp_path / "old.onnx", {METADATA_KEY: "{}"}))
-    info = json.loads(read_info(DEFAULT).model_dump_json())
-    fixed = onnx.load(rewritten(tmp_path / "size.onnx", {METADATA_KEY: json.dumps({**info, "locate": None})}))
+    info = json.loads(read_info(find_model("best")).model_dump_json())
+    described = {METADATA_KEY: json.dumps({**info, "locate": None})}
+    fixed = onnx.load(rewritten(tmp_path / "size.onnx", described, find_model("best")))
     fixed.graph.input[0].type.tensor_type.shape.dim[1].dim_value = info["height"] + 32
     onnx.save(fixed, tmp_path / "size.onnx")
     with pytest.raises(ModelError, match="does not take a photo of shape"):

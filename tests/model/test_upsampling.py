@@ -83,6 +83,6 @@ def test_what_looks_otherwise_is_left_alone(other):
 
 
 def test_the_shipped_model_profits():
-    model = openvino.Core().read_model(find_model("default"))
-    model.reshape([1, *read_info(find_model("default")).size, 3])
+    model = openvino.Core().read_model(find_model("best"))
+    model.reshape([1, *read_info(find_model("best")).size, 3])
     assert merge_upsampling(model) == 4

@@ -110,8 +110,8 @@ def fit_calibration(cases: Sequence[Case], *, data: str) -> Calibration:
 def _review_below(calibration: Calibration, found: Sequence[Case]) -> float:
     """The threshold of review: by the harm that masks do which nobody looks at, not by where photos were taken.
 
-    High enough to mark ``POOR_REVIEWED`` of the poor masks of whole cars, but neither in the studio nor elsewhere more than
-    ``GOOD_REVIEWED`` of the good ones. Without poor masks it marks ``REVIEW_SHARE`` of the studio photos.
+    High enough to mark ``POOR_REVIEWED`` of the poor masks of whole cars, but neither in the studio nor elsewhere more
+    than ``GOOD_REVIEWED`` of the good ones. Without poor masks it marks ``REVIEW_SHARE`` of the studio photos.
     """
     usual = [case for case in found if case.kind not in STRANGE and case.kind != "moved"]
     confidence = [estimate(calibration, case).confidence for case in usual]

@@ -20,6 +20,8 @@ from carmask.model.info import ModelInfo
 #: Names of the graphs' inputs and outputs.
 PHOTO, GUIDE, PROBABILITY = "photo", "guide", "probability"
 WHOLE, LOCATED = "whole", "located"
+#: What a guide holds where nothing is known.
+UNKNOWN = 0.5
 
 
 class Network(Protocol):
@@ -36,7 +38,7 @@ class Network(Protocol):
             pixels: uint8 (``*info.size``, 3), RGB; or of size ``info.localisation_size`` where no other network
                 localises.
             guide: float32 (``*info.size``) in [0, 1], for models whose ``info.guided`` is true: the probability that
-                the localisation network gives.
+                the localisation network gives; ``UNKNOWN`` everywhere if None.
 
         Returns:
             float32, of the same height and width, in [0, 1]: the probability of car, of any part.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from carmask.arrays import Photo, Probability
 from carmask.errors import DeviceError, ModelError
 from carmask.model.info import ModelInfo
-from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, WHOLE, car_of_parts
+from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, UNKNOWN, WHOLE, car_of_parts
 from carmask.model.runtime import Device
 
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -79,7 +79,8 @@ class OnnxRuntimeNetwork:
         size, whole = self.info.size, self.info.localisation_size or self.info.size
         given = {PHOTO: np.zeros((1, *size, 3), np.uint8), WHOLE: np.zeros((1, *whole, 3), np.uint8)}
         if self.info.guided:
-            given[GUIDE] = np.zeros((1, *size), np.float32) if guide is None else np.ascontiguousarray(guide)[None]
+            known = np.full(size, UNKNOWN, np.float32) if guide is None else np.ascontiguousarray(guide)
+            given[GUIDE] = known[None]
         given[WHOLE if output == LOCATED else PHOTO] = pixels
         options = onnxruntime.RunOptions()
         options.only_execute_path_to_fetches = True

@@ -16,7 +16,7 @@ from carmask.geometry import Size
 from carmask.model.engine import openvino
 from carmask.model.info import ModelInfo
 from carmask.model.int8 import round_convolutions
-from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, WHOLE, car_of_parts
+from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, UNKNOWN, WHOLE, car_of_parts
 from carmask.model.precision import Precision, choose_precision
 from carmask.model.upsampling import expand_weights, merge_upsampling
 
@@ -73,7 +73,9 @@ class OpenVINONetwork:
         return self._run(pixels)
 
     def _run(self, pixels: Photo, guide: Probability | None = None) -> NDArray[np.float32]:
-        inputs = {PHOTO: pixels} if guide is None else {PHOTO: pixels, GUIDE: guide}
+        inputs: dict[str, NDArray[np.uint8] | NDArray[np.float32]] = {PHOTO: pixels}
+        if self.info.guided:
+            inputs[GUIDE] = np.full(self.info.size, UNKNOWN, np.float32) if guide is None else guide
         return _infer(self._idle[pixels.shape[0], pixels.shape[1]], inputs)
 
     def _compile(self, path: Path, size: Size, settings: _Settings, count: int, *, locating: bool = False) -> _Requests:
