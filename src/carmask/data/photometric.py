@@ -70,7 +70,9 @@ def darken_corners(photo: Photo, depth: float, *, rng: np.random.Generator) -> P
 def compress(photo: Photo, quality: int) -> Photo:
     """What a JPEG file of this quality, 1 to 100, keeps of a photo."""
     content = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(content, cv2.IMREAD_COLOR).astype(np.uint8, copy=False)
+    decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return decoded.astype(np.uint8, copy=False)
 
 
 def _change_sharpness(photo: Photo, scale: float, rng: np.random.Generator) -> Photo:
@@ -87,5 +89,6 @@ def _change_sharpness(photo: Photo, scale: float, rng: np.random.Generator) -> P
         return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
     if kind < 0.33:
         smooth = cv2.GaussianBlur(photo, (0, 0), scale).astype(np.float32)
-        return np.clip(photo * np.float32(2) - smooth, 0, 255).astype(np.uint8)
+        sharper: Photo = np.clip(photo * np.float32(2) - smooth, 0, 255).astype(np.uint8)
+        return sharper
     return photo

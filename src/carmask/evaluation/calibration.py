@@ -77,7 +77,7 @@ def fit_calibration(cases: Sequence[Case], *, data: str) -> Calibration:
     if usual.sum() < 30:
         raise DataError(f"{data}: {int(usual.sum())} photos with a car found; a calibration needs at least 30")
     # What compares two stages is 0 for models without a localisation network of its own, and fitted to for others.
-    names = ConfidenceFeatures._fields
+    names: tuple[str, ...] = ConfidenceFeatures._fields
     if not any(case.features.disagreement for case in found if case.features is not None):
         names = SEGMENTATION_FEATURES
     features = np.array([case.features for case in found], np.float64)[:, : len(names)]

@@ -77,7 +77,8 @@ class OnnxRuntimeNetwork:
 
         # All inputs of a file must be given, but only those that the output needs are read.
         size, whole = self.info.size, self.info.localisation_size or self.info.size
-        given = {PHOTO: np.zeros((1, *size, 3), np.uint8), WHOLE: np.zeros((1, *whole, 3), np.uint8)}
+        given: dict[str, NDArray[np.uint8] | NDArray[np.float32]] = {}
+        given |= {PHOTO: np.zeros((1, *size, 3), np.uint8), WHOLE: np.zeros((1, *whole, 3), np.uint8)}
         if self.info.guided:
             known = np.full(size, UNKNOWN, np.float32) if guide is None else np.ascontiguousarray(guide)
             given[GUIDE] = known[None]

@@ -45,7 +45,7 @@ class EfficientNetLite2UNet(SegmentationNetwork):
         if classes > 1:
             self.channels, self.car_channels = classes + 1, car_channels_of(classes)
         self.encoder = timm.create_model(ENCODER, features_only=True, pretrained=False)
-        channels = self.encoder.feature_info.channels()
+        channels: list[int] = self.encoder.feature_info.channels()  # type: ignore[union-attr, operator]
         below = channels[-1]
         # What is the prominent car depends on the whole photo; it starts without effect.
         self.context = nn.Conv2d(below, below, kernel_size=1)

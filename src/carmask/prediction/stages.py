@@ -103,11 +103,14 @@ def segment(
         The probabilities of the crop.
     """
     pixels = crop_photo(photo.pixels, crop)
-    inputs = (pixels,) if coarse is None or not network.info.guided else (pixels, guide_of(coarse, crop))
+    guide = None if coarse is None or not network.info.guided else guide_of(coarse, crop)
     if mirrored:
-        found = network.run(*(np.ascontiguousarray(one[:, ::-1]) for one in inputs))[:, ::-1]
-    else:
-        found = network.run(*inputs)
+        pixels = np.ascontiguousarray(pixels[:, ::-1])
+        guide = None if guide is None else np.ascontiguousarray(guide[:, ::-1])
+    # Networks that take no guide need not know of it.
+    found = network.run(pixels) if guide is None else network.run(pixels, guide)
+    if mirrored:
+        found = found[:, ::-1]
     return ProbabilityMap(np.ascontiguousarray(geometry.without_bars(found, crop.place)), crop.crop.of(photo.size))
 
 

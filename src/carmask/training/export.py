@@ -131,7 +131,8 @@ def export(
         examples = of_cars(examples, info.validation_cars if data is not None else ())
         probes = _probes(trained, examples)
         exact = _in_full_precision(trial, info)
-        run_network, run_exported = trained.run, exported.run
+        run_network: Callable[..., NDArray[np.float32]] = trained.run
+        run_exported: Callable[..., NDArray[np.float32]] = exported.run
         if info.parts:
             run_network, run_exported = trained.run_parts, exported.run_parts
         for run_file, tolerance in ((exact, STORAGE_TOLERANCE), (run_exported, TOLERANCE)):

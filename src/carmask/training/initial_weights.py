@@ -95,7 +95,7 @@ def _load_onnx(model: Normalised, file: Path) -> None:
         bias = values.get(node.input[2]) if len(node.input) > 2 else None
         if name in left and weight is not None:
             # A network that is guided starts as the one that is not.
-            wide = widen(torch.from_numpy(np.array(weight)), layer.weight)  # type: ignore[union-attr, arg-type]
+            wide = widen(torch.from_numpy(np.array(weight)), layer.weight)  # type: ignore[union-attr]
             weight = weight if wide is None else wide.numpy()
         if name in left and weight is not None and _for_other_classes(name, weight, layer.weight):  # type: ignore[union-attr]
             left.remove(name)

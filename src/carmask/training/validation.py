@@ -58,8 +58,11 @@ class _Given:
     def __init__(self, info: ModelInfo, probability: Probability) -> None:
         self.info, self._probability = info, probability
 
-    def run(self, pixels: Photo) -> Probability:  # noqa: ARG002  # it is of these pixels
+    def run(self, pixels: Photo, guide: Probability | None = None, /) -> Probability:  # noqa: ARG002  # it is of these
         return self._probability
+
+    def locate(self, pixels: Photo, /) -> Probability:
+        raise NotImplementedError
 
     def run_parts(self, pixels: Photo) -> Probability:
         raise NotImplementedError

@@ -32,7 +32,7 @@ class CutOut(NamedTuple):
     @property
     def shape(self) -> float:
         """Height over width, as it is to be shown."""
-        return self.mask.shape[0] / self.mask.shape[1] / self.widen
+        return float(self.mask.shape[0] / self.mask.shape[1] / self.widen)
 
 
 def cut_car_out(photo: Photo, mask: SoftMask, *, widen: float = 1.0, shrink: bool = False) -> CutOut | None:
@@ -122,7 +122,7 @@ def _reflect(scene: Photo, car: Photo, alpha: SoftMask, rng: np.random.Generator
     mirrored = cv2.warpAffine(car, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
     there = cv2.warpAffine(alpha, matrix, (width, height))
     blur = rng.uniform(0.3, 4) * height / 256
-    mirrored = cv2.GaussianBlur(mirrored, (0, 0), blur).astype(np.uint8, copy=False)
+    smooth = cv2.GaussianBlur(mirrored, (0, 0), blur).astype(np.uint8, copy=False)
     fade = np.clip(1 - (np.arange(height) - line) / (rng.uniform(0.25, 1.2) * tall), 0, 1) * rng.uniform(0.15, 0.75)
     soft = cv2.GaussianBlur(there, (0, 0), blur).astype(np.float32) * fade[:, None]
-    return blend(mirrored, scene, soft.clip(0, 255).astype(np.uint8))
+    return blend(smooth, scene, soft.clip(0, 255).astype(np.uint8))

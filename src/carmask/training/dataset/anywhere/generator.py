@@ -195,8 +195,9 @@ class SceneGenerator:
             scene = self._background(size, rng)
         else:
             photo, mask = self._read_main(rng) if kind < 0.87 or not self._extra else self._read_extra(rng)
-            scene = cv2.resize(remove_car(photo, mask, rng=rng), size[::-1], interpolation=cv2.INTER_AREA)
-        return scene.astype(np.uint8, copy=False), np.zeros(size, np.uint8)
+            removed = cv2.resize(remove_car(photo, mask, rng=rng), size[::-1], interpolation=cv2.INTER_AREA)
+            scene = removed.astype(np.uint8, copy=False)
+        return scene, np.zeros(size, np.uint8)
 
     def _background(self, size: Size, rng: np.random.Generator) -> Photo:
         kind = rng.random()
