@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from carmask.errors import ModelError, WeightsError
 from carmask.model.info import ModelInfo
 from carmask.networks import build
-from carmask.training.export import _to_onnx
+from carmask.training.export import to_onnx
 from carmask.training.initial_weights import load_initial_weights
 from carmask.training.predictor import Normalised
 
@@ -50,7 +50,7 @@ def photos() -> torch.Tensor:
 
 def test_a_model_file(trained, photos, tmp_path):
     file = tmp_path / "m.onnx"
-    file.write_bytes(_to_onnx(trained, INFO))
+    file.write_bytes(to_onnx(trained, INFO))
     model = Normalised(build("mobilenetv2-unet"))
     load_initial_weights(model, file, photos)
     with torch.no_grad():
@@ -79,7 +79,7 @@ def test_weights_of_a_run(trained, photos, tmp_path):
 def test_a_head_for_other_classes_starts_anew(trained, photos, tmp_path, kind):
     file = tmp_path / f"m.{kind}"
     if kind == "onnx":
-        file.write_bytes(_to_onnx(trained, INFO))
+        file.write_bytes(to_onnx(trained, INFO))
     else:
         save_file(trained.state_dict(), file)
     model = Normalised(build("mobilenetv2-unet", 5)).eval()

@@ -14,7 +14,7 @@ from carmask.model.info import ExtraData, ModelInfo
 from carmask.model.runtime import load_model
 from carmask.networks import build
 from carmask.release.weight_averaging import average_weights
-from carmask.training.export import _to_onnx
+from carmask.training.export import to_onnx
 from carmask.training.predictor import Normalised
 
 INFO = ModelInfo(
@@ -57,7 +57,7 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     files = folder / "first.onnx", folder / "second.onnx"
     for seed, (file, info) in enumerate(zip(files, (INFO, OTHER), strict=True)):
-        file.write_bytes(_to_onnx(network(seed), info))
+        file.write_bytes(to_onnx(network(seed), info))
     return files
 
 
@@ -97,9 +97,9 @@ def test_its_description_counts_as_seen_what_either_has_seen(models, tmp_path):
 
 def test_models_of_different_kinds_are_refused_and_nothing_is_written(models, tmp_path):
     strange = tmp_path / "strange.onnx"
-    strange.write_bytes(_to_onnx(Normalised(build("cnn-small")), INFO.model_copy(update={"network": "cnn-small"})))
+    strange.write_bytes(to_onnx(Normalised(build("cnn-small")), INFO.model_copy(update={"network": "cnn-small"})))
     disguised = tmp_path / "disguised.onnx"
-    disguised.write_bytes(_to_onnx(Normalised(build("cnn-small")), INFO))
+    disguised.write_bytes(to_onnx(Normalised(build("cnn-small")), INFO))
     for other, message in ((strange, "unet-small with 1 classes and cnn-small"), (disguised, "only one has")):
         with pytest.raises(ModelError, match=message):
             average_weights(models[0], other, tmp_path / "new.onnx")
