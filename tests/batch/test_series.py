@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -62,6 +64,38 @@ def test_views_are_looked_at_once(dark, tmp_path):
     box = SeriesBox(dark, LocalStorage().read)
     assert box.find(series, (128, 192)) == box.find(series, (128, 192))
     assert len(dark.seen) == 2
+
+
+def test_each_view_of_a_turntable_is_predicted_once(dark, tmp_path):
+    paths = [view(tmp_path / f"a_{number:02d}.png", 40 + number, 48) for number in range(1, 5)]
+    spec = OutputSpec(mask=True, background=Background.parse("white"), style=RenderStyle(placing=Placing("turntable")))
+
+    def jobs(out):
+        made = [
+            Job(path, path.stem, tuple(tmp_path / out / file for file in spec.outputs(path.stem))) for path in paths
+        ]
+        return with_series(made)
+
+    cutter = PhotoCutter(dark, spec, LocalStorage())
+    with ThreadPoolExecutor(3) as pool:
+        assert all(result.status == "done" for result in pool.map(cutter, jobs("out")))
+    assert len(dark.seen) == 4
+    # The masks are those of views by themselves.
+    alone = PhotoCutter(dark, OutputSpec(mask=True), LocalStorage())
+    for path in paths:
+        alone(Job(path, path.stem, (tmp_path / "alone.png",)))
+        assert (tmp_path / "alone.png").read_bytes() == (tmp_path / "out" / f"{path.stem}_mask.png").read_bytes()
+
+
+def test_a_view_that_cannot_be_read_fails_alone(dark, tmp_path):
+    paths = [view(tmp_path / f"a_{number:02d}.png", 40, 48) for number in (1, 2)]
+    paths.append(tmp_path / "a_03.png")
+    paths[2].write_bytes(b"no photo")
+    spec = OutputSpec(style=RenderStyle(placing=Placing("turntable")))
+    jobs = with_series([Job(path, path.stem, (tmp_path / "out" / f"{path.stem}.png",)) for path in paths])
+    results = [PhotoCutter(dark, spec, LocalStorage())(job) for job in jobs]
+    assert [result.status for result in results] == ["done", "done", "failed"]
+    assert "not an image" in results[2].reason
 
 
 def test_all_views_share_scale_and_horizon(dark, tmp_path):

@@ -20,13 +20,13 @@ from carmask.batch.series import SeriesBox
 from carmask.batch.storage import LocalStorage, Storage
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.formats.rle import rle_encode
-from carmask.images import open_photo, picture_size
+from carmask.images import PhotoFile, open_photo, picture_size
 from carmask.memory import keep_memory, release_memory
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.model.runtime import Device, load_model
-from carmask.prediction.parts import glass_classes, predict_parts
-from carmask.prediction.predict import open_for, predict_reduced, reduce_for
+from carmask.prediction.parts import PartsPrediction, glass_classes, predict_parts
+from carmask.prediction.predict import Prediction, finish_prediction, open_for, predict_reduced, reduce_for
 
 #: Photos of more pixels are worked on one at a time, so that memory stays bounded whatever the photos are.
 LARGE = 24_000_000
@@ -141,13 +141,7 @@ class PhotoCutter:
         with _LARGE_PHOTO if large else nullcontext():
             # What is drawn from the photo's own pixels needs it at its own size: then it is decoded once, and reduced.
             whole = open_photo(job.photo, content, keep=spec.keep_metadata) if spec.picture or spec.parts else None
-            reduced = open_for(self._network, job.photo, content) if whole is None else reduce_for(self._network, whole)
-            if large:
-                release_memory()
-            parts = None
-            if spec.parts or spec.style.glass is not None:
-                parts = predict_parts(self._network, reduced)
-            found = predict_reduced(self._network, reduced) if parts is None else parts.car
+            found, parts = self._predict(job, content, whole, result.digest, large=large)
             cut = CutPhoto(
                 whole,
                 found,
@@ -172,6 +166,23 @@ class PhotoCutter:
             written=sum(len(file) for file in files),
             runs=rle_encode(found.mask) if spec.runs else None,
         )
+
+    def _predict(
+        self, job: Job, content: bytes, whole: PhotoFile | None, digest: str, *, large: bool
+    ) -> tuple[Prediction, PartsPrediction | None]:
+        """The car, and its parts if they are wanted."""
+        wants_parts = self._spec.parts or self._spec.style.glass is not None
+        if not wants_parts and job.series:
+            view = self._series.prediction(job.series, job.photo, digest)
+            if view is not None:
+                return finish_prediction(view, self._network.info), None
+        reduced = open_for(self._network, job.photo, content) if whole is None else reduce_for(self._network, whole)
+        if large:
+            release_memory()
+        if not wants_parts:
+            return predict_reduced(self._network, reduced), None
+        parts = predict_parts(self._network, reduced)
+        return parts.car, parts
 
 
 def _remark(note: str, job: Job, spec: OutputSpec) -> str:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from carmask.batch.job import Job
 from carmask.compositing.turntable import view_of
-from carmask.errors import PhotoError, UsageError
+from carmask.errors import UsageError
 from carmask.geometry import Box, Size, union
 from carmask.model.network import Network
 from carmask.prediction.crops import find_box
 from carmask.prediction.predict import open_for
+from carmask.prediction.probability_map import ProbabilityMap
 from carmask.prediction.stages import predict_map
+
+#: Cars whose views are kept: threads work on views that follow each other.
+_KEPT_CARS = 3
 
 
 def with_series(jobs: Iterable[Job]) -> list[Job]:
@@ -48,8 +56,22 @@ def with_series(jobs: Iterable[Job]) -> list[Job]:
     return result
 
 
+class _Views:
+    """The views of one car: each is predicted by the thread that comes first, and kept for the others."""
+
+    def __init__(self, series: tuple[Path | str, ...]) -> None:
+        self.waiting = list(series)
+        self.found: dict[Path | str, Future[_View | None]] = {photo: Future() for photo in series}
+
+
+class _View(NamedTuple):
+    digest: str
+    probability_map: ProbabilityMap
+    box: Box | None
+
+
 class SeriesBox:
-    """Finds what the masks of all views of a car cover, once for each car."""
+    """Finds what the masks of all views of a car cover; each view is predicted once, for this and its own picture."""
 
     def __init__(self, network: Network, read: Callable[[Path | str], tuple[bytes, str]]) -> None:
         """Keep what is needed.
@@ -60,7 +82,7 @@ class SeriesBox:
         """
         self._network, self._read = network, read
         self._lock = threading.Lock()
-        self._found: tuple[tuple[Path | str, ...], Box | None] = ((), None)
+        self._cars: OrderedDict[tuple[Path | str, ...], _Views] = OrderedDict()
 
     def find(self, series: tuple[Path | str, ...], size: Size) -> Box | None:
         """The rectangle around all masks.
@@ -74,19 +96,48 @@ class SeriesBox:
         """
         if not series:
             return None
-        # One thread looks at all views, the others, which are at other views of the same car, wait for it.
-        with self._lock:
-            if self._found[0] != series:
-                self._found = series, union(self._box(photo) for photo in series)
-            box = self._found[1]
-        if box is None:
-            return None
-        return box.scaled(*size)
+        views = (one.result() for one in self._predicted(series).found.values())
+        box = union(None if view is None else view.box for view in views)
+        return None if box is None else box.scaled(*size)
 
-    def _box(self, photo: Path | str) -> Box | None:
-        """What a photo's mask covers, as fractions of its height and width."""
-        try:
-            reduced = open_for(self._network, photo, self._read(photo)[0])
-        except PhotoError:
+    def prediction(self, series: tuple[Path | str, ...], photo: Path | str, digest: str) -> ProbabilityMap | None:
+        """The probabilities of one of the views.
+
+        Args:
+            series: the views of its car; empty if it has no others.
+            photo: the view.
+            digest: SHA-256 of its file.
+
+        Returns:
+            None if it is in no series, or its file is not the one that was read for the series.
+        """
+        if photo not in series:
             return None
-        return find_box(predict_map(self._network, reduced), self._network.info)
+        view = self._predicted(series).found[photo].result()
+        return view.probability_map if view is not None and view.digest == digest else None
+
+    def _predicted(self, series: tuple[Path | str, ...]) -> _Views:
+        """Predict the views that no other thread has begun with."""
+        with self._lock:
+            views = self._cars.setdefault(series, _Views(series))
+            self._cars.move_to_end(series)
+            if len(self._cars) > _KEPT_CARS:
+                self._cars.popitem(last=False)
+        while True:
+            with self._lock:
+                if not views.waiting:
+                    return views
+                photo = views.waiting.pop(0)
+            view = None
+            try:
+                view = self._predict(photo)
+            finally:
+                views.found[photo].set_result(view)
+
+    def _predict(self, photo: Path | str) -> _View | None:
+        try:
+            content = self._read(photo)[0]
+            found = predict_map(self._network, open_for(self._network, photo, content))
+        except Exception:  # noqa: BLE001  # the photo's own job fails with the reason
+            return None
+        return _View(hashlib.sha256(content).hexdigest(), found, find_box(found, self._network.info))
