@@ -87,6 +87,7 @@ def test_cut_writes_what_was_asked_for(examples, tmp_path):
         "seconds",
         "expected_error_px",
         "review",
+        "decision",
     ]
     assert [row["photo"] for row in rows] == [str(photo) for photo in photos]
     assert all(row["status"] == "done" and 0 < float(row["confidence"]) <= 1 for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -15,8 +16,10 @@ class Job:
         photo: its file; a text with ``://`` where a cluster's storage has it.
         name: its path relative to the folder it was found in, without suffix, with ``/``.
         outputs: files to write, in the order of ``OutputSpec.outputs``.
-        known: the SHA-256 of the content that the outputs on disk were made of; empty to make them in any case.
+        known: what the outputs on disk were made of, as ``made_of`` says it; empty to make them in any case.
         series: all views of the car, this one too, where they are to be placed alike.
+        correction: a corrected mask (PNG) that takes the place of the network's.
+        corrected_photo: SHA-256 of the photo's file that it was made for; it is used for no other.
     """
 
     photo: Path | str
@@ -24,6 +27,21 @@ class Job:
     outputs: tuple[Path | str, ...]
     known: str = ""
     series: tuple[Path | str, ...] = ()
+    correction: bytes | None = field(default=None, repr=False)
+    corrected_photo: str = ""
+
+    def made_of(self, photo: str) -> str:
+        """What the outputs are made of: another text for other outputs.
+
+        Args:
+            photo: SHA-256 of the photo's file.
+
+        Returns:
+            The same; followed by ``+`` and some of the correction's SHA-256 if there is one for this photo.
+        """
+        if self.correction is None or self.corrected_photo != photo:
+            return photo
+        return f"{photo}+{hashlib.sha256(self.correction).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +55,7 @@ class Result:
         confidence: 0 to 1, how far the mask can be trusted; None if it failed.
         area: fraction of the photo that is car; None if it failed.
         seconds: spent on it, waiting for other photos not counted.
-        digest: SHA-256 of the photo's file; empty if it could not be read.
+        digest: what the outputs were made of, from ``Job.made_of``; empty if the photo could not be read.
         stamp: what the file system said of the photo's file when it was read; empty if it says nothing.
         written: bytes of all outputs.
         runs: run-length text, if it was wanted.
@@ -46,6 +64,7 @@ class Result:
         error: expected distance of the contour from the true one, in pixels; None if it is not known.
         full: it failed because nothing more can be written there, this photo or another.
         traceback: of an error that carmask did not expect; empty otherwise. Not kept in the manifest.
+        box: left, top, right and bottom of the car in pixels; None without a car. Not kept in the manifest.
     """
 
     photo: str
@@ -63,3 +82,4 @@ class Result:
     error: float | None = None
     full: bool = False
     traceback: str = field(default="", repr=False)
+    box: tuple[int, int, int, int] | None = field(default=None, compare=False)

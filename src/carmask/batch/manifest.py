@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from carmask.batch.job import Result
 from carmask.batch.outputs import OUTPUT_REVISION
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS photos (
     area REAL,
     error REAL,                    -- of the contour, expected, in pixels
     seconds REAL NOT NULL,
-    digest TEXT NOT NULL,          -- SHA-256 of the photo's file
+    digest TEXT NOT NULL,          -- what the outputs were made of: see Job.made_of
     stamp TEXT NOT NULL,           -- size and times of the photo's file
     written INTEGER NOT NULL,      -- bytes of all outputs
     runs TEXT,                     -- run-length text, for submissions
@@ -217,6 +217,45 @@ class Manifest:
             raise OutputError(f"{self._file}: cannot be written: {error}") from error
         except sqlite3.DatabaseError as error:
             raise OutputError(f"{self._file}: not a manifest, or damaged ({error}); delete it to start anew") from error
+
+
+class Recorded(NamedTuple):
+    """A row of a manifest.
+
+    Attributes:
+        name: of the photo's outputs, relative, without suffix.
+        result: what became of it.
+    """
+
+    name: str
+    result: Result
+
+
+def read_records(file: Path) -> list[Recorded]:
+    """Read all of a manifest, whatever the settings were; it is not changed.
+
+    Args:
+        file: the manifest.
+
+    Returns:
+        Its rows, by name.
+
+    Raises:
+        UsageError: if a run is writing to it.
+        OutputError: if it cannot be read.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as base:
+            base.text_factory = _decode
+            rows = base.execute(f"SELECT name, {_COLUMNS} FROM photos ORDER BY name").fetchall()  # noqa: S608
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise _in_use(file) from error
+        raise OutputError(f"{file}: cannot be read: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise OutputError(f"{file}: not a manifest, or damaged ({error})") from error
+    names = _COLUMNS.split(", ")
+    return [Recorded(row[0], Result(**dict(zip(names, row[1:], strict=True)), kept=True)) for row in rows]
 
 
 def recorded_outputs(file: Path) -> frozenset[str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
+from carmask.arrays import Mask
 from carmask.batch.job import Job, Result
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.photo import CutPhoto
@@ -20,16 +21,20 @@ from carmask.batch.series import SeriesBox
 from carmask.batch.storage import LocalStorage, Storage
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.formats.rle import rle_encode
-from carmask.images import PhotoFile, open_photo, picture_size
+from carmask.geometry import box_of
+from carmask.images import PhotoFile, open_photo, picture_size, read_mask
 from carmask.memory import keep_memory, release_memory
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.model.runtime import Device, load_model
+from carmask.prediction.corrected import with_mask
 from carmask.prediction.parts import PartsPrediction, glass_classes, predict_parts
 from carmask.prediction.predict import Prediction, finish_prediction, open_for, predict_reduced, reduce_for
 
 #: Photos of more pixels are worked on one at a time, so that memory stays bounded whatever the photos are.
 LARGE = 24_000_000
+#: What is said of a photo that is not the one that was corrected.
+REPLACED = "another photo than was corrected: the correction was not used"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _LARGE_PHOTO = threading.Lock()
 
@@ -117,7 +122,7 @@ class PhotoCutter:
         result = Result(str(job.photo), "failed")
         try:
             content, stamp = self._storage.read(job.photo)
-            result = replace(result, digest=hashlib.sha256(content).hexdigest(), stamp=stamp)
+            result = replace(result, digest=job.made_of(hashlib.sha256(content).hexdigest()), stamp=stamp)
             if result.digest == job.known:
                 return replace(result, status="done", unchanged=True)
             result = self._cut(job, content, result)
@@ -141,7 +146,14 @@ class PhotoCutter:
         with _LARGE_PHOTO if large else nullcontext():
             # What is drawn from the photo's own pixels needs it at its own size: then it is decoded once, and reduced.
             whole = open_photo(job.photo, content, keep=spec.keep_metadata) if spec.picture or spec.parts else None
-            found, parts = self._predict(job, content, whole, result.digest, large=large)
+            # The photo's own hash: a corrected one's says what the correction is, too.
+            found, parts = self._predict(job, content, whole, result.digest.partition("+")[0], large=large)
+            notes = []
+            if job.correction is not None and "+" in result.digest:
+                mask = read_mask(job.photo, content=job.correction)
+                found = with_mask(found, mask, self._network.info.threshold)
+            elif job.correction is not None:
+                notes.append(REPLACED)
             cut = CutPhoto(
                 whole,
                 found,
@@ -159,12 +171,13 @@ class PhotoCutter:
         return replace(
             result,
             status="done",
-            reason=_remark(cut.note, job, spec) if found.area else "no car found",
+            reason="; ".join([*notes, *_remarks(cut.note, job, spec)]) if found.area else "no car found",
             confidence=found.confidence,
             area=found.area,
             error=None if math.isnan(found.error) else found.error,
             written=sum(len(file) for file in files),
             runs=rle_encode(found.mask) if spec.runs else None,
+            box=_box(found.mask),
         )
 
     def _predict(
@@ -185,6 +198,11 @@ class PhotoCutter:
         return parts.car, parts
 
 
-def _remark(note: str, job: Job, spec: OutputSpec) -> str:
+def _remarks(note: str, job: Job, spec: OutputSpec) -> list[str]:
     alone = spec.style.placing.rule == "turntable" and not job.series
-    return "; ".join([note] * bool(note) + ["no other view of this car: placed by itself"] * alone)
+    return [note] * bool(note) + ["no other view of this car: placed by itself"] * alone
+
+
+def _box(mask: Mask) -> tuple[int, int, int, int] | None:
+    box = box_of(mask)
+    return None if box is None else (int(box.left), int(box.top), int(box.right), int(box.bottom))

@@ -16,7 +16,10 @@ from carmask.batch.plan import OWN_OUTPUT, Plan
 from carmask.images import write_atomically
 from carmask.model.file import find_model, read_info
 
-REPORT_COLUMNS = ("photo", "status", "reason", "confidence", "area", "seconds", "expected_error_px", "review")
+REPORT_COLUMNS = (
+    *("photo", "status", "reason", "confidence", "area", "seconds", "expected_error_px"),
+    *("review", "decision"),
+)
 #: Confidence below which a person should look, for models that are not calibrated.
 REVIEW_BELOW = 0.98
 
@@ -51,7 +54,14 @@ def default_review(model: str | Path) -> Review:
     return Review(REVIEW_BELOW if calibration is None else calibration.review_below)
 
 
-def write_report(out: Path, plan: Plan, manifest: Manifest, *, review: Review | None = None) -> Path:
+def write_report(
+    out: Path,
+    plan: Plan,
+    manifest: Manifest,
+    *,
+    review: Review | None = None,
+    decisions: Mapping[str, str] | None = None,
+) -> Path:
     """Write ``report.csv``: a row for each photo that was tried, in the order of the jobs, then the other files.
 
     Status is ``done``, ``failed`` or, for files in the searched folders that are not worked on, ``left out``.
@@ -61,6 +71,7 @@ def write_report(out: Path, plan: Plan, manifest: Manifest, *, review: Review | 
         plan: from ``plan_run``.
         manifest: has their results.
         review: which photos are marked for a person to look at; without it the column says so of none.
+        decisions: what a person decided, by the jobs' names: ``accepted``, ``corrected`` or ``rejected``.
 
     Returns:
         Its path.
@@ -82,7 +93,7 @@ def write_report(out: Path, plan: Plan, manifest: Manifest, *, review: Review | 
         error = "" if result.error is None else f"{result.error:.2f}"
         mark = "yes" if name in marked else ""
         known = [result.photo, result.status, result.reason, confidence, area, f"{result.seconds:.3f}"]
-        writer.writerow([*known, error, mark])
+        writer.writerow([*known, error, mark, (decisions or {}).get(name, "")])
     for one in plan.left_out:
         if one.reason != OWN_OUTPUT:
             writer.writerow([one.path, "left out", one.reason, *[""] * (len(REPORT_COLUMNS) - 3)])

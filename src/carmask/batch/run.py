@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from carmask.batch.corrections import Corrections, with_corrections
 from carmask.batch.engines.engine import TIMEOUT, Engine
 from carmask.batch.engines.start import EngineName, start_engine
 from carmask.batch.job import Job, Result
@@ -18,6 +19,7 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.plan import plan_run
 from carmask.batch.process import PhotoTask
 from carmask.batch.report import Review, default_review, to_review, write_report
+from carmask.batch.runfile import write_run
 from carmask.batch.series import with_series
 from carmask.batch.storage import Stores, local_only, location, need_state, stamp_of
 from carmask.errors import OutputError
@@ -61,6 +63,7 @@ def cut_folder(
     address: str | None = None,
     timeout: float = TIMEOUT,
     restart: bool = False,
+    discard_corrections: bool = False,
     state: str | Path | None = None,
     progress: Callable[[Result, int, int], None] | None = None,
 ) -> CutSummary:
@@ -80,7 +83,9 @@ def cut_folder(
         engine: ``local``, all cores of this machine, or ``ray``, a cluster.
         address: the cluster's, ``HOST:PORT``; None starts Ray on this machine.
         timeout: seconds that a photo may take.
-        restart: do everything again, also what is done.
+        restart: do everything again, also what is done; masks that were corrected by hand are kept.
+        discard_corrections: take back all corrections by hand of this output folder; earlier revisions stay in its
+            store.
         state: local folder for manifest and report, where ``out`` is in a store.
         progress: called after each photo with its result, the number done and the number of all.
 
@@ -102,6 +107,13 @@ def cut_folder(
     plan = plan_run(places, target, spec, recursive=recursive, state=folder)
     if spec.style.placing.rule == "turntable":
         plan = replace(plan, jobs=tuple(with_series(plan.jobs)))
+    decided: dict[str, str] = {}
+    if (store := Corrections.of(folder / STATE)) is not None:
+        with store:
+            if discard_corrections:
+                store.discard()
+            plan = replace(plan, jobs=tuple(with_corrections(plan.jobs, store)))
+            decided = store.decisions()
     task = PhotoTask(str(model), spec, device, storage=Stores())
     review = review or default_review(model)
     total, done, failed = len(plan.jobs) + len(plan.failed), 0, 0
@@ -116,7 +128,7 @@ def cut_folder(
                     progress(result, done + failed, total)
         finally:
             worker.close()  # nothing is written any more when the folder is tidied
-            report = write_report(folder, plan, manifest, review=review)
+            report = write_report(folder, plan, manifest, review=review, decisions=decided)
         return CutSummary(done, failed, len(to_review(plan.jobs, manifest, review)), plan.left_out, report)
 
 
@@ -146,6 +158,7 @@ def open_run(out: Path, jobs: Sequence[Job], task: PhotoTask, *, restart: bool =
     with open_manifest(out / STATE / MANIFEST, task, len(jobs), restart=restart) as manifest:
         try:
             _tidy(names)
+            write_run(out / STATE, task)
             yield manifest
         finally:
             _tidy(names)
@@ -203,7 +216,7 @@ def run_jobs(
     todo = []
     for job in jobs:
         kept = manifest.done(job.name)
-        if kept is not None and _in_place(job, kept):
+        if kept is not None and _in_place(job, kept) and kept.digest == job.made_of(kept.digest.partition("+")[0]):
             if kept.stamp and kept.stamp == _stamp(job) and kept.photo == str(job.photo):
                 yield kept
                 continue

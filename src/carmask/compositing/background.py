@@ -74,6 +74,21 @@ class Background:
         """Whether it is the photo's own surroundings."""
         return self._pixels is None
 
+    @property
+    def pixels(self) -> Photo | None:
+        """uint8 (height, width, 3), RGB: what it was made with; None for the photo's own surroundings."""
+        return self._pixels
+
+    @property
+    def fit(self) -> Fit:
+        """How a picture fills the frame."""
+        return self._fit
+
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The picture's profile; None is sRGB."""
+        return self._profile
+
     def digest(self) -> str:
         """SHA-256 of all that decides how it looks: another background has another one."""
         if self._pixels is None:

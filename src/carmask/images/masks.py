@@ -61,7 +61,7 @@ class _Levels(NamedTuple):
     full: float
 
 
-def read_mask(path: Path | str, threshold: int | None = None) -> Mask:
+def read_mask(path: Path | str, threshold: int | None = None, *, content: bytes | None = None) -> Mask:
     """Read a mask, upright.
 
     Palettes are resolved first, so Carvana's GIFs (index 0 and 1, shown as 0 and 255) and PNGs of 0/1 or 0/255 all read
@@ -71,6 +71,7 @@ def read_mask(path: Path | str, threshold: int | None = None) -> Mask:
         path: a file of any format of photos.
         threshold: for grey, anti-aliased and JPEG masks: values from this one up are car; 1 to 255, whatever the depth
             of the file. A mask that has two values is read as without it.
+        content: what is in the file, if it was read before; ``path`` then only names it in errors.
 
     Returns:
         bool (height, width), True where the car is.
@@ -85,7 +86,7 @@ def read_mask(path: Path | str, threshold: int | None = None) -> Mask:
         return upright(_mask_of(image, threshold), orientation(image))
 
     try:
-        return decode(path, use)
+        return decode(path, use, content)
     except _NoMaskError as error:
         raise PhotoError(f"{path}: {error}") from error
 

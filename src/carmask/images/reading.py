@@ -213,9 +213,15 @@ def picture_size(path: Path | str, content: bytes | None = None) -> Size:
         content: what is in the file, if it was read before.
 
     Raises:
-        PhotoError: if the file is missing or not an image.
+        PhotoError: if the file is missing or not an image, or too large to be read.
     """
-    return decode(path, upright_size, content)
+
+    def use(image: Image.Image) -> Size:
+        # Pillow decodes all of a PNG to look for an orientation behind its pixels.
+        refuse_too_large(path, image)
+        return upright_size(image)
+
+    return decode(path, use, content)
 
 
 def is_turned(path: Path) -> bool:

@@ -1,0 +1,141 @@
+"""What a run was told, kept beside its manifest: so that a photo can be rendered again as the run did."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.process import PhotoTask
+from carmask.compositing.background import Background, Fit
+from carmask.compositing.placement import Placing
+from carmask.compositing.style import RenderStyle
+from carmask.errors import OutputError, UsageError
+from carmask.images import Format, KeepMetadata, encode_picture, open_photo, write_atomically
+from carmask.model.file import find_model
+from carmask.model.runtime import Device
+
+FILE, BACKGROUND = "run.json", "background.png"
+
+
+class Run(NamedTuple):
+    """A run of ``cut``.
+
+    Attributes:
+        task: what was done with each photo.
+        base: the folder that relative paths of photos start from.
+    """
+
+    task: PhotoTask
+    base: Path
+
+
+class _RunFile(BaseModel):
+    """What the file holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = 1
+    base: str
+    model: str
+    device: Device
+    mask: bool
+    parts: bool
+    layers: bool
+    picture: Format
+    quality: int | None
+    keep_metadata: KeepMetadata
+    style: dict[str, Any]
+    background: Literal["none", "own", "colours", "picture"] = "none"
+    colours: list[tuple[int, int, int]] = []
+    fit: Fit = "cover"
+
+
+def write_run(state: Path, task: PhotoTask) -> None:
+    """Write what a run was told.
+
+    Args:
+        state: the folder that holds the manifest.
+        task: the run's.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    spec, behind = task.spec, task.spec.background
+    kind: Literal["none", "own", "colours", "picture"] = "none"
+    colours: list[tuple[int, int, int]] = []
+    if behind is not None:
+        kind = "own"
+        if behind.pixels is not None and behind.pixels.shape[:2] in {(1, 1), (2, 1)}:
+            kind, colours = "colours", [(int(r), int(g), int(b)) for r, g, b in behind.pixels[:, 0]]
+        elif behind.pixels is not None:
+            kind = "picture"
+            write_atomically(state / BACKGROUND, encode_picture(behind.pixels, behind.icc_profile))
+    # A shipped model is found by its name wherever it is installed.
+    path = find_model(task.model)
+    model = str(path.absolute()) if path == Path(task.model) else task.model
+    kept = _RunFile(
+        base=str(Path.cwd()),
+        model=model,
+        device=task.device,
+        mask=spec.mask,
+        parts=spec.parts,
+        layers=spec.layers,
+        picture=spec.format,
+        quality=spec.quality,
+        keep_metadata=spec.keep_metadata,
+        style=asdict(spec.style),
+        background=kind,
+        colours=colours,
+        fit="cover" if behind is None else behind.fit,
+    )
+    write_atomically(state / FILE, kept.model_dump_json(indent=1).encode())
+
+
+def read_run(state: Path) -> Run:
+    """Read what a run was told.
+
+    Args:
+        state: the folder that holds the manifest.
+
+    Raises:
+        UsageError: if nothing is recorded there, or another version recorded it.
+        PhotoError: if the background picture is damaged.
+    """
+    file = state / FILE
+    again = "give the same 'carmask cut' command once more: what is done is passed over"
+    try:
+        kept = _RunFile.model_validate_json(file.read_bytes())
+    except FileNotFoundError as error:
+        raise UsageError(f"{state.parent}: cut by an earlier version; {again}") from error
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        raise UsageError(f"{file}: written by another version of carmask; {again}") from error
+    behind = None
+    if kept.background == "own":
+        behind = Background(None)
+    elif kept.background == "colours":
+        behind = Background(np.array(kept.colours, np.uint8)[:, None])
+    elif kept.background == "picture":
+        picture = open_photo(state / BACKGROUND)
+        behind = Background(picture.pixels, fit=kept.fit, icc_profile=picture.icc_profile)
+    style = dict(kept.style)
+    placing = dict(style.pop("placing"))
+    if placing.get("size"):
+        placing["size"] = tuple(placing["size"])
+    spec = OutputSpec(
+        mask=kept.mask,
+        background=behind,
+        format=kept.picture,
+        parts=kept.parts,
+        quality=kept.quality,
+        layers=kept.layers,
+        keep_metadata=kept.keep_metadata,
+        style=RenderStyle(**style, placing=Placing(**placing)),
+    )
+    return Run(PhotoTask(kept.model, spec, kept.device), Path(kept.base))

@@ -1,0 +1,185 @@
+"""The application: pages, the review API, and, for ``serve``, the API for other programs."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from carmask import __version__
+from carmask.model.info import ModelInfo
+from carmask.prediction.confidence import REVIEW_BELOW
+from carmask.server.crew import Crew
+from carmask.server.cut_api import CutApi
+from carmask.server.folder import Folder
+from carmask.server.jobs import Jobs
+from carmask.server.jobs_api import JobsApi
+from carmask.server.label_studio import LabelStudioApi
+from carmask.server.limits import Limits
+from carmask.server.metrics import Metrics
+from carmask.server.openapi import document
+from carmask.server.review_api import ReviewApi
+from carmask.server.security import Guard
+from carmask.server.site import Site
+
+
+def review_app(folder: Folder, crew: Crew, *, hosts: Sequence[str], token: str | None, limits: Limits) -> ASGIApp:
+    """The application of ``carmask review``: one folder.
+
+    Args:
+        folder: what is reviewed.
+        crew: the workers.
+        hosts: names that it answers to.
+        token: what clients must show, or None.
+        limits: what they may ask.
+
+    Returns:
+        An ASGI application.
+    """
+
+    def find(name: str) -> Folder:
+        if name != "out":
+            raise LookupError("there is no such folder")
+        return folder
+
+    async def start(_: Request) -> Response:
+        return RedirectResponse("/review/out")
+
+    routes = [*pages(crew), Route("/", start), *ReviewApi(find, crew).routes()]
+    return guarded(routes, hosts=hosts, token=token, limits=limits, stop=folder.close)
+
+
+def pages(crew: Crew) -> list[Route]:
+    """What both commands serve: the editor's page, the page of keys, files, and whether the server runs."""
+    site = Site()
+
+    async def review(_: Request) -> Response:
+        return site.page("review.html")
+
+    async def keys(_: Request) -> Response:
+        return site.page("keys.html")
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok", "version": __version__, "workers": crew.workers})
+
+    async def about(_: Request) -> Response:
+        return JSONResponse({"version": __version__, "author": _user()})
+
+    return [
+        Route("/review/{folder}", review),
+        Route("/keys", keys),
+        Route("/static/{name}", site.file),
+        Route("/healthz", health),
+        Route("/api/about", about),
+    ]
+
+
+def guarded(
+    routes: Sequence[BaseRoute],
+    *,
+    hosts: Sequence[str],
+    token: str | None,
+    limits: Limits,
+    stop: Callable[[], None],
+    metrics: Metrics | None = None,
+) -> ASGIApp:
+    """An application with its outer layer.
+
+    Args:
+        routes: what it answers.
+        hosts: names that it answers to.
+        token: what clients must show, or None.
+        limits: what they may ask.
+        stop: called when it ends.
+        metrics: counts what is answered; None counts nothing.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            stop()
+
+    async def missing(_: Request, error: Exception) -> Response:
+        status = getattr(error, "status_code", 404)
+        text = {404: "there is nothing at this address", 405: "this address does not take that method"}
+        return JSONResponse({"error": text.get(status, "the request cannot be read")}, status)
+
+    async def passed_on(_: Request, error: Exception) -> Response:
+        raise error  # to the outer layer, which answers for all faults alike
+
+    handlers = {**dict.fromkeys((400, 404, 405), missing), Exception: passed_on}
+    app: ASGIApp = Starlette(routes=list(routes), lifespan=lifespan, exception_handlers=handlers)
+    if metrics is not None:
+        app = metrics.counting(app, list(routes))
+    return Guard(app, hosts=hosts, token=token, limits=limits)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
+
+
+def serve_app(
+    crew: Crew,
+    jobs: Jobs,
+    *,
+    model: ModelInfo,
+    hosts: Sequence[str],
+    token: str | None,
+    limits: Limits,
+    label_studio: Path | None = None,
+) -> ASGIApp:
+    """The application of ``carmask serve``.
+
+    Args:
+        crew: the workers.
+        jobs: jobs of many photos; closed with the application.
+        model: the workers' model.
+        hosts: names that it answers to.
+        token: what clients must show, or None.
+        limits: what they may ask.
+        label_studio: Label Studio's folder of files, or None.
+
+    Returns:
+        An ASGI application.
+    """
+    site, metrics = Site(), Metrics(crew)
+
+    async def start(_: Request) -> Response:
+        return site.page("start.html")
+
+    async def docs(_: Request) -> Response:
+        return site.page("api.html")
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(document(limits, token=token is not None))
+
+    studio = LabelStudioApi(crew, limits, model_version=f"{model.name}-{model.version}", files=label_studio)
+    routes: list[BaseRoute] = [
+        *pages(crew),
+        Route("/", start),
+        Route("/docs", docs),
+        Route("/openapi.json", openapi),
+        Route("/metrics", metrics.show),
+        *ReviewApi(jobs.folder, crew).routes(),
+        *CutApi(crew, limits, review_below=review_threshold(model)).routes(),
+        *JobsApi(jobs, crew, limits).routes(),
+        *studio.routes(),
+    ]
+    return guarded(routes, hosts=hosts, token=token, limits=limits, stop=jobs.close, metrics=metrics)
+
+
+def review_threshold(model: ModelInfo) -> float:
+    """Confidence below which a person should look: the model's own."""
+    return REVIEW_BELOW if model.calibration is None else model.calibration.review_below

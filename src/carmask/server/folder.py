@@ -1,0 +1,318 @@
+"""An output folder that people look at: its queue, its store, and what is rendered again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from carmask.arrays import Mask
+from carmask.batch.manifest import Manifest, describe
+from carmask.batch.process import Job, Result, stamp_of
+from carmask.batch.run import STATE
+from carmask.batch.runfile import Run, read_run
+from carmask.errors import CarmaskError, OutputError, PhotoError, UsageError
+from carmask.images import encode_mask
+from carmask.review.queue import Entry, Queue, read_queue
+from carmask.review.report import write_decisions
+from carmask.review.store import FILE, Correction, Corrections, Decision
+from carmask.server.crew import Crew
+from carmask.server.work import Look, Render, Seen
+
+#: Predictions that are kept in memory, some tens of kilobytes each.
+_KEPT = 64
+#: Seconds after the last decision until the report is written.
+_SETTLED = 2.0
+
+
+class ReplacedError(CarmaskError):
+    """The photo is another one than was cut: a correction of the old one would be wrong."""
+
+
+class Opened(NamedTuple):
+    """A photo with what is known of it.
+
+    Attributes:
+        entry: its place in the queue.
+        seen: what the network says.
+        current: the decision that holds, with its mask, or None.
+        draft: the author's draft and the revision that it began with, or None.
+        replaced: the file is not the one that was cut.
+    """
+
+    entry: Entry
+    seen: Seen
+    current: Correction | None
+    draft: tuple[bytes, int, str] | None
+    replaced: bool
+
+
+class Folder:
+    """One output folder, for all clients of a server."""
+
+    def __init__(
+        self,
+        out: Path,
+        crew: Crew,
+        *,
+        run: Run | None = None,
+        titles: Mapping[str, str] | None = None,
+        title: str = "",
+    ) -> None:
+        """Open it.
+
+        Args:
+            out: the output folder.
+            crew: decodes, predicts and renders.
+            run: what the run was told; None to read it.
+            titles: what people call the photos, by name; a name that is not in it is shown itself.
+            title: what people call the folder; its name if nothing is said.
+
+        Raises:
+            UsageError: if ``cut`` has not written there, or is writing now.
+            OutputError: if something cannot be read or written.
+        """
+        self.out, self._crew, self._titles = out, crew, titles or {}
+        self.title = title or out.name or "results"
+        self._state = out / STATE
+        self._read = self._version()
+        self._queue = read_queue(out, self._titles)
+        self.run = read_run(self._state) if run is None else run
+        self.store = Corrections(self._state / FILE)
+        self._decided: dict[str, Correction] | None = None
+        self._seen: OrderedDict[str, Seen] = OrderedDict()
+        self._lock = threading.RLock()
+        self._report: threading.Timer | None = None
+
+    def close(self) -> None:
+        """Write what is due, and close the store."""
+        with self._lock:
+            timer, self._report = self._report, None
+        if timer is not None:
+            timer.cancel()
+            self._write_report()
+        self.store.close()
+
+    def queue(self) -> Queue:
+        """The photos; read again if a run has been here since."""
+        with self._lock:
+            version = self._version()
+            if version != self._read:
+                # While a run is going on, the queue stays what it was.
+                with contextlib.suppress(UsageError, OutputError):
+                    self._queue, self._read = read_queue(self.out, self._titles), version
+                    self.run = read_run(self._state)
+            return self._queue
+
+    def decided(self) -> Mapping[str, Correction]:
+        """The decisions that hold, by name; others may write to the store, too."""
+        return self.store.decided()
+
+    def find(self, id: str) -> Entry:  # noqa: A002  # what it is called in addresses
+        """The photo with this id.
+
+        Raises:
+            LookupError: if there is none.
+        """
+        entry = self.queue().find(id)
+        if entry is None:
+            raise LookupError("there is no such photo in this folder; it may have been cut again: reload the page")
+        return entry
+
+    def photo(self, entry: Entry) -> Path:
+        """Where the photo lies."""
+        return self.run.base / entry.photo
+
+    def outputs(self, entry: Entry) -> list[Path]:
+        """The files that a run writes for a photo."""
+        return [self.out / name for name in self.run.task.wanted.outputs(entry.name)]
+
+    def names(self, entry: Entry) -> list[tuple[str, str]]:
+        """Paths that may stand in messages about a photo, and what to say in their place."""
+        return [(str(self.photo(entry)), entry.name), (entry.photo, entry.name), (str(self.out), self.title)]
+
+    def look(self, entry: Entry, model: str | None = None) -> Seen:
+        """What a network says of a photo.
+
+        Args:
+            entry: the photo.
+            model: another model's name; None for the run's.
+
+        Raises:
+            CarmaskError: if the photo cannot be read, or too many wait.
+        """
+        path = self.photo(entry)
+        key = f"{entry.id} {_stamp(path)} {model}"
+        with self._lock:
+            if key in self._seen:
+                self._seen.move_to_end(key)
+                return self._seen[key]
+        found = self._crew.ask(Look(path, model)).result()
+        if not isinstance(found, Seen):
+            raise _error(found)
+        with self._lock:
+            self._seen[key] = found
+            while len(self._seen) > _KEPT:
+                self._seen.popitem(last=False)
+        return found
+
+    def open(self, entry: Entry, author: str) -> Opened:
+        """All that a page needs of a photo.
+
+        Args:
+            entry: the photo.
+            author: whose draft is meant.
+
+        Raises:
+            CarmaskError: if the photo cannot be read, or too many wait.
+        """
+        seen = self.look(entry)
+        current = self.store.current(entry.name)
+        draft = self.store.draft(entry.name, author)
+        kept = None if draft is None or draft[2] != seen.digest else (draft[0], draft[1], draft[3])
+        return Opened(entry, seen, current, kept, bool(entry.digest) and seen.digest != entry.digest)
+
+    def decide(
+        self, entry: Entry, decision: Decision, mask: Mask | None, *, author: str, reason: str, revision: int
+    ) -> tuple[Correction, Result | None]:
+        """Store a decision, and render the photo again.
+
+        Args:
+            entry: the photo.
+            decision: what was decided.
+            mask: bool (height, width), if it was corrected.
+            author: who decided.
+            reason: why it was rejected.
+            revision: the one that was looked at.
+
+        Returns:
+            The decision, and what became of the rendering; None where nothing had to be rendered.
+
+        Raises:
+            ReplacedError: if the photo is not the one that was cut. Nothing is stored.
+            ConflictError: if another revision holds now. Nothing is stored.
+            OutputError: if it cannot be stored.
+        """
+        seen = self.look(entry)
+        if entry.digest and seen.digest != entry.digest:
+            raise ReplacedError(
+                f"{entry.name}: this photo has been replaced since it was cut; nothing was stored: cut it again"
+            )
+        png = None
+        if decision == "corrected":
+            if mask is None or mask.shape != seen.size:
+                raise PhotoError(f"{entry.name}: the mask has not the photo's size")
+            png = encode_mask(mask)
+        before = self.store.current(entry.name)
+        model = f"{Path(self.run.task.model).stem}"
+        saved = self.store.save(
+            Correction(
+                entry.name, decision, seen.digest, png, seen.png if png else None, model, reason=reason, author=author
+            ),
+            seen=revision,
+        )
+        self._settle()
+        # A correction that is taken back, or replaced by the network's own mask, is rendered without.
+        was = before is not None and before.mask is not None
+        return saved, self.render(entry, saved) if png or was else None
+
+    def render(self, entry: Entry, correction: Correction | None) -> Result:
+        """Write a photo's outputs again.
+
+        Args:
+            entry: the photo.
+            correction: what to render it from; None for the network's mask.
+
+        Raises:
+            CarmaskError: if that failed.
+        """
+        mask = None if correction is None else correction.mask
+        job = Job(
+            self.photo(entry),
+            entry.name,
+            tuple(self.outputs(entry)),
+            series=self._series(entry),
+            correction=mask,
+            corrected_photo="" if correction is None else correction.photo,
+        )
+        found = self._crew.ask(Render(job, self.run.task.wanted)).result()
+        if not isinstance(found, Result):
+            raise _error(found)
+        if found.status == "failed":
+            raise OutputError(found.reason)
+        # A run that is going on has the manifest: it finds the new outputs and does the photo again.
+        with (
+            contextlib.suppress(UsageError, OutputError),
+            Manifest(self._state / "manifest.sqlite", describe(self.run.task)) as manifest,
+        ):
+            manifest.record(entry.name, found)
+            manifest.close()
+            self._read = self._version()
+        return found
+
+    def keep_draft(self, entry: Entry, mask: Mask, *, author: str, revision: int) -> None:
+        """Store what is being worked on.
+
+        Raises:
+            OutputError: if it cannot be stored.
+            PhotoError: if the mask has another size than the photo.
+        """
+        seen = self.look(entry)
+        if mask.shape != seen.size:
+            raise PhotoError(f"{entry.name}: the mask has not the photo's size")
+        self.store.keep_draft(entry.name, author, encode_mask(mask), seen=revision, photo=seen.digest)
+
+    def _series(self, entry: Entry) -> tuple[Path | str, ...]:
+        if self.run.task.wanted.look.placing.rule != "turntable":
+            return ()
+        views = self.queue().views(entry)
+        return tuple(self.photo(view) for view in views) if len(views) > 1 else ()
+
+    def _settle(self) -> None:
+        """Write the report soon, once for many decisions."""
+        with self._lock:
+            if self._report is not None:
+                self._report.cancel()
+            self._report = threading.Timer(_SETTLED, self._write_report)
+            self._report.daemon = True
+            self._report.start()
+
+    def _write_report(self) -> None:
+        with contextlib.suppress(OutputError):  # it is written again with the next decision, and by the next run
+            write_decisions(self.out, self._queue, self.store.decided())
+
+    def _version(self) -> str:
+        try:
+            files = [self._state / "manifest.sqlite", self.out / "report.csv"]
+            return " ".join(stamp_of(file.stat()) for file in files if file.exists())
+        except OSError:
+            return ""
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file.
+
+    Raises:
+        PhotoError: if it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise PhotoError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _stamp(path: Path) -> str:
+    try:
+        return stamp_of(path.stat())
+    except OSError:
+        return f"missing {time.monotonic()}"
+
+
+def _error(found: object) -> CarmaskError:
+    return found if isinstance(found, CarmaskError) else PhotoError("no response")

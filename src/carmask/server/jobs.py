@@ -1,0 +1,475 @@
+"""Jobs of many photos: kept on the disk, worked on like a run of ``cut``, resumed after a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import secrets
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from carmask.batch.manifest import read_records
+from carmask.batch.process import Job, OutputSpec, PhotoTask, Result
+from carmask.batch.run import STATE, cut, opened, write_report
+from carmask.compositing.turntable import VIEW
+from carmask.errors import CarmaskError, OutputError, UsageError
+from carmask.images import PhotoFile, encode_picture, make_folder, open_photo, write_atomically
+from carmask.prediction.confidence import Review
+from carmask.review.report import decisions, with_corrections
+from carmask.review.store import Corrections
+from carmask.server.crew import Crew
+from carmask.server.folder import Folder
+from carmask.server.limits import Limits
+from carmask.server.options import CutOptions
+from carmask.server.security import without_paths
+from carmask.server.uploads import suffix_of
+from carmask.server.work import Render, Response
+
+_log = logging.getLogger("carmask.server")
+
+State = Literal["new", "running", "done", "failed"]
+_TABLES = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY,
+    created REAL NOT NULL,         -- seconds since 1970
+    state TEXT NOT NULL,           -- new, running, done, failed
+    options TEXT NOT NULL,         -- JSON of CutOptions
+    error TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS photos (
+    job TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    title TEXT NOT NULL,           -- what the client calls it
+    file TEXT NOT NULL,            -- what it is called here
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (job, number)
+);
+PRAGMA user_version = 1;
+"""
+
+
+class StoredPhoto(NamedTuple):
+    """A photo of a job: its number, what the client calls it, and its file's name here."""
+
+    number: int
+    title: str
+    file: str
+
+    @property
+    def name(self) -> str:
+        """Of its outputs."""
+        return Path(self.file).stem
+
+
+@dataclass
+class Progress:
+    """What is known of a job while the server runs.
+
+    Attributes:
+        results: of photos, in the order in which they finished.
+        changed: notified when there is more.
+    """
+
+    results: list[tuple[int, Result]] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+
+class CrewEngine:
+    """The server's workers as what calls the per-photo function of a run, behind the requests of clients."""
+
+    def __init__(self, crew: Crew, wanted: OutputSpec) -> None:
+        """Use the workers for what is wanted."""
+        self._crew, self._wanted = crew, wanted
+
+    def __enter__(self) -> CrewEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing to end: the workers are the server's."""
+
+    def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Result]]:
+        """Work on photos; see ``carmask.batch.run.Engine``."""
+        flying: dict[Future[Response], Job] = {}
+        todo = iter(jobs)
+        while True:
+            for job in todo:
+                flying[self._crew.work(Render(job, self._wanted))] = job
+                if len(flying) > self._crew.workers:
+                    break
+            if not flying:
+                return
+            for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                job = flying.pop(future)
+                found = future.result()
+                if not isinstance(found, Result):
+                    found = Result(str(job.photo), "failed", str(found))
+                yield job, found
+
+
+class Jobs:
+    """All jobs of a server."""
+
+    def __init__(self, state: Path, crew: Crew, limits: Limits, *, model: str, review_below: float) -> None:
+        """Open the store, and go on with what was not finished.
+
+        Args:
+            state: a folder for this server alone.
+            crew: the workers.
+            limits: what clients may ask.
+            model: the workers' model.
+            review_below: confidence below which a person should look.
+
+        Raises:
+            UsageError: if another server uses the folder.
+            OutputError: if it cannot be written to.
+        """
+        self._state, self._crew, self._limits = state, crew, limits
+        self._model, self._below = model, review_below
+        make_folder(state / "jobs")
+        self._held = (state / "lock").open("w")
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._held.close()
+            raise UsageError(f"{state}: another server uses this folder; name another with --state") from error
+        self._lock = threading.RLock()
+        self._base = sqlite3.connect(state / "jobs.sqlite", isolation_level=None, check_same_thread=False)
+        self._base.executescript(f"PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+        self._progress: dict[str, Progress] = {}
+        self._folders: dict[str, Folder] = {}
+        self._stopping = False
+        for (job,) in self._rows("SELECT id FROM jobs WHERE state = 'running'"):
+            self._work(job)
+        self.tidy()
+
+    def close(self) -> None:
+        """Stop; what is unfinished goes on when the next server starts."""
+        if self._stopping:
+            return
+        self._stopping = True
+        with self._lock:
+            for folder in self._folders.values():
+                folder.close()
+            self._folders.clear()
+        self._base.close()
+        self._held.close()
+
+    # ---- making
+
+    def create(self, options: CutOptions, picture: PhotoFile | None) -> str:
+        """Make a job without photos.
+
+        Args:
+            options: what to make of each photo.
+            picture: its background picture, or None.
+
+        Returns:
+            Its id.
+
+        Raises:
+            UsageError: if options exclude each other.
+            OutputError: if there is no room.
+        """
+        self.tidy()
+        options.wanted(picture)
+        if self.size() > self._limits.state_bytes:
+            raise OutputError("the server's disk space for jobs is used up; delete jobs, or try again later")
+        job = secrets.token_hex(8)
+        make_folder(self._folder(job) / "photos")
+        self._set_background(job, picture)
+        self._do("INSERT INTO jobs VALUES (?, ?, 'new', ?, '')", job, time.time(), options.model_dump_json())
+        return job
+
+    def add(self, job: str, title: str, content: bytes) -> StoredPhoto:
+        """Add a photo.
+
+        Args:
+            job: its id.
+            title: what the client calls the photo; it is shown, and nothing else is done with it.
+            content: what is in the file.
+
+        Raises:
+            LookupError: if there is no such job.
+            UsageError: if it is running, or has as many photos as it may.
+            PhotoError: if it is no picture by its content.
+            OutputError: if it cannot be written.
+        """
+        suffix = suffix_of(content)
+        title = "".join(letter if letter.isprintable() and letter not in "/\\" else "_" for letter in title)[-120:]
+        with self._lock:
+            if self.state(job) == "running":
+                raise UsageError("the job is running: add photos before, or make another")
+            (number,) = self._rows("SELECT COALESCE(MAX(number), 0) + 1 FROM photos WHERE job = ?", job)[0]
+            if number > self._limits.job_photos:
+                raise UsageError(f"a job takes {self._limits.job_photos} photos at most")
+            photo = StoredPhoto(number, title or f"photo {number}", f"{number:05d}{suffix}")
+            if self.size() + len(content) > self._limits.state_bytes:
+                raise OutputError("the server's disk space for jobs is used up; delete jobs, or try again later")
+            write_atomically(self._folder(job) / "photos" / photo.file, content)
+            self._do("INSERT INTO photos VALUES (?, ?, ?, ?, ?)", job, *photo, len(content))
+        return photo
+
+    def start(self, job: str, options: CutOptions | None = None, picture: PhotoFile | None = None) -> None:
+        """Start a job, or render it again with other options; corrections by hand are kept.
+
+        Args:
+            job: its id.
+            options: None for those it has.
+            picture: a new background picture, or None.
+
+        Raises:
+            LookupError: if there is no such job.
+            UsageError: if it is running, or has no photos, or options exclude each other.
+        """
+        with self._lock:
+            if self.state(job) == "running":
+                raise UsageError("the job is running already")
+            if not self.photos(job):
+                raise UsageError("the job has no photos")
+            if options is not None:
+                options.wanted(picture)
+                self._set_background(job, picture)
+                self._do("UPDATE jobs SET options = ? WHERE id = ?", options.model_dump_json(), job)
+            if job in self._folders:
+                self._folders.pop(job).close()
+            self._do("UPDATE jobs SET state = 'running', error = '' WHERE id = ?", job)
+            self._work(job)
+
+    def delete(self, job: str) -> None:
+        """Delete a job with all its files.
+
+        Raises:
+            LookupError: if there is no such job.
+            UsageError: if it is running.
+        """
+        with self._lock:
+            if self.state(job) == "running":
+                raise UsageError("the job is running; wait until it is done")
+            if job in self._folders:
+                self._folders.pop(job).close()
+            self._do("DELETE FROM photos WHERE job = ?", job)
+            self._do("DELETE FROM jobs WHERE id = ?", job)
+            self._progress.pop(job, None)
+        shutil.rmtree(self._folder(job), ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Delete jobs that are older than they may be, and folders that no job knows."""
+        oldest = time.time() - 3600 * self._limits.keep_hours
+        for (job,) in self._rows("SELECT id FROM jobs WHERE created < ? AND state != 'running'", oldest):
+            with contextlib.suppress(LookupError, UsageError):
+                self.delete(job)
+
+    # ---- asking
+
+    def state(self, job: str) -> State:
+        """How far a job is.
+
+        Raises:
+            LookupError: if there is no such job.
+        """
+        rows = self._rows("SELECT state FROM jobs WHERE id = ?", job)
+        if not rows:
+            raise LookupError("there is no such job; it may have been deleted")
+        state: State = rows[0][0]
+        return state
+
+    def all(self) -> list[dict[str, Any]]:
+        """The latest jobs, newest first."""
+        rows = self._rows(
+            "SELECT id, created, state, error, (SELECT COUNT(*) FROM photos WHERE job = id) FROM jobs "
+            "ORDER BY created DESC LIMIT 50"
+        )
+        return [dict(zip(("id", "created", "state", "error", "photos"), row, strict=True)) for row in rows]
+
+    def error(self, job: str) -> str:
+        """Why a job failed as a whole, or ''."""
+        text: str = self._rows("SELECT error FROM jobs WHERE id = ?", job)[0][0]
+        return text
+
+    def options(self, job: str) -> CutOptions:
+        """What is made of each photo."""
+        self.state(job)
+        return CutOptions.model_validate_json(self._rows("SELECT options FROM jobs WHERE id = ?", job)[0][0])
+
+    def photos(self, job: str) -> list[StoredPhoto]:
+        """The photos of a job."""
+        return [StoredPhoto(*row) for row in self._rows("SELECT number, title, file FROM photos WHERE job = ?", job)]
+
+    def photo(self, job: str, number: int) -> StoredPhoto:
+        """One of them.
+
+        Raises:
+            LookupError: if there is none of this number.
+        """
+        found = self._rows("SELECT number, title, file FROM photos WHERE job = ? AND number = ?", job, number)
+        if not found:
+            raise LookupError("there is no such photo in this job")
+        return StoredPhoto(*found[0])
+
+    def path(self, job: str, photo: StoredPhoto) -> Path:
+        """Where a photo lies."""
+        return self._folder(job) / "photos" / photo.file
+
+    def outputs(self, job: str, photo: StoredPhoto) -> list[Path]:
+        """Where the outputs of a photo lie, or will."""
+        names = self._wanted(job, decode=False).outputs(photo.name)
+        return [self._folder(job) / "out" / name for name in names]
+
+    def progress(self, job: str) -> Progress:
+        """What has finished, also of an earlier server.
+
+        Raises:
+            LookupError: if there is no such job.
+        """
+        state = self.state(job)
+        with self._lock:
+            if job not in self._progress:
+                self._progress[job] = Progress()
+                if state in {"done", "failed"}:
+                    self._progress[job].results = self._recorded(job)
+            return self._progress[job]
+
+    def review(self, result: Result) -> bool:
+        """Whether a person should look at a photo."""
+        return result.confidence is not None and result.confidence < self._below
+
+    def folder(self, job: str) -> Folder:
+        """The results as a folder to review.
+
+        Raises:
+            LookupError: if there is no such job.
+            UsageError: if it is not done.
+        """
+        if self.state(job) != "done":
+            raise UsageError("the job is not done yet; its photos can be mended then")
+        with self._lock:
+            if job not in self._folders:
+                titles = {photo.name: photo.title.rpartition(".")[0] or photo.title for photo in self.photos(job)}
+                self._folders[job] = Folder(
+                    self._folder(job) / "out", self._crew, titles=titles, title="Job " + job[:6]
+                )
+                while len(self._folders) > 16:
+                    self._folders.pop(next(iter(self._folders))).close()
+            return self._folders[job]
+
+    def size(self) -> int:
+        """Bytes of all photos that clients sent."""
+        (total,) = self._rows("SELECT COALESCE(SUM(bytes), 0) FROM photos")[0]
+        return int(total)
+
+    # ---- working
+
+    def _work(self, job: str) -> None:
+        self._progress[job] = Progress()
+        threading.Thread(target=self._run, args=(job, self._progress[job]), daemon=True, name=f"job-{job}").start()
+
+    def _run(self, job: str, progress: Progress) -> None:
+        state, error = "done", ""
+        try:
+            self._cut(job, progress)
+        except CarmaskError as problem:
+            state, error = "failed", without_paths(str(problem))
+        except Exception:  # noqa: BLE001  # a bug: the job has failed, the server goes on
+            if self._stopping:
+                return
+            _log.exception("bug")
+            state, error = "failed", "a fault in the server; its log says more"
+        if self._stopping:
+            return
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            self._do("UPDATE jobs SET state = ?, error = ? WHERE id = ?", state, error, job)
+        with progress.changed:
+            progress.changed.notify_all()
+
+    def _cut(self, job: str, progress: Progress) -> None:
+        wanted, out = self._wanted(job), self._folder(job) / "out"
+        photos = self.photos(job)
+        numbers = {photo.name: photo.number for photo in photos}
+        cars: dict[str, list[Path | str]] = {}
+        for photo in photos:
+            cars.setdefault(_car(photo.title), []).append(self.path(job, photo))
+        jobs = [
+            Job(
+                self.path(job, photo),
+                photo.name,
+                tuple(out / name for name in wanted.outputs(photo.name)),
+                series=tuple(cars[_car(photo.title)])
+                if wanted.look.placing.rule == "turntable" and len(cars[_car(photo.title)]) > 1
+                else (),
+            )
+            for photo in photos
+        ]
+        make_folder(out)
+        store = Corrections.of(out / STATE)
+        decided: dict[str, str] = {}
+        if store is not None:
+            with store:
+                jobs, decided = with_corrections(jobs, store), decisions(store)
+        task = PhotoTask(self._model, wanted)
+        names = {str(one.photo): one.name for one in jobs}
+        with opened(out, jobs, task) as manifest:
+            for result in cut(jobs, manifest, CrewEngine(self._crew, wanted)):
+                if self._stopping:
+                    return
+                with progress.changed:
+                    progress.results.append((numbers[names[result.photo]], result))
+                    progress.changed.notify_all()
+            write_report(out, jobs, manifest, review=Review(self._below), decisions=decided)
+
+    def _recorded(self, job: str) -> list[tuple[int, Result]]:
+        numbers = {photo.name: photo.number for photo in self.photos(job)}
+        try:
+            records = read_records(self._folder(job) / "out" / STATE / "manifest.sqlite")
+        except CarmaskError:
+            return []
+        return [(numbers[record.name], record.result) for record in records if record.name in numbers]
+
+    def _wanted(self, job: str, *, decode: bool = True) -> OutputSpec:
+        file = self._folder(job) / "background.png"
+        picture = None
+        if file.exists():
+            picture = open_photo(file) if decode else _STAND_IN
+        return self.options(job).wanted(picture)
+
+    def _set_background(self, job: str, picture: PhotoFile | None) -> None:
+        file = self._folder(job) / "background.png"
+        if picture is None:
+            file.unlink(missing_ok=True)
+        else:
+            write_atomically(file, encode_picture(picture.pixels, picture.icc_profile))
+
+    def _folder(self, job: str) -> Path:
+        return self._state / "jobs" / job
+
+    def _rows(self, text: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._base.execute(text, values).fetchall()
+
+    def _do(self, text: str, *values: object) -> None:
+        try:
+            with self._lock:
+                self._base.execute(text, values)
+        except sqlite3.OperationalError as error:
+            raise OutputError(f"the record of jobs cannot be written: {error}") from error
+
+
+def _car(title: str) -> str:
+    split = VIEW.fullmatch(title.rpartition(".")[0] or title)
+    return split["car"] if split else title
+
+
+#: In place of a background picture whose pixels are not needed.
+_STAND_IN = PhotoFile(np.zeros((1, 1, 3), np.uint8), None)

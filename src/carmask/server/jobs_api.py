@@ -1,0 +1,270 @@
+"""Many photos: jobs, their progress as server-sent events, their results one by one or as a ZIP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from carmask.batch.process import Result
+from carmask.errors import PhotoError, UsageError
+from carmask.review.queue import id_of
+from carmask.server.crew import Crew
+from carmask.server.cut_api import MEDIA
+from carmask.server.jobs import Jobs, StoredPhoto
+from carmask.server.limits import Limits
+from carmask.server.options import parse
+from carmask.server.responses import Handler, answering
+from carmask.server.security import without_paths
+from carmask.server.uploads import background_picture, one_photo, read_form, wait_for
+from carmask.server.work import Show
+
+#: Seconds between looks for news, between signs of life, and until a stream ends: a client that is still there asks on.
+_LOOK, _ALIVE, _END = 0.4, 15.0, 600.0
+#: Tells event numbers of this server from those of the one before it.
+_BOOT = secrets.token_hex(4)
+
+
+class JobsApi:
+    """The handlers."""
+
+    def __init__(self, jobs: Jobs, crew: Crew, limits: Limits) -> None:
+        """Keep what they need."""
+        self._jobs, self._crew, self._limits = jobs, crew, limits
+
+    def routes(self) -> list[Route]:
+        """All of them."""
+        job, photo = "/v1/jobs/{job}", "/v1/jobs/{job}/photos/{number:int}"
+        table: list[tuple[str, str, Handler]] = [
+            ("GET", "/v1/jobs", self.all),
+            ("POST", "/v1/jobs", self.create),
+            ("GET", job, self.describe),
+            ("DELETE", job, self.delete),
+            ("POST", job + "/photos", self.add),
+            ("POST", job + "/start", self.start),
+            ("GET", job + "/events", self.events),
+            ("GET", job + "/zip", self.zip),
+            ("GET", photo + "/image", self.image),
+            ("GET", photo + "/output/{output:int}", self.output),
+        ]
+        return [Route(path, answering(handler), methods=[method]) for method, path, handler in table]
+
+    async def all(self, _: Request) -> Response:
+        """``GET /v1/jobs``."""
+        return JSONResponse({"jobs": await run_in_threadpool(self._jobs.all)})
+
+    async def create(self, request: Request) -> Response:
+        """``POST /v1/jobs``: options, and photos or none yet; with photos it starts at once."""
+        async with read_form(request, files=self._limits.job_photos + 1) as form:
+            options = parse(form.fields)
+            picture = await background_picture(request, form, "background_file", self._crew, self._limits)
+            job = await run_in_threadpool(self._jobs.create, options, picture)
+            problems = []
+            for file in form.files.get("photos", []):
+                try:
+                    content = await file.read(self._limits.photo_bytes + 1)
+                    if len(content) > self._limits.photo_bytes:
+                        raise PhotoError(f"photo: at most {self._limits.photo_bytes} bytes")
+                    await run_in_threadpool(self._jobs.add, job, file.filename or "", content)
+                except PhotoError as error:
+                    problems.append({"title": file.filename or "", "error": without_paths(str(error))})
+            sent = len(form.files.get("photos", []))
+        if sent and sent > len(problems):
+            await run_in_threadpool(self._jobs.start, job)
+        return JSONResponse({"id": job, "photos": sent - len(problems), "refused": problems}, 202)
+
+    async def add(self, request: Request) -> Response:
+        """``POST /v1/jobs/{id}/photos``: one more photo."""
+        job: str = request.path_params["job"]
+        self._jobs.state(job)
+        async with read_form(request, files=1) as form:
+            content = await one_photo(form, "photo")
+            title = form.files["photo"][0].filename or ""
+        photo = await run_in_threadpool(self._jobs.add, job, title, content)
+        return JSONResponse({"number": photo.number, "title": photo.title}, 201)
+
+    async def start(self, request: Request) -> Response:
+        """``POST /v1/jobs/{id}/start``: with other options, if any are given."""
+        job: str = request.path_params["job"]
+        options = picture = None
+        if request.headers.get("content-type"):
+            async with read_form(request, files=1) as form:
+                options = parse(form.fields)
+                picture = await background_picture(request, form, "background_file", self._crew, self._limits)
+        await run_in_threadpool(self._jobs.start, job, options, picture)
+        return JSONResponse({"id": job, "state": "running"}, 202)
+
+    async def delete(self, request: Request) -> Response:
+        """``DELETE /v1/jobs/{id}``."""
+        await run_in_threadpool(self._jobs.delete, request.path_params["job"])
+        return Response(status_code=204)
+
+    async def describe(self, request: Request) -> Response:
+        """``GET /v1/jobs/{id}``: state, options, and what became of each photo."""
+        return JSONResponse(await run_in_threadpool(self._describe, request.path_params["job"]))
+
+    def _describe(self, job: str) -> dict[str, Any]:
+        state, photos = self._jobs.state(job), self._jobs.photos(job)
+        results = dict(self._jobs.progress(job).results)
+        names = {photo.number: photo for photo in photos}
+        found = {number: self._photo(job, names[number], result) for number, result in results.items()}
+        waiting = {"status": "waiting"}
+        return {
+            "id": job,
+            "state": state,
+            "error": self._jobs.error(job),
+            "options": self._jobs.options(job).model_dump(exclude_defaults=True),
+            "total": len(photos),
+            "done": len(found),
+            "failed": sum(one["status"] == "failed" for one in found.values()),
+            "review": sum(bool(one["review"]) for one in found.values()),
+            "photos": [
+                found.get(photo.number, {"number": photo.number, "title": photo.title, **waiting}) for photo in photos
+            ],
+        }
+
+    async def events(self, request: Request) -> Response:
+        """``GET /v1/jobs/{id}/events``: an event for each photo, and ``end`` at the end.
+
+        A client that comes back with ``Last-Event-ID`` gets what it has not seen; after a restart of the server, all.
+        """
+        job: str = request.path_params["job"]
+        progress = await run_in_threadpool(self._jobs.progress, job)
+        boot, _, number = request.headers.get("last-event-id", "").partition("-")
+        seen = int(number) if boot == _BOOT and number.isdigit() else 0
+        names = {photo.number: photo for photo in await run_in_threadpool(self._jobs.photos, job)}
+
+        async def stream() -> AsyncIterator[str]:
+            nonlocal seen
+            clock = asyncio.get_running_loop().time
+            began = said = clock()
+            yield f"retry: 1000\nevent: total\ndata: {json.dumps({'total': len(names)})}\n\n"
+            while clock() - began < _END:
+                results = progress.results[seen:]
+                for photo, result in results:
+                    seen += 1
+                    data = json.dumps(self._photo(job, names[photo], result))
+                    yield f"id: {_BOOT}-{seen}\nevent: photo\ndata: {data}\n\n"
+                    said = clock()
+                if not results:
+                    state = await run_in_threadpool(self._jobs.state, job)
+                    if state in {"done", "failed"} and seen >= len(progress.results):
+                        error = await run_in_threadpool(self._jobs.error, job)
+                        yield f"event: end\ndata: {json.dumps({'state': state, 'error': error})}\n\n"
+                        return
+                    if clock() - said > _ALIVE:
+                        yield ": still at work\n\n"
+                        said = clock()
+                    await asyncio.sleep(_LOOK)
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    async def image(self, request: Request) -> Response:
+        """A photo as it was sent, as JPEG of at most ``side`` pixels if that is given."""
+        job: str = request.path_params["job"]
+        photo = self._jobs.photo(job, request.path_params["number"])
+        side = request.query_params.get("side", "1600")
+        if not side.isdigit() or not 32 <= int(side) <= 4000:
+            raise UsageError("side: 32 to 4000")
+        found = await wait_for(request, self._crew.ask(Show(self._jobs.path(job, photo), int(side))))
+        assert isinstance(found, bytes)
+        return Response(found, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"})
+
+    async def output(self, request: Request) -> Response:
+        """A file that was made of a photo."""
+        job: str = request.path_params["job"]
+        photo = self._jobs.photo(job, request.path_params["number"])
+        outputs = await run_in_threadpool(self._jobs.outputs, job, photo)
+        number: int = request.path_params["output"]
+        if number >= len(outputs) or not outputs[number].is_file():
+            raise LookupError("there is no such output yet")
+        path = outputs[number]
+        name = _download(photo, path.name) if "download" in request.query_params else None
+        return FileResponse(path, media_type=MEDIA[path.suffix[1:]], filename=name)
+
+    async def zip(self, request: Request) -> Response:
+        """All files that were made, in one archive, and the report."""
+        job: str = request.path_params["job"]
+        self._jobs.state(job)
+        files = await run_in_threadpool(self._files, job)
+        if not files:
+            raise LookupError("nothing is done yet")
+        headers = {"content-disposition": f'attachment; filename="carmask-{job[:6]}.zip"'}
+        return StreamingResponse(_archive(files), media_type="application/zip", headers=headers)
+
+    def _files(self, job: str) -> list[tuple[str, str]]:
+        """Names in the archive, and paths: each name once."""
+        files: list[tuple[str, str]] = []
+        taken: set[str] = set()
+        for photo in self._jobs.photos(job):
+            for path in self._jobs.outputs(job, photo):
+                if path.is_file():
+                    name = _download(photo, path.name)
+                    if name in taken:
+                        name = f"{photo.number}_{name}"
+                    taken.add(name)
+                    files.append((name, str(path)))
+        return files
+
+    def _photo(self, job: str, photo: StoredPhoto, result: Result) -> dict[str, Any]:
+        names = [(result.photo, photo.title)]
+        outputs = self._jobs.outputs(job, photo) if result.status == "done" else []
+        return {
+            "number": photo.number,
+            "title": photo.title,
+            "status": result.status,
+            "reason": without_paths(result.reason, names),
+            "confidence": result.confidence,
+            "expected_error_px": result.error,
+            "area": result.area,
+            "review": self._jobs.review(result),
+            "id": id_of(photo.name),
+            "made": result.digest[-24:] + result.stamp[-6:],
+            "outputs": [_download(photo, path.name) for path in outputs],
+        }
+
+
+def _download(photo: StoredPhoto, file: str) -> str:
+    """What a file is called when it is downloaded: after the client's own name for the photo."""
+    stem = photo.title.rpartition(".")[0] or photo.title
+    safe = "".join(letter if letter.isalnum() or letter in " ._-" else "_" for letter in stem).strip(". ") or "photo"
+    return safe + file.removeprefix(photo.name)
+
+
+class _Pipe:
+    """A stream without a beginning to go back to, from which a ZIP is read while it is written."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def write(self, content: bytes) -> int:
+        self.parts.append(bytes(content))
+        return len(content)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def take(self) -> bytes:
+        parts, self.parts = self.parts, []
+        return b"".join(parts)
+
+
+def _archive(files: list[tuple[str, str]]) -> Iterator[bytes]:
+    """A ZIP, file by file; pictures are compressed already."""
+    pipe = _Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]  # write is enough
+        for name, path in files:
+            try:
+                archive.write(path, name)
+            except OSError:  # it has gone since
+                continue
+            yield pipe.take()
+    yield pipe.take()

@@ -1,0 +1,156 @@
+"""Listen for connections, and cut off clients that send their header or take their response too slowly."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from carmask.errors import UsageError
+from carmask.server.limits import Limits
+
+_log = logging.getLogger("carmask.server")
+
+
+class PatientProtocol(H11Protocol):
+    """uvicorn's protocol, with an end to its patience.
+
+    uvicorn waits without limit for the rest of a request's header, and for a client to take its response.
+    """
+
+    def __init__(self, *args: Any, limits: Limits, **words: Any) -> None:
+        """Take the limits, and what uvicorn gives."""
+        super().__init__(*args, **words)
+        self._limits = limits
+        self._header: asyncio.TimerHandle | None = None
+        self._stuck: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client connected: its header must come in time."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Some of a request came."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._header, self._stuck = _stop(self._header), _stop(self._stuck)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not take what is sent as fast as it is sent."""
+        super().pause_writing()
+        if self._stuck is None:
+            self._stuck = self.loop.call_later(self._limits.grace_seconds, self._cut_off)
+
+    def resume_writing(self) -> None:
+        """The client has taken it."""
+        self._stuck = _stop(self._stuck)
+        super().resume_writing()
+
+    def _watch(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            if self._header is None:
+                self._header = self.loop.call_later(self._limits.header_seconds, self._cut_off)
+        else:
+            self._header = _stop(self._header)
+
+    def on_response_complete(self) -> None:
+        """A response is complete: uvicorn's own timer waits for the next request to begin."""
+        self._header = _stop(self._header)
+        super().on_response_complete()
+
+    def _cut_off(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            _log.warning("a client was too slow and was cut off")
+            self.transport.abort()
+
+
+def listen(
+    app: ASGIApp,
+    address: tuple[str, int],
+    limits: Limits,
+    *,
+    ready: Callable[[int], None],
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve until the process is asked to stop (Ctrl-C, SIGTERM).
+
+    Args:
+        app: what is served.
+        address: host and port; port 0 takes a free one.
+        limits: what clients may ask.
+        ready: called with the port once connections are accepted.
+        stop: ends it, too.
+
+    Raises:
+        UsageError: if the address cannot be listened on.
+    """
+    sock = bind(address)
+    config = uvicorn.Config(
+        app,
+        http=functools.partial(PatientProtocol, limits=limits),  # type: ignore[arg-type]  # anything that makes one
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+
+    async def run() -> None:
+        serving = asyncio.ensure_future(server.serve(sockets=[sock]))
+        while not server.started and not serving.done():  # uvicorn has no event for it
+            await asyncio.sleep(0.02)
+        if server.started:
+            ready(sock.getsockname()[1])
+        while stop is not None and not stop.is_set() and not serving.done():  # set by another thread
+            await asyncio.sleep(0.05)
+        server.should_exit = server.should_exit or stop is not None
+        await serving
+
+    asyncio.run(run())
+
+
+def bind(address: tuple[str, int]) -> socket.socket:
+    """Take an address.
+
+    Raises:
+        UsageError: if it is taken, or none of this machine's.
+    """
+    host, port = address
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(place)
+        except OSError:
+            sock.close()
+            raise
+    except OSError as error:
+        raise UsageError(
+            f"{host}:{port} cannot be listened on: {error.strerror or error}; name another port"
+        ) from error
+    return sock
+
+
+def _stop(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()

@@ -1,0 +1,175 @@
+"""What the API takes and gives, as OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from carmask import __version__
+from carmask.server.limits import Limits
+from carmask.server.options import CutOptions
+
+_BINARY = {"type": "string", "format": "binary"}
+_TEXT = {"type": "string"}
+_NUMBER = {"type": "number"}
+_OBJECT = {"type": "object"}
+
+
+def document(limits: Limits, *, token: bool) -> dict[str, Any]:
+    """The document.
+
+    Args:
+        limits: named in descriptions.
+        token: whether clients must show one.
+    """
+    options = _options()
+    paths: dict[str, Any] = {
+        "/v1/cut": {
+            "post": _operation(
+                "Cut the car out of one photo",
+                "A picture comes back, the mask alone (output=mask), or JSON with mask, confidence and box "
+                f"(output=json, or Accept: application/json). At most {limits.photo_bytes / 1e6:.0f} MB and "
+                f"{limits.pixels / 1e6:.0f} megapixels. The photo may also be the body itself, with options in the "
+                "address.",
+                _form({"image": _BINARY, "output": {"enum": ["picture", "json", "mask"]}, "picture": {
+                    "type": "boolean", "description": "with output=json: the picture too, in base64"}, **options,
+                    "background_file": _BINARY}, ["image"]),
+                {"200": _pictures("The picture, or JSON.", "Cut")},
+            )
+        },
+        "/v1/jobs": {
+            "get": _operation("List the latest jobs", "", None, {"200": _json("The jobs.", _OBJECT)}),
+            "post": _operation(
+                "Make a job of many photos",
+                f"With photos it starts at once; without, add them one by one, then start it. At most "
+                f"{limits.job_photos} photos. A job is deleted after {limits.keep_hours:g} hours.",
+                _form({"photos": {"type": "array", "items": _BINARY}, **options, "background_file": _BINARY}, []),
+                {"202": _json("The job's id, and what was refused.", _OBJECT)},
+            ),
+        },
+        "/v1/jobs/{job}": {
+            "parameters": [_job()],
+            "get": _operation("What became of a job's photos", "", None, {"200": _json("The job.", _OBJECT)}),
+            "delete": _operation("Delete a job with all its files", "", None, {"204": {"description": "Deleted."}}),
+        },
+        "/v1/jobs/{job}/photos": {
+            "parameters": [_job()],
+            "post": _operation("Add a photo", "", _form({"photo": _BINARY}, ["photo"]),
+                               {"201": _json("Its number.", _OBJECT)}),
+        },
+        "/v1/jobs/{job}/start": {
+            "parameters": [_job()],
+            "post": _operation("Start a job, or render it again with other options", "Corrections by hand are kept.",
+                               _form({**options, "background_file": _BINARY}, []),
+                               {"202": _json("It runs.", _OBJECT)}),
+        },
+        "/v1/jobs/{job}/events": {
+            "parameters": [_job()],
+            "get": _operation("Follow a job", "Server-sent events: photo for each photo, end at the end.", None,
+                              {"200": {"description": "The events.", "content": {"text/event-stream": {}}}}),
+        },
+        "/v1/jobs/{job}/zip": {
+            "parameters": [_job()],
+            "get": _operation("All results in one archive", "", None,
+                              {"200": {"description": "A ZIP.", "content": {"application/zip": {}}}}),
+        },
+        "/v1/jobs/{job}/photos/{number}/output/{output}": {
+            "parameters": [_job(), _path("number", "integer"), _path("output", "integer")],
+            "get": _operation("One file that was made of a photo", "", None, {"200": _pictures("The file.", None)}),
+        },
+        "/api/remove": {
+            "post": _operation("As rembg's server takes it", "om asks for the mask alone, bgc for a background "
+                               "(r,g,b,a). Nothing is fetched from an address.",
+                               _form({"file": _BINARY, "om": {"type": "boolean"}, "bgc": _TEXT}, ["file"]),
+                               {"200": _pictures("A PNG.", None)}),
+        },
+        "/v1.0/removebg": {
+            "post": _operation("As remove.bg takes it", "image_url and bg_image_url are refused: nothing is fetched.",
+                               _form({"image_file": _BINARY, "image_file_b64": _TEXT, "size": _TEXT, "format": _TEXT,
+                                      "channels": {"enum": ["rgba", "alpha"]}, "bg_color": _TEXT,
+                                      "bg_image_file": _BINARY, "crop": {"type": "boolean"}, "crop_margin": _TEXT,
+                                      "scale": _TEXT, "position": _TEXT, "add_shadow": {"type": "boolean"}}, []),
+                               {"200": _pictures("The picture, or JSON with result_b64.", None)}),
+        },
+        "/predict": {"post": _operation("Label Studio: masks for tasks", "Brush results.", {"content": {
+            "application/json": {"schema": {"type": "object", "properties": {"tasks": {"type": "array"},
+                                                                            "label_config": _TEXT}}}}},
+            {"200": _json("The predictions.", _OBJECT)})},
+        "/healthz": {"get": _operation("Whether the server runs", "", None, {"200": _json("It does.", _OBJECT)})},
+        "/metrics": {"get": _operation("Figures for Prometheus", "", None,
+                                       {"200": {"description": "Text.", "content": {"text/plain": {}}}})},
+    }  # fmt: skip
+    schemes = {
+        "token": {"type": "http", "scheme": "bearer"},
+        "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+    }
+    found: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": "carmask", "version": __version__, "description": "Takes the car out of a photo."},
+        "paths": paths,
+        "components": {"schemas": {"Cut": _CUT, "Error": {"type": "object", "properties": {"error": _TEXT}}}},
+    }
+    if token:
+        found["components"]["securitySchemes"] = schemes
+        found["security"] = [{"token": []}, {"key": []}]
+    return found
+
+
+_CUT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "width": {"type": "integer"},
+        "height": {"type": "integer"},
+        "confidence": {**_NUMBER, "description": "0 to 1: the Dice score to expect"},
+        "expected_error_px": {"type": ["number", "null"], "description": "of the contour, in pixels of the photo"},
+        "review": {"type": "boolean", "description": "a person should look at it"},
+        "area": {**_NUMBER, "description": "fraction of the photo that is car"},
+        "box": {"type": ["array", "null"], "items": {"type": "integer"}, "description": "left, top, right, bottom"},
+        "mask_rle": {**_TEXT, "description": "start length …, pixels numbered from 1 row by row"},
+        "mask_png": {**_TEXT, "description": "base64 of a one-bit PNG"},
+        "seconds": _NUMBER,
+    },
+}
+
+
+def _options() -> dict[str, Any]:
+    properties = CutOptions.model_json_schema()["properties"]
+    for one in properties.values():
+        one.pop("title", None)
+    return dict(properties)
+
+
+def _operation(summary: str, text: str, body: dict[str, Any] | None, responses: dict[str, Any]) -> dict[str, Any]:
+    error = {"description": "One line that says what is wrong.", "content": {"application/json": {
+        "schema": {"$ref": "#/components/schemas/Error"}}}}  # fmt: skip
+    found: dict[str, Any] = {"summary": summary, "responses": {**responses, "default": error}}
+    if text:
+        found["description"] = text
+    if body is not None:
+        found["requestBody"] = body
+    return found
+
+
+def _form(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    if required:
+        schema["required"] = required
+    return {"content": {"multipart/form-data": {"schema": schema}}}
+
+
+def _json(text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def _pictures(text: str, schema: str | None) -> dict[str, Any]:
+    content: dict[str, Any] = {kind: {} for kind in ("image/png", "image/webp", "image/jpeg")}
+    if schema is not None:
+        content["application/json"] = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+    return {"description": text, "content": content}
+
+
+def _job() -> dict[str, Any]:
+    return _path("job", "string")
+
+
+def _path(name: str, kind: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": kind}}

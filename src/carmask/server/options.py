@@ -1,0 +1,122 @@
+"""What a client may ask of a cut, from form fields to ``OutputSpec``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from PIL import ImageColor
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from carmask.batch.process import OutputSpec
+from carmask.compositing.background import BLUR, Background, Fit
+from carmask.compositing.placement import Placing, Rule
+from carmask.compositing.shadow import Shadow
+from carmask.compositing.style import RenderStyle
+from carmask.errors import UsageError
+from carmask.images import Format, PhotoFile
+
+#: The longer side of a picture that is asked for.
+MAX_SIDE = 8000
+
+
+class CutOptions(BaseModel):
+    """The options of ``carmask cut`` that a client may use, by the same names.
+
+    Attributes:
+        background: a colour (CSS name or ``#rrggbb``), two with a colon between for a gradient, or ``blur``. A picture
+            is sent as the file ``background_file`` instead.
+        fit: how a background picture fills the frame.
+        shadow: ``none``, ``keep`` or ``make``.
+        strength: of the shadow, 0 to 3.
+        match: how far the car takes on the background's light, 0 to 1.
+        place: ``photo``, ``centre``, or ``turntable`` for all views of a car alike.
+        scale: how much of the frame a placed car takes.
+        floor: how far down a placed car's wheels stand, 0 to 1.
+        size: ``WIDTHxHEIGHT`` of the picture.
+        crop: margin around the car.
+        format: ``png``, ``webp`` or ``jpg``.
+        quality: 1 to 100, of ``webp`` and ``jpg``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    background: str = Field("", max_length=100)
+    fit: Fit = "cover"
+    shadow: Shadow = "none"
+    strength: float = Field(1.0, ge=0, le=3)
+    match: float = Field(0.0, ge=0, le=1)
+    place: Rule = "photo"
+    scale: float = Field(0.8, gt=0, le=1)
+    floor: float | None = Field(None, gt=0, le=1)
+    size: str = Field("", pattern=r"^(\d{1,5}x\d{1,5})?$")
+    crop: float | None = Field(None, ge=0, le=1)
+    format: Format = "png"
+    quality: int | None = Field(None, ge=1, le=100)
+
+    @field_validator("size")
+    @classmethod
+    def _bounded(cls, text: str) -> str:
+        if text and not all(16 <= int(side) <= MAX_SIDE for side in text.split("x")):
+            raise ValueError(f"both sides must be 16 to {MAX_SIDE}")
+        return text
+
+    def wanted(self, picture: PhotoFile | None = None, **more: Any) -> OutputSpec:
+        """What to make of a photo.
+
+        Args:
+            picture: a background picture, decoded.
+            more: further fields of ``OutputSpec``.
+
+        Raises:
+            UsageError: if options exclude each other, or the background is no colour.
+        """
+        frame = None
+        if self.size:
+            width, height = map(int, self.size.split("x"))
+            frame = (height, width)
+        placing = Placing(self.place, self.scale, self.floor, frame, self.crop)
+        look = RenderStyle(self.shadow, self.strength, None, self.match, placing)
+        behind = background(self.background, self.fit, picture)
+        wanted = OutputSpec(background=behind, format=self.format, quality=self.quality, look=look, **more)
+        wanted.check()
+        return wanted
+
+
+def parse(fields: Mapping[str, str]) -> CutOptions:
+    """Read form fields; empty ones are as if they were not there.
+
+    Raises:
+        UsageError: if one is unknown, or its value is none that is allowed.
+    """
+    try:
+        return CutOptions.model_validate({name: value for name, value in fields.items() if value != ""})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{where}: {first['msg']}") from error
+
+
+def background(text: str, fit: Fit, picture: PhotoFile | None = None) -> Background | None:
+    """A background from what a client sent: never from a file of this machine.
+
+    Raises:
+        UsageError: if the text is no colour.
+    """
+    if picture is not None:
+        return Background(picture.pixels, fit=fit, icc_profile=picture.icc_profile)
+    if not text:
+        return None
+    if text == BLUR:
+        return Background(None)
+    colours = []
+    for part in text.split(":") if text.count(":") == 1 else [text]:
+        try:
+            colours.append([ImageColor.getrgb(part.strip())[:3]])
+        except ValueError as error:
+            raise UsageError(
+                f"background: {text!r} is not a colour (a name such as white, #rrggbb, or two of them, white:#8a8f98, "
+                f"for a gradient), nor {BLUR}"
+            ) from error
+    return Background(np.array(colours, np.uint8))

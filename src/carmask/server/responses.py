@@ -1,0 +1,74 @@
+"""From errors to answers: the right status, one line that says what to do, and no path of this machine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from carmask.errors import ArrayError, CarmaskError, OutputError, PhotoError, RLEError, UsageError
+from carmask.review.store import ConflictError
+from carmask.server.crew import BusyError, LostError
+from carmask.server.folder import ReplacedError
+from carmask.server.security import without_paths
+
+_log = logging.getLogger("carmask.server")
+
+Handler = Callable[[Request], Awaitable[Response]]
+#: The first that fits.
+_STATUS: tuple[tuple[type[CarmaskError], int], ...] = (
+    (BusyError, 429),
+    (LostError, 422),
+    (ConflictError, 409),
+    (ReplacedError, 409),
+    (PhotoError, 422),
+    (RLEError, 400),
+    (ArrayError, 400),
+    (UsageError, 400),
+    (OutputError, 507),
+)
+
+
+def error_response(error: Exception, names: Iterable[tuple[str, str]] = ()) -> JSONResponse:
+    """The answer to a request that failed.
+
+    Args:
+        error: why.
+        names: paths that may stand in the message, and what to say in their place.
+
+    Returns:
+        ``{"error": ...}``; of a conflict also the decision that holds.
+    """
+    if isinstance(error, LookupError):
+        return JSONResponse({"error": str(error.args[0]) if error.args else "not found"}, 404)
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    body: dict[str, object] = {"error": without_paths(str(error), names)}
+    headers = {}
+    if isinstance(error, BusyError):
+        headers["retry-after"] = str(error.after)
+    if isinstance(error, ConflictError) and error.current is not None:
+        body["current"] = {"revision": error.current.revision, "author": error.current.author,
+                           "saved": error.current.saved, "decision": error.current.decision}  # fmt: skip
+    return JSONResponse(body, status, headers)
+
+
+def answering(handler: Handler) -> Handler:
+    """Turn the errors that a handler raises into answers; what is a bug goes on."""
+
+    async def handle(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except (CarmaskError, LookupError) as error:
+            if isinstance(error, LookupError) and type(error) is not LookupError:
+                raise  # a KeyError or IndexError is a bug
+            names = getattr(request.state, "names", ())
+            if isinstance(error, OutputError):
+                _log.error("%s", error)
+            return error_response(error, names)
+
+    handle.__name__ = handler.__name__
+    return handle

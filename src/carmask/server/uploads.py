@@ -1,0 +1,120 @@
+"""What a client sends, read within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect, Request
+
+from carmask.errors import PhotoError, UsageError
+from carmask.images import PhotoFile
+from carmask.server.crew import Crew
+from carmask.server.limits import Limits
+from carmask.server.work import Decode, Response
+
+#: Fields of a form that are no files, at most, and how long each may be.
+FIELDS, FIELD_BYTES = 60, 100_000
+#: Seconds between looks whether the client is still there.
+_LOOK = 1.0
+#: How files begin, and the suffix that they get: whatever the client calls them.
+_SIGNATURES = (
+    (b"\xff\xd8\xff", ".jpg"),
+    (b"\x89PNG\r\n\x1a\n", ".png"),
+    (b"II*\0", ".tif"),
+    (b"MM\0*", ".tif"),
+    (b"BM", ".bmp"),
+    (b"GIF8", ".gif"),
+)
+
+
+class Form(NamedTuple):
+    """A form's fields, and its files by field."""
+
+    fields: dict[str, str]
+    files: dict[str, list[UploadFile]]
+
+
+@contextlib.asynccontextmanager
+async def read_form(request: Request, *, files: int, field_bytes: int = FIELD_BYTES) -> AsyncIterator[Form]:
+    """Read a form; its files lie in temporary files that are gone afterwards.
+
+    Args:
+        request: with multipart or URL-encoded content.
+        files: how many it may have at most.
+        field_bytes: how long a field that is no file may be.
+
+    Yields:
+        What is in it; a field that comes twice has its last value.
+    """
+    async with request.form(max_files=files, max_fields=FIELDS, max_part_size=field_bytes) as form:
+        fields: dict[str, str] = {}
+        found: dict[str, list[UploadFile]] = {}
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                found.setdefault(name, []).append(value)
+            else:
+                fields[name] = value
+        yield Form(fields, found)
+
+
+async def one_photo(form: Form, name: str) -> bytes:
+    """The content of the only file of a field.
+
+    Raises:
+        UsageError: if there is none, or several.
+        PhotoError: if it is no picture by its content.
+    """
+    files = form.files.get(name, [])
+    if len(files) != 1:
+        raise UsageError(f"send one photo as the file {name!r}" + (f"; {len(files)} came" if files else ""))
+    content = await files[0].read()
+    suffix_of(content)
+    return content
+
+
+def suffix_of(content: bytes) -> str:
+    """The suffix that belongs to a picture, by its first bytes.
+
+    Raises:
+        PhotoError: if it is none that is accepted.
+    """
+    for signature, suffix in _SIGNATURES:
+        if content.startswith(signature):
+            return suffix
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return ".webp"
+    raise PhotoError("photo: " + ("the file is empty" if not content else "not a JPEG, PNG, WebP, TIFF, BMP or GIF"))
+
+
+async def wait_for(request: Request, future: Future[Response]) -> Response:
+    """Wait for a worker's response; give it up if the client goes away before its turn.
+
+    Raises:
+        ClientDisconnect: if it did.
+        CarmaskError: if that is the response.
+    """
+    waiting = asyncio.wrap_future(future)
+    while not waiting.done():
+        await asyncio.wait([waiting], timeout=_LOOK)
+        if not waiting.done() and await request.is_disconnected():
+            waiting.cancel()
+            raise ClientDisconnect
+    found = waiting.result()
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+async def background_picture(request: Request, form: Form, name: str, crew: Crew, limits: Limits) -> PhotoFile | None:
+    """A background that was sent as a file, decoded by a worker; None if there is none."""
+    if name not in form.files or not (form.files[name][0].size or 0):
+        return None
+    found = await wait_for(request, crew.ask(Decode(await one_photo(form, name), limits.pixels)))
+    if not isinstance(found, PhotoFile):
+        raise PhotoError("background: cannot be read")
+    return found

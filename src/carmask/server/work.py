@@ -1,0 +1,406 @@
+"""What the server asks of its worker processes: they decode photos, run the network, edit masks, render.
+
+Photos are decoded here and nowhere else: a file that crashes a decoder costs one request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from carmask.arrays import Mask, Photo
+from carmask.batch.process import Job, LocalStorage, OutputSpec, PhotoCutter, Result
+from carmask.errors import CarmaskError, PhotoError
+from carmask.geometry import Size
+from carmask.images import (
+    MIN_SIDE,
+    PhotoFile,
+    encode_mask,
+    encode_picture,
+    encode_png,
+    open_photo,
+    open_reduced,
+    picture_size,
+)
+from carmask.model.network import Network
+from carmask.model.runtime import Device, load_model
+from carmask.prediction.predict import Prediction, open_for, predict_reduced
+from carmask.review import edits, runs
+from carmask.review.snapping import snap
+
+#: Formats that every browser shows as they are.
+_SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+#: Formats that are decoded for a client; Pillow knows many more.
+_ACCEPTED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+#: How a photo that a client sent is called in errors.
+SENT = "photo"
+#: Photos and predictions that are kept, so that an edit does not decode again.
+_KEPT = 3
+#: Quality of pictures made for the page.
+_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class Look:
+    """Ask for all that a page needs of a photo.
+
+    Attributes:
+        photo: the file.
+        model: of which the mask is wanted; None for that of the run.
+    """
+
+    photo: Path
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class Show:
+    """Ask for a picture of a photo, as JPEG.
+
+    Attributes:
+        photo: the file.
+        side: its longer side, in pixels; None for the photo's own.
+    """
+
+    photo: Path
+    side: int | None = None
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Ask for an edited mask.
+
+    Attributes:
+        photo: the file.
+        tool: which edit.
+        stroke: points, x and y, in pixels of the photo.
+        radius: in pixels.
+        mask: as ``runs.to_bytes`` gives it.
+        size: (height, width) of the mask.
+    """
+
+    photo: Path
+    tool: edits.Tool
+    stroke: tuple[tuple[float, float], ...]
+    radius: float
+    mask: bytes
+    size: Size
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A photo as the page needs it.
+
+    Attributes:
+        size: (height, width), upright.
+        digest: SHA-256 of the file.
+        media_type: of the file, if every browser shows it as it is; else ''.
+        mask: the network's, as ``runs.to_bytes`` gives it.
+        png: the same as PNG.
+        band: PNG (height, width, 4) at the network's resolution: where the network is uncertain, and how far.
+        confidence: 0 to 1.
+        error: expected distance of the contour from the true one, in pixels; None if it is not known.
+    """
+
+    size: Size
+    digest: str
+    media_type: str
+    mask: bytes
+    png: bytes
+    band: bytes
+    confidence: float
+    error: float | None
+
+
+@dataclass(frozen=True)
+class Render:
+    """Ask for the outputs of a photo in a folder, as a run writes them.
+
+    Attributes:
+        job: the photo, and where its outputs go.
+        wanted: what to make.
+    """
+
+    job: Job
+    wanted: OutputSpec
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Ask for the outputs of a photo that a client sent.
+
+    Attributes:
+        content: what is in the file.
+        wanted: what to make.
+        pixels: a larger photo is refused.
+        most: pixels of the picture that is made, if it would have more; None for the photo's own.
+    """
+
+    content: bytes
+    wanted: OutputSpec
+    pixels: int
+    most: int | None = None
+
+
+@dataclass(frozen=True)
+class Decode:
+    """Ask for a picture's pixels, such as a background's.
+
+    Attributes:
+        content: what is in the file.
+        pixels: a larger picture is refused.
+    """
+
+    content: bytes
+    pixels: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a photo that a client sent.
+
+    Attributes:
+        result: as a run records it.
+        outputs: the files' contents, in the order of ``OutputSpec.outputs``.
+        size: (height, width) of the photo, upright.
+    """
+
+    result: Result
+    outputs: tuple[bytes, ...]
+    size: Size
+
+
+Request: TypeAlias = Look | Show | Edit | Render | Cut | Decode
+Response: TypeAlias = Seen | bytes | Result | Done | PhotoFile | CarmaskError
+
+
+@dataclass(frozen=True)
+class WorkTask:
+    """The function before its network is loaded: small and picklable.
+
+    Attributes:
+        model: a model file or name.
+        device: where the network runs.
+        streams: photos predicted at the same time, each on one core; None: one, on all cores.
+    """
+
+    model: str
+    device: Device = "cpu"
+    streams: int | None = 1
+
+    def load(self) -> Callable[[Request], Response]:
+        """Load the network.
+
+        Returns:
+            The function. It returns errors as values; what it raises is a bug.
+
+        Raises:
+            ModelError: if there is no such model, or its file is damaged.
+            DeviceError: if the device is not available.
+        """
+        warnings.filterwarnings("ignore", module="PIL")
+        cv2.setNumThreads(1)
+        return Worker(load_model(self.model, device=self.device, streams=self.streams), self)
+
+
+class _Memory:
+    """Storage of one photo that a client sent."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.written: list[bytes] = []
+
+    def read(self, photo: Path | str) -> tuple[bytes, str]:  # noqa: ARG002
+        return self._content, ""
+
+    def write(self, output: Path | str, content: bytes) -> None:  # noqa: ARG002
+        self.written.append(content)
+
+
+class Worker:
+    """Answers requests, one at a time."""
+
+    def __init__(self, network: Network, task: WorkTask) -> None:
+        """Keep what all requests share.
+
+        Args:
+            network: the model.
+            task: how it was loaded, for further models.
+        """
+        self._networks = {"": network}
+        self._task, self._storage = task, LocalStorage()
+        self._cutters: OrderedDict[str, PhotoCutter] = OrderedDict()
+        self._photos: OrderedDict[str, Photo] = OrderedDict()
+
+    def __call__(self, request: Request) -> Response:
+        """Do what a request asks for."""
+        try:
+            match request:
+                case Look():
+                    return self._look(request)
+                case Show():
+                    return self._show(request)
+                case Edit():
+                    return self._edit(request)
+                case Render():
+                    return self._cutter(request.wanted)(request.job)
+                case Cut():
+                    return self._cut(request)
+                case Decode():
+                    check_content(request.content, request.pixels)
+                    return open_photo(SENT, request.content)
+        except CarmaskError as error:
+            return error
+        except MemoryError:
+            return PhotoError("too large for this machine's memory")
+
+    def _cut(self, request: Cut) -> Done | PhotoError:
+        check_content(request.content, request.pixels)
+        size = picture_size(SENT, request.content)
+        storage = _Memory(request.content)
+        wanted = request.wanted
+        if request.most is not None and size[0] * size[1] > request.most and wanted.look.placing.size is None:
+            scale = math.sqrt(request.most / (size[0] * size[1]))
+            frame = (max(MIN_SIDE, int(size[0] * scale)), max(MIN_SIDE, int(size[1] * scale)))
+            if wanted.look.placing.crop is None:
+                placing = replace(wanted.look.placing, size=frame)
+                wanted = replace(wanted, look=replace(wanted.look, placing=placing))
+        job = Job(SENT, SENT, tuple(wanted.outputs(SENT)))
+        result = PhotoCutter(self._networks[""], wanted, storage)(job)
+        if result.status == "failed":
+            return PhotoError(result.reason)
+        return Done(result, tuple(storage.written), size)
+
+    def _cutter(self, wanted: OutputSpec) -> PhotoCutter:
+        """Kept from one photo to the next: it knows where the views of a car are placed."""
+        key = repr(wanted.settings())
+        if key not in self._cutters:
+            self._cutters[key] = PhotoCutter(self._networks[""], wanted, self._storage)
+            while len(self._cutters) > _KEPT:
+                self._cutters.popitem(last=False)
+        self._cutters.move_to_end(key)
+        return self._cutters[key]
+
+    def _look(self, request: Look) -> Seen:
+        content, _ = self._storage.read(request.photo)
+        network = self._network(request.model or "")
+        found = predict_reduced(network, open_for(network, request.photo, content))
+        size = found.mask.shape[0], found.mask.shape[1]
+        return Seen(
+            size,
+            hashlib.sha256(content).hexdigest(),
+            _media_type(content),
+            runs.to_bytes(found.mask),
+            encode_mask(found.mask),
+            uncertain(found),
+            found.confidence,
+            None if math.isnan(found.error) else found.error,
+        )
+
+    def _show(self, request: Show) -> bytes:
+        content, _ = self._storage.read(request.photo)
+        if request.side is None:
+            photo = open_photo(request.photo, content)
+            return encode_picture(photo.pixels, photo.icc_profile, format="jpg", quality=_QUALITY)
+        side = request.side
+
+        def needed(size: Size) -> Size:
+            scale = side / max(size)
+            return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+        reduced = open_reduced(request.photo, needed, content)
+        height, width = needed(reduced.size)
+        small = cv2.resize(reduced.pixels, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        return encode_picture(small, format="jpg", quality=80)
+
+    def _edit(self, request: Edit) -> bytes:
+        mask = runs.from_bytes(request.mask, request.size)
+        stroke = np.array(request.stroke, np.float64).reshape(-1, 2)
+        return runs.to_bytes(self._edited(request, mask, stroke))
+
+    def _edited(self, request: Edit, mask: Mask, stroke: edits.Stroke) -> Mask:
+        match request.tool:
+            case "snap":
+                photo = self._photo(request.photo)
+                if photo.shape[:2] != mask.shape:
+                    raise PhotoError("this photo has been replaced since it was opened; open it again")
+                return snap(photo, mask, stroke, request.radius)
+            case "smooth":
+                return edits.smooth(mask, stroke if len(stroke) else None, request.radius)
+            case "fill":
+                return edits.fill_hole(mask, stroke[0].tolist())
+            case "remove":
+                return edits.remove_component(mask, stroke[0].tolist())
+
+    def _photo(self, path: Path) -> Photo:
+        content, stamp = self._storage.read(path)
+        key = f"{path} {stamp}"
+        if key not in self._photos:
+            self._photos[key] = open_photo(path, content).pixels
+            while len(self._photos) > _KEPT:
+                self._photos.popitem(last=False)
+        self._photos.move_to_end(key)
+        return self._photos[key]
+
+    def _network(self, model: str) -> Network:
+        if model not in self._networks:
+            self._networks[model] = load_model(model, device=self._task.device, streams=self._task.streams)
+        return self._networks[model]
+
+
+def uncertain(found: Prediction) -> bytes:
+    """Where a network is uncertain.
+
+    Args:
+        found: its prediction.
+
+    Returns:
+        PNG, RGBA, at the network's resolution: orange, opaque where the probability is one half, transparent where it
+        is 0 or 1.
+    """
+    probability = found.probability_map.whole()
+    doubt = np.clip(4 * probability * (1 - probability) * 255, 0, 255).astype(np.uint8)
+    doubt[doubt < 24] = 0
+    colour = np.zeros((*doubt.shape, 4), np.uint8)
+    colour[...] = (255, 140, 0, 0)
+    colour[..., 3] = doubt
+    return encode_png(colour)
+
+
+def check_content(content: bytes, pixels: int) -> None:
+    """Refuse what is not a photo by its content, whatever the client says that it is; nothing is decoded.
+
+    Args:
+        content: what is in the file.
+        pixels: the most that are accepted.
+
+    Raises:
+        PhotoError: if its format is none that is accepted, or it is too large.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=_ACCEPTED) as image:
+            width, height = image.size
+    except Exception as error:  # what Pillow raises on damaged files is not documented as one class
+        raise PhotoError(f"{SENT}: not a JPEG, PNG, WebP, TIFF, BMP or GIF that can be read") from error
+    if width * height > pixels:
+        raise PhotoError(
+            f"{SENT}: {width}x{height} is {width * height / 1e6:.0f} megapixels; at most {pixels / 1e6:.0f} are "
+            "accepted, make it smaller"
+        )
+
+
+def _media_type(content: bytes) -> str:
+    """The media type of a photo that every browser shows as it is, by what is in it; else ''."""
+    with Image.open(io.BytesIO(content)) as image:
+        return _SHOWN.get(image.format or "", "") if image.mode in {"RGB", "RGBA", "L", "P"} else ""

@@ -1,0 +1,199 @@
+"""What a run of ``cut`` makes of corrections: rendered from them, kept, said in the report."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carmask.batch.process import REPLACED, LocalStorage, OutputSpec, PhotoCutter, PhotoTask
+from carmask.batch.run import STATE, cut, opened, plan, write_report
+from carmask.batch.runfile import read_run
+from carmask.compositing.background import Background
+from carmask.compositing.placement import Placing
+from carmask.compositing.style import RenderStyle
+from carmask.data.table import read_examples
+from carmask.errors import UsageError
+from carmask.images import encode_mask, read_mask
+from carmask.prediction.confidence import Review
+from carmask.review.export import export_corrections
+from carmask.review.queue import id_of, read_queue
+from carmask.review.report import decisions, with_corrections, write_decisions
+from carmask.review.store import FILE, Correction, Corrections
+from tests.conftest import draw_photo
+
+MASKS = OutputSpec(mask=True)
+
+
+class Inline:
+    def __init__(self, network, wanted):
+        self.cutter, self.names = PhotoCutter(network, wanted, LocalStorage()), []
+
+    def close(self):
+        pass
+
+    def map(self, jobs):
+        for job in jobs:
+            self.names.append(job.name)
+            yield job, self.cutter(job)
+
+
+@pytest.fixture
+def run(dark, tiny_model, photos, tmp_path):
+    """Cut the folder as the command does, with what was corrected; give the names that were worked on."""
+
+    def go(wanted=MASKS, *, restart=False):
+        out = tmp_path / "out"
+        jobs, engine = plan([photos], out, wanted, recursive=True), Inline(dark, wanted)
+        store, decided = Corrections.of(out / STATE), {}
+        if store:
+            with store:
+                jobs, decided = with_corrections(jobs, store), decisions(store)
+        with opened(out, jobs, PhotoTask(str(tiny_model), wanted), restart=restart) as manifest:
+            list(cut(jobs, manifest, engine))
+            write_report(out, jobs, manifest, review=Review(0.99), decisions=decided)
+        return engine.names
+
+    return go
+
+
+@pytest.fixture
+def out(tmp_path) -> Path:
+    return tmp_path / "out"
+
+
+def correct(out: Path, name: str, photo: Path, mask: np.ndarray) -> None:
+    import hashlib
+
+    digest = hashlib.sha256(photo.read_bytes()).hexdigest()
+    with Corrections(out / STATE / FILE) as store:
+        seen = store.current(name)
+        correction = Correction(name, "corrected", digest, encode_mask(mask), author="Anna")
+        store.save(correction, seen=seen.revision if seen else 0)
+
+
+def report(out: Path) -> dict[str, dict[str, str]]:
+    with (out / "report.csv").open(newline="") as stream:
+        return {Path(row["photo"]).stem: row for row in csv.DictReader(stream)}
+
+
+@pytest.fixture
+def mine() -> np.ndarray:
+    mask = np.zeros((128, 192), np.bool_)
+    mask[30:90, 40:150] = True
+    return mask
+
+
+def test_a_run_renders_from_the_correction_once(run, out, photos, mine):
+    run()
+    correct(out, "car 03", photos / "car 03.jpg", mine)
+    assert run() == ["car 03"]
+    np.testing.assert_array_equal(read_mask(out / "car 03_mask.png"), mine)
+    assert float(report(out)["car 03"]["area"]) == pytest.approx(mine.mean(), abs=1e-4)
+    assert report(out)["car 03"]["decision"] == "corrected"
+    assert report(out)["car 04"]["decision"] == ""
+    assert run() == []
+
+
+def test_other_options_and_restart_keep_it(run, out, photos, mine):
+    run()
+    correct(out, "car 03", photos / "car 03.jpg", mine)
+    run(restart=True)
+    np.testing.assert_array_equal(read_mask(out / "car 03_mask.png"), mine)
+    run(OutputSpec(layers=True))
+    alpha = np.asarray(Image.open(out / "car 03_alpha.png"))
+    # The edge is soft within a few pixels; beyond, it is the correction's.
+    assert (alpha[36:84, 46:144] == 255).all()
+    assert not alpha[:24].any()
+    assert not alpha[:, 156:].any()
+
+
+def test_another_correction_or_none_is_rendered_again(run, out, photos, mine):
+    run()
+    before = (out / "car 03_mask.png").read_bytes()
+    correct(out, "car 03", photos / "car 03.jpg", mine)
+    run()
+    correct(out, "car 03", photos / "car 03.jpg", ~mine)
+    assert run() == ["car 03"]
+    np.testing.assert_array_equal(read_mask(out / "car 03_mask.png"), ~mine)
+    with Corrections(out / STATE / FILE) as store:
+        assert store.discard("Anna") == 1
+    assert run() == ["car 03"]
+    assert (out / "car 03_mask.png").read_bytes() == before
+
+
+def test_a_photo_that_was_replaced_does_not_get_the_correction(run, out, photos, mine):
+    run()
+    correct(out, "car 03", photos / "car 03.jpg", mine)
+    run()
+    Image.fromarray(draw_photo(77)).save(photos / "car 03.jpg")
+    assert run() == ["car 03"]
+    assert not np.array_equal(read_mask(out / "car 03_mask.png"), mine)
+    assert report(out)["car 03"]["reason"].startswith(REPLACED)
+    assert run() == []
+
+
+def test_a_run_is_read_back_as_it_was_told(run, out, tmp_path):
+    style = RenderStyle(shadow="make", strength=0.5, placing=Placing("centre", 0.7, 0.9, (96, 128)))
+    picture = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
+    for behind in (Background.parse("white:#102030"), Background(None), Background(picture, fit="contain")):
+        wanted = OutputSpec(background=behind, format="jpg", quality=80, look=style)
+        run(wanted)
+        found = read_run(out / STATE)
+        assert found.task.wanted.settings() == wanted.settings()
+        assert found.base == Path.cwd()
+    with pytest.raises(UsageError, match="earlier version"):
+        read_run(tmp_path)
+
+
+def test_the_queue_puts_the_doubtful_first(run, out):
+    run()
+    queue = read_queue(out)
+    assert len(queue) == 12
+    marks = [entry.review for entry in queue.entries]
+    assert marks == sorted(marks, reverse=True)
+    marked = [entry.confidence for entry in queue.entries if entry.review]
+    assert marked == sorted(marked)
+    entry = queue.entries[0]
+    assert queue.find(id_of(entry.name)) is entry
+    assert queue.find("0" * 20) is None
+    decided = {entry.name: Correction(entry.name, "accepted", entry.digest)}
+    assert entry not in queue.select("todo", decided)
+    assert entry in queue.select("review", decided)
+    assert queue.select("accepted", decided) == [entry]
+    assert sorted(one.name for one in queue.select("all", {}, "CAR 1")) == ["more/car 10", "more/car 11"]
+    counts = queue.counts(decided)
+    assert (counts["all"], counts["accepted"]) == (12, 1)
+    assert counts["todo"] == counts["review"] - entry.review
+
+
+def test_the_report_is_brought_up_to_date_in_place(run, out, photos, mine):
+    run()
+    before = report(out)
+    correct(out, "car 05", photos / "car 05.jpg", mine)
+    with Corrections(out / STATE / FILE) as store:
+        write_decisions(out, read_queue(out), store.decided())
+    after = report(out)
+    assert after["car 05"].pop("decision") == "corrected"
+    before["car 05"].pop("decision")
+    assert after == before
+
+
+def test_corrections_are_exported_as_a_data_set(run, out, photos, tmp_path, mine):
+    run()
+    with pytest.raises(UsageError, match="nothing was corrected"):
+        export_corrections(out, tmp_path / "set")
+    correct(out, "car 03", photos / "car 03.jpg", mine)
+    correct(out, "more/car 10", photos / "more" / "car 10.jpg", ~mine)
+    correct(out, "car 04", photos / "car 04.jpg", mine)
+    Image.fromarray(draw_photo(50)).save(photos / "car 04.jpg")
+    done, wrong = export_corrections(out, tmp_path / "set")
+    assert done == 2
+    assert "another photo than was corrected" in wrong[0]
+    examples = {example.name: example for example in read_examples(tmp_path / "set")}
+    assert set(examples) == {"car 03", "more_car 10"}
+    np.testing.assert_array_equal(examples["car 03"].read_mask(), mine)
+    assert examples["car 03"].photo.read_bytes() == (photos / "car 03.jpg").read_bytes()

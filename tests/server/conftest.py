@@ -1,0 +1,150 @@
+"""Servers on the loopback address, in a thread of the test's process, with a worker that loads in no time."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from PIL import Image
+
+from carmask.batch.process import Job, LocalStorage, OutputSpec, PhotoCutter, PhotoTask, Result
+from carmask.batch.run import cut, opened, plan, write_report
+from carmask.model.file import read_info
+from carmask.model.runtime import load_model
+from carmask.prediction.confidence import Review
+from carmask.server.app import review_app, serve_app
+from carmask.server.crew import Crew
+from carmask.server.folder import Folder
+from carmask.server.jobs import Jobs
+from carmask.server.limits import Limits
+from carmask.server.listening import listen
+from carmask.server.security import LOOPBACK
+from carmask.server.work import WorkTask
+from tests.conftest import draw_photo
+
+
+@pytest.fixture(scope="session")
+def crew(tiny_model) -> Iterator[Crew]:
+    with Crew(WorkTask(str(tiny_model)), workers=1, patience=30, waiting=8) as crew:
+        yield crew
+
+
+@contextlib.contextmanager
+def listening(app: object, limits: Limits) -> Iterator[str]:
+    """Serve an application; its address."""
+    ready, stop, found = threading.Event(), threading.Event(), []
+
+    def note(port: int) -> None:
+        found.append(port)
+        ready.set()
+
+    words = {"ready": note, "stop": stop}
+    thread = threading.Thread(target=listen, args=(app, ("127.0.0.1", 0), limits), kwargs=words, daemon=True)
+    thread.start()
+    assert ready.wait(20)
+    try:
+        yield f"http://127.0.0.1:{found[0]}"
+    finally:
+        stop.set()
+        thread.join(20)
+
+
+@contextlib.contextmanager
+def starting(crew: Crew, model: Path, root: Path) -> Iterator[Callable[..., SimpleNamespace]]:
+    """A function that starts ``carmask serve`` as it is, with other limits if wanted."""
+    with contextlib.ExitStack() as stack:
+        usual = crew
+
+        def start(*, token=None, limits=None, state="state", label_studio=None, crew=None) -> SimpleNamespace:
+            limits, crew = limits or Limits(), crew or usual
+            jobs = Jobs(root / state, crew, limits, model=str(model), review_below=0.98)
+            stack.callback(jobs.close)
+            app = serve_app(
+                crew,
+                jobs,
+                model=read_info(model),
+                hosts=LOOPBACK,
+                token=token,
+                limits=limits,
+                label_studio=label_studio,
+            )
+            url = stack.enter_context(listening(app, limits))
+            client = stack.enter_context(httpx.Client(base_url=url, timeout=60))
+            return SimpleNamespace(url=url, client=client, jobs=jobs, port=int(url.rpartition(":")[2]))
+
+        yield start
+
+
+@pytest.fixture
+def serving(crew, tiny_model, tmp_path) -> Iterator[Callable[..., SimpleNamespace]]:
+    with starting(crew, tiny_model, tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def serving_module(crew, tiny_model, tmp_path_factory) -> Iterator[Callable[..., SimpleNamespace]]:
+    with starting(crew, tiny_model, tmp_path_factory.mktemp("servers")) as start:
+        yield start
+
+
+@pytest.fixture
+def photo_file(tmp_path) -> Path:
+    path = tmp_path / "a car.jpg"
+    Image.fromarray(draw_photo(3)).save(path, quality=95)
+    return path
+
+
+@pytest.fixture(scope="session")
+def cut_folder(tmp_path_factory) -> Path:
+    """Photos for tests to copy and cut: six views of a car, and a file that is no photo."""
+    root = tmp_path_factory.mktemp("cut")
+    (root / "photos").mkdir()
+    for seed in range(6):
+        Image.fromarray(draw_photo(seed, (160, 240))).save(root / "photos" / f"car_{seed + 1:02d}.jpg", quality=95)
+    (root / "photos" / "broken.jpg").write_bytes(b"\xff\xd8\xff no photo")
+    return root
+
+
+@pytest.fixture
+def reviewing(crew, cut_folder, tiny_model, tmp_path) -> Iterator[Callable[..., SimpleNamespace]]:
+    """Cut a copy of the photos, and start ``carmask review`` on the results."""
+    photos = shutil.copytree(cut_folder / "photos", tmp_path / "photos")
+    with contextlib.ExitStack() as stack:
+
+        def start(wanted: OutputSpec | None = None, *, below: float = 0.99, limits=None) -> SimpleNamespace:
+            out, limits = tmp_path / "out", limits or Limits()
+            cut_photos(photos, out, wanted or OutputSpec(), tiny_model, below)
+            folder = Folder(out, crew)
+            stack.callback(folder.close)
+            app = review_app(folder, crew, hosts=LOOPBACK, token=None, limits=limits)
+            url = stack.enter_context(listening(app, limits))
+            client = stack.enter_context(httpx.Client(base_url=f"{url}/api/folders/out", timeout=60))
+            return SimpleNamespace(url=url, client=client, out=out, photos=photos, folder=folder)
+
+        yield start
+
+
+class Inline:
+    """An engine without a process of its own, which would take a second to start."""
+
+    def __init__(self, model: Path, wanted: OutputSpec) -> None:
+        self._cut = PhotoCutter(load_model(model), wanted, LocalStorage())
+
+    def close(self) -> None:
+        pass
+
+    def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Result]]:
+        return ((job, self._cut(job)) for job in jobs)
+
+
+def cut_photos(photos: Path, out: Path, wanted: OutputSpec, model: Path, below: float = 0.99) -> None:
+    jobs, task = plan([photos], out, wanted), PhotoTask(str(model), wanted)
+    with opened(out, jobs, task) as manifest:
+        list(cut(jobs, manifest, Inline(model, wanted)))
+        write_report(out, jobs, manifest, review=Review(below))

@@ -1,0 +1,233 @@
+"""Jobs of many photos: progress, results, restart, limits."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carmask.batch.process import Result
+from carmask.errors import UsageError
+from carmask.review import runs
+from carmask.server.jobs import CrewEngine, Jobs
+from carmask.server.limits import Limits
+from tests.conftest import draw_photo
+
+
+def photo_bytes(seed: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(draw_photo(seed)).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def send(client, count=4, **options):
+    files = [("photos", (f"car {number}.jpg", photo_bytes(number))) for number in range(count)]
+    answer = client.post("/v1/jobs", files=files, data=options)
+    assert answer.status_code == 202
+    return answer.json()["id"]
+
+
+def events(client, job, headers=None):
+    """All events until the end: (id, kind, data)."""
+    found = []
+    with client.stream("GET", f"/v1/jobs/{job}/events", headers=headers) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        one = {}
+        for line in response.iter_lines():
+            if line:
+                name, _, value = line.partition(": ")
+                one[name] = value
+            elif "event" in one:
+                found.append((one.get("id"), one["event"], json.loads(one["data"])))
+                one = {}
+    return found
+
+
+def test_a_job_runs_and_says_how_far_it_is(serving):
+    client = serving().client
+    job = send(client, background="white")
+    found = events(client, job)
+    assert [kind for _, kind, _ in found] == ["total", "photo", "photo", "photo", "photo", "end"]
+    assert sorted(data["title"] for _, kind, data in found if kind == "photo") == [f"car {n}.jpg" for n in range(4)]
+    described = client.get(f"/v1/jobs/{job}").json()
+    assert (described["state"], described["done"], described["failed"]) == ("done", 4, 0)
+    assert described["options"] == {"background": "white"}
+    single = client.post("/v1/cut", files={"image": photo_bytes(2)}, data={"background": "white"}).content
+    assert client.get(f"/v1/jobs/{job}/photos/3/output/0").content == single
+    thumb = Image.open(io.BytesIO(client.get(f"/v1/jobs/{job}/photos/3/image?side=64").content))
+    assert max(thumb.size) == 64
+    archive = zipfile.ZipFile(io.BytesIO(client.get(f"/v1/jobs/{job}/zip").content))
+    assert archive.testzip() is None
+    assert sorted(archive.namelist()) == [f"car {n}.png" for n in range(4)]
+    assert archive.read("car 2.png") == single
+    assert [one["id"] for one in client.get("/v1/jobs").json()["jobs"]] == [job]
+
+
+def test_a_client_that_comes_back_gets_what_it_has_not_seen(serving):
+    client = serving().client
+    job = send(client)
+    whole = events(client, job)
+    last = whole[2][0]  # two photos were seen
+    rest = events(client, job, {"last-event-id": last})
+    assert [data["number"] for _, kind, data in rest if kind == "photo"] == [
+        data["number"] for _, kind, data in whole[3:] if kind == "photo"
+    ]
+    # The number of an earlier server means nothing to this one.
+    assert len(events(client, job, {"last-event-id": "00000000-2"})) == len(whole)
+
+
+def test_photos_one_by_one_and_options_changed_later(serving):
+    client = serving().client
+    job = client.post("/v1/jobs", data={"format": "png"}).json()["id"]
+    assert client.post(f"/v1/jobs/{job}/start").status_code == 400
+    for number in range(2):
+        answer = client.post(f"/v1/jobs/{job}/photos", files={"photo": (f"{number}.jpg", photo_bytes(number))})
+        assert answer.json()["number"] == number + 1
+    assert client.post(f"/v1/jobs/{job}/photos", files={"photo": ("x.jpg", b"no photo")}).status_code == 422
+    client.post(f"/v1/jobs/{job}/start")
+    events(client, job)
+    first = client.get(f"/v1/jobs/{job}/photos/1/output/0")
+    assert first.headers["content-type"] == "image/png"
+    client.post(f"/v1/jobs/{job}/start", data={"background": "black", "format": "jpg"}, files={"none": b""})
+    events(client, job)
+    second = client.get(f"/v1/jobs/{job}/photos/1/output/0")
+    assert second.headers["content-type"] == "image/jpeg"
+
+
+def test_a_correction_outlives_other_options(serving):
+    client = serving().client
+    job = send(client, 2)
+    events(client, job)
+    api = f"/api/folders/{job}"
+    item = client.get(f"{api}/queue", params={"filter": "all"}).json()["items"][0]
+    assert item["name"].startswith("car ")
+    mask = np.zeros((128, 192), np.bool_)
+    mask[30:90, 40:150] = True
+    query = {"decision": "corrected", "revision": 0, "author": "Anna"}
+    answer = client.post(f"{api}/photos/{item['id']}/decision", params=query, content=runs.to_bytes(mask))
+    assert answer.status_code == 200
+    client.post(f"/v1/jobs/{job}/start", data={"background": "#00ff00"}, files={"none": b""})
+    events(client, job)
+    number = next(p["number"] for p in client.get(f"/v1/jobs/{job}").json()["photos"] if p["id"] == item["id"])
+    made = np.asarray(Image.open(io.BytesIO(client.get(f"/v1/jobs/{job}/photos/{number}/output/0").content)))
+    green = (made == (0, 255, 0)).all(axis=2)
+    assert green[:24].all()
+    assert not green[36:84, 46:144].any()
+
+
+def test_a_bad_photo_is_said_and_the_others_go_on(serving):
+    client = serving().client
+    good, broken = photo_bytes(1), photo_bytes(2)[:600]
+    files = [("photos", ("good.jpg", good)), ("photos", ("broken.jpg", broken)), ("photos", ("text.jpg", b"hello"))]
+    answer = client.post("/v1/jobs", files=files).json()
+    assert [one["title"] for one in answer["refused"]] == ["text.jpg"]
+    found = {data["title"]: data for _, kind, data in events(client, answer["id"]) if kind == "photo"}
+    assert found["good.jpg"]["status"] == "done"
+    assert found["broken.jpg"]["status"] == "failed"
+    assert found["broken.jpg"]["reason"].startswith("broken.jpg: ")
+
+
+def test_a_job_goes_on_when_the_server_starts_again(crew, tiny_model, tmp_path, monkeypatch):
+    limits, words = Limits(), {"model": str(tiny_model), "review_below": 0.98}
+    first = Jobs(tmp_path, crew, limits, **words)
+    job = first.create(first_options(), None)
+    for number in range(6):
+        first.add(job, f"{number}.jpg", photo_bytes(number))
+    worked = []
+    whole = CrewEngine.map
+
+    def halfway(self, todo):
+        for number, (one, result) in enumerate(whole(self, todo)):
+            if number == 3:
+                first._stopping = True  # as if the process ended here
+            worked.append(one.name)
+            yield one, result
+
+    monkeypatch.setattr(CrewEngine, "map", halfway)
+    first.start(job)
+    wait_until(lambda: first._stopping)
+    time.sleep(0.2)
+    first._stopping = False
+    first.close()
+    monkeypatch.setattr(CrewEngine, "map", lambda self, todo: note(whole(self, todo), worked))
+    second = Jobs(tmp_path, crew, limits, **words)
+    wait_until(lambda: second.state(job) == "done")
+    assert sorted(number for number, _ in second.progress(job).results) == [1, 2, 3, 4, 5, 6]
+    assert 6 <= len(worked) <= 7  # the one that was under way is done again
+    second.close()
+    third = Jobs(tmp_path, crew, limits, **words)
+    assert len(third.progress(job).results) == 6
+    third.close()
+
+
+def note(results, worked):
+    for job, result in results:
+        worked.append(job.name)
+        yield job, result
+
+
+def first_options():
+    from carmask.server.options import CutOptions
+
+    return CutOptions(background="white")
+
+
+def wait_until(condition, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_two_servers_do_not_share_a_folder(crew, tiny_model, tmp_path):
+    words = {"model": str(tiny_model), "review_below": 0.98}
+    first = Jobs(tmp_path, crew, Limits(), **words)
+    with pytest.raises(UsageError, match="another server uses this folder"):
+        Jobs(tmp_path, crew, Limits(), **words)
+    first.close()
+    Jobs(tmp_path, crew, Limits(), **words).close()
+
+
+def test_old_jobs_and_deleted_ones_are_gone_with_their_files(crew, tiny_model, tmp_path):
+    words = {"model": str(tiny_model), "review_below": 0.98}
+    jobs = Jobs(tmp_path, crew, Limits(keep_hours=0), **words)
+    job = jobs.create(first_options(), None)
+    jobs.add(job, "a.jpg", photo_bytes(1))
+    assert (tmp_path / "jobs" / job).exists()
+    jobs.tidy()
+    assert not (tmp_path / "jobs" / job).exists()
+    with pytest.raises(LookupError):
+        jobs.state(job)
+    jobs.close()
+
+
+def test_views_of_a_car_are_placed_alike(serving):
+    client = serving().client
+    files = [("photos", (f"audi_{number:02d}.jpg", photo_bytes(number))) for number in (1, 2)]
+    job = client.post("/v1/jobs", files=files, data={"place": "turntable", "background": "white"}).json()["id"]
+    states = [data["status"] for _, kind, data in events(client, job) if kind == "photo"]
+    assert states == ["done", "done"]
+
+
+def test_what_is_no_result_of_a_worker_is_a_failure(crew, tmp_path):
+    from concurrent.futures import Future
+
+    from carmask.batch.process import Job, OutputSpec
+    from carmask.server.crew import LostError
+
+    class Losing:
+        workers = 1
+
+        def work(self, _):
+            future = Future()
+            future.set_result(LostError("photo: given up after 1 s"))
+            return future
+
+    ((_, result),) = CrewEngine(Losing(), OutputSpec()).map([Job(tmp_path / "a.jpg", "a", ())])
+    assert result == Result(str(tmp_path / "a.jpg"), "failed", "photo: given up after 1 s")
+    assert crew.workers == 1
