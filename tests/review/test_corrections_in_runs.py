@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.batch.process import REPLACED, LocalStorage, OutputSpec, PhotoCutter, PhotoTask
-from carmask.batch.run import STATE, cut, opened, plan, write_report
+from carmask.batch.corrections import FILE, Correction, Corrections, with_corrections
+from carmask.batch.names import STATE
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.plan import plan_run
+from carmask.batch.process import REPLACED, PhotoCutter, PhotoTask
+from carmask.batch.report import Review, write_report
+from carmask.batch.run import open_run, run_jobs
 from carmask.batch.runfile import read_run
+from carmask.batch.storage import LocalStorage
 from carmask.compositing.background import Background
 from carmask.compositing.placement import Placing
 from carmask.compositing.style import RenderStyle
 from carmask.data.table import read_examples
 from carmask.errors import UsageError
 from carmask.images import encode_mask, read_mask
-from carmask.prediction.confidence import Review
 from carmask.review.export import export_corrections
 from carmask.review.queue import id_of, read_queue
-from carmask.review.report import decisions, with_corrections, write_decisions
-from carmask.review.store import FILE, Correction, Corrections
+from carmask.review.report import write_decisions
 from tests.conftest import draw_photo
 
 MASKS = OutputSpec(mask=True)
@@ -47,14 +52,15 @@ def run(dark, tiny_model, photos, tmp_path):
 
     def go(wanted=MASKS, *, restart=False):
         out = tmp_path / "out"
-        jobs, engine = plan([photos], out, wanted, recursive=True), Inline(dark, wanted)
+        plan, engine = plan_run([photos], out, wanted, recursive=True), Inline(dark, wanted)
         store, decided = Corrections.of(out / STATE), {}
         if store:
             with store:
-                jobs, decided = with_corrections(jobs, store), decisions(store)
-        with opened(out, jobs, PhotoTask(str(tiny_model), wanted), restart=restart) as manifest:
-            list(cut(jobs, manifest, engine))
-            write_report(out, jobs, manifest, review=Review(0.99), decisions=decided)
+                plan = replace(plan, jobs=tuple(with_corrections(plan.jobs, store)))
+                decided = store.decisions()
+        with open_run(out, plan.jobs, PhotoTask(str(tiny_model), wanted), restart=restart) as manifest:
+            list(run_jobs(plan.jobs, manifest, engine))
+            write_report(out, plan, manifest, review=Review(0.99), decisions=decided)
         return engine.names
 
     return go
@@ -140,10 +146,10 @@ def test_a_run_is_read_back_as_it_was_told(run, out, tmp_path):
     style = RenderStyle(shadow="make", strength=0.5, placing=Placing("centre", 0.7, 0.9, (96, 128)))
     picture = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
     for behind in (Background.parse("white:#102030"), Background(None), Background(picture, fit="contain")):
-        wanted = OutputSpec(background=behind, format="jpg", quality=80, look=style)
+        wanted = OutputSpec(background=behind, format="jpg", quality=80, style=style)
         run(wanted)
         found = read_run(out / STATE)
-        assert found.task.wanted.settings() == wanted.settings()
+        assert found.task.spec.settings() == wanted.settings()
         assert found.base == Path.cwd()
     with pytest.raises(UsageError, match="earlier version"):
         read_run(tmp_path)

@@ -176,7 +176,7 @@ def _segment(
     )
     across, down = columns[box] - np.float32(x0), rows[box] - np.float32(y0)
     length = (x1 - x0) ** 2 + (y1 - y0) ** 2
-    share = np.clip((across * (x1 - x0) + down * (y1 - y0)) / length, 0, 1) if length else np.float32(0)
+    share = np.clip((across * (x1 - x0) + down * (y1 - y0)) / length, 0, 1) if length > 1e-9 else np.float32(0)
     distance = (across - share * (x1 - x0)) ** 2 + (down - share * (y1 - y0)) ** 2
     np.minimum(fine[box], distance, out=fine[box])
 

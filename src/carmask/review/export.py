@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from carmask.batch.run import STATE
+from carmask.batch.corrections import Correction, Corrections
+from carmask.batch.names import STATE
 from carmask.batch.runfile import read_run
 from carmask.errors import UsageError
 from carmask.images import make_folder, write_atomically
 from carmask.review.queue import read_queue
-from carmask.review.store import Correction, Corrections
 
 
 def export_corrections(

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from carmask.batch.corrections import Correction
 from carmask.batch.manifest import Recorded, read_records
-from carmask.batch.run import REPORT, STATE
-from carmask.compositing.turntable import VIEW
+from carmask.batch.names import REPORT, STATE
+from carmask.compositing.turntable import view_of
 from carmask.errors import UsageError
-from carmask.review.store import Correction
 
 #: What the queue can be limited to.
 Filter = Literal["todo", "review", "all", "accepted", "corrected", "rejected", "failed"]
@@ -140,8 +140,8 @@ def id_of(name: str) -> str:
 
 def car_of(name: str) -> str:
     """The car that a photo shows, by its name; the name itself where it has no view."""
-    split = VIEW.fullmatch(name)
-    return split["car"] if split else name
+    split = view_of(name)
+    return split[0] if split else name
 
 
 def _entry(record: Recorded, marked: set[str], titles: Mapping[str, str]) -> Entry:

@@ -1,44 +1,17 @@
-"""Decisions in the report of a run, and what a later run makes of them."""
+"""Decisions in the report of a run."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from carmask.batch.process import Job
-from carmask.batch.run import REPORT
+from carmask.batch.corrections import Correction
+from carmask.batch.names import REPORT
 from carmask.errors import OutputError
 from carmask.images import write_atomically
 from carmask.review.queue import Queue
-from carmask.review.store import Correction, Corrections
-
-
-def with_corrections(jobs: Sequence[Job], store: Corrections) -> list[Job]:
-    """Give each job the corrected mask that holds for it.
-
-    Args:
-        jobs: from ``plan``.
-        store: of the same output folder.
-
-    Returns:
-        The same, in their order.
-    """
-    names = {name for name, one in store.decided().items() if one.decision == "corrected"}
-    result = []
-    for job in jobs:
-        found = store.current(job.name) if job.name in names else None
-        if found is not None and found.mask is not None:
-            job = replace(job, correction=found.mask, corrected_photo=found.photo)
-        result.append(job)
-    return result
-
-
-def decisions(store: Corrections) -> dict[str, str]:
-    """What was decided, by name: ``accepted``, ``corrected`` or ``rejected``."""
-    return {name: one.decision for name, one in store.decided().items()}
 
 
 def write_decisions(out: Path, queue: Queue, decided: Mapping[str, Correction]) -> None:

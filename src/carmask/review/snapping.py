@@ -50,7 +50,7 @@ def snap(photo: Photo, mask: Mask, stroke: Stroke, radius: float) -> Mask:
         radius: how far from the stroke the edge may be, in pixels.
 
     Returns:
-        bool (height, width): a new mask. Unchanged if the stroke is shorter than three pixels, or no contour is near it.
+        bool (height, width): a new mask; unchanged if the stroke is shorter than three pixels or no contour is near.
     """
     path = resample(stroke)
     if len(path) < 4:
