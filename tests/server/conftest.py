@@ -13,11 +13,15 @@ import httpx
 import pytest
 from PIL import Image
 
-from carmask.batch.process import Job, LocalStorage, OutputSpec, PhotoCutter, PhotoTask, Result
-from carmask.batch.run import cut, opened, plan, write_report
+from carmask.batch.job import Job, Result
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.plan import plan_run
+from carmask.batch.process import PhotoCutter, PhotoTask
+from carmask.batch.report import Review, write_report
+from carmask.batch.run import open_run, run_jobs
+from carmask.batch.storage import LocalStorage
 from carmask.model.file import read_info
 from carmask.model.runtime import load_model
-from carmask.prediction.confidence import Review
 from carmask.server.app import review_app, serve_app
 from carmask.server.crew import Crew
 from carmask.server.folder import Folder
@@ -144,7 +148,7 @@ class Inline:
 
 
 def cut_photos(photos: Path, out: Path, wanted: OutputSpec, model: Path, below: float = 0.99) -> None:
-    jobs, task = plan([photos], out, wanted), PhotoTask(str(model), wanted)
-    with opened(out, jobs, task) as manifest:
-        list(cut(jobs, manifest, Inline(model, wanted)))
-        write_report(out, jobs, manifest, review=Review(below))
+    plan, task = plan_run([photos], out, wanted), PhotoTask(str(model), wanted)
+    with open_run(out, plan.jobs, task) as manifest:
+        list(run_jobs(plan.jobs, manifest, Inline(model, wanted)))
+        write_report(out, plan, manifest, review=Review(below))

@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.batch.process import Job, LocalStorage, OutputSpec, PhotoCutter
+from carmask.batch.job import Job
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.process import PhotoCutter
+from carmask.batch.storage import LocalStorage
 from carmask.compositing.background import Background
 from carmask.images import read_mask
 from carmask.model.runtime import load_model
@@ -63,9 +66,9 @@ def test_the_picture_is_that_of_cut_byte_for_byte(server, photo_file, expected):
 
 def test_json_holds_the_mask_in_both_forms_and_its_box(server, photo_file, expected):
     found = post(server, photo_file, output="json").json()
-    mask = read_mask("mask", expected(OutputSpec(mask=True))[0])
+    mask = read_mask("mask", content=expected(OutputSpec(mask=True))[0])
     np.testing.assert_array_equal(rle_decode(found["mask_rle"], found["height"], found["width"]), mask)
-    np.testing.assert_array_equal(read_mask("mask", base64.b64decode(found["mask_png"])), mask)
+    np.testing.assert_array_equal(read_mask("mask", content=base64.b64decode(found["mask_png"])), mask)
     rows, columns = np.nonzero(mask)
     assert found["box"] == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     assert found["area"] == pytest.approx(mask.mean())
@@ -154,7 +157,7 @@ def removebg(server, photo_file, headers=None, **fields):
 def test_removebgs_form(server, photo_file, expected):
     answer = removebg(server, photo_file, size="auto")
     assert answer.content == expected(OutputSpec())[0]
-    mask = read_mask("mask", expected(OutputSpec(mask=True))[0])
+    mask = read_mask("mask", content=expected(OutputSpec(mask=True))[0])
     rows, columns = np.nonzero(mask)
     assert int(answer.headers["x-foreground-top"]) == rows.min()
     assert int(answer.headers["x-foreground-width"]) == np.ptp(columns) + 1

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.batch.process import Result
+from carmask.batch.job import Result
 from carmask.errors import UsageError
 from carmask.review import runs
 from carmask.server.jobs import CrewEngine, Jobs
@@ -217,7 +217,8 @@ def test_views_of_a_car_are_placed_alike(serving):
 def test_what_is_no_result_of_a_worker_is_a_failure(crew, tmp_path):
     from concurrent.futures import Future
 
-    from carmask.batch.process import Job, OutputSpec
+    from carmask.batch.job import Job
+    from carmask.batch.outputs import OutputSpec
     from carmask.server.crew import LostError
 
     class Losing:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.batch.process import OutputSpec
+from carmask.batch.outputs import OutputSpec
 from carmask.compositing.background import Background
 from carmask.images import read_mask
 from carmask.review import runs

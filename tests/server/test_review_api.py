@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.batch.process import OutputSpec
-from carmask.batch.run import STATE
+from carmask.batch.corrections import FILE, Correction, Corrections
+from carmask.batch.names import STATE
+from carmask.batch.outputs import OutputSpec
 from carmask.compositing.background import Background
 from carmask.errors import OutputError
 from carmask.images import read_mask
 from carmask.review import edits, runs
-from carmask.review.store import FILE, Correction, Corrections
 from carmask.server.folder import Folder
 from tests.conftest import draw_photo
 from tests.server.conftest import cut_photos
@@ -109,12 +109,13 @@ def test_a_correction_is_stored_and_rendered_at_once(reviewing, mine, tiny_model
         rows = {row["photo"].rpartition("/")[2]: row["decision"] for row in csv.DictReader(stream)}
     assert rows["car_03.jpg"] == "corrected"
     assert set(rows.values()) == {"corrected", ""}
+    from carmask.batch.corrections import with_corrections
+    from carmask.batch.plan import plan_run
     from carmask.batch.process import PhotoTask
-    from carmask.batch.run import cut, opened, plan
-    from carmask.review.report import with_corrections
+    from carmask.batch.run import open_run, run_jobs
 
     wanted = OutputSpec(layers=True, background=Background.parse("#204060"))
-    jobs = plan([server.photos], server.out, wanted)
+    jobs = plan_run([server.photos], server.out, wanted).jobs
     with Corrections(server.out / STATE / FILE) as store:
         jobs = with_corrections(jobs, store)
     worked = []
@@ -126,8 +127,8 @@ def test_a_correction_is_stored_and_rendered_at_once(reviewing, mine, tiny_model
             worked.extend(job.name for job in todo)
             return iter([])
 
-    with opened(server.out, jobs, PhotoTask(str(tiny_model), wanted)) as manifest:
-        list(cut(jobs, manifest, Engine()))
+    with open_run(server.out, jobs, PhotoTask(str(tiny_model), wanted)) as manifest:
+        list(run_jobs(jobs, manifest, Engine()))
     assert worked == ["broken"]
     assert {path: path.stat().st_mtime_ns for path in server.out.glob("*.png")} == before
 
@@ -262,16 +263,15 @@ def test_an_output_that_cannot_be_written_leaves_the_correction(reviewing, mine,
 
 def test_saving_while_a_run_is_writing(reviewing, mine, tiny_model):
     """The run holds the manifest: the correction is stored and rendered all the same, and the run finds it."""
+    from carmask.batch.plan import plan_run
     from carmask.batch.process import PhotoTask
-    from carmask.batch.run import opened, plan
+    from carmask.batch.run import open_run
 
     server = reviewing(OutputSpec(mask=True))
     one = photo(server.client)
-    jobs, task = (
-        plan([server.photos], server.out, OutputSpec(mask=True)),
-        PhotoTask(str(tiny_model), OutputSpec(mask=True)),
-    )
-    with opened(server.out, jobs, task):
+    wanted = OutputSpec(mask=True)
+    jobs, task = plan_run([server.photos], server.out, wanted).jobs, PhotoTask(str(tiny_model), wanted)
+    with open_run(server.out, jobs, task):
         assert decide(server.client, one, mask=mine).status_code == 200
         np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), mine)
         assert len(items(server.client)) == 7

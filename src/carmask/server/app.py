@@ -14,8 +14,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from carmask import __version__
+from carmask.batch.report import REVIEW_BELOW
 from carmask.model.info import ModelInfo
-from carmask.prediction.confidence import REVIEW_BELOW
 from carmask.server.crew import Crew
 from carmask.server.cut_api import CutApi
 from carmask.server.folder import Folder

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from carmask.batch.isolated import Isolated, Lost
+from carmask.batch.engines.isolated import Isolated, Lost
 from carmask.errors import CarmaskError
 from carmask.server.work import Request, Response, WorkTask
 
@@ -68,7 +68,7 @@ class Crew:
         self._closed = False
 
         def start(_: int) -> Isolated[Request, Response]:
-            return Isolated(task.load, threads=1, patience=patience, waiting=0)
+            return Isolated(task.load, threads=1, timeout=patience, waiting=0)
 
         with ThreadPoolExecutor(workers) as pool:
             self._processes = list(pool.map(start, range(workers)))

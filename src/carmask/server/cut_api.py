@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from carmask.batch.process import OutputSpec
+from carmask.batch.outputs import OutputSpec
 from carmask.errors import CarmaskError, PhotoError, UsageError
 from carmask.images import PhotoFile, picture_size
 from carmask.server.crew import BusyError, Crew
@@ -61,19 +61,19 @@ class CutApi:
             Route("/v1.0/removebg", self.removebg, methods=["POST"]),
         ]
 
-    async def run(self, request: Request, content: bytes, wanted: OutputSpec, most: int | None = None) -> Done:
+    async def run(self, request: Request, content: bytes, spec: OutputSpec, most: int | None = None) -> Done:
         """Cut one photo.
 
         Args:
             request: whose client is waiting.
             content: the photo.
-            wanted: what to make of it.
+            spec: what to make of it.
             most: pixels of the picture; None for the photo's own.
 
         Raises:
             CarmaskError: if that failed.
         """
-        found = await wait_for(request, self._crew.ask(Cut(content, wanted, self._limits.pixels, most)))
+        found = await wait_for(request, self._crew.ask(Cut(content, spec, self._limits.pixels, most)))
         if not isinstance(found, Done):
             raise PhotoError("photo: no response")
         return found
@@ -95,17 +95,17 @@ class CutApi:
             raise UsageError("output: picture, json or mask")
         with_picture = fields.pop("picture", "") in {"1", "true", "yes"}
         options = parse(fields)
-        wanted = options.wanted(picture)
+        spec = options.spec(picture)
         if kind != "picture" and not (kind == "json" and with_picture):
-            wanted = OutputSpec(mask=True, runs=True)
+            spec = OutputSpec(mask=True, runs=True)
         elif kind == "json":
-            wanted = options.wanted(picture, layers=True, runs=True)
-        done = await self.run(request, content, wanted)
-        return self._answer(kind, done, wanted, time.perf_counter() - started)
+            spec = options.spec(picture, layers=True, runs=True)
+        done = await self.run(request, content, spec)
+        return self._answer(kind, done, spec, time.perf_counter() - started)
 
-    def _answer(self, kind: str, done: Done, wanted: OutputSpec, seconds: float) -> Response:
+    def _answer(self, kind: str, done: Done, spec: OutputSpec, seconds: float) -> Response:
         if kind != "json":
-            media = "image/png" if kind == "mask" else MEDIA[wanted.format]
+            media = "image/png" if kind == "mask" else MEDIA[spec.format]
             return Response(done.outputs[-1], media_type=media, headers=self._headers(done, seconds))
         result, (height, width) = done.result, done.size
         body: dict[str, Any] = {
@@ -124,7 +124,7 @@ class CutApi:
         }
         if len(done.outputs) > 1:
             body["picture"] = base64.b64encode(done.outputs[-1]).decode()
-            body["picture_type"] = MEDIA[wanted.format]
+            body["picture_type"] = MEDIA[spec.format]
         return JSONResponse(body)
 
     def _headers(self, done: Done, seconds: float) -> dict[str, str]:
@@ -154,11 +154,11 @@ class CutApi:
             content = await one_photo(form, "file")
             fields = dict(request.query_params) | form.fields
         if fields.get("om", "").lower() in {"1", "true", "yes", "on"}:
-            wanted = OutputSpec(layers=True)
-            done = await self.run(request, content, wanted)
-            return Response(done.outputs[wanted.outputs("").index("_alpha.png")], media_type="image/png")
-        wanted = OutputSpec(background=background(_rembg_colour(fields.get("bgc", "")), "cover"))
-        done = await self.run(request, content, wanted)
+            spec = OutputSpec(layers=True)
+            done = await self.run(request, content, spec)
+            return Response(done.outputs[spec.outputs("").index("_alpha.png")], media_type="image/png")
+        spec = OutputSpec(background=background(_rembg_colour(fields.get("bgc", "")), "cover"))
+        done = await self.run(request, content, spec)
         return Response(done.outputs[-1], media_type="image/png", headers=self._headers(done, done.result.seconds))
 
     async def removebg(self, request: Request) -> Response:
@@ -188,9 +188,9 @@ class CutApi:
                 fields = form.fields
                 content = await one_photo(form, "image_file") if "image_file" in form.files else _image_of(fields)
                 picture = await background_picture(request, form, "bg_image_file", self._crew, self._limits)
-        wanted, most = _removebg_options(fields, picture)
-        done = await self.run(request, content, wanted, most)
-        return _removebg_answer(request, fields, wanted, done)
+        spec, most = _removebg_options(fields, picture)
+        done = await self.run(request, content, spec, most)
+        return _removebg_answer(request, fields, spec, done)
 
 
 def _text(answer: JSONResponse) -> str:
@@ -265,7 +265,7 @@ def _removebg_options(fields: dict[str, str], picture: PhotoFile | None) -> tupl
     options["format"] = {"auto": "jpg" if opaque else "png", "zip": "png"}.get(form, form)
     chosen: CutOptions = parse(options)
     alone = fields.get("channels") == "alpha"
-    return chosen.wanted(picture, layers=alone or form == "zip"), _SIZES[size]
+    return chosen.spec(picture, layers=alone or form == "zip"), _SIZES[size]
 
 
 def _number(text: str) -> float:
@@ -275,9 +275,9 @@ def _number(text: str) -> float:
         raise UsageError(f"{text!r} is not a share such as 80%") from error
 
 
-def _removebg_answer(request: Request, fields: dict[str, str], wanted: OutputSpec, done: Done) -> Response:
-    names = wanted.outputs("")
-    content, media = done.outputs[-1], MEDIA[wanted.format]
+def _removebg_answer(request: Request, fields: dict[str, str], spec: OutputSpec, done: Done) -> Response:
+    names = spec.outputs("")
+    content, media = done.outputs[-1], MEDIA[spec.format]
     if fields.get("format") == "zip":
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
@@ -287,7 +287,7 @@ def _removebg_answer(request: Request, fields: dict[str, str], wanted: OutputSpe
     elif fields.get("channels") == "alpha":
         content, media = done.outputs[names.index("_alpha.png")], "image/png"
     high, wide = done.size if media == "application/zip" else picture_size("picture", content)
-    placing = wanted.look.placing
+    placing = spec.style.placing
     # Of a picture that was made smaller, not of one in which the car was moved.
     scale = wide / done.size[1] if placing.rule == "photo" and placing.crop is None else 1.0
     left, top, right, bottom = (round(scale * side) for side in done.result.box or (0, 0, 0, 0))

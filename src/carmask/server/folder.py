@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from carmask.arrays import Mask
+from carmask.batch.corrections import FILE, Correction, Corrections, Decision
+from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest, describe
-from carmask.batch.process import Job, Result, stamp_of
-from carmask.batch.run import STATE
+from carmask.batch.names import STATE
 from carmask.batch.runfile import Run, read_run
+from carmask.batch.storage import stamp_of
 from carmask.errors import CarmaskError, OutputError, PhotoError, UsageError
 from carmask.images import encode_mask
 from carmask.review.queue import Entry, Queue, read_queue
 from carmask.review.report import write_decisions
-from carmask.review.store import FILE, Correction, Corrections, Decision
 from carmask.server.crew import Crew
 from carmask.server.work import Look, Render, Seen
 
@@ -130,7 +131,7 @@ class Folder:
 
     def outputs(self, entry: Entry) -> list[Path]:
         """The files that a run writes for a photo."""
-        return [self.out / name for name in self.run.task.wanted.outputs(entry.name)]
+        return [self.out / name for name in self.run.task.spec.outputs(entry.name)]
 
     def names(self, entry: Entry) -> list[tuple[str, str]]:
         """Paths that may stand in messages about a photo, and what to say in their place."""
@@ -240,7 +241,7 @@ class Folder:
             correction=mask,
             corrected_photo="" if correction is None else correction.photo,
         )
-        found = self._crew.ask(Render(job, self.run.task.wanted)).result()
+        found = self._crew.ask(Render(job, self.run.task.spec)).result()
         if not isinstance(found, Result):
             raise _error(found)
         if found.status == "failed":
@@ -250,7 +251,7 @@ class Folder:
             contextlib.suppress(UsageError, OutputError),
             Manifest(self._state / "manifest.sqlite", describe(self.run.task)) as manifest,
         ):
-            manifest.record(entry.name, found)
+            manifest.record(entry.name, found, job.outputs)
             manifest.close()
             self._read = self._version()
         return found
@@ -268,7 +269,7 @@ class Folder:
         self.store.keep_draft(entry.name, author, encode_mask(mask), seen=revision, photo=seen.digest)
 
     def _series(self, entry: Entry) -> tuple[Path | str, ...]:
-        if self.run.task.wanted.look.placing.rule != "turntable":
+        if self.run.task.spec.style.placing.rule != "turntable":
             return ()
         views = self.queue().views(entry)
         return tuple(self.photo(view) for view in views) if len(views) > 1 else ()

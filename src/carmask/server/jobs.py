@@ -18,15 +18,18 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from carmask.batch.corrections import Corrections, with_corrections
+from carmask.batch.job import Job, Result
 from carmask.batch.manifest import read_records
-from carmask.batch.process import Job, OutputSpec, PhotoTask, Result
-from carmask.batch.run import STATE, cut, opened, write_report
-from carmask.compositing.turntable import VIEW
+from carmask.batch.names import STATE
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.plan import Plan
+from carmask.batch.process import PhotoTask
+from carmask.batch.report import Review, write_report
+from carmask.batch.run import open_run, run_jobs
+from carmask.compositing.turntable import view_of
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.images import PhotoFile, encode_picture, make_folder, open_photo, write_atomically
-from carmask.prediction.confidence import Review
-from carmask.review.report import decisions, with_corrections
-from carmask.review.store import Corrections
 from carmask.server.crew import Crew
 from carmask.server.folder import Folder
 from carmask.server.limits import Limits
@@ -87,9 +90,9 @@ class Progress:
 class CrewEngine:
     """The server's workers as what calls the per-photo function of a run, behind the requests of clients."""
 
-    def __init__(self, crew: Crew, wanted: OutputSpec) -> None:
-        """Use the workers for what is wanted."""
-        self._crew, self._wanted = crew, wanted
+    def __init__(self, crew: Crew, spec: OutputSpec) -> None:
+        """Use the workers for what is spec."""
+        self._crew, self._wanted = crew, spec
 
     def __enter__(self) -> CrewEngine:
         return self
@@ -101,7 +104,7 @@ class CrewEngine:
         """Nothing to end: the workers are the server's."""
 
     def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Result]]:
-        """Work on photos; see ``carmask.batch.run.Engine``."""
+        """Work on photos; see ``carmask.batch.engines.engine.Engine``."""
         flying: dict[Future[Response], Job] = {}
         todo = iter(jobs)
         while True:
@@ -184,7 +187,7 @@ class Jobs:
             OutputError: if there is no room.
         """
         self.tidy()
-        options.wanted(picture)
+        options.spec(picture)
         if self.size() > self._limits.state_bytes:
             raise OutputError("the server's disk space for jobs is used up; delete jobs, or try again later")
         job = secrets.token_hex(8)
@@ -240,7 +243,7 @@ class Jobs:
             if not self.photos(job):
                 raise UsageError("the job has no photos")
             if options is not None:
-                options.wanted(picture)
+                options.spec(picture)
                 self._set_background(job, picture)
                 self._do("UPDATE jobs SET options = ? WHERE id = ?", options.model_dump_json(), job)
             if job in self._folders:
@@ -395,7 +398,7 @@ class Jobs:
             progress.changed.notify_all()
 
     def _cut(self, job: str, progress: Progress) -> None:
-        wanted, out = self._wanted(job), self._folder(job) / "out"
+        spec, out = self._wanted(job), self._folder(job) / "out"
         photos = self.photos(job)
         numbers = {photo.name: photo.number for photo in photos}
         cars: dict[str, list[Path | str]] = {}
@@ -405,9 +408,9 @@ class Jobs:
             Job(
                 self.path(job, photo),
                 photo.name,
-                tuple(out / name for name in wanted.outputs(photo.name)),
+                tuple(out / name for name in spec.outputs(photo.name)),
                 series=tuple(cars[_car(photo.title)])
-                if wanted.look.placing.rule == "turntable" and len(cars[_car(photo.title)]) > 1
+                if spec.style.placing.rule == "turntable" and len(cars[_car(photo.title)]) > 1
                 else (),
             )
             for photo in photos
@@ -417,17 +420,17 @@ class Jobs:
         decided: dict[str, str] = {}
         if store is not None:
             with store:
-                jobs, decided = with_corrections(jobs, store), decisions(store)
-        task = PhotoTask(self._model, wanted)
+                jobs, decided = with_corrections(jobs, store), store.decisions()
+        task = PhotoTask(self._model, spec)
         names = {str(one.photo): one.name for one in jobs}
-        with opened(out, jobs, task) as manifest:
-            for result in cut(jobs, manifest, CrewEngine(self._crew, wanted)):
+        with open_run(out, jobs, task) as manifest:
+            for result in run_jobs(jobs, manifest, CrewEngine(self._crew, spec)):
                 if self._stopping:
                     return
                 with progress.changed:
                     progress.results.append((numbers[names[result.photo]], result))
                     progress.changed.notify_all()
-            write_report(out, jobs, manifest, review=Review(self._below), decisions=decided)
+            write_report(out, Plan(tuple(jobs)), manifest, review=Review(self._below), decisions=decided)
 
     def _recorded(self, job: str) -> list[tuple[int, Result]]:
         numbers = {photo.name: photo.number for photo in self.photos(job)}
@@ -442,7 +445,7 @@ class Jobs:
         picture = None
         if file.exists():
             picture = open_photo(file) if decode else _STAND_IN
-        return self.options(job).wanted(picture)
+        return self.options(job).spec(picture)
 
     def _set_background(self, job: str, picture: PhotoFile | None) -> None:
         file = self._folder(job) / "background.png"
@@ -467,8 +470,8 @@ class Jobs:
 
 
 def _car(title: str) -> str:
-    split = VIEW.fullmatch(title.rpartition(".")[0] or title)
-    return split["car"] if split else title
+    split = view_of(title.rpartition(".")[0] or title)
+    return split[0] if split else title
 
 
 #: In place of a background picture whose pixels are not needed.

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from carmask.batch.process import Result
+from carmask.batch.job import Result
 from carmask.errors import PhotoError, UsageError
 from carmask.review.queue import id_of
 from carmask.server.crew import Crew

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from carmask.batch.process import OutputSpec
+from carmask.batch.outputs import OutputSpec
 from carmask.errors import CarmaskError, PhotoError, UsageError
 from carmask.images import read_mask
 from carmask.server.crew import Crew
@@ -148,7 +148,7 @@ class LabelStudioApi:
             "image_rotation": 0,
             "value": {
                 "format": "rle",
-                "rle": list(encode(read_mask("mask", found.outputs[0]))),
+                "rle": list(encode(read_mask("mask", content=found.outputs[0]))),
                 "brushlabels": [label],
             },
             "score": score,

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ImageColor
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from carmask.batch.process import OutputSpec
+from carmask.batch.outputs import OutputSpec
 from carmask.compositing.background import BLUR, Background, Fit
 from carmask.compositing.placement import Placing, Rule
 from carmask.compositing.shadow import Shadow
@@ -62,7 +62,7 @@ class CutOptions(BaseModel):
             raise ValueError(f"both sides must be 16 to {MAX_SIDE}")
         return text
 
-    def wanted(self, picture: PhotoFile | None = None, **more: Any) -> OutputSpec:
+    def spec(self, picture: PhotoFile | None = None, **more: Any) -> OutputSpec:
         """What to make of a photo.
 
         Args:
@@ -77,11 +77,11 @@ class CutOptions(BaseModel):
             width, height = map(int, self.size.split("x"))
             frame = (height, width)
         placing = Placing(self.place, self.scale, self.floor, frame, self.crop)
-        look = RenderStyle(self.shadow, self.strength, None, self.match, placing)
+        style = RenderStyle(self.shadow, self.strength, None, self.match, placing)
         behind = background(self.background, self.fit, picture)
-        wanted = OutputSpec(background=behind, format=self.format, quality=self.quality, look=look, **more)
-        wanted.check()
-        return wanted
+        spec = OutputSpec(background=behind, format=self.format, quality=self.quality, style=style, **more)
+        spec.check()
+        return spec
 
 
 def parse(fields: Mapping[str, str]) -> CutOptions:

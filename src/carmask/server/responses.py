@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from carmask.batch.corrections import ConflictError
 from carmask.errors import ArrayError, CarmaskError, OutputError, PhotoError, RLEError, UsageError
-from carmask.review.store import ConflictError
 from carmask.server.crew import BusyError, LostError
 from carmask.server.folder import ReplacedError
 from carmask.server.security import without_paths

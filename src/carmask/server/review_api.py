@@ -15,11 +15,11 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from carmask.arrays import Mask
+from carmask.batch.corrections import Correction, Decision
 from carmask.errors import PhotoError, UsageError
 from carmask.images import encode_picture, read_mask
 from carmask.review import edits, runs
 from carmask.review.queue import Entry, Filter
-from carmask.review.store import Correction, Decision
 from carmask.server.crew import Crew
 from carmask.server.folder import Folder
 from carmask.server.responses import Handler, answering
@@ -70,11 +70,11 @@ class ReviewApi:
     async def describe(self, request: Request) -> Response:
         """What the folder is, and what its run made of each photo."""
         folder = await self._folder(request)
-        wanted = folder.run.task.wanted
-        behind = wanted.background
+        spec = folder.run.task.spec
+        behind = spec.background
         counts = await run_in_threadpool(lambda: folder.queue().counts(folder.decided()))
         kind = "none" if behind is None else ("own" if behind.own else "picture")
-        return JSONResponse({"title": folder.title, "counts": counts, "background": kind, "picture": wanted.picture})
+        return JSONResponse({"title": folder.title, "counts": counts, "background": kind, "picture": spec.picture})
 
     async def queue(self, request: Request) -> Response:
         """A page of the queue."""
@@ -98,7 +98,7 @@ class ReviewApi:
     async def background(self, request: Request) -> Response:
         """The run's background, made to fit a photo."""
         folder = await self._folder(request)
-        behind = folder.run.task.wanted.background
+        behind = folder.run.task.spec.background
         if behind is None or behind.own:
             raise LookupError("the run has no background of its own")
         query = request.query_params
@@ -165,7 +165,7 @@ class ReviewApi:
                 if opened.draft is None:
                     raise LookupError("there is no draft")
                 png = opened.draft[0]
-            mask = None if png is None else read_mask(entry.name, png)
+            mask = None if png is None else read_mask(entry.name, content=png)
             # A correction of another photo than this is of no use here.
             return opened.seen.mask if mask is None or mask.shape != opened.seen.size else runs.to_bytes(mask)
 

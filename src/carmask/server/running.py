@@ -10,8 +10,9 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
-from carmask.batch.run import STATE
+from carmask.batch.names import STATE
 from carmask.batch.runfile import read_run
 from carmask.errors import UsageError
 from carmask.machine import available_cores
@@ -72,7 +73,7 @@ class Address(NamedTuple):
         if host in {"0.0.0.0", "::", ""}:  # noqa: S104  # compared, not listened on
             host = socket.gethostname()
         place = f"[{host}]" if ":" in host else host
-        return f"http://{place}:{port}{path}" + (f"?token={self.token}" if self.token else "")
+        return f"http://{place}:{port}{path}" + (f"?token={quote(self.token)}" if self.token else "")
 
 
 def is_loopback(host: str) -> bool:

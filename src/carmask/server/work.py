@@ -20,7 +20,10 @@ import numpy as np
 from PIL import Image
 
 from carmask.arrays import Mask, Photo
-from carmask.batch.process import Job, LocalStorage, OutputSpec, PhotoCutter, Result
+from carmask.batch.job import Job, Result
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.process import PhotoCutter
+from carmask.batch.storage import LocalStorage
 from carmask.errors import CarmaskError, PhotoError
 from carmask.geometry import Size
 from carmask.images import (
@@ -57,7 +60,7 @@ class Look:
 
     Attributes:
         photo: the file.
-        model: of which the mask is wanted; None for that of the run.
+        model: of which the mask is spec; None for that of the run.
     """
 
     photo: Path
@@ -129,11 +132,11 @@ class Render:
 
     Attributes:
         job: the photo, and where its outputs go.
-        wanted: what to make.
+        spec: what to make.
     """
 
     job: Job
-    wanted: OutputSpec
+    spec: OutputSpec
 
 
 @dataclass(frozen=True)
@@ -142,13 +145,13 @@ class Cut:
 
     Attributes:
         content: what is in the file.
-        wanted: what to make.
+        spec: what to make.
         pixels: a larger photo is refused.
         most: pixels of the picture that is made, if it would have more; None for the photo's own.
     """
 
     content: bytes
-    wanted: OutputSpec
+    spec: OutputSpec
     pixels: int
     most: int | None = None
 
@@ -254,7 +257,7 @@ class Worker:
                 case Edit():
                     return self._edit(request)
                 case Render():
-                    return self._cutter(request.wanted)(request.job)
+                    return self._cutter(request.spec)(request.job)
                 case Cut():
                     return self._cut(request)
                 case Decode():
@@ -269,24 +272,24 @@ class Worker:
         check_content(request.content, request.pixels)
         size = picture_size(SENT, request.content)
         storage = _Memory(request.content)
-        wanted = request.wanted
-        if request.most is not None and size[0] * size[1] > request.most and wanted.look.placing.size is None:
+        spec = request.spec
+        if request.most is not None and size[0] * size[1] > request.most and spec.style.placing.size is None:
             scale = math.sqrt(request.most / (size[0] * size[1]))
             frame = (max(MIN_SIDE, int(size[0] * scale)), max(MIN_SIDE, int(size[1] * scale)))
-            if wanted.look.placing.crop is None:
-                placing = replace(wanted.look.placing, size=frame)
-                wanted = replace(wanted, look=replace(wanted.look, placing=placing))
-        job = Job(SENT, SENT, tuple(wanted.outputs(SENT)))
-        result = PhotoCutter(self._networks[""], wanted, storage)(job)
+            if spec.style.placing.crop is None:
+                placing = replace(spec.style.placing, size=frame)
+                spec = replace(spec, style=replace(spec.style, placing=placing))
+        job = Job(SENT, SENT, tuple(spec.outputs(SENT)))
+        result = PhotoCutter(self._networks[""], spec, storage)(job)
         if result.status == "failed":
             return PhotoError(result.reason)
         return Done(result, tuple(storage.written), size)
 
-    def _cutter(self, wanted: OutputSpec) -> PhotoCutter:
+    def _cutter(self, spec: OutputSpec) -> PhotoCutter:
         """Kept from one photo to the next: it knows where the views of a car are placed."""
-        key = repr(wanted.settings())
+        key = repr(spec.settings())
         if key not in self._cutters:
-            self._cutters[key] = PhotoCutter(self._networks[""], wanted, self._storage)
+            self._cutters[key] = PhotoCutter(self._networks[""], spec, self._storage)
             while len(self._cutters) > _KEPT:
                 self._cutters.popitem(last=False)
         self._cutters.move_to_end(key)
