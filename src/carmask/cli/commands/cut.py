@@ -210,6 +210,13 @@ _REVIEW = "Photos to review"
 )
 @device_option
 @restart_option
+@option(
+    "--discard-corrections",
+    is_flag=True,
+    section=RUN,
+    help="Take back the masks that were corrected by hand ('carmask review'). Without it they are kept, whatever else "
+    "is done again.",
+)
 @timeout_option
 @batch_progress_option
 @engine_option
@@ -247,6 +254,7 @@ def cut(
     budget: float | None,
     below: float | None,
     restart: bool,
+    discard_corrections: bool,
     timeout: float,
     progress: str,
     engine: EngineName,
@@ -257,7 +265,7 @@ def cut(
 
     Writes DIR/NAME.png for each photo: the car on transparency, at the photo's own size. Writes DIR/report.csv with a
     row for each photo: status, confidence, expected error of the contour in pixels, and review=yes where a person
-    should check the result.
+    should check the result. Masks that were corrected by hand (carmask review) take the place of the network's.
 
     A photo that cannot be read is reported, and the others are done. After an interruption the same command continues.
     A photo that has changed since is done again.
@@ -295,6 +303,7 @@ def cut(
             address=address,
             timeout=timeout,
             restart=restart,
+            discard_corrections=discard_corrections,
             state=state,
             progress=follow,
         )
