@@ -77,14 +77,19 @@ def test_a_hole_keeps_its_other_sides():
     np.testing.assert_array_equal(fixed[:98], mask[:98])
 
 
-def test_a_closed_stroke_on_nothing_makes_a_component_and_inside_the_car_a_hole():
+def test_a_closed_stroke_is_a_cars_whole_contour():
     turn = np.linspace(0, 2 * np.pi, 60)
     ring = np.stack([60 + 20 * np.cos(turn), 60 + 20 * np.sin(turn)], 1)
     empty = np.zeros((120, 120), np.bool_)
     disc = snapping.reshape(empty, ring, closed=True)
     assert disc.sum() == pytest.approx(np.pi * 400, rel=0.02)
-    full = np.ones((120, 120), np.bool_)
-    np.testing.assert_array_equal(snapping.reshape(full, ring, closed=True), ~disc)
+    np.testing.assert_array_equal(snapping.reshape(~empty, ring, closed=True), disc)
+    beside = empty.copy()
+    beside[5:30, 5:30] = True  # a second car stays
+    np.testing.assert_array_equal(snapping.reshape(beside, ring, closed=True), beside | disc)
+    holed = ~empty
+    holed[50:70, 45:75] = False
+    np.testing.assert_array_equal(snapping.reshape(holed, ring, closed=True), ~disc)
 
 
 @pytest.mark.parametrize("points", [[], [[5, 5]], [[5, 5], [5, 5]], [[5, 5], [6, 5]]])

@@ -57,9 +57,8 @@ def test_review_mends_and_cut_keeps_what_was_mended(out, tmp_path, tiny_model):
     mask[20:90, 30:200] = True
     api = f"{url}api/folders/out"
     query = {"decision": "corrected", "revision": 0, "author": "Anna"}
-    answer = httpx.post(
-        f"{api}/photos/{id_of('car_03')}/decision", params=query, content=runs.to_bytes(mask), timeout=60
-    )
+    address = f"{api}/photos/{id_of('car_03')}/decision"
+    answer = httpx.post(address, params=query, content=runs.to_bytes(mask), timeout=60)
     assert answer.status_code == 200
     code, said = ended(process)
     assert code in {0, 130}
@@ -87,7 +86,7 @@ def test_serve_with_a_token_and_a_port_that_is_taken(tmp_path, tiny_model, photo
     words = ("serve", "--port", 0, "--model", tiny_model, "--workers", 1, "--state", tmp_path / "state")
     process, url, port = started(*words, env={"CARMASK_TOKEN": "a token for this test"})
     try:
-        assert url.endswith("?token=a token for this test".replace(" ", "%20")) or "token=" in url
+        assert url.endswith("?token=a%20token%20for%20this%20test")
         base = f"http://127.0.0.1:{port}"
         files = {"image": photo_file.read_bytes()}
         assert httpx.post(f"{base}/v1/cut", files=files, timeout=60).status_code == 401

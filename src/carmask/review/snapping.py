@@ -36,7 +36,7 @@ BEND = 0.15
 ENDS = 6.0
 #: A stroke whose ends are closer than this many radii, and which is longer than three times that, is closed.
 CLOSED = 2.0
-#: A closed stroke takes the place of a contour that shares this much with it: intersection over union.
+#: A closed stroke takes the place of a hole's contour that shares this much with it: intersection over union.
 LIKE = 0.3
 
 
@@ -83,7 +83,8 @@ def resample(stroke: Stroke) -> _Floats:
         return points.astype(np.float32)
     length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
     at = np.linspace(0, length[-1], max(2, round(length[-1]) + 1))
-    return np.stack([np.interp(at, length, points[:, axis]) for axis in (0, 1)], axis=1).astype(np.float32)
+    path = [np.interp(at, length, points[:, axis]) for axis in (0, 1)]
+    return np.asarray(np.stack(path, axis=1), np.float32)
 
 
 def to_edge(photo: Photo, path: Stroke, radius: float) -> _Floats:
@@ -97,17 +98,17 @@ def to_edge(photo: Photo, path: Stroke, radius: float) -> _Floats:
     Returns:
         float32 (points, 2).
     """
-    guide = _smoothed(np.asarray(path, np.float32), max(1.0, radius / 3))
+    guide = _smoothed(path.astype(np.float32), max(1.0, radius / 3))
     normal = _normals(guide)
     reach = max(1, round(radius))
     offsets = np.arange(-reach - SIDE, reach + SIDE, dtype=np.float32) + np.float32(0.5)
     # Sampled between candidates: candidate u has the samples at u - 0.5, u - 1.5 … on one side.
-    where = guide[:, None, :] + offsets[None, :, None] * normal[:, None, :]
+    where: _Floats = guide[:, None, :] + offsets[None, :, None] * normal[:, None, :]
     contrast = _contrast(_sampled(photo, where))
-    places = np.arange(-reach, reach + 1, dtype=np.float32)
-    gain = np.log1p(contrast) - HOLD * (places / reach) ** 2
-    moved = guide + normal * _smoothed(places[_best_path(gain)][:, None], 1.5)
-    return moved.astype(np.float32)
+    places: _Floats = np.arange(-reach, reach + 1, dtype=np.float32)
+    gain: _Floats = np.log1p(contrast) - np.float32(HOLD) * (places / np.float32(reach)) ** 2
+    moved: _Floats = guide + normal * _smoothed(places[_best_path(gain)][:, None], 1.5)
+    return moved
 
 
 def reshape(mask: Mask, path: Stroke, *, closed: bool = False, reach: float = math.inf) -> Mask:
@@ -116,24 +117,23 @@ def reshape(mask: Mask, path: Stroke, *, closed: bool = False, reach: float = ma
     Args:
         mask: bool (height, width).
         path: float (points, 2).
-        closed: the path is a whole contour. It takes the place of the contour that it covers best; where there is none,
-            what it encloses is turned from background to car or from car to background.
+        closed: the path is a whole contour. It takes the place of a hole's if it is like that one, else of that of the
+            component that it shares most with; where there is none, it is one more component.
         reach: how far the contour may be from each end of the path, in pixels.
 
     Returns:
         bool (height, width): a new mask; unchanged if no contour is so near.
     """
-    contours, tree = cv2.findContours(mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    if not contours and not closed:
-        return mask.copy()
+    found, tree = cv2.findContours(mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    contours = [np.asarray(contour, np.int32) for contour in found]
+    if not contours:
+        return mask | polygon(np.asarray(path, np.float32), mask.shape) if closed else mask.copy()
     whole = np.asarray(path, np.float32)
     if closed:
         new = polygon(whole, mask.shape)
-        at = _covered(contours, new)
+        at = _covered(contours, tree, new)
         if at is None:
-            result = mask.copy()
-            result[new] = 2 * np.count_nonzero(mask & new) < np.count_nonzero(new)
-            return result
+            return mask | new
         zone = np.ones_like(mask)
     else:
         ends = np.stack([whole[0], whole[-1]])
@@ -176,23 +176,26 @@ def _nearest(line: _Floats, point: _Floats) -> tuple[int, float]:
     return at, float(apart[at])
 
 
-def _covered(contours: Sequence[NDArray[np.integer]], new: Mask) -> int | None:
-    """The contour whose inside has most in common with a region; None if all have little."""
-    best, most = None, LIKE
+def _covered(contours: Sequence[NDArray[np.int32]], tree: NDArray[np.int32], new: Mask) -> int | None:
+    """The contour whose place a region takes: a hole that is like it, else the component with most of it; or None."""
+    hole, alike, outer, most = None, LIKE, None, 0
     for number, contour in enumerate(contours):
         left, top, width, height = cv2.boundingRect(contour)
         if not new[top : top + height, left : left + width].any():
             continue
         old = _filled(contour, new.shape)
-        share = np.count_nonzero(old & new) / np.count_nonzero(old | new)
-        if share > most:
-            best, most = number, share
-    return best
+        common = np.count_nonzero(old & new)
+        if tree[0][number][3] >= 0:
+            share = common / np.count_nonzero(old | new)
+            hole, alike = (number, share) if share > alike else (hole, alike)
+        elif common > most:
+            outer, most = number, common
+    return outer if hole is None else hole
 
 
-def _filled(contour: NDArray[np.integer], size: tuple[int, ...]) -> Mask:
+def _filled(contour: NDArray[np.int32], size: tuple[int, ...]) -> Mask:
     inside = np.zeros(size[:2], np.uint8)
-    cv2.drawContours(inside, [np.asarray(contour, np.int32)], -1, 1, cv2.FILLED)
+    cv2.drawContours(inside, [contour], -1, 1, cv2.FILLED)
     return inside.view(np.bool_)
 
 
@@ -211,7 +214,8 @@ def _normals(path: _Floats) -> _Floats:
     """Unit vectors across a path, float32 (points, 2)."""
     along = np.gradient(path, axis=0)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    return (across / np.maximum(np.hypot(*across.T), 1e-6)[:, None]).astype(np.float32)
+    unit: _Floats = (across / np.maximum(np.hypot(*across.T), 1e-6)[:, None]).astype(np.float32)
+    return unit
 
 
 def _sampled(photo: Photo, where: _Floats) -> _Floats:
@@ -232,9 +236,7 @@ def _sampled(photo: Photo, where: _Floats) -> _Floats:
 
 def _contrast(light: _Floats) -> _Floats:
     """Fisher's ratio of both sides of every candidate: float32 (points, candidates), 0 or more."""
-    around = cv2.blur(light.reshape(len(light), -1), (1, ALONG), borderType=cv2.BORDER_REPLICATE).reshape(light.shape)
-    squares = cv2.blur((light**2).reshape(len(light), -1), (1, ALONG), borderType=cv2.BORDER_REPLICATE)
-    totals = [_sums(around), _sums(squares.reshape(light.shape))]
+    totals = [_sums(_along(values)) for values in (light, np.square(light))]
     count = light.shape[1] - 2 * SIDE + 1
     left, right = (
         [(total[:, at + SIDE : at + SIDE + count] - total[:, at : at + count]) / SIDE for total in totals]
@@ -243,6 +245,12 @@ def _contrast(light: _Floats) -> _Floats:
     scatter = sum(np.maximum(square - mean**2, 0).sum(axis=2) for mean, square in (left, right))
     apart = ((left[0] - right[0]) ** 2).sum(axis=2)
     return np.asarray(apart / (scatter + 6 * NOISE), np.float32)
+
+
+def _along(values: _Floats) -> _Floats:
+    """Means over neighbours along the path, float32 of the same shape."""
+    rows = values.reshape(len(values), -1)
+    return cv2.blur(rows, (1, ALONG), borderType=cv2.BORDER_REPLICATE).astype(np.float32).reshape(values.shape)
 
 
 def _sums(values: _Floats) -> NDArray[np.float64]:

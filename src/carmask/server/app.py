@@ -6,6 +6,7 @@ import contextlib
 import getpass
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -116,7 +117,7 @@ def guarded(
     async def passed_on(_: Request, error: Exception) -> Response:
         raise error  # to the outer layer, which answers for all faults alike
 
-    handlers = {**dict.fromkeys((400, 404, 405), missing), Exception: passed_on}
+    handlers: dict[Any, Any] = {400: missing, 404: missing, 405: missing, Exception: passed_on}
     app: ASGIApp = Starlette(routes=list(routes), lifespan=lifespan, exception_handlers=handlers)
     if metrics is not None:
         app = metrics.counting(app, list(routes))

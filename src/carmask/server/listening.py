@@ -45,7 +45,8 @@ class PatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
-        self._header, self._stuck = _stop(self._header), _stop(self._stuck)
+        self._stop_header()
+        self._stop_stuck()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -56,7 +57,7 @@ class PatientProtocol(H11Protocol):
 
     def resume_writing(self) -> None:
         """The client has taken it."""
-        self._stuck = _stop(self._stuck)
+        self._stop_stuck()
         super().resume_writing()
 
     def _watch(self) -> None:
@@ -64,12 +65,22 @@ class PatientProtocol(H11Protocol):
             if self._header is None:
                 self._header = self.loop.call_later(self._limits.header_seconds, self._cut_off)
         else:
-            self._header = _stop(self._header)
+            self._stop_header()
 
     def on_response_complete(self) -> None:
         """A response is complete: uvicorn's own timer waits for the next request to begin."""
-        self._header = _stop(self._header)
+        self._stop_header()
         super().on_response_complete()
+
+    def _stop_header(self) -> None:
+        if self._header is not None:
+            self._header.cancel()
+            self._header = None
+
+    def _stop_stuck(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
 
     def _cut_off(self) -> None:
         if self.transport is not None and not self.transport.is_closing():
@@ -149,8 +160,3 @@ def bind(address: tuple[str, int]) -> socket.socket:
             f"{host}:{port} cannot be listened on: {error.strerror or error}; name another port"
         ) from error
     return sock
-
-
-def _stop(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()

@@ -151,9 +151,9 @@ class Guard:
             return response
         if any(_same(token, self._token) for token in _tokens(headers)):
             return None
-        response = _error(401, "a token is needed: Authorization: Bearer TOKEN, or open the page with ?token=TOKEN")
-        response.headers["www-authenticate"] = "Bearer"
-        return response
+        refused = _error(401, "a token is needed: Authorization: Bearer TOKEN, or open the page with ?token=TOKEN")
+        refused.headers["www-authenticate"] = "Bearer"
+        return refused
 
     def _metered(self, scope: Scope, receive: Receive) -> Receive:
         """Receive a body no longer and no slower than it may be."""

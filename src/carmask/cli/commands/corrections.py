@@ -8,8 +8,8 @@ import click
 
 from carmask.cli.command import Command, Entry, LazyGroup, option
 from carmask.cli.messages import complain
-from carmask.cli.options import PATH
 from carmask.cli.progress import progress_bar
+from carmask.cli.types import PATH
 
 
 @click.group(

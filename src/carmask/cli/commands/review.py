@@ -8,8 +8,8 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import PATH
 from carmask.cli.serving import announce, host_option, name_option, port_option, token_option
+from carmask.cli.types import PATH
 
 
 @click.command(

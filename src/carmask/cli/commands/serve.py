@@ -9,8 +9,9 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import need
-from carmask.cli.options import PATH, RUN, device_option, model_option
+from carmask.cli.options import RUN, device_option, model_option
 from carmask.cli.serving import announce, host_option, name_option, port_option, token_option
+from carmask.cli.types import PATH
 
 if TYPE_CHECKING:
     from carmask.model.runtime import Device
