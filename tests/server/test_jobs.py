@@ -14,7 +14,8 @@ from PIL import Image
 from carmask.batch.job import Result
 from carmask.errors import UsageError
 from carmask.review import runs
-from carmask.server.jobs import CrewEngine, Jobs
+from carmask.server.crew_engine import CrewEngine
+from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
 from tests.conftest import draw_photo
 
@@ -187,7 +188,7 @@ def wait_until(condition, seconds=30.0):
 def test_two_servers_do_not_share_a_folder(crew, tiny_model, tmp_path):
     words = {"model": str(tiny_model), "review_below": 0.98}
     first = Jobs(tmp_path, crew, Limits(), **words)
-    with pytest.raises(UsageError, match="another server uses this folder"):
+    with pytest.raises(UsageError, match="another server uses"):
         Jobs(tmp_path, crew, Limits(), **words)
     first.close()
     Jobs(tmp_path, crew, Limits(), **words).close()

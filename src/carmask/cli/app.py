@@ -26,7 +26,7 @@ _CUT, _LOOK, _SUBMIT, _TRAIN, _RELEASE, _DATA, _HERE = (
 COMMANDS = (
     Entry(_CUT, "cut", "Cut cars out of photos.", "cut:cut"),
     Entry(_CUT, "turntable", "Turn the views of a car into an animation and a page.", "turntable:turntable"),
-    Entry(_CUT, "review", "Look through the results of a run in a browser, and mend masks by hand.", "review:review"),
+    Entry(_CUT, "review", "Mend the masks of a run by hand, in a browser.", "review:review"),
     Entry(_CUT, "corrections", "Use the masks that were corrected by hand.", "corrections:corrections"),
     Entry(_CUT, "serve", "Serve a page to cut cars out of photos, and an HTTP API.", "serve:serve"),
     Entry(_LOOK, "explore", "Describe a data set, and what is wrong with it, on one page.", "explore:explore"),

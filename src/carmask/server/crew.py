@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from carmask.batch.engines.isolated import Isolated, Lost
 from carmask.errors import CarmaskError
-from carmask.server.work import Request, Response, WorkTask
+from carmask.server.requests import Request, Response
+from carmask.server.work import WorkTask
 
 #: Seconds that are assumed for a request before the first one is done.
 _FIRST = 0.5

@@ -23,7 +23,7 @@ from carmask.images import encode_mask
 from carmask.review.queue import Entry, Queue, read_queue
 from carmask.review.report import write_decisions
 from carmask.server.crew import Crew
-from carmask.server.work import Look, Render, Seen
+from carmask.server.requests import Look, Render, Seen
 
 #: Predictions that are kept in memory, some tens of kilobytes each.
 _KEPT = 64

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import secrets
 import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -31,47 +28,17 @@ from carmask.compositing.turntable import view_of
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.images import PhotoFile, encode_picture, make_folder, open_photo, write_atomically
 from carmask.server.crew import Crew
+from carmask.server.crew_engine import CrewEngine
 from carmask.server.folder import Folder
+from carmask.server.job_records import JobRecords, StoredPhoto
 from carmask.server.limits import Limits
 from carmask.server.options import CutOptions
 from carmask.server.security import without_paths
 from carmask.server.uploads import suffix_of
-from carmask.server.work import Render, Response
 
 _log = logging.getLogger("carmask.server")
 
 State = Literal["new", "running", "done", "failed"]
-_TABLES = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY,
-    created REAL NOT NULL,         -- seconds since 1970
-    state TEXT NOT NULL,           -- new, running, done, failed
-    options TEXT NOT NULL,         -- JSON of CutOptions
-    error TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS photos (
-    job TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    title TEXT NOT NULL,           -- what the client calls it
-    file TEXT NOT NULL,            -- what it is called here
-    bytes INTEGER NOT NULL,
-    PRIMARY KEY (job, number)
-);
-PRAGMA user_version = 1;
-"""
-
-
-class StoredPhoto(NamedTuple):
-    """A photo of a job: its number, what the client calls it, and its file's name here."""
-
-    number: int
-    title: str
-    file: str
-
-    @property
-    def name(self) -> str:
-        """Of its outputs."""
-        return Path(self.file).stem
 
 
 @dataclass
@@ -85,41 +52,6 @@ class Progress:
 
     results: list[tuple[int, Result]] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
-
-
-class CrewEngine:
-    """The server's workers as what calls the per-photo function of a run, behind the requests of clients."""
-
-    def __init__(self, crew: Crew, spec: OutputSpec) -> None:
-        """Use the workers for what is spec."""
-        self._crew, self._wanted = crew, spec
-
-    def __enter__(self) -> CrewEngine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Nothing to end: the workers are the server's."""
-
-    def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Result]]:
-        """Work on photos; see ``carmask.batch.engines.engine.Engine``."""
-        flying: dict[Future[Response], Job] = {}
-        todo = iter(jobs)
-        while True:
-            for job in todo:
-                flying[self._crew.work(Render(job, self._wanted))] = job
-                if len(flying) > self._crew.workers:
-                    break
-            if not flying:
-                return
-            for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                job = flying.pop(future)
-                found = future.result()
-                if not isinstance(found, Result):
-                    found = Result(str(job.photo), "failed", str(found))
-                yield job, found
 
 
 class Jobs:
@@ -142,15 +74,8 @@ class Jobs:
         self._state, self._crew, self._limits = state, crew, limits
         self._model, self._below = model, review_below
         make_folder(state / "jobs")
-        self._held = (state / "lock").open("w")
-        try:
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._held.close()
-            raise UsageError(f"{state}: another server uses this folder; name another with --state") from error
-        self._lock = threading.RLock()
-        self._base = sqlite3.connect(state / "jobs.sqlite", isolation_level=None, check_same_thread=False)
-        self._base.executescript(f"PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+        self._records = JobRecords(state)
+        self._lock, self._rows, self._do = self._records.lock, self._records.rows, self._records.do
         self._progress: dict[str, Progress] = {}
         self._folders: dict[str, Folder] = {}
         self._stopping = False
@@ -167,8 +92,7 @@ class Jobs:
             for folder in self._folders.values():
                 folder.close()
             self._folders.clear()
-        self._base.close()
-        self._held.close()
+        self._records.close()
 
     # ---- making
 
@@ -456,17 +380,6 @@ class Jobs:
 
     def _folder(self, job: str) -> Path:
         return self._state / "jobs" / job
-
-    def _rows(self, text: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._base.execute(text, values).fetchall()
-
-    def _do(self, text: str, *values: object) -> None:
-        try:
-            with self._lock:
-                self._base.execute(text, values)
-        except sqlite3.OperationalError as error:
-            raise OutputError(f"the record of jobs cannot be written: {error}") from error
 
 
 def _car(title: str) -> str:

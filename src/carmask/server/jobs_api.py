@@ -19,13 +19,14 @@ from carmask.errors import PhotoError, UsageError
 from carmask.review.queue import id_of
 from carmask.server.crew import Crew
 from carmask.server.cut_api import MEDIA
-from carmask.server.jobs import Jobs, StoredPhoto
+from carmask.server.job_records import StoredPhoto
+from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
 from carmask.server.options import parse
+from carmask.server.requests import Show
 from carmask.server.responses import Handler, answering
 from carmask.server.security import without_paths
 from carmask.server.uploads import background_picture, one_photo, read_form, wait_for
-from carmask.server.work import Show
 
 #: Seconds between looks for news, between signs of life, and until a stream ends: a client that is still there asks on.
 _LOOK, _ALIVE, _END = 0.4, 15.0, 600.0

@@ -27,9 +27,9 @@ from carmask.errors import CarmaskError, PhotoError, UsageError
 from carmask.images import read_mask
 from carmask.server.crew import Crew
 from carmask.server.limits import Limits
+from carmask.server.requests import Cut, Done
 from carmask.server.responses import answering
 from carmask.server.uploads import suffix_of, wait_for
-from carmask.server.work import Cut, Done
 
 #: Tasks in a request, at most.
 TASKS = 50

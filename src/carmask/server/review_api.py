@@ -22,8 +22,8 @@ from carmask.review import edits, runs
 from carmask.review.queue import Entry, Filter
 from carmask.server.crew import Crew
 from carmask.server.folder import Folder
+from carmask.server.requests import Edit, Show
 from carmask.server.responses import Handler, answering
-from carmask.server.work import Edit, Show
 
 #: Photos on a page of the queue, at most.
 PAGE = 200

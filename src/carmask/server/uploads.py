@@ -15,7 +15,7 @@ from carmask.errors import PhotoError, UsageError
 from carmask.images import PhotoFile
 from carmask.server.crew import Crew
 from carmask.server.limits import Limits
-from carmask.server.work import Decode, Response
+from carmask.server.requests import Decode, Response
 
 #: Fields of a form that are no files, at most, and how long each may be.
 FIELDS, FIELD_BYTES = 60, 100_000

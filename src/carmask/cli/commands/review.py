@@ -28,7 +28,7 @@ from carmask.cli.types import PATH
 @name_option
 @option("--open", "browser", is_flag=True, help="Open the page in this machine's browser.")
 def review(out: Path, host: str, port: int, token: str | None, names: tuple[str, ...], browser: bool) -> None:
-    """Look through the results of a run in a browser, and mend masks by hand.
+    """Mend the masks of a run by hand, in a browser.
 
     Prints the page's address and serves it until Ctrl-C. The queue begins with the photos that the run marked
     (review=yes), the least certain first. Corrected masks, and who made them when, are kept in

@@ -25,8 +25,7 @@ _LIMITS = "Limits"
     examples=(
         "carmask serve",
         "carmask serve --host 0.0.0.0 --port 8000 --name cars.example.org",
-        "curl -F image=@car.jpg http://localhost:8000/v1/cut -o car.png",
-        "curl -F file=@car.jpg http://localhost:8000/api/remove -o car.png",
+        "carmask serve --label-studio ~/.local/share/label-studio/media",
     ),
 )
 @host_option
@@ -112,7 +111,9 @@ def serve(
 ) -> None:
     """Serve a page to cut cars out of photos, and an HTTP API.
 
-    Prints the page's address and serves until Ctrl-C. /v1/cut takes one photo, /v1/jobs many; /docs describes all.
+    Prints the page's address and serves until Ctrl-C: curl -F image=@car.jpg http://localhost:8000/v1/cut -o car.png
+
+    /v1/cut takes one photo, /v1/jobs many; /docs describes all.
     /api/remove takes what clients send to rembg's server, /v1.0/removebg what they send to remove.bg, /predict what
     Label Studio sends to an ML backend. Nothing is ever fetched from an address.
 

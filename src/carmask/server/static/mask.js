@@ -195,3 +195,16 @@ export class History {
     return step.box;
   }
 }
+
+/** A mask at another size, by nearest pixels. */
+export function scaled(mask, width, height) {
+  if (mask.width === width && mask.height === height) return mask;
+  const result = new Mask(width, height);
+  for (let row = 0; row < height; row++) {
+    const start = Math.floor(((row + 0.5) * mask.height) / height) * mask.width;
+    for (let column = 0; column < width; column++) {
+      result.data[row * width + column] = mask.data[start + Math.floor(((column + 0.5) * mask.width) / width)];
+    }
+  }
+  return result;
+}
