@@ -133,6 +133,16 @@ def test_a_correction_is_stored_and_rendered_at_once(reviewing, mine, tiny_model
     assert {path: path.stat().st_mtime_ns for path in server.out.glob("*.png")} == before
 
 
+def test_a_corrected_photo_can_be_corrected_again_when_the_queue_was_read_anew(reviewing, mine):
+    server = reviewing(OutputSpec(mask=True))
+    one = photo(server.client)
+    for revision, mask in enumerate((mine, ~mine, mine)):
+        assert decide(server.client, one, mask=mask, revision=revision).status_code == 200
+        np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), mask)
+        server.folder._read = ""  # as after a run, or once the report was written
+        assert not server.client.get(f"/photos/{one['id']}").json()["replaced"]
+
+
 def test_taking_a_correction_back_renders_the_networks_mask(reviewing, mine):
     server = reviewing(OutputSpec(mask=True))
     one, before = photo(server.client), (server.out / "car_03_mask.png").read_bytes()

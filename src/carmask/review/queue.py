@@ -156,7 +156,8 @@ def _entry(record: Recorded, marked: set[str], titles: Mapping[str, str]) -> Ent
         found.confidence,
         found.error,
         found.photo in marked,
-        found.digest,
+        # Without what is said of a correction: this is of the photo's file alone.
+        found.digest.partition("+")[0],
         found.stamp,
     )
 
