@@ -25,6 +25,7 @@ from starlette.routing import Route
 from carmask.batch.outputs import OutputSpec
 from carmask.errors import CarmaskError, PhotoError, UsageError
 from carmask.images import read_mask
+from carmask.server.brush import brush_rle
 from carmask.server.crew import Crew
 from carmask.server.limits import Limits
 from carmask.server.requests import Cut, Done
@@ -133,8 +134,6 @@ class LabelStudioApi:
                 raise
             return {"result": [], "score": 0.0, "model_version": self._version, "error": str(error)}
         height, width = found.size
-        from carmask.formats.label_studio_rle import encode
-
         score = found.result.confidence or 0.0
         if not found.result.runs:
             return {"result": [], "score": score, "model_version": self._version}
@@ -148,7 +147,7 @@ class LabelStudioApi:
             "image_rotation": 0,
             "value": {
                 "format": "rle",
-                "rle": list(encode(read_mask("mask", content=found.outputs[0]))),
+                "rle": brush_rle(read_mask("mask", content=found.outputs[0])),
                 "brushlabels": [label],
             },
             "score": score,

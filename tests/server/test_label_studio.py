@@ -1,0 +1,116 @@
+"""Label Studio's requests, as its source sends them (``label_studio/ml/api_connector.py``)."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from carmask.images import read_mask
+from carmask.server.brush import brush_rle
+
+CONFIG = """<View>
+  <Image name="picture" value="$photo" zoom="true"/>
+  <BrushLabels name="areas" toName="picture"><Label value="Road"/><Label value="Car body"/></BrushLabels>
+</View>"""
+
+
+def unpacked(values: list[int], size: tuple[int, int]) -> np.ndarray:
+    """The opacity of a brush mask, read bit by bit as the format is described."""
+    text = "".join(format(value, "08b") for value in values)
+    place = 0
+
+    def take(width: int) -> int:
+        nonlocal place
+        place += width
+        return int(text[place - width : place], 2)
+
+    count, word = take(32), take(5) + 1
+    sizes = [take(4) + 1 for _ in range(4)]
+    found: list[int] = []
+    while len(found) < count:
+        repeated, length = take(1), take(sizes[take(2)]) + 1
+        found += [take(word)] * length if repeated else [take(word) for _ in range(length)]
+    assert len(found) == count == size[0] * size[1] * 4
+    return np.array(found).reshape(*size, 4)[..., 3]
+
+
+@given(arrays(np.bool_, st.tuples(st.integers(1, 20), st.integers(1, 20))))
+def test_brush_masks_come_back(mask):
+    np.testing.assert_array_equal(unpacked(brush_rle(mask), mask.shape), mask * 255)
+
+
+def test_long_runs_are_cut_and_the_sdk_reads_them():
+    mask = np.zeros((300, 400), np.bool_)
+    mask[50:250] = True
+    np.testing.assert_array_equal(unpacked(brush_rle(mask), mask.shape), mask * 255)
+    brush = pytest.importorskip("label_studio_sdk.converter.brush")
+    decoded = brush.decode_rle(brush_rle(mask)).reshape(300, 400, 4)[..., 3]
+    np.testing.assert_array_equal(decoded, mask * 255)
+
+
+@pytest.fixture
+def server(serving, photo_file, tmp_path):
+    media = tmp_path / "media"
+    (media / "upload" / "3").mkdir(parents=True)
+    (media / "upload" / "3" / "0a1b-a car.jpg").write_bytes(photo_file.read_bytes())
+    (tmp_path / "secret.jpg").write_bytes(photo_file.read_bytes())
+    return serving(label_studio=media)
+
+
+def predict(server, value, field="photo"):
+    body = {
+        "tasks": [{"id": 7, "data": {field: value}}],
+        "project": "1.1700000000",
+        "label_config": CONFIG,
+        "params": {"login": None, "password": None, "context": None},
+    }
+    return server.client.post("/predict", json=body).json()
+
+
+def test_health_setup_and_webhook(server):
+    assert server.client.get("/health").json()["status"] == "UP"
+    body = {"project": "1.1700000000", "schema": CONFIG, "hostname": "http://localhost:8080", "access_token": "x"}
+    assert server.client.post("/setup", json=body).json() == {"model_version": "tiny-1"}
+    without = body | {"schema": "<View><Text name='t' value='$t'/></View>"}
+    assert server.client.post("/setup", json=without).status_code == 400
+    event = {"action": "ANNOTATION_CREATED", "project": {"id": 1}}
+    assert server.client.post("/webhook", json=event).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["/data/upload/3/0a1b-a%20car.jpg", "/data/local-files/?d=upload/3/0a1b-a%20car.jpg", "data"],
+)
+def test_a_task_gets_a_brush_mask(server, photo_file, value):
+    content = photo_file.read_bytes()
+    if value == "data":
+        value = "data:image/jpeg;base64," + base64.b64encode(content).decode()
+    (found,) = predict(server, value)["results"]
+    (region,) = found["result"]
+    assert (region["from_name"], region["to_name"], region["type"]) == ("areas", "picture", "brushlabels")
+    assert region["value"]["brushlabels"] == ["Car body"]
+    size = region["original_height"], region["original_width"]
+    mask = read_mask("mask", content=server.client.post("/v1/cut?output=mask", files={"image": content}).content)
+    np.testing.assert_array_equal(unpacked(region["value"]["rle"], size) > 0, mask)
+    assert 0 <= found["score"] <= 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/data/local-files/?d=../secret.jpg",
+        "/data/upload/../../secret.jpg",
+        "/data/upload/3/none.jpg",
+        "",
+        "data:;base64,!!",
+    ],
+)
+def test_a_task_whose_picture_is_not_in_the_folder_gets_nothing(server, value):
+    (found,) = predict(server, value)["results"]
+    assert found["result"] == []
+    assert "secret" not in found["error"]
