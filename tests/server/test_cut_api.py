@@ -124,6 +124,17 @@ def test_a_photo_without_a_car_and_a_tiny_one(server, tmp_path):
     assert post(server, tiny).status_code == 422
 
 
+@pytest.mark.parametrize(("form", "suffix"), [("HEIF", "heic"), ("AVIF", "avif"), ("WEBP", "webp"), ("TIFF", "tif")])
+def test_phones_and_other_formats_are_read(server, tmp_path, form, suffix):
+    if form == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    path = tmp_path / f"car.{suffix}"
+    Image.fromarray(draw_photo(3)).save(path, form)
+    found = post(server, path, output="json").json()
+    assert (found["width"], found["height"]) == (192, 128)
+    assert found["box"] is not None
+
+
 # ---- rembg
 
 

@@ -1,8 +1,8 @@
 """Label Studio's run lengths of a brush mask.
 
-RGBA values row by row, packed into bits as the package ``rle-pack`` does: 32 bits for the count of values, 5 for the word
-size less 1, four times 4 for the sizes less 1 of a length; then blocks of 1 bit (the value repeats), 2 bits (which size
-the length has), the length less 1, and the value. https://labelstud.io/tags/brushlabels, "Result parameters".
+RGBA values row by row, packed into bits as the package ``rle-pack`` does: 32 bits for the count of values, 5 for the
+word size less 1, four times 4 for the sizes less 1 of a length; then blocks of 1 bit (the value repeats), 2 bits (which
+size the length has), the length less 1, and the value. https://labelstud.io/tags/brushlabels, "Result parameters".
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ from carmask.server.limits import Limits
 from carmask.server.options import CutOptions, background, parse
 from carmask.server.requests import Cut, Done
 from carmask.server.responses import answering, error_response
-from carmask.server.uploads import background_picture, one_photo, read_form, suffix_of, wait_for
+from carmask.server.signatures import suffix_of
+from carmask.server.uploads import background_picture, one_photo, read_form, wait_for
 
 MEDIA = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 _NO_ADDRESSES = "this server fetches nothing from addresses; send the picture itself"

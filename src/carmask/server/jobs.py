@@ -34,7 +34,7 @@ from carmask.server.job_records import JobRecords, StoredPhoto
 from carmask.server.limits import Limits
 from carmask.server.options import CutOptions
 from carmask.server.security import without_paths
-from carmask.server.uploads import suffix_of
+from carmask.server.signatures import suffix_of
 
 _log = logging.getLogger("carmask.server")
 

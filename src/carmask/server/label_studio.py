@@ -30,7 +30,8 @@ from carmask.server.crew import Crew
 from carmask.server.limits import Limits
 from carmask.server.requests import Cut, Done
 from carmask.server.responses import answering
-from carmask.server.uploads import suffix_of, wait_for
+from carmask.server.signatures import suffix_of
+from carmask.server.uploads import wait_for
 
 #: Tasks in a request, at most.
 TASKS = 50

@@ -16,20 +16,12 @@ from carmask.images import PhotoFile
 from carmask.server.crew import Crew
 from carmask.server.limits import Limits
 from carmask.server.requests import Decode, Response
+from carmask.server.signatures import suffix_of
 
 #: Fields of a form that are no files, at most, and how long each may be.
 FIELDS, FIELD_BYTES = 60, 100_000
 #: Seconds between looks whether the client is still there.
 _LOOK = 1.0
-#: How files begin, and the suffix that they get: whatever the client calls them.
-_SIGNATURES = (
-    (b"\xff\xd8\xff", ".jpg"),
-    (b"\x89PNG\r\n\x1a\n", ".png"),
-    (b"II*\0", ".tif"),
-    (b"MM\0*", ".tif"),
-    (b"BM", ".bmp"),
-    (b"GIF8", ".gif"),
-)
 
 
 class Form(NamedTuple):
@@ -75,20 +67,6 @@ async def one_photo(form: Form, name: str) -> bytes:
     content = await files[0].read()
     suffix_of(content)
     return content
-
-
-def suffix_of(content: bytes) -> str:
-    """The suffix that belongs to a picture, by its first bytes.
-
-    Raises:
-        PhotoError: if it is none that is accepted.
-    """
-    for signature, suffix in _SIGNATURES:
-        if content.startswith(signature):
-            return suffix
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return ".webp"
-    raise PhotoError("photo: " + ("the file is empty" if not content else "not a JPEG, PNG, WebP, TIFF, BMP or GIF"))
 
 
 async def wait_for(request: Request, future: Future[Response]) -> Response:

@@ -6,7 +6,6 @@ Photos are decoded here and nowhere else: a file that crashes a decoder costs on
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import warnings
 from collections import OrderedDict
@@ -27,6 +26,7 @@ from carmask.errors import CarmaskError, PhotoError
 from carmask.geometry import Size
 from carmask.images import (
     MIN_SIDE,
+    decode,
     encode_mask,
     encode_picture,
     encode_png,
@@ -34,17 +34,19 @@ from carmask.images import (
     open_reduced,
     picture_size,
 )
+from carmask.memory import keep_memory
 from carmask.model.network import Network
 from carmask.model.runtime import Device, load_model
 from carmask.prediction.predict import Prediction, open_for, predict_reduced
 from carmask.review import edits, runs
 from carmask.review.snapping import snap
 from carmask.server.requests import Cut, Decode, Done, Edit, Look, Render, Request, Response, Seen, Show
+from carmask.server.signatures import suffix_of
 
 #: Formats that every browser shows as they are.
 _SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 #: Formats that are decoded for a client; Pillow knows many more.
-_ACCEPTED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+_ACCEPTED = frozenset({"JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"})
 #: How a photo that a client sent is called in errors.
 SENT = "photo"
 #: Photos and predictions that are kept, so that an edit does not decode again.
@@ -79,6 +81,7 @@ class WorkTask:
         """
         warnings.filterwarnings("ignore", module="PIL")
         cv2.setNumThreads(1)
+        keep_memory(large=False)
         return Worker(load_model(self.model, device=self.device, streams=self.streams), self)
 
 
@@ -256,11 +259,14 @@ def check_content(content: bytes, pixels: int) -> None:
     Raises:
         PhotoError: if its format is none that is accepted, or it is too large.
     """
-    try:
-        with Image.open(io.BytesIO(content), formats=_ACCEPTED) as image:
-            width, height = image.size
-    except Exception as error:  # what Pillow raises on damaged files is not documented as one class
-        raise PhotoError(f"{SENT}: not a JPEG, PNG, WebP, TIFF, BMP or GIF that can be read") from error
+    suffix_of(content)
+
+    def use(image: Image.Image) -> tuple[str, int, int]:
+        return image.format or "", image.width, image.height
+
+    form, width, height = decode(SENT, use, content)
+    if form not in _ACCEPTED:
+        raise PhotoError(f"{SENT}: not a picture in a format that is accepted")
     if width * height > pixels:
         raise PhotoError(
             f"{SENT}: {width}x{height} is {width * height / 1e6:.0f} megapixels; at most {pixels / 1e6:.0f} are "
@@ -270,5 +276,8 @@ def check_content(content: bytes, pixels: int) -> None:
 
 def _media_type(content: bytes) -> str:
     """The media type of a photo that every browser shows as it is, by what is in it; else ''."""
-    with Image.open(io.BytesIO(content)) as image:
+
+    def use(image: Image.Image) -> str:
         return _SHOWN.get(image.format or "", "") if image.mode in {"RGB", "RGBA", "L", "P"} else ""
+
+    return decode(SENT, use, content)

@@ -86,7 +86,7 @@ async function filesOf(transfer) {
 }
 
 async function send(files) {
-  files = files.filter((file) => file.size && !file.name.startsWith(".") && (file.type.startsWith("image/") || /\.(jpe?g|png|webp|tiff?|bmp|gif)$/i.test(file.name)));
+  files = files.filter((file) => file.size && !file.name.startsWith(".") && (file.type.startsWith("image/") || /\.(jpe?g|png|webp|heic|heif|avif|tiff?|bmp|gif)$/i.test(file.name)));
   if (!files.length) { toast("There are no photos among these files.", { bad: true }); return; }
   files.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
   begin();
