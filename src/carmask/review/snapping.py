@@ -74,17 +74,18 @@ def resample(stroke: Stroke) -> _Floats:
     Returns:
         float32 (points, 2).
     """
-    points = np.asarray(stroke, np.float64).reshape(-1, 2)
+    points: NDArray[np.float64] = np.asarray(stroke, np.float64).reshape(-1, 2)
+    moves = np.ones(len(points), np.bool_)
+    moves[1:] = np.hypot(*np.diff(points, axis=0).T) > 0
+    points = points[moves]
     if len(points) < 2:
-        return points.astype(np.float32)
-    steps = np.hypot(*np.diff(points, axis=0).T)
-    points = points[np.concatenate([[True], steps > 0])]
-    if len(points) < 2:
-        return points.astype(np.float32)
+        return np.asarray(points, np.float32)
     length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
     at = np.linspace(0, length[-1], max(2, round(length[-1]) + 1))
-    path = [np.interp(at, length, points[:, axis]) for axis in (0, 1)]
-    return np.asarray(np.stack(path, axis=1), np.float32)
+    path: _Floats = np.empty((len(at), 2), np.float32)
+    for axis in (0, 1):
+        path[:, axis] = np.interp(at, length, points[:, axis])
+    return path
 
 
 def to_edge(photo: Photo, path: Stroke, radius: float) -> _Floats:
@@ -131,7 +132,7 @@ def reshape(mask: Mask, path: Stroke, *, closed: bool = False, reach: float = ma
     whole = np.asarray(path, np.float32)
     if closed:
         new = polygon(whole, mask.shape)
-        at = _covered(contours, tree, new)
+        at = _covered(contours, np.asarray(tree, np.int32), new)
         if at is None:
             return mask | new
         zone = np.ones_like(mask)
@@ -184,7 +185,7 @@ def _covered(contours: Sequence[NDArray[np.int32]], tree: NDArray[np.int32], new
         if not new[top : top + height, left : left + width].any():
             continue
         old = _filled(contour, new.shape)
-        common = np.count_nonzero(old & new)
+        common = int(np.count_nonzero(old & new))
         if tree[0][number][3] >= 0:
             share = common / np.count_nonzero(old | new)
             hole, alike = (number, share) if share > alike else (hole, alike)
