@@ -26,7 +26,7 @@ from carmask.data.table import read_examples
 from carmask.errors import UsageError
 from carmask.images import encode_mask, read_mask
 from carmask.review.export import export_corrections
-from carmask.review.queue import id_of, read_queue
+from carmask.review.queue import Entry, Queue, id_of, read_queue
 from carmask.review.report import write_decisions
 from tests.conftest import draw_photo
 
@@ -203,3 +203,17 @@ def test_corrections_are_exported_as_a_data_set(run, out, photos, tmp_path, mine
     assert set(examples) == {"car 03", "more_car 10"}
     np.testing.assert_array_equal(examples["car 03"].read_mask(), mine)
     assert examples["car 03"].photo.read_bytes() == (photos / "car 03.jpg").read_bytes()
+
+
+def test_a_hundred_thousand_photos_are_a_queue_like_any_other():
+    entries = [
+        Entry(id_of(name), name, name, f"{name}.jpg", "done", "", number % 997 / 997, None, number % 20 == 0, "", "")
+        for number in range(100_000)
+        for name in (f"car{number // 16:05d}_{number % 16 + 1:02d}",)
+    ]
+    queue = Queue(entries)
+    assert queue.counts({})["todo"] == 5000
+    found = queue.select("todo", {})
+    assert [entry.confidence for entry in found] == sorted(entry.confidence for entry in found)
+    assert {entry.name for entry in queue.select("all", {}, "CAR06249_")} == {entry.name for entry in entries[-16:]}
+    assert len(queue.views(queue.find(id_of("car00007_03")))) == 16
