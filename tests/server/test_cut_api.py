@@ -18,9 +18,9 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoCutter
 from carmask.batch.storage import LocalStorage
 from carmask.compositing.background import Background
+from carmask.formats.rle import rle_decode
 from carmask.images import read_mask
 from carmask.model.runtime import load_model
-from carmask.rle import rle_decode
 from carmask.server.crew import Crew
 from carmask.server.limits import Limits
 from carmask.server.openapi import document

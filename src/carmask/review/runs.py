@@ -6,8 +6,8 @@ import numpy as np
 
 from carmask.arrays import Mask
 from carmask.errors import RLEError
+from carmask.formats.rle import check_runs, mask_to_runs, runs_to_mask
 from carmask.geometry import Size
-from carmask.rle import check_runs, mask_to_runs, runs_to_mask
 
 
 def to_bytes(mask: Mask) -> bytes:

@@ -24,8 +24,8 @@ from starlette.routing import Route
 
 from carmask.batch.outputs import OutputSpec
 from carmask.errors import CarmaskError, PhotoError, UsageError
+from carmask.formats import label_studio_rle
 from carmask.images import read_mask
-from carmask.server.brush import brush_rle
 from carmask.server.crew import Crew
 from carmask.server.limits import Limits
 from carmask.server.requests import Cut, Done
@@ -148,7 +148,7 @@ class LabelStudioApi:
             "image_rotation": 0,
             "value": {
                 "format": "rle",
-                "rle": brush_rle(read_mask("mask", content=found.outputs[0])),
+                "rle": list(label_studio_rle.encode(read_mask("mask", content=found.outputs[0]))),
                 "brushlabels": [label],
             },
             "score": score,
