@@ -38,8 +38,10 @@ check: $(STAMPS)/all  ## lint, types, direction of imports
 
 # Training changes its process for good (allocator, threads): its tests have one of their own.
 test: check  ## check, then all tests with coverage
-	CARMASK_SKIPS=listed $(BIN)/python -m pytest --ignore tests/training --cov --cov-report=
-	CARMASK_SKIPS=listed $(BIN)/python -m pytest tests/training --cov --cov-append --cov-report=term
+	failed=; export CARMASK_SKIPS=listed; \
+	$(BIN)/python -m pytest --ignore tests/training --cov --cov-report= || failed=1; \
+	$(BIN)/python -m pytest tests/training --cov --cov-append --cov-report=term || failed=1; \
+	test -z "$$failed"
 
 format: $(STAMPS)/all  ## put the code in order
 	$(BIN)/ruff check --fix src tests benchmarks examples docs
