@@ -177,8 +177,11 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
         (["rle", "decode", "none.csv", "--size", "0x5", "--out", "o"], "is not a size"),
         (["rle", "decode", "none.csv", "--size", "99999999x99999999", "--out", "o"], "more than 128 megapixels"),
         (["train", "default", "--data", "empty", "--out", "o", "--extra-data", "x=2"], "with a share from 0 to 1"),
-        (["train", "nothing", "--data", "empty", "--out", "o"], r"nothing: neither a recipe file"),
-        (["export", "empty", "--out", "m.onnx"], "empty: not a finished training"),
+        (
+            ["train", "nothing", "--data", "empty", "--out", "o"],
+            r"empty: photos and masks are not laid out in a way that is known",
+        ),
+        (["export", "empty", "--out", "m.onnx"], "empty: not a training run"),
         (["fly"], "No such command 'fly'"),
     ],
 )

@@ -49,7 +49,10 @@ def test_view(examples, tmp_path):
     result = run("view", examples, "--truth", examples / "train_masks", "--out", tmp_path)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "sheet-001.png").is_file()
-    assert run("view", examples, "--out", tmp_path).returncode == 2
+    assert run("view", examples, "--out", tmp_path / "own").returncode == 0  # the masks of the data set
+    refused = run("view", examples / "train", "--out", tmp_path / "none")
+    assert refused.returncode == 2
+    assert "give --truth DIR|CSV, --prediction DIR|CSV, or both" in refused.stderr
 
 
 def test_check_repairs(examples, tmp_path):

@@ -58,7 +58,7 @@ def test_all_keeps_owner_and_place_but_no_notes_of_the_maker(phone):
 
 def test_none_keeps_nothing(phone):
     assert len(written(phone, "none")) == 0
-    assert open_photo("phone.jpg", phone, keep="none")[2:] == (None, None)
+    assert open_photo("phone.jpg", phone, keep="none")[2:4] == (None, None)
 
 
 def test_a_tiff_s_layout_and_layers_stay_behind(photo):

@@ -168,7 +168,7 @@ def choose(
     chosen = next((held for info in infos if (held := info.held_out(known))), ())
     if not chosen:
         raise UsageError(
-            f"{models[0]} names no validation cars of {data}; give a list of cars instead", argument="validation"
+            f"{models[0]} names no validation cars of {data}; choose some with cars=…", argument="validation"
         )
     return of_cars(examples, chosen)
 

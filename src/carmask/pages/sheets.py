@@ -89,7 +89,7 @@ def view_sheets(
     }
     if not masks:
         if own is None:
-            raise UsageError("nothing to show beside the photos: give true masks, predicted masks, or both")
+            raise UsageError("nothing to show beside the photos: give truth=…, prediction=…, or both")
         masks["truth"] = own()
     wanted = _choose(found, masks, names)
     make_folder(out)

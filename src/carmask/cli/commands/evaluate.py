@@ -42,7 +42,13 @@ _CHOICE = "Which photos"
     "train/ and train_masks/ (or train_masks.csv), or a data set in any format of 'carmask convert'.",
 )
 @option("--cars", type=PATH, section=_CHOICE, metavar="FILE", help="Only these cars, a name on each line.")
-@option("--val", is_flag=True, section=_CHOICE, help="Only the cars that the model names for validation.")
+@option(
+    "--val",
+    arguments=["validation"],
+    is_flag=True,
+    section=_CHOICE,
+    help="Only the cars that the model names for validation.",
+)
 @out_option("DIR", "Folder for scores.csv and the page.", required=False)
 @option(
     "--worst",
