@@ -19,9 +19,11 @@ from PIL import Image
 
 from carmask.formats.convert import convert
 from carmask.formats.picture import Annotations, Instance, from_masks
+from carmask.formats.polygons import trace
 from carmask.formats.roundtrip import layers, shape_of
 from carmask.formats.table import FORMATS, read_annotations
 from carmask.formats.writing import WriteOptions
+from carmask.formats.yolo import MAX_CORNERS
 from tests.formats.masks import KINDS, annotations_of, drawn_mask
 from tests.formats.oracles import digest
 
@@ -132,16 +134,20 @@ def ultralytics_mask(line: str, size: tuple[int, int]) -> tuple[str, np.ndarray]
 
 
 def test_yolo_as_its_own_reader_reads_it(tmp_path):
+    """Outlines that need no simplification: the mask, and bridges where it has several components."""
+    size = (30, 41)
     masks = {
-        f"{kind.replace(' ', '')}.jpg": drawn_mask(kind, (240, 320), 4)
-        for kind in ("noise", "frame", "full", "one pixel")
+        f"{kind.replace(' ', '')}.jpg": drawn_mask(kind, size, 4)
+        for kind in ("noise", "blobs", "frame", "full", "one pixel")
     }
-    source = from_masks([(name, (240, 320), mask, None) for name, mask in masks.items()])
+    assert all(len(trace(mask)) < MAX_CORNERS for mask in masks.values())
+    assert shape_of(masks["noise.jpg"]).components > 1
+    source = from_masks([(name, size, mask, None) for name, mask in masks.items()])
     convert(source, tmp_path / "out", "yolo", check=False)
     for name, mask in masks.items():
         text = (tmp_path / "out" / "labels" / "train" / name).with_suffix(".txt").read_text()
         (line,) = text.splitlines()
-        label, drawn = ultralytics_mask(line, (240, 320))
+        label, drawn = ultralytics_mask(line, size)
         assert label == "0"
         assert (drawn >= mask).all()
         if shape_of(mask).components == 1:

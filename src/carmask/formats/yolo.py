@@ -4,7 +4,7 @@ A line has the label's number, from 0, and the corners of one polygon in fractio
 pixels: an object has one line, so holes and components are joined to it by bridges; and Ultralytics' reader takes 1,000
 points of a line, so an outline with more corners is simplified to fewer, by as little as that takes. Corners are
 written at the centres of the outermost pixels: whoever rounds them down to whole pixels and fills the polygon with its
-edge, as Ultralytics does, gets the mask and the bridges between its components.
+edge, as Ultralytics does, gets the mask and the bridges between its components, unless it was simplified.
 """
 
 from __future__ import annotations
