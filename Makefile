@@ -17,7 +17,10 @@ $(STAMPS)/base: pyproject.toml
 
 # Everything: training and the tools of development too (about 5 GB, most of it PyTorch with CUDA).
 $(STAMPS)/all: $(STAMPS)/base
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,studio,cluster,docs,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,studio,cluster,serve,docs,dev]'
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+		|| echo "No Chromium: tests of the pages will be skipped. apt-get install chromium"
 	touch $@
 
 setup: $(STAMPS)/all  ## install all extras into .venv

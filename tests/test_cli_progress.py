@@ -15,7 +15,7 @@ from carmask.cli.progress import Lines, progress_bar
 from .test_cli_help import COMMANDS
 
 #: Commands that read or write one thing, or only print.
-SINGLE = {"about", "score", "networks", "augment", "blend", "compare"}
+SINGLE = {"about", "score", "networks", "augment", "blend", "compare", "review", "serve", "corrections"}
 
 
 @pytest.mark.parametrize("path", COMMANDS)

@@ -56,7 +56,7 @@ def test_augment_writes_the_sheet(tmp_path):
     [
         (("networks", "nope"), "there is no network 'nope'"),
         (("networks", "unet", "--size", "100x100"), "multiples of 16"),
-        (("train", "nope", "--data", ".", "--out", "{tmp}/run"), "neither a recipe file nor the name of one"),
+        (("train", "nope", "--data", ".", "--out", "{tmp}/run"), "not laid out in a way that is known"),
         (("train", "unet-320", "--data", "{tmp}", "--out", "{tmp}/run"), "not laid out in a way that is known"),
         (("compare", "{tmp}"), "is {tmp} a run of 'carmask train'?"),
         (("augment", "{tmp}/a.png", "{tmp}/b.png", "--out", "{tmp}/c.png"), "there is no such file"),

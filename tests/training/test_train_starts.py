@@ -111,7 +111,7 @@ def test_a_network_that_locates_the_car_first_is_trained_and_exported(cars, cach
     assert "validation/loss" not in row
     made = export(tmp_path / "run", tmp_path / "model.onnx", data=cars)
     assert made.info.score is not None
-    assert "48x32, which finds the car" in (tmp_path / "model.md").read_text()
+    assert "localisation in the whole photo at 48x32" in (tmp_path / "model.md").read_text()
     exported, trained = load_model(tmp_path / "model.onnx"), TorchNetwork(model, info)
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
     for size in ((64, 96), (32, 48)):

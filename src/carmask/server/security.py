@@ -123,7 +123,7 @@ class Guard:
         # A page of another name that resolves to this machine must not read what is here (DNS rebinding).
         host = headers.get("host", "")
         if _name(host) not in self._hosts:
-            return _error(421, "this server does not answer to that name; see --allow-host")
+            return _error(421, "this server does not answer to that name; whoever started it can allow it")
         # A page of another site must not make a browser act here.
         if scope["method"] not in _SAFE:
             origin = headers.get("origin")

@@ -40,8 +40,8 @@ class StageSettings(_Settings):
     )
     locate: Size | None = Field(
         None,
-        description="(height, width) of a first look at the whole photo, which finds the car: the window is the part "
-        "of the photo that the car fills, and is what the model takes; a fixed part of the photo if not set",
+        description="(height, width) of the localisation stage, which finds the car in the whole photo: window is the "
+        "part that the car fills, and is what the model takes; a fixed part of the photo if not set",
     )
 
     @model_validator(mode="after")
