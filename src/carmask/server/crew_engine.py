@@ -15,7 +15,7 @@ class CrewEngine:
     """The server's workers as what calls the per-photo function of a run, behind the requests of clients."""
 
     def __init__(self, crew: Crew, spec: OutputSpec) -> None:
-        """Use the workers for what is spec."""
+        """Use the workers for this spec."""
         self._crew, self._wanted = crew, spec
 
     def __enter__(self) -> CrewEngine:

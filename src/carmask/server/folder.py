@@ -153,7 +153,8 @@ class Folder:
             if key in self._seen:
                 self._seen.move_to_end(key)
                 return self._seen[key]
-        found = self._crew.ask(Look(path, model)).result()
+        spec = self.run.task.spec
+        found = self._crew.ask(Look(path, model, whole=spec.picture or spec.parts)).result()
         if not isinstance(found, Seen):
             raise _error(found)
         with self._lock:

@@ -20,11 +20,13 @@ class Look:
 
     Attributes:
         photo: the file.
-        model: of which the mask is spec; None for that of the run.
+        model: of which the mask is meant; None for that of the run.
+        whole: decode the photo at its own size first, as a run does that writes pictures: its mask is the same then.
     """
 
     photo: Path
     model: str | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from carmask.images import (
 from carmask.memory import keep_memory
 from carmask.model.network import Network
 from carmask.model.runtime import Device, load_model
-from carmask.prediction.predict import Prediction, open_for, predict_reduced
+from carmask.prediction.predict import Prediction, open_for, predict_reduced, reduce_for
 from carmask.review import edits, runs
 from carmask.review.snapping import snap
 from carmask.server.requests import Cut, Decode, Done, Edit, Look, Render, Request, Response, Seen, Show
@@ -166,7 +166,11 @@ class Worker:
     def _look(self, request: Look) -> Seen:
         content, _ = self._storage.read(request.photo)
         network = self._network(request.model or "")
-        found = predict_reduced(network, open_for(network, request.photo, content))
+        if request.whole:
+            reduced = reduce_for(network, open_photo(request.photo, content))
+        else:
+            reduced = open_for(network, request.photo, content)
+        found = predict_reduced(network, reduced)
         size = found.mask.shape[0], found.mask.shape[1]
         return Seen(
             size,
