@@ -17,9 +17,9 @@ from carmask.training.dataset.anywhere.cutouts import cut_car_out, place, put_in
 from carmask.training.dataset.anywhere.epoch import ScenePhotos, letterbox_both, spoil
 from carmask.training.dataset.anywhere.generator import SceneGenerator
 from carmask.training.dataset.anywhere.places import add_caption, draw_page, draw_stage, piece_of
-from carmask.training.dataset.anywhere.settings import SceneSettings
 from carmask.training.dataset.anywhere.store import PhotoStore
 from carmask.training.dataset.anywhere.viewpoint import change_viewpoint
+from carmask.training.scene_settings import SceneSettings
 
 CAR, OTHER, WALL = (200, 30, 30), (30, 30, 200), (120, 130, 120)
 

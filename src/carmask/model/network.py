@@ -9,7 +9,7 @@ first one: ``whole``, uint8 (1, height, width, 3), to ``located``, float32 (1, h
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ PHOTO, GUIDE, PROBABILITY = "photo", "guide", "probability"
 WHOLE, LOCATED = "whole", "located"
 #: What a guide holds where nothing is known.
 UNKNOWN = 0.5
+
+#: Where a network runs.
+Device = Literal["cpu", "cuda", "tensorrt"]
 
 
 class Network(Protocol):

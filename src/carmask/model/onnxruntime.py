@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from carmask.arrays import Photo, Probability
 from carmask.errors import DeviceError, ModelError
 from carmask.model.info import ModelInfo
-from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, UNKNOWN, WHOLE, car_of_parts
-from carmask.model.runtime import Device
+from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, UNKNOWN, WHOLE, Device, car_of_parts
 
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from carmask.model.file import check_shipped, find_model, read_info
-from carmask.model.network import Network
+from carmask.model.network import Device, Network
+
+__all__ = ["DEFAULT_MODEL", "Device", "load_model"]
 
 DEFAULT_MODEL = "default"
-
-Device = Literal["cpu", "cuda", "tensorrt"]
 
 
 def load_model(model: str | Path = DEFAULT_MODEL, *, device: Device = "cpu", streams: int | None = None) -> Network:

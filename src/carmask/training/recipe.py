@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from carmask.data.augment import AugmentSettings
 from carmask.errors import RecipeError
 from carmask.geometry import Size
-from carmask.training.dataset.anywhere.settings import SceneSettings
+from carmask.training.scene_settings import SceneSettings
 
 
 class _Settings(BaseModel):

@@ -14,10 +14,10 @@ from carmask.data.warp import SoftMask
 from carmask.geometry import Size, box_of
 from carmask.training.dataset.anywhere.cutouts import CutOut, cut_car_out, place, put_into
 from carmask.training.dataset.anywhere.places import add_caption, draw_page, draw_stage, piece_of
-from carmask.training.dataset.anywhere.settings import SceneSettings
 from carmask.training.dataset.anywhere.store import PhotoStore
 from carmask.training.dataset.anywhere.viewpoint import canvas_size, change_viewpoint, random_aspect
 from carmask.training.dataset.composite import blend, remove_car
+from carmask.training.scene_settings import SceneSettings
 
 #: A photo and its soft mask.
 Scene = tuple[Photo, SoftMask]

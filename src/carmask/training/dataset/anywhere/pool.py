@@ -11,9 +11,9 @@ from carmask.geometry import Size
 from carmask.model.network import Network
 from carmask.training.dataset.anywhere.epoch import ScenePhotos
 from carmask.training.dataset.anywhere.generator import BASE, SceneGenerator
-from carmask.training.dataset.anywhere.settings import SceneSettings
 from carmask.training.dataset.anywhere.store import PhotoStore
 from carmask.training.recipe import StageSettings
+from carmask.training.scene_settings import SceneSettings
 
 
 @dataclass(frozen=True)
