@@ -130,3 +130,13 @@ def test_the_page(tmp_path):
     scene = check_calibration(calibration, cases).kinds["cut off"]
     assert f">{scene.reviewed:.0%} of 5<" in text
     assert "Dice &lt; 0.95: reviewed" in text
+
+
+def test_a_network_without_good_masks_may_be_reviewed_as_a_whole():
+    rng = np.random.default_rng(3)
+    features = [ConfidenceFeatures(*rng.normal(0, 1, len(ConfidenceFeatures._fields))) for _ in range(40)]
+    cases = [Case(str(n), "studio", str(n // 4), one, 0.6 + 0.01 * (n % 10), 3.0) for n, one in enumerate(features)]
+    cases += [Case(f"none {n}", "no car", str(n), one, 1.0, 0.0) for n, one in enumerate(features[:10])]
+    calibration = fit_calibration(cases, data="drawn")
+    confidences = [estimate(calibration, case).confidence for case in cases[:40]]
+    assert sum(value < calibration.review_below for value in confidences) >= 0.85 * 40

@@ -127,7 +127,9 @@ def _review_below(calibration: Calibration, found: Sequence[Case]) -> float:
             ]
             for place in (True, False)
         }
-        most = min(float(np.quantile(values, GOOD_REVIEWED)) for values in good.values() if values)
+        limits = [float(np.quantile(values, GOOD_REVIEWED)) for values in good.values() if values]
+        # Of a network without good masks all may be looked at.
+        most = min(limits, default=1.0)
         below = min(most, float(np.quantile(poor, POOR_REVIEWED)) + 1e-4)
     return round(below, 4)
 
