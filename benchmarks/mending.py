@@ -5,8 +5,8 @@
 FOLDER has photos/ and labels/ (values above 0 are the car). All photos are predicted; of the worst tenth by true Dice
 the worst ``--photos`` are mended. A stroke is what a person would draw, by a script: along the true contour where it
 borders the largest remaining error, some pixels beyond both ends, with an unsteady hand (a random walk of about 1.5
-pixels). It is then snapped to the photo's edge (``carmask.review.snapping``), within one hundredth of its width. The
-truth decides where a stroke is drawn, nothing else.
+pixels). It is then snapped to the photo's edge (``carmask.review.snapping``), within one hundredth of its width. A
+stroke after which the mask is worse is undone, and counts. The truth decides where a stroke is drawn, nothing else.
 """
 
 from __future__ import annotations
@@ -61,22 +61,26 @@ def main() -> None:
     rows: dict[str, list[float]] = {}
     for number in worst:
         case, mask = cases[number], cases[number].mask
-        drawn, seconds = 0.0, 0.0
+        drawn, seconds, undone = 0.0, 0.0, 0
         for count in range(given.strokes):
-            path = stroke(mask, case.true, seed=1000 * int(number) + count)
+            path = stroke(mask, case.true, seed=1000 * int(number) + count, skip=undone)
             if path is None:
                 break
             drawn += len(path)
             started = time.perf_counter()
-            mask = snap(case.photo, mask, path, max(3.0, 0.01 * case.photo.shape[1]))
+            after = snap(case.photo, mask, path, max(3.0, 0.01 * case.photo.shape[1]))
             seconds += time.perf_counter() - started
+            if dice(after, case.true) < dice(mask, case.true):
+                undone += 1  # a person sees that, and it was a stroke all the same
+            else:
+                mask = after
         if given.show:
             show(given.show / f"{case.name}.jpg", case, mask)
         around = sum(len(contour) for contour in contours(case.true))
-        rows[case.name] = [scores[number], dice(mask, case.true), drawn / around, 1e3 * seconds]
+        rows[case.name] = [scores[number], dice(mask, case.true), drawn / around, undone, 1e3 * seconds]
     before, after = (float(np.mean([row[at] for row in rows.values()])) for at in (0, 1))
-    columns = ["Dice before", "after", "drawn, of the contour", "ms to snap"]
-    rows["mean"] = [float(np.mean([row[at] for row in rows.values()])) for at in range(4)]
+    columns = ["Dice before", "after", "drawn, of the contour", "strokes undone", "ms to snap"]
+    rows["mean"] = [float(np.mean([row[at] for row in rows.values()])) for at in range(5)]
     table(f"the worst {len(rows) - 1} of {len(cases)} photos, {given.strokes} strokes each", columns, rows)
     print(f"mended: {(after - before) / (1 - before):.0%} of what was missing")
 
@@ -119,12 +123,12 @@ def contours(mask: np.ndarray) -> list[np.ndarray]:
     return [contour[:, 0].astype(np.float64) + 0.5 for contour in found]
 
 
-def stroke(mask: np.ndarray, true: np.ndarray, seed: int) -> np.ndarray | None:
-    """Where a person would draw next: (points, 2), or None if nothing is wrong."""
+def stroke(mask: np.ndarray, true: np.ndarray, seed: int, skip: int = 0) -> np.ndarray | None:
+    """Where a person would draw next: (points, 2), or None; the largest errors, where that was undone, skipped."""
     wrong = (mask != true).view(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(wrong, connectivity=8)
     lines = contours(true)
-    for label in 1 + np.argsort(-stats[1:count, cv2.CC_STAT_AREA]):
+    for label in 1 + np.argsort(-stats[1:count, cv2.CC_STAT_AREA])[skip:]:
         near = cv2.dilate((labels == label).view(np.uint8), np.ones((5, 5), np.uint8))
         marks = [near[line[:, 1].astype(int), line[:, 0].astype(int)] > 0 for line in lines]
         best = int(np.argmax([mark.sum() for mark in marks]))

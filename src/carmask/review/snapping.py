@@ -4,8 +4,8 @@ A person draws roughly along the car's true contour. Across the stroke, colours 
 place where the contour may be, as compositing compares them at a soft edge (``carmask.compositing.matte``): in linear
 light, by Fisher's ratio of the distance between both sides to their scatter. The path of greatest contrast that bends
 no more than the stroke allows is found by dynamic programming, as in active contours (Amini, Weymouth and Jain,
-"Using Dynamic Programming for Solving Variational Problems in Vision", PAMI 1990). It then takes the place of the arc
-of the mask's contour that lies nearest to it.
+"Using Dynamic Programming for Solving Variational Problems in Vision", PAMI 1990). It then takes the place of an arc of
+the mask's contour, the one after which less of the mask is another.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def to_edge(photo: Photo, path: Stroke, radius: float) -> _Floats:
 
 
 def reshape(mask: Mask, path: Stroke, *, closed: bool = False, reach: float = math.inf) -> Mask:
-    """Make a path the contour of a mask: it takes the place of the arc that lies nearest to it.
+    """Make a path the contour of a mask: it takes the place of an arc, so that little else changes.
 
     Args:
         mask: bool (height, width).
@@ -143,9 +143,11 @@ def reshape(mask: Mask, path: Stroke, *, closed: bool = False, reach: float = ma
         at = int(np.argmin([sum(_nearest(line, end)[1] for end in ends) for line in lines]))
         if max(_nearest(lines[at], end)[1] for end in ends) > reach:
             return mask.copy()
-        dropped, kept = _arcs(lines[at], whole)
-        new = polygon(np.concatenate([whole, kept]), mask.shape)
-        zone = _grown(polygon(np.concatenate([whole, dropped]), mask.shape))
+        # Either arc may give way: the one after which less of the mask is another.
+        sides = _arcs(lines[at], whole)
+        zones = [_grown(polygon(np.concatenate([whole, arc]), mask.shape)) for arc in sides]
+        less = int(np.count_nonzero(zones[1]) < np.count_nonzero(zones[0]))
+        zone, new = zones[less], polygon(np.concatenate([whole, sides[1 - less]]), mask.shape)
     old = _filled(contours[at], mask.shape)
     hole = bool(tree[0][at][3] >= 0)
     if hole:
@@ -157,18 +159,11 @@ def reshape(mask: Mask, path: Stroke, *, closed: bool = False, reach: float = ma
 
 
 def _arcs(line: _Floats, path: _Floats) -> tuple[_Floats, _Floats]:
-    """The two arcs of a contour from where a path ends back to where it begins: the one nearer to the path first."""
+    """The two arcs of a contour from where a path ends back to where it begins."""
     first, last = _nearest(line, path[0])[0], _nearest(line, path[-1])[0]
     on = np.roll(line, -last, axis=0)[: (first - last) % len(line) + 1]
     back = np.roll(line, -first, axis=0)[: (last - first) % len(line) + 1][::-1]
-    few = path[:: max(1, len(path) // 200)]
-
-    def distance(arc: _Floats) -> float:
-        some = arc[:: max(1, len(arc) // 400)]
-        return float(np.hypot(*(some[:, None] - few[None]).transpose(2, 0, 1)).min(axis=1).mean())
-
-    near, far = sorted((on, back), key=distance)
-    return near, far
+    return on, back
 
 
 def _nearest(line: _Floats, point: _Floats) -> tuple[int, float]:
