@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from carmask.batch.job import Result
-from carmask.batch.manifest import Manifest, describe
+from carmask.batch.manifest import Manifest, describe, read_records
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.errors import OutputError, UsageError
@@ -32,6 +32,7 @@ results = st.builds(
     stamp=st.just("1 2 3"),
     written=st.integers(0, 2**40),
     runs=st.none() | st.just("1 3 10 5"),
+    facts=st.dictionaries(st.text("abc_", min_size=1), st.none() | st.text(max_size=5) | st.floats(0, 1), max_size=3),
 )
 RESULT = Result("a.jpg", "done", confidence=0.9, area=0.2, digest="d", stamp="s")
 
@@ -131,6 +132,22 @@ def test_files_that_are_no_manifests(tmp_path):
     base.close()
     with pytest.raises(UsageError, match="another version of carmask"):
         Manifest(tmp_path / "newer", "{}")
+
+
+def test_a_manifest_without_facts_is_read_and_completed(tmp_path):
+    file = tmp_path / "m"
+    with Manifest(file, "{}") as manifest:
+        manifest.record("a", RESULT)
+    base = sqlite3.connect(file)
+    base.execute("ALTER TABLE photos DROP COLUMN facts")
+    base.execute("PRAGMA user_version = 3")
+    base.commit()
+    base.close()
+    assert read_records(file)[0].result == replace(RESULT, kept=True)
+    with Manifest(file, "{}") as manifest:
+        assert manifest.done("a") == replace(RESULT, kept=True)
+        manifest.record("b", replace(RESULT, facts={"view": 3, "view_name": "front"}))
+    assert [one.result.facts for one in read_records(file)] == [{}, {"view": 3, "view_name": "front"}]
 
 
 def test_people_can_read_it(tmp_path):

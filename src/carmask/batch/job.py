@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -64,6 +65,8 @@ class Result:
         error: expected distance of the contour from the true one, in pixels; None if it is not known.
         full: it failed because nothing more can be written there, this photo or another.
         traceback: of an error that carmask did not expect; empty otherwise. Not kept in the manifest.
+        facts: what else is known of the photo, such as its vehicle: columns of ``report.csv`` beyond the fixed ones,
+            by name; values are what JSON holds.
         box: left, top, right and bottom of the car in pixels; None without a car. Not kept in the manifest.
     """
 
@@ -80,6 +83,7 @@ class Result:
     unchanged: bool = False
     kept: bool = False
     error: float | None = None
+    facts: Mapping[str, str | float | None] = field(default_factory=dict)
     full: bool = False
     traceback: str = field(default="", repr=False)
     box: tuple[int, int, int, int] | None = field(default=None, compare=False)

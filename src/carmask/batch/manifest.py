@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,8 +22,9 @@ from carmask.batch.process import PhotoTask
 from carmask.errors import OutputError, UsageError
 from carmask.model.file import find_model, read_info
 
-#: Of the tables below. Files of format 2, which lack the outputs, are read and completed; others are refused.
-FORMAT = 3
+#: Of the tables below. Files of format 2, which lack the outputs, and of 3, which lack the facts, are read and
+#: completed; others are refused.
+FORMAT = 4
 
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS settings (
@@ -44,7 +45,8 @@ CREATE TABLE IF NOT EXISTS photos (
     written INTEGER NOT NULL,      -- bytes of all outputs
     runs TEXT,                     -- run-length text, for submissions
     settings INTEGER NOT NULL REFERENCES settings (id),
-    finished TEXT NOT NULL         -- for people: nothing depends on the clock
+    finished TEXT NOT NULL,        -- for people: nothing depends on the clock
+    facts TEXT NOT NULL DEFAULT '{{}}' -- JSON: further columns of the report, by name
 );
 CREATE TABLE IF NOT EXISTS outputs (
     file TEXT PRIMARY KEY          -- ever written here: relative to the output folder, or a whole location
@@ -52,6 +54,7 @@ CREATE TABLE IF NOT EXISTS outputs (
 PRAGMA user_version = {FORMAT};
 """
 _COLUMNS = "photo, status, reason, confidence, area, error, seconds, digest, stamp, written, runs"
+_FACTS = "ALTER TABLE photos ADD COLUMN facts TEXT NOT NULL DEFAULT '{}';"
 
 
 def describe(task: PhotoTask) -> str:
@@ -102,9 +105,10 @@ class Manifest:
                 self._base.execute("PRAGMA journal_mode = WAL")
                 self._base.execute("PRAGMA synchronous = NORMAL")
                 (found,) = self._base.execute("PRAGMA user_version").fetchone()
-                if found not in {0, 2, FORMAT}:
+                if found not in {0, 2, 3, FORMAT}:
                     raise UsageError(f"{file}: written by another version of carmask; finish with that, or delete it")
-                self._base.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+                older = _FACTS if found in {2, 3} else ""
+                self._base.executescript(f"BEGIN IMMEDIATE; {older} {_TABLES} COMMIT;")
                 self._base.execute("INSERT OR IGNORE INTO settings (text) VALUES (?)", (settings,))
                 (self._settings,) = self._base.execute("SELECT id FROM settings WHERE text = ?", (settings,)).fetchone()
         except BaseException:
@@ -154,12 +158,13 @@ class Manifest:
                 result.written,
             ),
             *(result.runs, self._settings, datetime.now(UTC).isoformat(timespec="seconds")),
+            json.dumps(dict(result.facts), sort_keys=True),
         ]
         texts = ", ".join(["CAST(? AS TEXT)"] * 4)
         files = [(_encode(self._relative(output)),) for output in outputs]
         with self._errors():
             self._base.executemany("INSERT OR IGNORE INTO outputs VALUES (CAST(? AS TEXT))", files)
-            self._base.execute(f"INSERT OR REPLACE INTO photos VALUES ({texts}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  # no text from outside
+            self._base.execute(f"INSERT OR REPLACE INTO photos VALUES ({texts}{', ?' * 11})", values)  # noqa: S608
 
     def restamp(self, name: str, photo: str, stamp: str) -> None:
         """Record that a photo's file was looked at again, or elsewhere, and holds what it held.
@@ -202,10 +207,10 @@ class Manifest:
     def _find(self, name: str, condition: str) -> Result | None:
         with self._errors():
             row: tuple[Any, ...] | None = self._base.execute(
-                f"SELECT {_COLUMNS} FROM photos WHERE name = CAST(? AS TEXT) AND settings = ? {condition}",  # noqa: S608
+                f"SELECT {_COLUMNS}, facts FROM photos WHERE name = CAST(? AS TEXT) AND settings = ? {condition}",  # noqa: S608
                 (_encode(name), self._settings),
             ).fetchone()
-        return None if row is None else Result(**dict(zip(_COLUMNS.split(", "), row, strict=True)), kept=True)
+        return None if row is None else _result(row)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -247,15 +252,16 @@ def read_records(file: Path) -> list[Recorded]:
     try:
         with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as base:
             base.text_factory = _decode
-            rows = base.execute(f"SELECT name, {_COLUMNS} FROM photos ORDER BY name").fetchall()  # noqa: S608
+            (version,) = base.execute("PRAGMA user_version").fetchone()
+            facts = "facts" if version >= FORMAT else "'{}'"
+            rows = base.execute(f"SELECT name, {_COLUMNS}, {facts} FROM photos ORDER BY name").fetchall()  # noqa: S608
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise _in_use(file) from error
         raise OutputError(f"{file}: cannot be read: {error}") from error
     except sqlite3.DatabaseError as error:
         raise OutputError(f"{file}: not a manifest, or damaged ({error})") from error
-    names = _COLUMNS.split(", ")
-    return [Recorded(row[0], Result(**dict(zip(names, row[1:], strict=True)), kept=True)) for row in rows]
+    return [Recorded(row[0], _result(row[1:])) for row in rows]
 
 
 def recorded_outputs(file: Path) -> frozenset[str]:
@@ -284,6 +290,12 @@ def recorded_outputs(file: Path) -> frozenset[str]:
     finally:
         if base is not None:
             base.close()
+
+
+def _result(row: Sequence[Any]) -> Result:
+    """A row of ``_COLUMNS`` and the facts."""
+    *values, facts = row
+    return Result(**dict(zip(_COLUMNS.split(", "), values, strict=True)), facts=json.loads(facts), kept=True)
 
 
 def _in_use(file: Path) -> UsageError:

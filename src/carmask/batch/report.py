@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from carmask.batch.job import Job
+from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest
 from carmask.batch.names import REPORT
 from carmask.batch.plan import OWN_OUTPUT, Plan
@@ -20,6 +20,9 @@ REPORT_COLUMNS = (
     *("photo", "status", "reason", "confidence", "area", "seconds", "expected_error_px"),
     *("review", "decision"),
 )
+#: Facts of a photo (``Result.facts``) in the order of their columns, after the fixed ones; a column stands in the
+#: report if any photo has the fact. Facts that are not listed here follow by name.
+FACT_COLUMNS = ("vehicle", "view", "view_name", "view_confidence", "checks")
 #: Confidence below which a person should look, for models that are not calibrated.
 REVIEW_BELOW = 0.98
 
@@ -81,10 +84,11 @@ def write_report(
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(REPORT_COLUMNS)
     marked = set() if review is None else to_review(plan.jobs, manifest, review)
     results = [(job.name, manifest.result(job.name)) for job in plan.jobs]
     results += [("", result) for result in plan.failed]
+    facts = fact_columns(result for _, result in results if result is not None)
+    writer.writerow([*REPORT_COLUMNS, *facts])
     for name, result in results:
         if result is None:
             continue
@@ -93,12 +97,19 @@ def write_report(
         error = "" if result.error is None else f"{result.error:.2f}"
         mark = "yes" if name in marked else ""
         known = [result.photo, result.status, result.reason, confidence, area, f"{result.seconds:.3f}"]
-        writer.writerow([*known, error, mark, (decisions or {}).get(name, "")])
+        further = ["" if result.facts.get(fact) is None else result.facts[fact] for fact in facts]
+        writer.writerow([*known, error, mark, (decisions or {}).get(name, ""), *further])
     for one in plan.left_out:
         if one.reason != OWN_OUTPUT:
-            writer.writerow([one.path, "left out", one.reason, *[""] * (len(REPORT_COLUMNS) - 3)])
+            writer.writerow([one.path, "left out", one.reason, *[""] * (len(REPORT_COLUMNS) + len(facts) - 3)])
     write_atomically(out / REPORT, buffer.getvalue().encode("utf-8", "surrogateescape"))
     return out / REPORT
+
+
+def fact_columns(results: Iterable[Result]) -> list[str]:
+    """The facts that any of the photos has, in the order of their columns."""
+    found = {fact for result in results for fact in result.facts}
+    return [*(fact for fact in FACT_COLUMNS if fact in found), *sorted(found - {*FACT_COLUMNS})]
 
 
 def to_review(jobs: Iterable[Job], manifest: Manifest, review: Review) -> set[str]:
