@@ -1,7 +1,7 @@
-"""Write docs/results.md from the files under benchmarks/results.
+"""Write docs/results.md and docs/sources.md from the files under benchmarks/results.
 
-    python benchmarks/report.py            # write it
-    python benchmarks/report.py --check    # exit 1 if it is not what the files say
+    python benchmarks/report.py            # write them, and draw the curves of the sources' trainings
+    python benchmarks/report.py --check    # exit 1 if they are not what the files say
 
 Each file is one table, written by a benchmark's ``--record`` or by hand from a command's output. Figures are typed into
 no page.
@@ -14,6 +14,8 @@ import json
 import sys
 from collections import defaultdict
 from pathlib import Path
+
+import _sources
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
@@ -66,13 +68,16 @@ def _table(found: dict) -> str:
 def main() -> None:
     """Write the page, or check it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is not up to date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is not up to date")
     given = parser.parse_args()
-    text = render()
-    if given.check:
-        sys.exit(0 if PAGE.read_text(encoding="utf-8") == text else f"{PAGE} is not what benchmarks/results say")
-    PAGE.write_text(text, encoding="utf-8")
-    print(f"{PAGE}: {text.count('### ')} tables")
+    for page, text in ((PAGE, render()), (_sources.PAGE, _sources.page())):
+        if given.check and page.read_text(encoding="utf-8") != text:
+            sys.exit(f"{page} is not what benchmarks/results say")
+        if not given.check:
+            page.write_text(text, encoding="utf-8")
+            print(f"{page}: {text.count('### ')} tables")
+    if not given.check:
+        print(f"{_sources.PICTURES}: {_sources.draw()} pictures")
 
 
 if __name__ == "__main__":

@@ -42,6 +42,15 @@ def test_one_set_alone_is_in_the_order_it_always_was():
 
 
 @settings(max_examples=30, deadline=None)
+@given(cars=st.integers(1, 9), views=st.integers(2, 16), epoch=st.integers(0, 5), seed=st.integers(0, 5))
+def test_views_of_a_car_stay_together_and_in_order(cars, views, epoch, seed):
+    mixture = Mixture(cache(cars * views, 1), views=views)
+    order = mixture.order(epoch, cars * views, seed=seed).reshape(cars, views)
+    assert (np.diff(order, axis=1) == 1).all()
+    assert sorted(order[:, 0]) == [views * car for car in range(cars)]
+
+
+@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 20), st.integers(1, 30), st.integers(0, 5))
 def test_no_photo_comes_a_third_time_before_all_have_come_twice(photos, length, seed):
     row = np.concatenate([epoch_order(photos, epoch, length, seed=seed) for epoch in range(6)])

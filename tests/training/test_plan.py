@@ -14,9 +14,10 @@ from carmask.errors import DataError, RecipeError, WeightsError
 from carmask.model.file import find_model, read_info
 from carmask.training.extra_data import ExtraFolder, Sources
 from carmask.training.plan import plan_training
+from carmask.training.recipe import load_recipe
 from carmask.training.split import natural, read_validation_cars
 
-from .conftest import copy, small, write_cars
+from .conftest import copy, small, stages, write_cars
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,21 @@ def test_a_share_of_no_photo_and_weights_that_are_absent_are_refused(cars, two, 
     for sources in (Sources(initial_weights=tmp_path / "a.safetensors"), Sources(encoder_weights=tmp_path / "b")):
         with pytest.raises(WeightsError, match="there is no such file"):
             plan_training(small(), cars, tmp_path / "run", sources)
+
+
+def test_cars_that_are_shown_whole_have_all_their_views(two, tmp_path):
+    data = copy(two, tmp_path / "data")
+    write_cars(tmp_path / "more", 4, 3)
+    for folder in ("train", "train_masks"):
+        for file in (tmp_path / "more" / folder).glob("car[23]_*"):
+            shutil.copyfile(file, data / folder / file.name)
+    recipe = load_recipe("unet3d-views", [stages(), "views=2", "validation=0"])
+    plan = plan_training(recipe, data, tmp_path / "run", Sources())
+    assert [one.name for one in plan.trained_on] == ["car0_01", "car0_02", "car1_01", "car1_02"]
+    with pytest.raises(RecipeError, match="views: no car to train on has 16 photos"):
+        plan_training(load_recipe("unet3d-views", ["validation=0"]), data, tmp_path / "run", Sources())
+    with pytest.raises(RecipeError, match="extra data cannot be mixed into cars that are shown whole"):
+        plan_training(recipe, data, tmp_path / "run", Sources(extra=(ExtraFolder(two, 0.5),)))
 
 
 def test_validation_cars_can_be_given(cars, tmp_path):

@@ -65,7 +65,8 @@ def train_two_steps(name, cars, parts, cache, tmp_path, monkeypatch):
         weights = tmp_path / "encoder.safetensors"
         save_file({key: value.contiguous() for key, value in encoder.state_dict().items()}, weights)
     side = (128, 128) if name == "unet-deep" else (64, 96)
-    recipe = load_recipe(name, [*FAST, stages(1, side)])
+    views = ["views=2"] if recipe.views > 1 else []
+    recipe = load_recipe(name, [*FAST, stages(1, side), *views])
     data = parts if name.startswith("parts") else cars
     out = tmp_path / "run"
     train(recipe, data, out, sources=Sources(encoder_weights=weights), cache=cache, machines=CPU)

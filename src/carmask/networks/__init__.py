@@ -18,6 +18,7 @@ from carmask.networks.network import SegmentationNetwork
 from carmask.networks.pix2pix import CNNSmall, MobileNetV2Pix2Pix, MobileNetV2Pix2PixMatched, VGG19Pix2Pix
 from carmask.networks.smp import PREFIX, SMPNetwork
 from carmask.networks.unet import UNet, UNetDeep, UNetSmall
+from carmask.networks.views import UNet3DViews, UNet3DViewsApart
 
 _KOH = "Koh Yong Tat, Carvana Image Masking Challenge"
 _HOLM = "Carvana Image Segmentation, coding assignment"
@@ -60,6 +61,8 @@ NETWORKS: dict[str, Entry] = {
     "unet": Entry(UNet, (320, 320), _JOIS),
     "unet-deep": Entry(UNetDeep, (1024, 1024), _SEGNET),
     "deeplabv3plus-resnet50": Entry(DeepLabV3Plus, (256, 256), _PARTS),
+    "unet3d-views": Entry(UNet3DViews, (64, 96), f"carmask's own; the idea: {_KOH}"),
+    "unet3d-views-apart": Entry(UNet3DViewsApart, (64, 96), "carmask's own: the same view by view"),
 }
 
 

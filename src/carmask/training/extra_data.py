@@ -194,6 +194,7 @@ def build_mixture(
     folder: Path,
     *,
     whole: bool = False,
+    views: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Mixture:
     """Decode all that is trained on.
@@ -205,6 +206,7 @@ def build_mixture(
         size: (height, width) of the largest stage.
         folder: where decoded photos are kept.
         whole: place photos of the main set in ``size`` whole, if they have another shape; else they are stretched.
+        views: photos of the main set that stay together, see ``Mixture``.
         progress: called with the number done and of all, for each set.
 
     Returns:
@@ -219,4 +221,4 @@ def build_mixture(
     # Photos of extra sets have any shape, and are predicted with bars beside them.
     caches = [(build_cache(one.training(), size, folder, whole=True, progress=progress), one.share) for one in extra]
     pictures = build_cache(backgrounds, size, folder, progress=progress) if backgrounds else None
-    return Mixture(main, caches, pictures=pictures)
+    return Mixture(main, caches, pictures=pictures, views=views)

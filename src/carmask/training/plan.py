@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +54,7 @@ class Plan:
     @property
     def trained_on(self) -> list[Example]:
         """The main set's photos to train on."""
-        return of_cars(self.examples, self.split.train)
+        return _trained_on(self.recipe, self.examples, self.split)
 
     @property
     def checks(self) -> dict[str, list[Example]]:
@@ -115,7 +116,7 @@ def plan_training(recipe: Recipe, data: Path, out: Path, sources: Sources) -> Pl
         given=sources.validation_cars,
         initial=earlier,
     )
-    trained_on = of_cars(examples, split.train)
+    trained_on = _trained_on(recipe, examples, split)
     _check_amounts(recipe, data, trained_on, extra)
     if recipe.early_stopping is not None and not split.validation:
         raise RecipeError("validation: early stopping needs cars to validate on; raise validation, or leave it out")
@@ -202,7 +203,21 @@ def _check_recipe(recipe: Recipe, classes: tuple[str, ...]) -> None:
         raise RecipeError("early_stopping.monitor: with locate no loss is measured; use score")
 
 
+def _trained_on(recipe: Recipe, examples: Sequence[Example], split: Split) -> list[Example]:
+    """The photos to train on: where cars are shown whole, of those with all their views, in order of view."""
+    photos = of_cars(examples, split.train)
+    if recipe.views == 1:
+        return photos
+    counts = Counter(one.car for one in photos)
+    whole = [one for one in photos if counts[one.car] == recipe.views]
+    return sorted(whole, key=lambda one: (one.car, one.view))
+
+
 def _check_amounts(recipe: Recipe, data: Path, trained_on: Sequence[Example], extra: Sequence[ExtraSet]) -> None:
+    if recipe.views > 1 and not trained_on:
+        raise RecipeError(f"{data}: views: no car to train on has {recipe.views} photos")
+    if recipe.views > 1 and extra:
+        raise RecipeError(f"{extra[0].name}: views: extra data cannot be mixed into cars that are shown whole")
     if recipe.epoch_photos == 0 and len(trained_on) < max(stage.batch for stage in recipe.stages):
         raise RecipeError(f"{data}: {len(trained_on)} photos to train on do not fill a batch")
     photos = recipe.epoch_photos or len(trained_on)

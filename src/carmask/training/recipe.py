@@ -82,6 +82,12 @@ class Recipe(_Settings):
     name: str
     network: str
     epoch_photos: int = Field(512, ge=0, description="photos that make an epoch, at whose end checkpoints come; 0: all")
+    views: int = Field(
+        1,
+        ge=1,
+        description="photos of a car that are shown together, in order: each batch is one car, and cars with another "
+        "number of photos are left out",
+    )
     stages: tuple[StageSettings, ...] = Field(min_length=1)
     loss: str = "bce+dice"
     class_weights: Literal["none", "median-frequency"] = Field(
@@ -122,6 +128,21 @@ class Recipe(_Settings):
     def _can_stop(self) -> Recipe:
         if self.early_stopping is not None and not self.check_photos:
             raise ValueError("early_stopping needs validation photos: set check_photos above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _shows_cars_whole(self) -> Recipe:
+        if self.views == 1:
+            return self
+        if any(stage.batch != self.views for stage in self.stages):
+            raise ValueError(f"views: a batch is one car: set the batch of each stage to {self.views}")
+        if self.epoch_photos % self.views:
+            raise ValueError(f"views: set epoch_photos to a multiple of {self.views}, or to 0")
+        if self.augment.mirrors or self.augment.changes_scenes or self.scenes is not None:
+            raise ValueError(
+                "views: each photo is changed by itself, and would no longer fit those beside it; set flip, "
+                "flip_up_down, five, background, negative and crop to 0, and leave scenes out"
+            )
         return self
 
     @property

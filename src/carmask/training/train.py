@@ -134,7 +134,14 @@ def _prepare(
     photos: Mixture | ScenePool
     if recipe.scenes is None:
         photos = build_mixture(
-            plan.trained_on, plan.extra, plan.backgrounds, largest, cache, whole=whole, progress=note
+            plan.trained_on,
+            plan.extra,
+            plan.backgrounds,
+            largest,
+            cache,
+            whole=whole,
+            views=recipe.views,
+            progress=note,
         )
     else:
         extra = [(one.name, one.training(), one.share) for one in plan.extra]

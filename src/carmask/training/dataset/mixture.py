@@ -20,6 +20,7 @@ class Mixture:
         main: the set that the recipe is about.
         extra: extra sets, each with the share of an epoch's photos that comes from it.
         pictures: backgrounds to put cars in front of, or None.
+        views: photos of the main set that stay together: one car's after the other's.
     """
 
     def __init__(
@@ -28,9 +29,10 @@ class Mixture:
         extra: Sequence[tuple[PhotoCache, float]] = (),
         *,
         pictures: PhotoCache | None = None,
+        views: int = 1,
     ) -> None:
-        """Join them."""
-        self.main, self.extra, self.pictures = main, tuple(extra), pictures
+        """Join them; with ``views`` above 1 there are no extra sets."""
+        self.main, self.extra, self.pictures, self.views = main, tuple(extra), pictures, views
         self._starts = np.cumsum([0, len(main), *(len(cache) for cache, _ in self.extra)])
 
     @property
@@ -63,6 +65,9 @@ class Mixture:
         Returns:
             int64 (length,). Of no set a photo comes a third time before all have come twice.
         """
+        if self.views > 1:
+            cars = epoch_order(len(self.main) // self.views, epoch, length // self.views, seed=seed)
+            return (cars[:, None] * self.views + np.arange(self.views)).reshape(-1)
         counts = [round(share * length) for _, share in self.extra]
         main = epoch_order(len(self.main), epoch, length - sum(counts), seed=seed)
         if not self.extra:
