@@ -20,6 +20,8 @@ hypothesis.settings.load_profile("carmask")
 
 REPOSITORY = Path(__file__).parents[1]
 EXAMPLES = REPOSITORY / "examples"
+# What models this machine has besides the shipped ones is nothing to the tests.
+os.environ["CARMASK_MODELS"] = str(REPOSITORY / "no-models")
 
 
 #: What a test may be skipped for where all that can be installed is (CARMASK_SKIPS=listed, which `make test` sets).

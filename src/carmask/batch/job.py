@@ -67,6 +67,7 @@ class Result:
         traceback: of an error that carmask did not expect; empty otherwise. Not kept in the manifest.
         facts: what else is known of the photo, such as its vehicle: columns of ``report.csv`` beyond the fixed ones,
             by name; values are what JSON holds.
+        measures: what was measured on the photo, as JSON: see ``carmask.prediction.measures``.
         box: left, top, right and bottom of the car in pixels; None without a car. Not kept in the manifest.
     """
 
@@ -86,4 +87,5 @@ class Result:
     facts: Mapping[str, str | float | None] = field(default_factory=dict)
     full: bool = False
     traceback: str = field(default="", repr=False)
+    measures: str = field(default="", repr=False, compare=False)
     box: tuple[int, int, int, int] | None = field(default=None, compare=False)

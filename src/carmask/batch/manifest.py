@@ -22,9 +22,9 @@ from carmask.batch.process import PhotoTask
 from carmask.errors import OutputError, UsageError
 from carmask.model.file import find_model, read_info
 
-#: Of the tables below. Files of format 2, which lack the outputs, and of 3, which lack the facts, are read and
-#: completed; others are refused.
-FORMAT = 4
+#: Of the tables below. Files of format 2, which lack the outputs, of 3, which lack the facts, and of 4, which lack what
+#: was measured, are read and completed; others are refused.
+FORMAT = 5
 
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS settings (
@@ -51,6 +51,10 @@ CREATE TABLE IF NOT EXISTS photos (
 CREATE TABLE IF NOT EXISTS outputs (
     file TEXT PRIMARY KEY          -- ever written here: relative to the output folder, or a whole location
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS measures (
+    name TEXT PRIMARY KEY,         -- the photo's, as above
+    text TEXT NOT NULL             -- JSON: carmask.prediction.measures
+);
 PRAGMA user_version = {FORMAT};
 """
 _COLUMNS = "photo, status, reason, confidence, area, error, seconds, digest, stamp, written, runs"
@@ -105,7 +109,7 @@ class Manifest:
                 self._base.execute("PRAGMA journal_mode = WAL")
                 self._base.execute("PRAGMA synchronous = NORMAL")
                 (found,) = self._base.execute("PRAGMA user_version").fetchone()
-                if found not in {0, 2, 3, FORMAT}:
+                if found not in {0, 2, 3, 4, FORMAT}:
                     raise UsageError(f"{file}: written by another version of carmask; finish with that, or delete it")
                 older = _FACTS if found in {2, 3} else ""
                 self._base.executescript(f"BEGIN IMMEDIATE; {older} {_TABLES} COMMIT;")
@@ -164,6 +168,9 @@ class Manifest:
         files = [(_encode(self._relative(output)),) for output in outputs]
         with self._errors():
             self._base.executemany("INSERT OR IGNORE INTO outputs VALUES (CAST(? AS TEXT))", files)
+            self._base.execute(
+                "INSERT OR REPLACE INTO measures VALUES (CAST(? AS TEXT), ?)", (_encode(name), result.measures)
+            )
             self._base.execute(f"INSERT OR REPLACE INTO photos VALUES ({texts}{', ?' * 11})", values)  # noqa: S608
 
     def restamp(self, name: str, photo: str, stamp: str) -> None:
@@ -199,6 +206,7 @@ class Manifest:
         """
         with self._errors():
             self._base.execute("DELETE FROM photos")
+            self._base.execute("DELETE FROM measures")
 
     def _relative(self, output: Path | str) -> str:
         folder = self._file.parent.parent
@@ -253,7 +261,7 @@ def read_records(file: Path) -> list[Recorded]:
         with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as base:
             base.text_factory = _decode
             (version,) = base.execute("PRAGMA user_version").fetchone()
-            facts = "facts" if version >= FORMAT else "'{}'"
+            facts = "facts" if version >= 4 else "'{}'"
             rows = base.execute(f"SELECT name, {_COLUMNS}, {facts} FROM photos ORDER BY name").fetchall()  # noqa: S608
     except sqlite3.OperationalError as error:
         if "locked" in str(error):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
-from carmask.arrays import Mask
+from carmask.arrays import Mask, Photo
 from carmask.batch.job import Job, Result
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.photo import CutPhoto
@@ -28,6 +28,7 @@ from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.model.runtime import Device, load_model
 from carmask.prediction.corrected import with_mask
+from carmask.prediction.measures import measure_photo, thumbnail, to_text
 from carmask.prediction.parts import PartsPrediction, glass_classes, predict_parts
 from carmask.prediction.predict import Prediction, finish_prediction, open_for, predict_reduced, reduce_for
 
@@ -147,7 +148,8 @@ class PhotoCutter:
             # What is drawn from the photo's own pixels needs it at its own size: then it is decoded once, and reduced.
             whole = open_photo(job.photo, content, keep=spec.keep_metadata) if spec.picture or spec.parts else None
             # The photo's own hash: a corrected one's says what the correction is, too.
-            found, parts = self._predict(job, content, whole, result.digest.partition("+")[0], large=large)
+            found, parts, small = self._predict(job, content, whole, result.digest.partition("+")[0], large=large)
+            measured = to_text(measure_photo(small, found))
             notes = []
             if job.correction is not None and "+" in result.digest:
                 mask = read_mask(job.photo, content=job.correction)
@@ -177,25 +179,27 @@ class PhotoCutter:
             error=None if math.isnan(found.error) else found.error,
             written=sum(len(file) for file in files),
             runs=rle_encode(found.mask) if spec.runs else None,
+            measures=measured,
             box=_box(found.mask),
         )
 
     def _predict(
         self, job: Job, content: bytes, whole: PhotoFile | None, digest: str, *, large: bool
-    ) -> tuple[Prediction, PartsPrediction | None]:
-        """The car, and its parts if they are wanted."""
+    ) -> tuple[Prediction, PartsPrediction | None, Photo]:
+        """The car, its parts if they are wanted, and the picture that the photo is measured on."""
         wants_parts = self._spec.parts or self._spec.style.glass is not None
         if not wants_parts and job.series:
             view = self._series.prediction(job.series, job.photo, digest)
             if view is not None:
-                return finish_prediction(view, self._network.info), None
+                prob_map, small = view
+                return finish_prediction(prob_map, self._network.info), None, small
         reduced = open_for(self._network, job.photo, content) if whole is None else reduce_for(self._network, whole)
         if large:
             release_memory()
         if not wants_parts:
-            return predict_reduced(self._network, reduced), None
+            return predict_reduced(self._network, reduced), None, thumbnail(reduced)
         parts = predict_parts(self._network, reduced)
-        return parts.car, parts
+        return parts.car, parts, thumbnail(reduced)
 
 
 def _remarks(note: str, job: Job, spec: OutputSpec) -> list[str]:

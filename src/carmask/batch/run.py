@@ -24,6 +24,7 @@ from carmask.batch.series import with_series
 from carmask.batch.storage import Stores, local_only, location, need_state, stamp_of
 from carmask.errors import OutputError
 from carmask.images import LeftOut, make_folder, remove_leftovers, write_atomically
+from carmask.model.file import fixed_name
 from carmask.model.runtime import DEFAULT_MODEL, Device
 
 _logger = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ def cut_folder(
                 store.discard()
             plan = replace(plan, jobs=tuple(with_corrections(plan.jobs, store)))
             decided = store.decisions()
-    task = PhotoTask(str(model), spec, device, storage=Stores())
+    task = PhotoTask(fixed_name(model), spec, device, storage=Stores())
     review = review or default_review(model)
     total, done, failed = len(plan.jobs) + len(plan.failed), 0, 0
     worker = start_engine(task, engine, address=address, timeout=timeout)

@@ -11,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from carmask.arrays import Photo
 from carmask.batch.job import Job
 from carmask.compositing.turntable import view_of
 from carmask.errors import UsageError
 from carmask.geometry import Box, Size, union
 from carmask.model.network import Network
 from carmask.prediction.crops import find_box
+from carmask.prediction.measures import thumbnail
 from carmask.prediction.predict import open_for
 from carmask.prediction.probability_map import ProbabilityMap
 from carmask.prediction.stages import predict_map
@@ -67,6 +69,7 @@ class _Views:
 class _View(NamedTuple):
     digest: str
     probability_map: ProbabilityMap
+    small: Photo
     box: Box | None
 
 
@@ -100,7 +103,9 @@ class SeriesBox:
         box = union(None if view is None else view.box for view in views)
         return None if box is None else box.scaled(*size)
 
-    def prediction(self, series: tuple[Path | str, ...], photo: Path | str, digest: str) -> ProbabilityMap | None:
+    def prediction(
+        self, series: tuple[Path | str, ...], photo: Path | str, digest: str
+    ) -> tuple[ProbabilityMap, Photo] | None:
         """The probabilities of one of the views.
 
         Args:
@@ -109,12 +114,13 @@ class SeriesBox:
             digest: SHA-256 of its file.
 
         Returns:
-            None if it is in no series, or its file is not the one that was read for the series.
+            Them, and the picture that the photo is measured on; None if it is in no series, or its file is not the one
+            that was read for the series.
         """
         if photo not in series:
             return None
         view = self._predicted(series).found[photo].result()
-        return view.probability_map if view is not None and view.digest == digest else None
+        return (view.probability_map, view.small) if view is not None and view.digest == digest else None
 
     def _predicted(self, series: tuple[Path | str, ...]) -> _Views:
         """Predict the views that no other thread has begun with."""
@@ -137,7 +143,9 @@ class SeriesBox:
     def _predict(self, photo: Path | str) -> _View | None:
         try:
             content = self._read(photo)[0]
-            found = predict_map(self._network, open_for(self._network, photo, content))
+            reduced = open_for(self._network, photo, content)
+            found = predict_map(self._network, reduced)
         except Exception:  # noqa: BLE001  # the photo's own job fails with the reason
             return None
-        return _View(hashlib.sha256(content).hexdigest(), found, find_box(found, self._network.info))
+        digest = hashlib.sha256(content).hexdigest()
+        return _View(digest, found, thumbnail(reduced), find_box(found, self._network.info))

@@ -31,6 +31,7 @@ COMMANDS = (
     Entry(_CUT, "serve", "Serve a page to cut cars out of photos, and an HTTP API.", "serve:serve"),
     Entry(_LOOK, "explore", "Describe a data set, and what is wrong with it, on one page.", "explore:explore"),
     Entry(_LOOK, "view", "Put photos and their masks side by side on sheets.", "view:view"),
+    Entry(_LOOK, "drift", "Find out whether photos have become unlike those of before.", "drift:drift"),
     Entry(_LOOK, "evaluate", "Score a model, or compare two, on photos with true masks.", "evaluate:evaluate"),
     Entry(_SUBMIT, "submit", "Predict all photos of a folder and write a submission.", "submit:submit"),
     Entry(_SUBMIT, "check", "Find out what is wrong with a submission, and repair it.", "check:check"),
@@ -48,6 +49,7 @@ COMMANDS = (
     Entry(_DATA, "render", "Render a data set of cars with exact masks.", "render:render"),
     Entry(_DATA, "convert", "Convert masks to and from annotation tools.", "convert:convert"),
     Entry(_DATA, "parts", "Check data sets of car parts.", "parts:parts"),
+    Entry(_HERE, "models", "List the models of this machine, and choose the default one.", "models:models"),
     Entry(_HERE, "about", "Show versions, processor, and how a model is computed here.", "about:about"),
 )
 

@@ -112,7 +112,7 @@ class Calibration(BaseModel):
         values = tuple(compress((feature - centre) / scale) for feature, centre, scale in place)
         dice = 1.0 - min(1.0, math.exp(self.loss(values)))
         strange = 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, self.strange(values)))))
-        return Judgement(dice * (1.0 - strange), math.exp(min(7.0, self.error(values))))
+        return Judgement(dice * (1.0 - strange), math.exp(min(7.0, self.error(values))), features)
 
 
 def compress(value: float) -> float:
@@ -129,7 +129,9 @@ class Judgement(NamedTuple):
     Attributes:
         confidence: 0 to 1: the Dice to expect, times the probability that the scene is one whole car.
         error: expected distance of the contour from the true one, in pixels of the network's input; NaN if unknown.
+        features: what both were estimated from; None where they were not measured.
     """
 
     confidence: float
     error: float
+    features: ConfidenceFeatures | None = None

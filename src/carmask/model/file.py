@@ -1,11 +1,13 @@
-"""Model files: ONNX that describes itself.
+"""Model files: ONNX that describes itself, and how they are found by name.
 
-All that is known of a model stands in the file's metadata under the key ``carmask``, as JSON.
+All that is known of a model stands in the file's metadata under the key ``carmask``, as JSON. Models have names where
+they are shipped with carmask, or lie in this machine's folder of models (``carmask models``).
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -18,28 +20,88 @@ from carmask.model.info import ModelInfo
 
 #: The metadata key of an ONNX file under which a model's description stands.
 METADATA_KEY = "carmask"
+#: The name of the model that is used unless another one is named; what a shipped model's name may begin with.
+DEFAULT, SHIPPED = "default", "shipped:"
+#: The file in the folder of models that names the one ``default`` points at.
+POINTER = "default.txt"
 
 
 def find_model(model: str | Path) -> Path:
     """Find a model's file.
 
     Args:
-        model: a path, or the name of a shipped model; a file of that name in the working folder comes second.
+        model: a path, or the name of a model: ``default`` is the one that this machine's folder of models points at, or
+            the shipped one; then come shipped models, then those of the folder. ``shipped:NAME`` is a shipped model in
+            any case. A file of that name in the working folder comes last.
 
     Returns:
         The path.
 
     Raises:
-        ModelError: if there is neither.
+        ModelError: if there is none, or the one pointed at is gone.
     """
-    shipped = _shipped()
-    names = sorted(path.stem for path in shipped.glob("*.onnx"))
-    if str(model) in names:
-        return shipped / f"{model}.onnx"
+    name, folder = str(model), models_folder()
+    names = sorted(path.stem for path in _shipped().glob("*.onnx"))
+    if name.startswith(SHIPPED) and name.removeprefix(SHIPPED) in names:
+        return _shipped() / f"{name.removeprefix(SHIPPED)}.onnx"
+    if name == DEFAULT and (chosen := default_name()) is not None:
+        if chosen.startswith(SHIPPED):
+            return find_model(chosen)
+        if not (folder / f"{chosen}.onnx").is_file():
+            raise ModelError(
+                f"{folder / f'{chosen}.onnx'}: the model that {DEFAULT} points at is gone; choose another one with "
+                f"'carmask models use', such as {DEFAULT} for the shipped one"
+            )
+        return folder / f"{chosen}.onnx"
+    if name in names:
+        return _shipped() / f"{name}.onnx"
+    if (installed := folder / f"{name}.onnx").is_file() and "/" not in name:
+        return installed
     path = Path(model)
     if path.is_file():
         return path
-    raise ModelError(f"{model}: neither a model file nor the name of a shipped model ({', '.join(names) or 'none'})")
+    known = [*names, *(one.stem for one in sorted(folder.glob("*.onnx")))]
+    raise ModelError(f"{model}: neither a model file nor the name of a model here ({', '.join(known) or 'none'})")
+
+
+def models_folder() -> Path:
+    """This machine's folder of models: ``CARMASK_MODELS``, or ``carmask/models`` in the user's data (XDG)."""
+    if given := os.environ.get("CARMASK_MODELS"):
+        return Path(given)
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "carmask" / "models"
+
+
+def default_name() -> str | None:
+    """The name of the model that ``default`` points at, ``shipped:NAME`` if it is another shipped one; else None.
+
+    Raises:
+        ModelError: if what says so cannot be read.
+    """
+    file = models_folder() / POINTER
+    try:
+        return file.read_text(encoding="utf-8").strip() or None
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{file}: cannot be read ({error}); 'carmask models use {DEFAULT}' writes it anew") from error
+
+
+def fixed_name(model: str | Path) -> str:
+    """A name or path by which the same file is found wherever, and whatever ``default`` points at later.
+
+    Raises:
+        ModelError: if there is no such model.
+    """
+    if str(model) != DEFAULT:
+        return str(model)
+    path = find_model(model)
+    return f"{SHIPPED}{path.stem}" if is_shipped(path) else str(path.absolute())
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a file from ``find_model`` came with carmask."""
+    return path.parent == _shipped()
 
 
 def check_shipped(path: Path) -> None:
@@ -51,7 +113,7 @@ def check_shipped(path: Path) -> None:
     Raises:
         ModelError: if the file is not the one that was published.
     """
-    if path.parent != _shipped():
+    if not is_shipped(path):
         return
     card = path.with_suffix(".md")
     found = re.search(r"SHA-256 `([0-9a-f]{64})`", card.read_text(encoding="utf-8")) if card.is_file() else None

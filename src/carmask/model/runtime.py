@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from carmask.model.file import check_shipped, find_model, read_info
+from carmask.model.file import DEFAULT, check_shipped, find_model, read_info
 from carmask.model.network import Device, Network
 
 __all__ = ["DEFAULT_MODEL", "Device", "load_model"]
 
-DEFAULT_MODEL = "default"
+DEFAULT_MODEL = DEFAULT
 
 
 def load_model(model: str | Path = DEFAULT_MODEL, *, device: Device = "cpu", streams: int | None = None) -> Network:

@@ -11,6 +11,7 @@ import numpy as np
 from carmask.arrays import Mask, Photo
 from carmask.geometry import Size
 from carmask.images import PhotoFile, ReducedPhoto, open_reduced, reduce_photo
+from carmask.model.calibration import ConfidenceFeatures
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.prediction.components import remove_small_components
@@ -29,6 +30,7 @@ class Prediction(NamedTuple):
         area: fraction of the photo that is car.
         probability_map: the probabilities that the mask was cut from, without small components away from the car.
         error: expected distance of the contour from the true one, in pixels of the photo; NaN where it is not known.
+        features: what confidence and error were estimated from; None where they were not measured.
     """
 
     mask: Mask
@@ -36,6 +38,7 @@ class Prediction(NamedTuple):
     area: float
     probability_map: ProbabilityMap
     error: float = math.nan
+    features: ConfidenceFeatures | None = None
 
 
 def predict(network: Network, photo: Photo) -> Prediction:
@@ -123,4 +126,4 @@ def finish_prediction(prob_map: ProbabilityMap, info: ModelInfo) -> Prediction:
     mask = prob_map.mask(info.threshold)
     # Counting is ten times faster than the mean of a bool array.
     area = int(np.count_nonzero(mask)) / mask.size
-    return Prediction(mask, found.confidence, area, prob_map, found.error * prob_map.scale)
+    return Prediction(mask, found.confidence, area, prob_map, found.error * prob_map.scale, found.features)

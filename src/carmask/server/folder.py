@@ -20,6 +20,7 @@ from carmask.batch.runfile import Run, read_run
 from carmask.batch.storage import stamp_of
 from carmask.errors import CarmaskError, OutputError, PhotoError, UsageError
 from carmask.images import encode_mask
+from carmask.model.file import SHIPPED
 from carmask.review.queue import Entry, Queue, read_queue
 from carmask.review.report import write_decisions
 from carmask.server.crew import Crew
@@ -211,7 +212,7 @@ class Folder:
                 raise PhotoError(f"{entry.name}: the mask has not the photo's size")
             png = encode_mask(mask)
         before = self.store.current(entry.name)
-        model = f"{Path(self.run.task.model).stem}"
+        model = Path(self.run.task.model.removeprefix(SHIPPED)).stem
         saved = self.store.save(
             Correction(
                 entry.name, decision, seen.digest, png, seen.png if png else None, model, reason=reason, author=author

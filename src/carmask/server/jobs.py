@@ -27,6 +27,7 @@ from carmask.batch.run import open_run, run_jobs
 from carmask.compositing.turntable import view_of
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.images import PhotoFile, encode_picture, make_folder, open_photo, write_atomically
+from carmask.model.file import fixed_name
 from carmask.server.crew import Crew
 from carmask.server.crew_engine import CrewEngine
 from carmask.server.folder import Folder
@@ -345,7 +346,7 @@ class Jobs:
         if store is not None:
             with store:
                 jobs, decided = with_corrections(jobs, store), store.decisions()
-        task = PhotoTask(self._model, spec)
+        task = PhotoTask(fixed_name(self._model), spec)
         names = {str(one.photo): one.name for one in jobs}
         with open_run(out, jobs, task) as manifest:
             for result in run_jobs(jobs, manifest, CrewEngine(self._crew, spec)):

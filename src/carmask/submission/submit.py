@@ -13,6 +13,7 @@ from carmask.batch.process import PhotoTask
 from carmask.batch.storage import Stores, local_only, location
 from carmask.formats.listing import find_photos
 from carmask.formats.rle_csv import write_rle_csv
+from carmask.model.file import fixed_name
 from carmask.model.runtime import DEFAULT_MODEL, Device
 from carmask.submission import write
 from carmask.submission.table import read_sample
@@ -66,7 +67,7 @@ def submit_folder(
     found = find_photos(folder) if isinstance(folder, Path) else Stores().by_stem(folder)
     names = read_sample(sample) if sample is not None else [Path(photo).name for photo in found.values()]
     jobs = write.jobs_for(write.match_photos(names, found))
-    task = PhotoTask(str(model), OutputSpec(runs=True), device, storage=Stores())
+    task = PhotoTask(fixed_name(model), OutputSpec(runs=True), device, storage=Stores())
 
     def follow(results: Iterator[Result]) -> None:
         for done, result in enumerate(results, 1):
