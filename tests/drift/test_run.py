@@ -148,7 +148,7 @@ def test_manifests_of_earlier_versions(cut, tmp_path, tiny_model):
     shutil.copytree(cut / "march", tmp_path / "old")
     file = tmp_path / "old" / ".carmask" / "manifest.sqlite"
     base = sqlite3.connect(file)
-    base.executescript("DROP TABLE measures; PRAGMA user_version = 3;")
+    base.executescript("DROP TABLE measures; PRAGMA user_version = 4;")
     base.close()
     assert not any(row.measures for row in read_measured(tmp_path / "old"))
     with pytest.raises(DataError, match="an earlier version cut them"):

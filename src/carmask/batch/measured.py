@@ -17,7 +17,6 @@ from carmask.batch.runfile import read_run
 from carmask.data.table import car_and_view
 from carmask.errors import CarmaskError, OutputError, UsageError
 
-
 #: The fact of a photo that names its vehicle.
 VEHICLE = "vehicle"
 
