@@ -20,6 +20,7 @@ NEEDED = {
     "carmask/py.typed",
     "carmask/models/default.onnx",
     "carmask/models/default.md",
+    "carmask/models/default.reference.json",
     "carmask/models/best.onnx",
     "carmask/training/recipes/default.toml",
     "carmask/pages/static/page.css",

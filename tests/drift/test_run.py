@@ -11,12 +11,13 @@ from click.testing import CliRunner
 from PIL import Image
 
 from carmask.batch.corrections import Correction, Corrections
-from carmask.batch.measured import read_measured, vehicles
+from carmask.batch.measured import MadeWith, read_measured, vehicles
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.run import cut_folder
 from carmask.cli import app
-from carmask.drift.run import judge_runs, save_reference
+from carmask.drift.run import find_reference, judge_runs, save_reference
 from carmask.errors import DataError, UsageError
+from carmask.prediction.measures import MEASURES
 
 
 def _draw(folder, seed, cars, wall):
@@ -158,3 +159,15 @@ def test_manifests_of_earlier_versions(cut, tmp_path, tiny_model):
     assert cut_folder(photos, tmp_path / "old", spec, model=tiny_model).done == 40
     assert cut_folder(photos, tmp_path / "old", spec, model=tiny_model, restart=True).done == 40
     assert all(row.measures for row in read_measured(tmp_path / "old"))
+
+
+def test_the_shipped_models_reference_is_its_own():
+    """Made again for another default model: docs/decisions/0020-drift.md says by which commands."""
+    from carmask.model.installed import describe_model
+
+    shipped = describe_model("shipped:default")
+    model = MadeWith(shipped.info.name, shipped.info.version, shipped.digest)
+    reference = find_reference(None, model)
+    assert reference.made_with == model
+    assert reference.photos == 16 * len(shipped.info.validation_cars)
+    assert set(reference.measures) == set(MEASURES)

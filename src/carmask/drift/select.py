@@ -57,7 +57,7 @@ def choose_photos(rows: Sequence[Measured], reference: Summary, *, count: int = 
     confidence = np.array([row.confidence for row in there], np.float64)
     uncertainty = _ranks(confidence)
     nearest = np.full(len(there), np.inf)
-    for at in np.flatnonzero(known):
+    for at in np.flatnonzero(known).tolist():
         nearest = np.minimum(nearest, _distances(values, at))
     chosen: list[Choice] = []
     while free.any() and len(chosen) < count:

@@ -69,7 +69,7 @@ def ks_p_value(distance: float, first: float, second: float) -> float:
     if scaled < 0.2:
         return 1.0
     terms = (2 * (-1) ** (k - 1) * math.exp(-2 * (k * scaled) ** 2) for k in range(1, 101))
-    return min(1.0, max(0.0, sum(terms)))
+    return float(min(1.0, max(0.0, sum(terms))))
 
 
 def fisher_p_value(first: tuple[int, int], second: tuple[int, int]) -> float:

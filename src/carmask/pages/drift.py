@@ -173,7 +173,7 @@ def _weeks(weeks: Sequence[tuple[str, Summary]]) -> Html:
     columns = [Column("week"), Column("photos", number=True), Column("cars", number=True)]
     columns += [Column(MEASURES[name].title.partition(",")[0].partition(":")[0], number=True) for name in shown]
     columns += [Column("failed", number=True), Column("to review", number=True), Column("corrected", number=True)]
-    rows = []
+    rows: list[tuple[Cell | str | int, ...]] = []
     for name, one in weeks:
         medians = [one.measures[key].median if key in one.measures else float("nan") for key in shown]
         rates = [

@@ -68,6 +68,7 @@ _LINES = 10
 @option(
     "--save", type=PATH, metavar="FILE", help="Keep these photos as a reference for later ones, and compare nothing."
 )
+@option("--about", metavar="TEXT", help="With --save: what the photos are.  [default: the names of the folders]")
 @progress_option
 def drift(
     outs: tuple[Path, ...],
@@ -77,6 +78,7 @@ def drift(
     count: int,
     to: Path | None,
     save: Path | None,
+    about: str | None,
 ) -> None:
     """Find out whether photos have become unlike those of before.
 
@@ -94,7 +96,7 @@ def drift(
 
     day = None if since is None else since.date()
     if save is not None:
-        kept = save_reference(outs, save, since=day)
+        kept = save_reference(outs, save, since=day, about=about or "")
         print(f"{kept.photos} photos of {kept.vehicles} cars kept as a reference in {save}")
         return
     found = judge_runs(outs, against=against, since=day, level=level, count=count)
