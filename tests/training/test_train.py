@@ -48,8 +48,8 @@ from .conftest import CPU, FAST, copy, small, stages
 #: Recipes by their network, with parts and without: what those of one network differ in does not reach the model file.
 BY_NETWORK: dict[tuple[str, bool], list[str]] = {}
 for one in recipe_names():
-    if one == "default-guided":
-        continue  # it needs a localisation stage: test_train_guided.py
+    if one in {"default-guided", "best-refinement"}:
+        continue  # they need another stage's model: test_train_guided.py, test_train_refinement.py
     BY_NETWORK.setdefault((load_recipe(one).network, one.startswith("parts")), []).append(one)
 
 

@@ -93,7 +93,12 @@ def _stages(info: ModelInfo) -> str:
     height, width = info.localisation_size
     by = "" if info.localisation is None else f" by `{info.localisation.network}`"
     guided = ", guided by localisation's map" if info.guided else ""
-    return f"localisation in the whole photo at {width}x{height}{by}, segmentation of the crop around the car{guided}"
+    fine = ""
+    if info.refinement is not None:
+        tall, long = info.refinement.size
+        fine = f", refinement of the contour at {long}x{tall} by `{info.refinement.network}`"
+    first = f"localisation in the whole photo at {width}x{height}{by}"
+    return f"{first}, segmentation of the crop around the car{guided}{fine}"
 
 
 def _output(info: ModelInfo) -> str:

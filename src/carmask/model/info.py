@@ -56,11 +56,39 @@ class Localisation(BaseModel):
     training_data: str = ""
 
 
+class Refinement(BaseModel):
+    """A refinement network in the model file: it moves the other stages' contour, at the photo's own size.
+
+    Boundary refinement at native resolution, as in CascadePSP (Cheng et al. 2020, https://arxiv.org/abs/2005.02551) and
+    Boundary Patch Refinement (Tang et al. 2021, https://arxiv.org/abs/2104.05239), but on the car in one piece.
+
+    Attributes:
+        network: name in the table of networks.
+        normalisation: what its graph does to values of 0 to 255 first, for the reader.
+        size: (height, width) of its input.
+        margin: around the box of the other stages' car, above, to the left, below and to the right, as fractions of the
+            box's height and width.
+        max_zoom: the car is enlarged by no more than this factor over its size in the whole photo that fits into the
+            input.
+        training_data: what it was trained on, for the reader.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: str
+    normalisation: str
+    size: Size
+    margin: tuple[float, float, float, float] = (0.04, 0.02, 0.03, 0.02)
+    max_zoom: float = Field(5 / 3, ge=1)
+    training_data: str = ""
+
+
 class ModelInfo(BaseModel):
     """What a model file says of itself.
 
     Attributes:
-        format: version of this description: 2 where there is a localisation network of its own, else 1.
+        format: version of this description: 3 where there is a refinement network, 2 where there is a localisation
+            network of its own, else 1.
         name: the model's name.
         version: the model's own version.
         network: name in the table of networks.
@@ -73,6 +101,7 @@ class ModelInfo(BaseModel):
             segmentation stage is then the crop that holds the car (``carmask.prediction.stages``). None for one stage,
             on the whole photo.
         localisation: the network of that stage, if it is one of its own; else the same network is both stages.
+        refinement: the network of the refinement stage, or None without one.
         trained_in: the arithmetic of the training's convolutions. Depthwise weights of a model trained in bfloat16 are
             rounded to it in the file, for that is what the training saw: docs/decisions/0018-precision.md.
         normalisation: what the graph does to values of 0 to 255 first, for the reader.
@@ -93,7 +122,7 @@ class ModelInfo(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1, 2] = 1
+    format: Literal[1, 2, 3] = 1
     name: str
     version: str
     network: str
@@ -103,6 +132,7 @@ class ModelInfo(BaseModel):
     stretch: bool = False
     localisation_size: Size | None = None
     localisation: Localisation | None = None
+    refinement: Refinement | None = None
     trained_in: Literal["float32", "bfloat16", "float16"] = "float32"
     normalisation: str
     threshold: float = Field(gt=0, lt=1)
@@ -133,8 +163,12 @@ class ModelInfo(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> ModelInfo:
-        if (self.localisation is not None) != (self.format == 2):
+        if (self.refinement is not None) != (self.format == 3):
+            raise ValueError("format 3 is for files with a refinement network, and for no others")
+        if self.refinement is None and (self.localisation is not None) != (self.format == 2):
             raise ValueError("format 2 is for files with a localisation network of its own, and for no others")
+        if self.refinement is not None and (self.localisation_size is None or self.parts):
+            raise ValueError("a refinement network needs localisation_size, and masks of whole cars")
         if self.localisation is not None and self.localisation_size is None:
             raise ValueError("a localisation network needs localisation_size")
         return self

@@ -4,12 +4,14 @@ A model file's graph takes uint8 (1, height, width, 3) RGB and returns float32 (
 graph of a model that tells parts apart returns float32 (1, 1 + parts, height, width): background first, adding up to 1.
 Normalisation is inside the graph. A file with a localisation network of its own holds a second graph, disjoint from the
 first one: ``whole``, uint8 (1, height, width, 3), to ``located``, float32 (1, height, width); and its main graph takes
-``guide`` beside ``photo``, float32 (1, height, width): what the localisation network gives for the same pixels.
+``guide`` beside ``photo``, float32 (1, height, width): what the localisation network gives for the same pixels. A file
+with a refinement network holds one more: ``detail``, uint8 (1, height, width, 3), and ``coarse``, float32 (1, height,
+width), to ``refined``, float32 (1, height, width).
 """
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +22,34 @@ from carmask.model.info import ModelInfo
 #: Names of the graphs' inputs and outputs.
 PHOTO, GUIDE, PROBABILITY = "photo", "guide", "probability"
 WHOLE, LOCATED = "whole", "located"
+DETAIL, COARSE, REFINED = "detail", "coarse", "refined"
 #: What a guide holds where nothing is known.
 UNKNOWN = 0.5
+
+#: The stages of prediction that a file may hold a graph for.
+Stage = Literal["segmentation", "localisation", "refinement"]
+
+
+class Graph(NamedTuple):
+    """The names of one of a file's graphs.
+
+    Attributes:
+        photo: its input of pixels.
+        guide: its input of probabilities, if it has one.
+        output: its output.
+    """
+
+    photo: str
+    guide: str
+    output: str
+
+
+#: By stage. The localisation network takes no probabilities.
+GRAPHS: dict[Stage, Graph] = {
+    "segmentation": Graph(PHOTO, GUIDE, PROBABILITY),
+    "localisation": Graph(WHOLE, "", LOCATED),
+    "refinement": Graph(DETAIL, COARSE, REFINED),
+}
 
 #: Where a network runs.
 Device = Literal["cpu", "cuda", "tensorrt"]
@@ -55,6 +83,17 @@ class Network(Protocol):
 
         Returns:
             float32 (``*info.localisation_size``) in [0, 1]: the probability of car.
+        """
+
+    def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:
+        """Move the contour to where the photo has it; only models with a refinement network can.
+
+        Args:
+            pixels: uint8 (``*info.refinement.size``, 3), RGB.
+            coarse: float32 (``*info.refinement.size``) in [0, 1]: the probability that the other stages give.
+
+        Returns:
+            float32 (``*info.refinement.size``) in [0, 1]: the probability of car.
         """
 
     def run_parts(self, pixels: Photo) -> NDArray[np.float32]:

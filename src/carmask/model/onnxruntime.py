@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Photo, Probability
 from carmask.errors import DeviceError, ModelError
+from carmask.geometry import Size
 from carmask.model.info import ModelInfo
-from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, UNKNOWN, WHOLE, Device, car_of_parts
+from carmask.model.network import GRAPHS, PHOTO, UNKNOWN, Device, Stage, car_of_parts
 
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
@@ -57,32 +58,47 @@ class OnnxRuntimeNetwork:
 
     def run(self, pixels: Photo, guide: Probability | None = None, /) -> Probability:
         """Predict, as ``Network`` says: uint8 (``*info.size``, 3) RGB to float32 (``*info.size``) in [0, 1]."""
-        return car_of_parts(self.run_parts(pixels)) if self.info.parts else self._run(PROBABILITY, pixels, guide)
+        return car_of_parts(self.run_parts(pixels)) if self.info.parts else self._run("segmentation", pixels, guide)
 
     def locate(self, pixels: Photo, /) -> Probability:
         """Find the car in a whole photo: uint8 (``*info.localisation_size``, 3) RGB to float32 in [0, 1]."""
-        return self._run(LOCATED, pixels)
+        return self._run("localisation", pixels)
+
+    def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:
+        """Move the contour: uint8 (``*info.refinement.size``, 3) RGB and float32 of this size to float32 in [0, 1]."""
+        return self._run("refinement", pixels, coarse)
 
     def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
         """Predict the parts: float32 (1 + parts, ``*info.size``); see ``Network``."""
-        return self._run(PROBABILITY, pixels)
+        return self._run("segmentation", pixels)
 
-    def _run(self, output: str, pixels: Photo, guide: Probability | None = None) -> NDArray[np.float32]:
+    def _run(self, stage: Stage, pixels: Photo, guide: Probability | None = None) -> NDArray[np.float32]:
         pixels = np.ascontiguousarray(pixels)[None]
-        if self.info.localisation is None:
+        if self.info.localisation is None and self.info.refinement is None:
             (found,) = self._session.run(None, {PHOTO: pixels})
             return np.asarray(found[0], np.float32)
         import onnxruntime
 
         # All inputs of a file must be given, but only those that the output needs are read.
-        size, whole = self.info.size, self.info.localisation_size or self.info.size
         given: dict[str, NDArray[np.uint8] | NDArray[np.float32]] = {}
-        given |= {PHOTO: np.zeros((1, *size, 3), np.uint8), WHOLE: np.zeros((1, *whole, 3), np.uint8)}
-        if self.info.guided:
-            known = np.full(size, UNKNOWN, np.float32) if guide is None else np.ascontiguousarray(guide)
-            given[GUIDE] = known[None]
-        given[WHOLE if output == LOCATED else PHOTO] = pixels
+        for name, size in self._sizes().items():
+            graph = GRAPHS[name]
+            given[graph.photo] = np.zeros((1, *size, 3), np.uint8)
+            if name == "refinement" or (name == "segmentation" and self.info.guided):
+                given[graph.guide] = np.full((1, *size), UNKNOWN, np.float32)
+        given[GRAPHS[stage].photo] = pixels
+        if guide is not None and GRAPHS[stage].guide in given:
+            given[GRAPHS[stage].guide] = np.ascontiguousarray(guide)[None]
         options = onnxruntime.RunOptions()
         options.only_execute_path_to_fetches = True
-        (found,) = self._session.run([output], given, options)
+        (found,) = self._session.run([GRAPHS[stage].output], given, options)
         return np.asarray(found[0], np.float32)
+
+    def _sizes(self) -> dict[Stage, Size]:
+        """(height, width) of the inputs of the file's graphs."""
+        sizes: dict[Stage, Size] = {"segmentation": self.info.size}
+        if self.info.localisation is not None and self.info.localisation_size is not None:
+            sizes["localisation"] = self.info.localisation_size
+        if self.info.refinement is not None:
+            sizes["refinement"] = self.info.refinement.size
+        return sizes

@@ -16,7 +16,7 @@ from carmask.geometry import Size
 from carmask.model.engine import openvino
 from carmask.model.info import ModelInfo
 from carmask.model.int8 import round_convolutions
-from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, UNKNOWN, WHOLE, car_of_parts
+from carmask.model.network import COARSE, DETAIL, GRAPHS, GUIDE, PHOTO, UNKNOWN, WHOLE, Stage, car_of_parts
 from carmask.model.precision import Precision, choose_precision
 from carmask.model.upsampling import expand_weights, merge_upsampling
 
@@ -54,7 +54,10 @@ class OpenVINONetwork:
         self._idle = {size: self._compile(path, size, settings, streams or 1) for size in sizes}
         self._locating: _Requests | None = None
         if info.localisation is not None and info.localisation_size is not None:
-            self._locating = self._compile(path, info.localisation_size, settings, streams or 1, locating=True)
+            self._locating = self._compile(path, info.localisation_size, settings, streams or 1, "localisation")
+        self._refining: _Requests | None = None
+        if info.refinement is not None:
+            self._refining = self._compile(path, info.refinement.size, settings, streams or 1, "refinement")
 
     def run(self, pixels: Photo, guide: Probability | None = None, /) -> Probability:
         """Predict, as ``Network`` says: uint8 (height, width, 3) RGB to float32 (height, width) in [0, 1].
@@ -68,6 +71,11 @@ class OpenVINONetwork:
         assert self._locating is not None
         return _infer(self._locating, {WHOLE: pixels})
 
+    def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:
+        """Move the contour: uint8 (``*info.refinement.size``, 3) RGB and float32 of this size to float32 in [0, 1]."""
+        assert self._refining is not None
+        return _infer(self._refining, {DETAIL: pixels, COARSE: coarse})
+
     def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
         """Predict the parts: float32 (1 + parts, ``*info.size``); see ``Network``."""
         return self._run(pixels)
@@ -78,10 +86,12 @@ class OpenVINONetwork:
             inputs[GUIDE] = np.full(self.info.size, UNKNOWN, np.float32) if guide is None else guide
         return _infer(self._idle[pixels.shape[0], pixels.shape[1]], inputs)
 
-    def _compile(self, path: Path, size: Size, settings: _Settings, count: int, *, locating: bool = False) -> _Requests:
+    def _compile(
+        self, path: Path, size: Size, settings: _Settings, count: int, stage: Stage = "segmentation"
+    ) -> _Requests:
         """Compile a model for photos of one size, and make requests that are idle."""
         try:
-            model = read_merged(path, size, locating=locating)
+            model = read_merged(path, size, stage)
             if self.precision.int8 != "none":
                 round_convolutions(model, self.info.ranges, headroom=self.precision.int8 == "headroom")
             compiled = openvino.Core().compile_model(model, "CPU", settings)
@@ -107,23 +117,24 @@ def _infer(idle: _Requests, inputs: Mapping[str, NDArray[np.uint8] | NDArray[np.
     return found
 
 
-def read_merged(path: Path, size: Size, *, locating: bool = False, upsampling: bool = True) -> openvino.Model:
+def read_merged(path: Path, size: Size, stage: Stage = "segmentation", *, upsampling: bool = True) -> openvino.Model:
     """Read a model's graph for photos of one size, its decoder merged (``merge_upsampling``).
 
     Args:
         path: the model file.
         size: (height, width) of the photos.
-        locating: the graph of the localisation network, of files with one of their own; else the main one.
+        stage: whose graph, of files with several.
         upsampling: merge it; else the graph stays as it is in the file.
 
     Raises:
         ModelError: if it does not take such photos.
         RuntimeError: if OpenVINO cannot read it.
     """
-    model = _graph_of(openvino.Core().read_model(str(path)), locating=locating)
-    shapes = {one.any_name: [1, *size] if one.any_name == GUIDE else [1, *size, 3] for one in model.inputs}
+    graph = GRAPHS[stage]
+    model = _graph_of(openvino.Core().read_model(str(path)), stage)
+    shapes = {one.any_name: [1, *size] if one.any_name == graph.guide else [1, *size, 3] for one in model.inputs}
     fits = all(one.partial_shape.compatible(openvino.PartialShape(shapes[one.any_name])) for one in model.inputs)
-    if not fits or not {*shapes} - {GUIDE} <= {WHOLE if locating else PHOTO}:
+    if not fits or not {*shapes} - {graph.guide} <= {graph.photo}:
         raise ModelError(f"{path}: its graph does not take a photo of shape {[1, *size, 3]}, as its description says")
     if model.is_dynamic():
         model.reshape(shapes)
@@ -133,10 +144,11 @@ def read_merged(path: Path, size: Size, *, locating: bool = False, upsampling: b
     return model
 
 
-def _graph_of(model: openvino.Model, *, locating: bool) -> openvino.Model:
-    """One of a file's two disjoint graphs, or the only one."""
+def _graph_of(model: openvino.Model, stage: Stage) -> openvino.Model:
+    """One of a file's disjoint graphs, or the only one."""
     if len(model.outputs) == 1:
         return model
-    result = model.output(LOCATED if locating else PROBABILITY).get_node()
-    inputs = [one.get_node() for one in model.inputs if (one.any_name == WHOLE) == locating]
-    return openvino.Model([result], inputs, LOCATED if locating else PROBABILITY)
+    graph = GRAPHS[stage]
+    result = model.output(graph.output).get_node()
+    inputs = [one.get_node() for one in model.inputs if one.any_name in {graph.photo, graph.guide}]
+    return openvino.Model([result], inputs, graph.output)

@@ -16,6 +16,7 @@ from carmask.networks.efficientnet_lite import EfficientNetLite2UNet
 from carmask.networks.mobilenetv2_unet import GuidedMobileNetV2UNet, MobileNetV2UNet
 from carmask.networks.network import SegmentationNetwork
 from carmask.networks.pix2pix import CNNSmall, MobileNetV2Pix2Pix, MobileNetV2Pix2PixMatched, VGG19Pix2Pix
+from carmask.networks.refinement_unet import RefinementUNet
 from carmask.networks.smp import PREFIX, SMPNetwork
 from carmask.networks.unet import UNet, UNetDeep, UNetSmall
 from carmask.networks.views import UNet3DViews, UNet3DViewsApart
@@ -48,6 +49,9 @@ NETWORKS: dict[str, Entry] = {
     "mobilenetv2-unet": Entry(MobileNetV2UNet, (512, 768), "carmask's own: the shipped default model"),
     "mobilenetv2-unet-guided": Entry(
         GuidedMobileNetV2UNet, (448, 832), "carmask's own: the default model's segmentation stage"
+    ),
+    "mobilenetv2-unet-refinement": Entry(
+        RefinementUNet, (768, 1536), "carmask's own: the refinement stage of the shipped model `best`"
     ),
     "efficientnet-lite2-unet": Entry(
         EfficientNetLite2UNet, (256, 384), "carmask's own: the default model's localisation stage"

@@ -117,8 +117,13 @@ class GuidedMobileNetV2UNet(MobileNetV2UNet):
         """
         if guide is None:
             guide = torch.zeros_like(images[:, :1])
+        return nn.functional.pixel_shuffle(self.head(self._features(torch.cat([images, guide], dim=1))), 2)
+
+    def _features(self, given: Tensor) -> Tensor:
+        """From the photo and its map, (batch, 4, height, width), to the decoder's features at stride 2."""
+        guide = given[:, 3:]
         taps = []
-        x = torch.cat([images, guide], dim=1)
+        x = given
         for index, layer in enumerate(self.encoder):
             x = layer(x)
             if index in TAPS:
@@ -131,7 +136,7 @@ class GuidedMobileNetV2UNet(MobileNetV2UNet):
                 beside = torch.cat([beside, small], dim=1)
             x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = stage(torch.cat([x, beside], dim=1))
-        return nn.functional.pixel_shuffle(self.head(x), 2)
+        return x
 
     def load_encoder(self, file: Path | None) -> None:
         """Load ImageNet weights into the encoder; those on the map stay zero. See ``MobileNetV2UNet.load_encoder``."""

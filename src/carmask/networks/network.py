@@ -28,12 +28,16 @@ class SegmentationNetwork(nn.Module):
             width) in [-1, 1], twice the probability of car less 1; without it nothing is known, which is 0.
         car_channels: those that are car, where there is more than one channel; the others are not.
         encoder_frozen: the encoder is left as it was loaded, its BatchNorm statistics included.
+        refines: ``forward`` needs that second argument: the network corrects another model's map.
+        added: what the names of the layers begin with that initial weights of a simpler network need not have.
         norm_frozen: BatchNorm keeps its statistics everywhere, whatever the batches are; scale and shift are trained.
     """
 
     multiple: int = 1
     channels: int = 1
     guided: bool = False
+    refines: bool = False
+    added: tuple[str, ...] = ()
     car_channels: tuple[int, ...] = (0,)
     encoder_frozen: bool = False
     norm_frozen: bool = False
@@ -69,6 +73,9 @@ class SegmentationNetwork(nn.Module):
         encoder.requires_grad_(not frozen)
         self.encoder_frozen = frozen
         self.train(self.training)
+
+    def adapt_head(self, weight: Tensor, bias: Tensor) -> None:
+        """Make use of the head of initial weights, which has another shape; left out, the head starts anew."""
 
     def freeze_norm(self) -> None:
         """Let BatchNorm keep its statistics from now on; its scale and shift are still trained."""

@@ -93,7 +93,10 @@ def _useful_size(info: ModelInfo, size: Size) -> Size:
     """The least (height, width) of a photo of which the model makes use."""
     if info.localisation_size is None:
         return info.place(size).inner
-    return largest_useful_size(size, info.size, info.behaviour.crop.max_zoom)
+    useful = largest_useful_size(size, info.size, info.behaviour.crop.max_zoom)
+    if info.refinement is None:
+        return useful
+    return max(useful, largest_useful_size(size, info.refinement.size, info.refinement.max_zoom))
 
 
 def predict_reduced(network: Network, photo: ReducedPhoto) -> Prediction:

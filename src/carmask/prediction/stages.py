@@ -1,5 +1,7 @@
 """Staged prediction: a localisation stage finds the car in the whole photo, a segmentation stage finds its contour.
 
+A refinement stage, if there is one, moves the contour at the photo's own size.
+
 A studio's photo is half wall and floor. A network that is given a crop of the car alone sees the car half as large
 again for the same work, and always at about the same size. Coarse to fine, as in PointRend (Kirillov et al. 2020,
 https://arxiv.org/abs/1912.08193) and the zoom-in of HRDA (Hoyer et al. 2022, https://arxiv.org/abs/2204.13132).
@@ -49,7 +51,8 @@ def predict_map(network: Network, photo: ReducedPhoto) -> ProbabilityMap:
         found = segment(network, photo, whole)
         return mean_map(found, segment(network, photo, whole, mirrored=True)) if info.test_time_augmentation else found
     coarse = localise(network, photo)
-    return _segment_car(network, photo, coarse)
+    fine = _segment_car(network, photo, coarse)
+    return fine if info.refinement is None else refine(network, photo, fine)
 
 
 def localise(network: Network, photo: ReducedPhoto) -> ProbabilityMap:
@@ -66,11 +69,11 @@ def localisation_input(network: Network, photo: ReducedPhoto) -> tuple[Photo, ge
 
 
 def guide_of(coarse: ProbabilityMap, crop: CroppedInput) -> Probability:
-    """The part of the localisation stage's map that the segmentation stage is given beside the photo.
+    """The part of an earlier stage's map that a stage is given beside the photo.
 
     Args:
-        coarse: of the whole photo.
-        crop: what the segmentation stage is given of the photo, in pixels of the photo at any size.
+        coarse: the earlier stage's.
+        crop: what the stage is given of the photo, in pixels of the photo at any size.
 
     Returns:
         float32 (``*crop.place.size``) in [0, 1]; 0 beside the photo.
@@ -112,6 +115,41 @@ def segment(
     if mirrored:
         found = found[:, ::-1]
     return ProbabilityMap(np.ascontiguousarray(geometry.without_bars(found, crop.place)), crop.crop.of(photo.size))
+
+
+def refine(network: Network, photo: ReducedPhoto, fine: ProbabilityMap) -> ProbabilityMap:
+    """The refinement stage: the car that the other stages found, at ``info.refinement.size``.
+
+    Args:
+        network: a loaded model with a refinement network.
+        photo: from ``open_for``.
+        fine: the other stages' map.
+
+    Returns:
+        The probabilities of a crop around that car; ``fine`` itself where there is none.
+    """
+    crop = refinement_crop(network, photo, fine)
+    if crop is None:
+        return fine
+    found = network.refine(crop_photo(photo.pixels, crop), guide_of(fine, crop))
+    return ProbabilityMap(
+        np.ascontiguousarray(geometry.without_bars(found, crop.place)), crop.crop.of(photo.size), fine.coarse
+    )
+
+
+def refinement_crop(network: Network, photo: ReducedPhoto, fine: ProbabilityMap) -> CroppedInput | None:
+    """The crop that the refinement stage is given, in pixels of the photo as it was decoded; None without a car."""
+    settings, box = network.info.refinement, find_box(fine, network.info)
+    if settings is None or box is None:
+        return None
+    return crop_around(box.grown(*settings.margin), _decoded_size(photo), settings.size, settings.max_zoom)
+
+
+def refinement_inputs(network: Network, photo: ReducedPhoto) -> tuple[Photo, Probability] | None:
+    """The refinement stage's inputs: uint8 (height, width, 3) RGB, float32 (height, width); None without a car."""
+    fine = _segment_car(network, photo, localise(network, photo))
+    crop = refinement_crop(network, photo, fine)
+    return None if crop is None else (crop_photo(photo.pixels, crop), guide_of(fine, crop))
 
 
 def mean_map(one: ProbabilityMap, other: ProbabilityMap) -> ProbabilityMap:

@@ -144,7 +144,8 @@ class _Renamed:
     """A network under another description."""
 
     def __init__(self, network: Network, info: ModelInfo) -> None:
-        self.info, self.run, self.run_parts, self.locate = info, network.run, network.run_parts, network.locate
+        self.info, self.run, self.run_parts = info, network.run, network.run_parts
+        self.locate, self.refine = network.locate, network.refine
 
 
 def unseen(info: ModelInfo, data: Path, examples: Sequence[Example]) -> list[Example]:

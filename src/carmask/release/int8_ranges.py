@@ -20,10 +20,10 @@ from carmask.model.card import save_model
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.int8 import measure_ranges
-from carmask.model.network import GUIDE, PHOTO, WHOLE
+from carmask.model.network import GRAPHS, WHOLE, Stage
 from carmask.model.openvino import OpenVINONetwork, read_merged
 from carmask.prediction.predict import open_for
-from carmask.prediction.stages import localisation_input, network_inputs
+from carmask.prediction.stages import localisation_input, network_inputs, refinement_inputs
 from carmask.release.calibration import unseen
 from carmask.training.export import read_graph, with_info
 
@@ -102,7 +102,7 @@ def quantize(
     plain = OpenVINONetwork(path, info)
     sets = {folder.resolve().name: _divide(info, folder) for folder in (data, *extra)}
     seen = [example for known, _ in sets.values() for example in known]
-    stages = 1 if info.localisation is None else 2
+    stages = 1 + (info.localisation is not None) + (info.refinement is not None)
     total = stages * len(seen) + 2 * sum(len(held) for _, held in sets.values())
     done = 0
 
@@ -114,8 +114,11 @@ def quantize(
 
     ranges = measure_ranges(read_merged(path, info.size), _inputs(plain, seen, step))
     if info.localisation is not None and info.localisation_size is not None:
-        locating = read_merged(path, info.localisation_size, locating=True)
+        locating = read_merged(path, info.localisation_size, "localisation")
         ranges |= measure_ranges(locating, _whole_inputs(plain, seen, step))
+    if info.refinement is not None:
+        refining = read_merged(path, info.refinement.size, "refinement")
+        ranges |= measure_ranges(refining, _refinement_inputs(plain, seen, step))
     if not ranges:
         raise ModelError(f"{model}: it has no convolution that could be computed in 8 bits")
     info = info.model_copy(update={"ranges": ranges})
@@ -147,7 +150,7 @@ def _inputs(
 ) -> Iterator[dict[str, NDArray[Any]]]:
     for example in examples:
         inputs = network_inputs(network, open_for(network, example.photo))
-        yield dict(zip((PHOTO, GUIDE), inputs, strict=False))
+        yield _named("segmentation", inputs)
         step()
 
 
@@ -157,3 +160,17 @@ def _whole_inputs(
     for example in examples:
         yield {WHOLE: localisation_input(network, open_for(network, example.photo))[0]}
         step()
+
+
+def _refinement_inputs(
+    network: OpenVINONetwork, examples: Sequence[Example], step: Callable[[], None]
+) -> Iterator[dict[str, NDArray[Any]]]:
+    for example in examples:
+        inputs = refinement_inputs(network, open_for(network, example.photo))
+        if inputs is not None:
+            yield _named("refinement", inputs)
+        step()
+
+
+def _named(stage: Stage, inputs: tuple[NDArray[Any], ...]) -> dict[str, NDArray[Any]]:
+    return dict(zip((GRAPHS[stage].photo, GRAPHS[stage].guide), inputs, strict=False))

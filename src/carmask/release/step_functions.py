@@ -60,6 +60,7 @@ def run_train(step: TrainStep, context: Context) -> str:
         context.path(step.encoder_weights),
         () if kept is None else read_validation_cars(kept),
         localisation=context.path(step.localisation),
+        base=context.path(step.base),
     )
     train(
         step.load_recipe(context.changes),

@@ -81,7 +81,7 @@ class TrainStep(Step):
     """``carmask.training.train``: the result is the weights of a run, in a folder of the step's id."""
 
     REFERENCES: ClassVar[frozenset[str]] = frozenset(
-        {"data", "backgrounds", "initial_weights", "encoder_weights", "localisation", "validation_cars"}
+        {"data", "backgrounds", "initial_weights", "encoder_weights", "localisation", "base", "validation_cars"}
     )
 
     kind: Literal["train"]
@@ -93,6 +93,7 @@ class TrainStep(Step):
     initial_weights: Reference | None = None
     encoder_weights: Reference | None = None
     localisation: Reference | None = None
+    base: Reference | None = None
     validation_cars: Reference | None = None
 
     def load_recipe(self, changes: tuple[str, ...] = ()) -> Recipe:

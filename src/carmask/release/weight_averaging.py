@@ -19,7 +19,7 @@ from carmask.model.card import save_model
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ExtraData, ModelInfo
 from carmask.training.export import read_graph, with_info
-from carmask.training.two_graphs import PREFIX
+from carmask.training.joined_graphs import of_other_stage
 
 #: What the name of a guided network ends in, after the name of the one that is not guided.
 GUIDED = "-guided"
@@ -64,7 +64,7 @@ def average_weights(
     for tensor in made.graph.initializer:
         own = numpy_helper.to_array(tensor)
         other = given.get(tensor.name)
-        if widened and tensor.name.startswith(PREFIX):
+        if widened and of_other_stage(tensor.name):
             continue
         if not np.issubdtype(own.dtype, np.floating):
             if tensor.name.endswith(".bytes") and not np.array_equal(own, other if other is not None else []):

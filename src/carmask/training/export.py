@@ -22,21 +22,23 @@ from carmask.evaluation.part_scores import evaluate_parts
 from carmask.evaluation.predictors import network_labels
 from carmask.evaluation.scoring import evaluate
 from carmask.evaluation.summary import summarise
+from carmask.geometry import Size
 from carmask.images import write_atomically
 from carmask.model.card import save_model
 from carmask.model.engine import openvino
 from carmask.model.file import METADATA_KEY
 from carmask.model.info import ModelInfo
-from carmask.model.network import GUIDE, PHOTO, PROBABILITY, Network
+from carmask.model.network import GRAPHS, GUIDE, PHOTO, PROBABILITY, Network, Stage
 from carmask.model.openvino import read_merged
 from carmask.model.runtime import load_model
 from carmask.networks import build
 from carmask.prediction.predict import open_for
-from carmask.prediction.stages import network_inputs
+from carmask.prediction.stages import network_inputs, refinement_inputs
 from carmask.training.epochs import find_weights, read_weights
-from carmask.training.predictor import Normalised, TorchNetwork
-from carmask.training.run_folder import LOCALISATION_FILE, read_run_info
-from carmask.training.two_graphs import add_localisation
+from carmask.training.joined_graphs import add_localisation, add_refinement
+from carmask.training.predictor import Normalised, RefiningNetwork, TorchNetwork
+from carmask.training.refined import trained_network
+from carmask.training.run_folder import BASE_FILE, LOCALISATION_FILE, read_run_info
 
 #: Mean absolute difference of the probabilities of one photo that storing weights in 16 bits may make.
 STORAGE_TOLERANCE = 0.002
@@ -60,11 +62,11 @@ def read_run(run: Path, epoch: str | int | None = None) -> tuple[Normalised, Mod
     """
     info = read_run_info(run)
     file = find_weights(run, epoch)
-    model = Normalised(build(info.network, len(info.classes)))
+    model = Normalised(build(trained_network(info), len(info.classes)))
     try:
         model.load_state_dict(read_weights(file))
     except RuntimeError as error:
-        raise WeightsError(f"{file}: not weights of {info.network}") from error
+        raise WeightsError(f"{file}: not weights of {trained_network(info)}") from error
     return model.eval(), info
 
 
@@ -122,19 +124,16 @@ def export(
         raise UsageError(f"{run}: trained without validation cars, so there is nothing to score; leave the data out")
     info = ModelInfo.model_validate({**info.model_dump(), **(changes or {})})
     trial = run / "export.onnx"
-    localisation = run / LOCALISATION_FILE if info.localisation is not None else None
-    write_atomically(trial, to_onnx(model, info, localisation))
+    joined = _joined_file(run, info)
+    write_atomically(trial, to_onnx(model, info, joined))
     try:
-        locating = None if localisation is None else load_model(localisation)
-        exported, trained = load_model(trial), TorchNetwork(model, info, locating=locating)
+        exported, trained = load_model(trial), _as_trained(model, info, joined)
         examples, names = ([], ()) if data is None else read_data(data, layout=layout, mask_threshold=mask_threshold)
         examples = of_cars(examples, info.validation_cars if data is not None else ())
-        probes = _probes(trained, examples)
-        exact = _in_full_precision(trial, info)
-        run_network: Callable[..., NDArray[np.float32]] = trained.run
-        run_exported: Callable[..., NDArray[np.float32]] = exported.run
-        if info.parts:
-            run_network, run_exported = trained.run_parts, exported.run_parts
+        stage: Stage = "segmentation" if info.refinement is None else "refinement"
+        probes = _probes(trained, examples, stage)
+        exact = _in_full_precision(trial, info, stage)
+        run_network, run_exported = (_function(network, stage) for network in (trained, exported))
         for run_file, tolerance in ((exact, STORAGE_TOLERANCE), (run_exported, TOLERANCE)):
             difference = max(float(np.abs(run_file(*probe) - run_network(*probe)).mean()) for probe in probes)
             # Written so that NaN fails.
@@ -148,34 +147,66 @@ def export(
             else:
                 score = summarise(evaluate(exported, examples, progress=progress)).dice.mean
             info = info.model_copy(update={"score": round(score, 6)})
-        content = to_onnx(model, info, localisation)
+        content = to_onnx(model, info, joined)
         save_model(out, info, content)
     finally:
         trial.unlink(missing_ok=True)
     return Exported(info, difference)
 
 
-def _in_full_precision(file: Path, info: ModelInfo) -> Callable[..., NDArray[np.float32]]:
+def _joined_file(run: Path, info: ModelInfo) -> Path | None:
+    """The run's model file with the other stages of its model, if there are any."""
+    if info.refinement is not None:
+        return run / BASE_FILE
+    return run / LOCALISATION_FILE if info.localisation is not None else None
+
+
+def _as_trained(model: Normalised, info: ModelInfo, joined: Path | None) -> TorchNetwork:
+    """The trained network with the other stages of its model."""
+    other = None if joined is None else load_model(joined)
+    if info.refinement is not None and other is not None:
+        return RefiningNetwork(model, info, other)
+    return TorchNetwork(model, info, locating=other)
+
+
+def _function(network: Network, stage: Stage) -> Callable[..., NDArray[np.float32]]:
+    """What a network computes in a stage that was trained."""
+    if stage == "refinement":
+        return network.refine
+    return network.run_parts if network.info.parts else network.run
+
+
+def _in_full_precision(file: Path, info: ModelInfo, stage: Stage) -> Callable[..., NDArray[np.float32]]:
     """The file in 32-bit floats, whatever the processor is fastest in."""
-    graph = read_merged(file, info.size, upsampling=False)
+    size = info.size if info.refinement is None else info.refinement.size
+    graph = read_merged(file, size, stage, upsampling=False)
     compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def run(*inputs: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-        named = {name: values[None] for name, values in zip((PHOTO, GUIDE), inputs, strict=False)}
+        names = GRAPHS[stage].photo, GRAPHS[stage].guide
+        named = {name: values[None] for name, values in zip(names, inputs, strict=False)}
         found: NDArray[np.float32] = compiled(named)[0][0].astype(np.float32)
         return found
 
     return run
 
 
-def _probes(network: Network, examples: Sequence[Example]) -> list[tuple[Photo] | tuple[Photo, Probability]]:
+def _probes(
+    network: Network, examples: Sequence[Example], stage: Stage
+) -> list[tuple[Photo] | tuple[Photo, Probability]]:
     """Inputs to compare on: photos the network was made for, or else noise."""
-    if not examples:
-        rng = np.random.default_rng(0)
-        noise = rng.integers(0, 256, (*network.info.size, 3), np.uint8)
-        return [(noise, rng.random(network.info.size, np.float32)) if network.info.guided else (noise,)]
+    info = network.info
     photos = (open_for(network, one.photo) for one in examples[:: max(1, len(examples) // 8)])
-    return [network_inputs(network, photo) for photo in photos]
+    if stage == "refinement":
+        found = [one for photo in photos if (one := refinement_inputs(network, photo)) is not None]
+    else:
+        found = [network_inputs(network, photo) for photo in photos]
+    if found:
+        return found
+    rng = np.random.default_rng(0)
+    size = info.size if info.refinement is None else info.refinement.size
+    noise = rng.integers(0, 256, (*size, 3), np.uint8)
+    return [(noise, rng.random(size, np.float32)) if info.guided or info.refinement is not None else (noise,)]
 
 
 class _Deployed(nn.Module):
@@ -189,40 +220,30 @@ class _Deployed(nn.Module):
         return self.model.classes(pixels) if self.parts else self.model.car(pixels, guide)
 
 
-def to_onnx(model: Normalised, info: ModelInfo, localisation: Path | None = None) -> bytes:
+def to_onnx(model: Normalised, info: ModelInfo, joined: Path | None = None) -> bytes:
     """The content of a model file.
 
     Args:
         model: the network.
-        info: its description.
-        localisation: the model file of the localisation network, for descriptions with one of their own.
+        info: the file's description.
+        joined: for a refinement network the model file that it refines; else the model file of the localisation
+            network, for descriptions with one of their own.
 
     Raises:
-        ModelError: if the localisation network's file cannot be read or joined.
+        ModelError: if the other stages' file cannot be read or joined.
     """
-    example: tuple[Tensor, ...] = (torch.zeros((1, *info.size, 3), dtype=torch.uint8),)
-    if info.guided:
-        example = (*example, torch.zeros((1, *info.size)))
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            _Deployed(model, parts=info.parts).eval(),
-            example,
-            input_names=[PHOTO, GUIDE][: len(example)],
-            output_names=[PROBABILITY],
-            dynamo=True,
-            optimize=True,
-            verbose=False,
-        )
-    assert program is not None
-    proto = program.model_proto
-    _store_as_half(proto)
-    _round_depthwise(proto, info)
-    if localisation is not None:
-        add_localisation(proto, localisation)
-    elif info.localisation_size is not None:
-        _free_size(proto)
+    if info.refinement is not None:
+        assert joined is not None
+        proto = read_graph(joined)
+        add_refinement(proto, _to_graph(model, info.refinement.size, guided=True), joined)
+        _round_depthwise(proto, info)
+    else:
+        proto = _to_graph(model, info.size, guided=info.guided, parts=info.parts)
+        _round_depthwise(proto, info)
+        if joined is not None:
+            add_localisation(proto, joined)
+        elif info.localisation_size is not None:
+            _free_size(proto)
     del proto.metadata_props[:]
     # The exporter notes where in the source each node came from: paths that are no one's business.
     for node in proto.graph.node:
@@ -233,6 +254,29 @@ def to_onnx(model: Normalised, info: ModelInfo, localisation: Path | None = None
     onnx.checker.check_model(proto, full_check=True)
     content: bytes = proto.SerializeToString()
     return content
+
+
+def _to_graph(model: Normalised, size: Size, *, guided: bool, parts: bool = False) -> onnx.ModelProto:
+    """A network's graph, ``photo`` (and ``guide``) to ``probability``, its large weights in 16 bits."""
+    example: tuple[Tensor, ...] = (torch.zeros((1, *size, 3), dtype=torch.uint8),)
+    if guided:
+        example = (*example, torch.zeros((1, *size)))
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            _Deployed(model, parts=parts).eval(),
+            example,
+            input_names=[PHOTO, GUIDE][: len(example)],
+            output_names=[PROBABILITY],
+            dynamo=True,
+            optimize=True,
+            verbose=False,
+        )
+    assert program is not None
+    proto = program.model_proto
+    _store_as_half(proto)
+    return proto
 
 
 def read_graph(model: Path) -> onnx.ModelProto:

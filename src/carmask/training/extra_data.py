@@ -54,6 +54,8 @@ class Sources:
         mask_threshold: for grey, anti-aliased and JPEG masks of all data sets, see ``read_data``.
         localisation: a model file or the name of a shipped model, for networks that are guided: their localisation
             stage.
+        base: a model file or the name of a shipped model, for refinement networks: the model whose contours they
+            refine.
     """
 
     extra: tuple[ExtraFolder, ...] = ()
@@ -64,6 +66,7 @@ class Sources:
     layout: str | None = None
     mask_threshold: int | None = None
     localisation: Path | None = None
+    base: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from carmask.model.file import find_model, read_info
 from carmask.networks import build
 from carmask.networks.mobilenetv2_unet import widen
 from carmask.training.epochs import read_weights
+from carmask.training.joined_graphs import of_other_stage
 from carmask.training.predictor import Normalised, TorchNetwork
-from carmask.training.two_graphs import PREFIX
 
 #: What the names of the last layers begin with: those that depend on the classes.
 HEAD = "network.head"
@@ -87,8 +87,8 @@ def _load_onnx(model: Normalised, file: Path) -> None:
         if node.op_type not in {"Conv", "ConvTranspose"}:
             continue
         # Exported as a part of a module ``model``; 16-bit weights stand behind a Cast that adds nothing to the name.
-        if node.input[1].startswith(PREFIX):
-            continue  # the localisation stage's
+        if of_other_stage(node.input[1]):
+            continue
         name = node.input[1].removeprefix("model.").removesuffix(".weight")
         layer = layers.get(name)
         weight = values.get(node.input[1], values.get(f"{node.input[1]}.half"))
@@ -99,12 +99,15 @@ def _load_onnx(model: Normalised, file: Path) -> None:
             weight = weight if wide is None else wide.numpy()
         if name in left and weight is not None and _for_other_classes(name, weight, layer.weight):  # type: ignore[union-attr]
             left.remove(name)
+            shift = np.zeros(len(weight)) if bias is None else bias
+            model.network.adapt_head(*(torch.from_numpy(np.array(one, np.float32)) for one in (weight, shift)))
             continue
         if name not in left or weight is None or weight.shape != tuple(layer.weight.shape):  # type: ignore[union-attr]
             raise WeightsError(f"{file}: not a model of this recipe's network: {node.input[1]}")
         assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
         left.remove(name)
         _fill(layer, norms.get(name), weight, np.zeros(len(weight)) if bias is None else bias)
+    left = {name for name in left if not name.removeprefix("network.").startswith(model.network.added or ("-",))}
     if left:
         raise WeightsError(f"{file}: not a model of this recipe's network: it lacks {sorted(left)[0]}")
 

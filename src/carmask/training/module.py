@@ -23,13 +23,14 @@ from carmask.networks import build
 from carmask.networks.network import car_logits
 from carmask.training.dataset.anywhere.epoch import ScenePhotos
 from carmask.training.dataset.anywhere.pool import ScenePool
+from carmask.training.dataset.contour.pool import ContourPool, ContourWindows
 from carmask.training.dataset.epoch import EpochPhotos
 from carmask.training.dataset.mixture import Mixture
 from carmask.training.epochs import keep_epoch
 from carmask.training.history import CURVES_FILE, Row, draw_curves, write_history
 from carmask.training.initialise import initialise
 from carmask.training.losses import LabelLoss, compute_loss, find_loss, median_frequency
-from carmask.training.predictor import Normalised, TorchNetwork
+from carmask.training.predictor import Normalised, RefiningNetwork, TorchNetwork
 from carmask.training.recipe import Recipe
 from carmask.training.validation import Checks, validate_all
 
@@ -40,12 +41,13 @@ class Training(lightning.LightningModule):
     def __init__(
         self,
         recipe: Recipe,
-        photos: Mixture | ScenePool,
+        photos: Mixture | ScenePool | ContourPool,
         checks: Checks,
         info: ModelInfo,
         *,
         mixed: bool = False,
         locating: Network | None = None,
+        base: Network | None = None,
         out: Path | None = None,
         epoch_done: Callable[[Row], None] | None = None,
     ) -> None:
@@ -58,6 +60,7 @@ class Training(lightning.LightningModule):
             info: description of the model being trained.
             mixed: validate in 16 bits where that is safe, as it is trained.
             locating: the localisation network that the network is guided by, if it is.
+            base: the model whose contours the network refines, if it does.
             out: the run's folder, which history and weights are written to after every epoch.
             epoch_done: called by the first process with what each finished epoch measured.
         """
@@ -65,7 +68,7 @@ class Training(lightning.LightningModule):
         self.recipe = recipe if recipe.epoch_photos else recipe.model_copy(update={"epoch_photos": len(photos)})
         self._photos, self._checks, self._info, self._mixed = photos, checks, info, mixed
         self._out, self._epoch_done = out, epoch_done
-        self.locating = locating
+        self._locating, self._base = locating, base
         self.model = Normalised(build(recipe.network, len(info.classes))).to(memory_format=torch.channels_last)
         initialise(self.model, recipe.initialisation)
         if recipe.encoder.frozen:
@@ -102,9 +105,9 @@ class Training(lightning.LightningModule):
         photos = self._epoch(0)
         return torch.stack([photos[index][0] for index in range(min(count, len(photos)))])
 
-    def _epoch(self, epoch: int) -> EpochPhotos | ScenePhotos:
+    def _epoch(self, epoch: int) -> EpochPhotos | ScenePhotos | ContourWindows:
         recipe, stage = self.recipe, self.recipe.stage(epoch)
-        if isinstance(self._photos, ScenePool):
+        if isinstance(self._photos, ScenePool | ContourPool):
             return self._photos.epoch(stage, recipe.epoch_photos, seed=(recipe.seed, epoch))
         order = self._photos.order(epoch, recipe.epoch_photos, seed=recipe.seed)
         settings, seed = recipe.changes(epoch), (recipe.seed, epoch)
@@ -144,8 +147,7 @@ class Training(lightning.LightningModule):
         trained = {name: float(v) for name, v in self.trainer.callback_metrics.items() if name.startswith("train/")}
         measured: dict[str, float] = {}
         if self.trainer.is_global_zero:
-            network = TorchNetwork(self.best_model(), self._info, locating=self.locating, mixed=self._mixed)
-            measured = validate_all(network, self._checks, self._loss)
+            measured = validate_all(self.as_network(), self._checks, self._loss)
         # One process scores; all must agree on when to stop.
         measured = self.trainer.strategy.broadcast(measured)
         for name, value in measured.items():
@@ -190,6 +192,12 @@ class Training(lightning.LightningModule):
         together = self.trainer.world_size
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step * together, recipe))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def as_network(self) -> TorchNetwork:
+        """The network that is validated, with the other stages of its model."""
+        if self._base is not None:
+            return RefiningNetwork(self.best_model(), self._info, self._base, mixed=self._mixed)
+        return TorchNetwork(self.best_model(), self._info, locating=self._locating, mixed=self._mixed)
 
     def best_model(self) -> Normalised:
         """The network that is validated and exported: the moving average if the recipe has one."""

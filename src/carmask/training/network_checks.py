@@ -6,17 +6,19 @@ import torch
 
 from carmask.errors import DeviceError, RecipeError
 from carmask.networks import find_network
+from carmask.networks.network import SegmentationNetwork
 from carmask.training.losses import WITH_BCE, LabelLoss, find_loss
 from carmask.training.recipe import Recipe
 
 
-def check_network(recipe: Recipe, classes: int, *, guided: bool = False) -> None:
+def check_network(recipe: Recipe, classes: int, *, guided: bool = False, refines: bool = False) -> None:
     """See whether a recipe's network can be trained as the recipe says.
 
     Args:
         recipe: the settings.
         classes: how many the data has, besides background.
         guided: a localisation stage is given.
+        refines: a model to refine is given.
 
     Raises:
         UnknownNameError: if there is no such network or loss.
@@ -25,16 +27,21 @@ def check_network(recipe: Recipe, classes: int, *, guided: bool = False) -> None
     entry, loss = find_network(recipe.network), find_loss(recipe.loss)
     with torch.device("meta"):  # shapes only
         network = entry.build(classes)
+    if network.refines != (recipe.contour is not None):
+        raise RecipeError(f"contour: {recipe.network} is {'' if network.refines else 'not '}trained on such windows")
+    if network.refines != refines:
+        what = "refines a model's contours; name its file" if network.refines else "refines no model; leave it out"
+        raise RecipeError(f"base: {recipe.network} {what}")
+    if network.refines:
+        _check_sizes(recipe, network)
+        return
     if network.guided and not guided:
         raise RecipeError(f"localisation: {recipe.network} is guided by a localisation stage; name its model file")
     if network.guided and recipe.scenes is None:
         raise RecipeError(f"scenes: {recipe.network} is trained on drawn scenes; add the table to the recipe")
     if guided and not network.guided:
         raise RecipeError(f"localisation: {recipe.network} takes no map of a localisation stage; leave it out")
-    for stage in recipe.stages:
-        for height, width in (stage.size, stage.shown, stage.locate or stage.size):
-            if min(height, width) < 1 or height % network.multiple or width % network.multiple:
-                raise RecipeError(f"stages: {width}x{height}: {recipe.network} takes multiples of {network.multiple}")
+    _check_sizes(recipe, network)
     if isinstance(loss, LabelLoss) and network.channels == 1:
         raise RecipeError(f"loss: {recipe.loss} needs several channels, {recipe.network} has one; use bce")
     if recipe.class_weights != "none" and not (isinstance(loss, LabelLoss) and classes > 1):
@@ -43,6 +50,13 @@ def check_network(recipe: Recipe, classes: int, *, guided: bool = False) -> None
         raise RecipeError(f"border: {recipe.loss} has no BCE to weigh; use one of: {', '.join(sorted(WITH_BCE))}")
     if (recipe.encoder.weights == "imagenet" or recipe.encoder.frozen) and network.encoder_module() is None:
         raise RecipeError(f"encoder: {recipe.network} has none; set encoder.weights=none and encoder.frozen=false")
+
+
+def _check_sizes(recipe: Recipe, network: SegmentationNetwork) -> None:
+    for stage in recipe.stages:
+        for height, width in (stage.size, stage.shown, stage.locate or stage.size):
+            if min(height, width) < 1 or height % network.multiple or width % network.multiple:
+                raise RecipeError(f"stages: {width}x{height}: {recipe.network} takes multiples of {network.multiple}")
 
 
 def check_device(device: str) -> None:

@@ -21,7 +21,15 @@ from carmask.model.info import ExtraData, Localisation, ModelInfo
 from carmask.training import normalisation
 from carmask.training.extra_data import ExtraSet, Sources, find_backgrounds, read_extra
 from carmask.training.recipe import Recipe
-from carmask.training.run_folder import INFO_FILE, LOCALISATION_FILE, check_data_of, check_recipe_of, read_run_info
+from carmask.training.refined import check_base, describe_refined
+from carmask.training.run_folder import (
+    BASE_FILE,
+    INFO_FILE,
+    LOCALISATION_FILE,
+    check_data_of,
+    check_recipe_of,
+    read_run_info,
+)
 from carmask.training.split import choose_split
 
 
@@ -39,6 +47,7 @@ class Plan:
         sources: the request's other sources.
         photo: (height, width) of the first photo that is trained on.
         localisation: the model file of the localisation stage, or None.
+        base: the model file whose contours are refined, or None.
     """
 
     recipe: Recipe
@@ -50,6 +59,7 @@ class Plan:
     sources: Sources
     photo: Size
     localisation: Path | None = None
+    base: Path | None = None
 
     @property
     def trained_on(self) -> list[Example]:
@@ -102,6 +112,9 @@ def plan_training(recipe: Recipe, data: Path, out: Path, sources: Sources) -> Pl
     initial = None if sources.initial_weights is None else initial_info(sources.initial_weights)
     # A run that is resumed keeps its split, whether or not its initial weights are named again.
     earlier = read_run_info(out) if initial is None and (out / INFO_FILE).exists() else initial
+    base = _find_stage(sources.base, out / BASE_FILE)
+    if base is not None and earlier is None:
+        earlier = check_base(base)
     if sources.encoder_weights is not None and not sources.encoder_weights.is_file():
         raise WeightsError(f"{sources.encoder_weights}: there is no such file")
     extra = read_extra(sources.extra, seed=recipe.seed, initial=earlier, mask_threshold=sources.mask_threshold)
@@ -123,18 +136,20 @@ def plan_training(recipe: Recipe, data: Path, out: Path, sources: Sources) -> Pl
     backgrounds = [] if sources.backgrounds is None else find_backgrounds(sources.backgrounds)
     photo = picture_size(trained_on[0].photo)
     info = _describe(recipe, data, split, classes, photo, extra, initial)
-    localisation = _find_localisation(sources, out)
+    localisation = _find_stage(sources.localisation, out / LOCALISATION_FILE)
     if localisation is not None:
         info = _guided_by(info, check_localisation(localisation))
-    return Plan(recipe, check_data_of(out, info), examples, split, extra, backgrounds, sources, photo, localisation)
+    if base is not None:
+        info = describe_refined(check_base(base), info)
+    info = check_data_of(out, info)
+    return Plan(recipe, info, examples, split, extra, backgrounds, sources, photo, localisation, base)
 
 
-def _find_localisation(sources: Sources, out: Path) -> Path | None:
-    """The run's own copy of the localisation stage, or the one that is given."""
-    own = out / LOCALISATION_FILE
-    if own.exists() or sources.localisation is None:
+def _find_stage(given: Path | None, own: Path) -> Path | None:
+    """The run's own copy of a model file with other stages, or the one that is given."""
+    if own.exists() or given is None:
         return own if own.exists() else None
-    return find_model(sources.localisation)
+    return find_model(given)
 
 
 def check_localisation(file: Path) -> ModelInfo:

@@ -60,7 +60,12 @@ class TorchNetwork:
     """
 
     def __init__(
-        self, model: Normalised, info: ModelInfo, *, locating: Network | None = None, mixed: bool = False
+        self,
+        model: Normalised,
+        info: ModelInfo,
+        *,
+        locating: Network | None = None,
+        mixed: bool = False,
     ) -> None:
         """Take a network.
 
@@ -99,7 +104,39 @@ class TorchNetwork:
         assert self.locating is not None
         return self.locating.run(pixels)
 
+    def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:
+        """Move the contour: uint8 (``*info.refinement.size``, 3) RGB and float32 of this size to float32 in [0, 1]."""
+        raise NotImplementedError(f"{self.info.name}: has no refinement stage")
+
     def run_parts(self, pixels: Photo) -> NDArray[np.float32]:
         """Predict the parts: float32 (1 + parts, ``*info.size``); see ``carmask.model.network.Network``."""
         shares: NDArray[np.float32] = self.scores(pixels)[0].softmax(0).cpu().numpy()
         return shares
+
+
+class RefiningNetwork(TorchNetwork):
+    """A refinement network in training: the other stages are those of a model file."""
+
+    def __init__(self, model: Normalised, info: ModelInfo, base: Network, *, mixed: bool = False) -> None:
+        """Take a network.
+
+        Args:
+            model: the refinement network.
+            info: the description of both together.
+            base: the model whose contours it refines.
+            mixed: compute in 16 bits where that is safe, as it was trained.
+        """
+        super().__init__(model, info, mixed=mixed)
+        self._base = base
+
+    def run(self, pixels: Photo, guide: Probability | None = None, /) -> Probability:
+        """The base's segmentation stage."""
+        return self._base.run(pixels) if guide is None else self._base.run(pixels, guide)
+
+    def locate(self, pixels: Photo, /) -> Probability:
+        """The base's localisation stage."""
+        return self._base.locate(pixels)
+
+    def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:
+        """Move the contour: uint8 (``*info.refinement.size``, 3) RGB and float32 of this size to float32 in [0, 1]."""
+        return self.probability(self.scores(pixels, coarse))

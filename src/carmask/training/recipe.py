@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from carmask.data.augment import AugmentSettings
 from carmask.errors import RecipeError
 from carmask.geometry import Size
+from carmask.training.contour_settings import ContourSettings
 from carmask.training.scene_settings import SceneSettings
 
 
@@ -123,11 +124,16 @@ class Recipe(_Settings):
     scenes: SceneSettings | None = Field(
         None, description="draw scenes for any place in place of the photos as they are; augment is not used then"
     )
+    contour: ContourSettings | None = Field(
+        None, description="for refinement networks: draw windows along the car's contour; augment is not used then"
+    )
 
     @model_validator(mode="after")
     def _can_stop(self) -> Recipe:
         if self.early_stopping is not None and not self.check_photos:
             raise ValueError("early_stopping needs validation photos: set check_photos above 0")
+        if self.contour is not None and (self.scenes is not None or any(one.locate for one in self.stages)):
+            raise ValueError("contour goes with neither scenes nor locate: another model finds the car")
         return self
 
     @model_validator(mode="after")

@@ -28,6 +28,8 @@ DATA_FILE = "data.csv"
 LOG_FILE = "train.log"
 #: The localisation stage that the run's network is guided by, if it is.
 LOCALISATION_FILE = "localisation.onnx"
+#: The model whose contours the run's network refines, if it is a refinement stage.
+BASE_FILE = "base.onnx"
 #: The trained weights of a finished run.
 WEIGHTS_FILE = "weights.safetensors"
 #: What an interrupted run is resumed from.

@@ -15,10 +15,18 @@ from carmask.training.extra_data import Sources, build_mixture
 from carmask.training.machines import TRAINED_IN, Machines, choose_precision
 from carmask.training.plan import Plan, plan_training
 from carmask.training.recipe import Recipe
-from carmask.training.run_folder import LAST_FILE, LOCALISATION_FILE, LOG_FILE, WEIGHTS_FILE, write_description
+from carmask.training.run_folder import (
+    BASE_FILE,
+    LAST_FILE,
+    LOCALISATION_FILE,
+    LOG_FILE,
+    WEIGHTS_FILE,
+    write_description,
+)
 
 if TYPE_CHECKING:
     from carmask.training.dataset.anywhere.pool import ScenePool
+    from carmask.training.dataset.contour.pool import ContourPool
     from carmask.training.dataset.mixture import Mixture
     from carmask.training.module import Training
     from carmask.training.progress_log import ProgressLog
@@ -85,7 +93,7 @@ def train(
     from carmask.training.trainer import fit
 
     keep_memory()
-    check_network(recipe, len(plan.info.classes), guided=plan.localisation is not None)
+    check_network(recipe, len(plan.info.classes), guided=plan.localisation is not None, refines=plan.base is not None)
     check_device(machines.device)
     precision = choose_precision(recipe.precision, machines.device)
     progress = ProgressLog()
@@ -101,15 +109,16 @@ def train(
     write_description(out, recipe, plan.info, described, precision)
     if plan.localisation not in {None, out / LOCALISATION_FILE}:
         write_atomically(out / LOCALISATION_FILE, plan.localisation.read_bytes())
+    if plan.base is not None and plan.base != out / BASE_FILE:
+        write_atomically(out / BASE_FILE, plan.base.read_bytes())
     with log_file(out / LOG_FILE), warnings.catch_warnings():
         _announce(plan, precision, resumed=(out / LAST_FILE).exists())
         writes = fit(module, out, machines, precision=precision, progress=progress, bar=bar)
     shown = checks.sets.get("", ())[:SHEET_PHOTOS]
     if writes and shown:
         from carmask.training.pictures import write_pictures
-        from carmask.training.predictor import TorchNetwork
 
-        write_pictures(TorchNetwork(module.best_model(), plan.info, locating=module.locating), shown, out)
+        write_pictures(module.as_network(), shown, out)
     return out / WEIGHTS_FILE
 
 
@@ -119,9 +128,11 @@ def _prepare(
     """Decode the photos, and make the network with its initial weights."""
     import lightning
 
+    from carmask.model.runtime import load_model
     from carmask.training.checkpoint import check_checkpoint
     from carmask.training.dataset.anywhere.pool import build_pool
     from carmask.training.dataset.cache import build_cache
+    from carmask.training.dataset.contour.pool import build_contour_pool
     from carmask.training.initial_weights import load_initial_weights, load_network
     from carmask.training.module import Training
     from carmask.training.validation import Checks
@@ -131,8 +142,12 @@ def _prepare(
     # What locates the car first never stretches a photo: where the shapes differ, there are bars.
     whole = info.localisation_size is not None and geometry.fit_letterbox(plan.photo, largest).inner != largest
     locating = None if plan.localisation is None else load_network(plan.localisation)
-    photos: Mixture | ScenePool
-    if recipe.scenes is None:
+    base = None if plan.base is None else load_model(plan.base)
+    photos: Mixture | ScenePool | ContourPool
+    if recipe.contour is not None and plan.base is not None and base is not None:
+        extra = [(one.name, one.training(), one.share) for one in plan.extra]
+        photos = build_contour_pool(plan.trained_on, extra, recipe.contour, base, plan.base, cache, progress=note)
+    elif recipe.scenes is None:
         photos = build_mixture(
             plan.trained_on,
             plan.extra,
@@ -158,7 +173,7 @@ def _prepare(
     checks = Checks(sets, plan.score_weights, decoded)
     lightning.seed_everything(recipe.seed, verbose=False)
     module = Training(
-        recipe, photos, checks, info, mixed=mixed, locating=locating, out=out, epoch_done=progress.epoch_done
+        recipe, photos, checks, info, mixed=mixed, locating=locating, base=base, out=out, epoch_done=progress.epoch_done
     )
     last = out / LAST_FILE
     if last.exists():

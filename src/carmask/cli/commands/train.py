@@ -103,6 +103,13 @@ _WHERE = "Where and how long"
     help="Model file of the localisation stage, for recipes whose network is guided by one.",
 )
 @option(
+    "--base",
+    type=PATH,
+    metavar="FILE|NAME",
+    section=_INPUT,
+    help="Model whose contours are refined, for recipes of a refinement stage.",
+)
+@option(
     "--cache",
     type=PATH,
     metavar="DIR",
@@ -172,6 +179,7 @@ def train(
     init: Path | None,
     encoder_weights: Path | None,
     localisation: Path | None,
+    base: Path | None,
     cache: Path | None,
     device: str,
     devices: int,
@@ -212,7 +220,9 @@ def train(
             settings,
             data,
             out,
-            sources=Sources(extra, backgrounds, init, encoder_weights, kept, layout, mask_threshold, localisation),
+            sources=Sources(
+                extra, backgrounds, init, encoder_weights, kept, layout, mask_threshold, localisation, base
+            ),
             cache=cache,
             machines=Machines(device, devices, nodes, strategy, minutes, processor_minutes),
             report=lambda _, done, total: step(done, total),

@@ -42,6 +42,10 @@ class PhotoStore:
     def __len__(self) -> int:
         return len(self._examples)
 
+    def file(self, index: int) -> Path:
+        """Where the decoded photo of an example is kept."""
+        return self._files[index]
+
     def fill(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Decode what is not there yet.
 

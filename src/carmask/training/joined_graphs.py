@@ -1,4 +1,4 @@
-"""One model file of two networks: the localisation stage's graph is put beside the segmentation stage's."""
+"""One model file of several networks: the graphs of further stages are put beside the segmentation stage's."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ import onnx
 from onnx import compose
 
 from carmask.errors import ModelError
-from carmask.model.network import LOCATED, PHOTO, PROBABILITY, WHOLE
+from carmask.model.network import GRAPHS, Stage
 
 #: Weights of at least so many values are stored in 8 bits.
 _MANY = 16_384
-#: What the names of the localisation network begin with in the joined file.
-PREFIX = "localisation."
+#: What the names of a further stage's network begin with in the joined file.
+PREFIXES: dict[Stage, str] = {"localisation": "localisation.", "refinement": "refinement."}
+
+
+def of_other_stage(name: str) -> bool:
+    """Whether a name in a joined file belongs to another stage's graph than segmentation's."""
+    return name.startswith(tuple(PREFIXES.values()))
 
 
 def add_localisation(proto: onnx.ModelProto, file: Path) -> None:
@@ -28,16 +33,39 @@ def add_localisation(proto: onnx.ModelProto, file: Path) -> None:
     Raises:
         ModelError: if the file cannot be read.
     """
+    other = _read(file)
+    _store_as_bytes(other)
+    _add(proto, other, "localisation", file)
+
+
+def add_refinement(proto: onnx.ModelProto, refinement: onnx.ModelProto, file: Path) -> None:
+    """Put a refinement network's graph beside those of a model file; they share nothing.
+
+    Args:
+        proto: the model's; changed in place.
+        refinement: a model of one graph, ``photo`` and ``guide`` to ``probability``.
+        file: the model's, for messages.
+
+    Raises:
+        ModelError: if they were exported with different operators.
+    """
+    _add(proto, refinement, "refinement", file)
+
+
+def _read(file: Path) -> onnx.ModelProto:
     try:
-        other = onnx.load(str(file))
+        return onnx.load(str(file))
     except Exception as error:  # whatever protobuf makes of other files
         raise ModelError(f"{file}: not a readable model file") from error
-    _store_as_bytes(other)
+
+
+def _add(proto: onnx.ModelProto, other: onnx.ModelProto, stage: Stage, file: Path) -> None:
     versions = {one.domain: one.version for one in proto.opset_import}
     if any(versions.get(one.domain, one.version) != one.version for one in other.opset_import):
         raise ModelError(f"{file}: was exported with other ONNX operators than this version writes; export it anew")
-    other = compose.add_prefix(other, PREFIX)
-    renamed = {f"{PREFIX}{PHOTO}": WHOLE, f"{PREFIX}{PROBABILITY}": LOCATED}
+    prefix, own, new = PREFIXES[stage], GRAPHS["segmentation"], GRAPHS[stage]
+    other = compose.add_prefix(other, prefix)
+    renamed = {f"{prefix}{before}": after for before, after in zip(own, new, strict=True)}
     for node in other.graph.node:
         for names in (node.input, node.output):
             for index, name in enumerate(names):
