@@ -123,7 +123,7 @@ class GuidedMobileNetV2UNet(MobileNetV2UNet):
         """From the photo and its map, (batch, 4, height, width), to the decoder's features at stride 2."""
         guide = given[:, 3:]
         taps = []
-        x = given
+        x: Tensor = given
         for index, layer in enumerate(self.encoder):
             x = layer(x)
             if index in TAPS:

@@ -197,6 +197,7 @@ def _probes(
     """Inputs to compare on: photos the network was made for, or else noise."""
     info = network.info
     photos = (open_for(network, one.photo) for one in examples[:: max(1, len(examples) // 8)])
+    found: list[tuple[Photo] | tuple[Photo, Probability]]
     if stage == "refinement":
         found = [one for photo in photos if (one := refinement_inputs(network, photo)) is not None]
     else:

@@ -95,4 +95,4 @@ def _to_levels(probability: Probability) -> NDArray[np.uint8]:
 
 def _from_levels(levels: NDArray[np.uint8]) -> Probability:
     logits = (levels.astype(np.float32) - 128) / _LEVELS
-    return 1 / (1 + np.exp(-logits))
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
