@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 DEMO := demo-out
 
-.PHONY: setup demo test check format bench docs sbom model clean
+.PHONY: setup demo test check format bench soak docs sbom model clean
 
 # The base install: all that cutting needs, free of torch.
 $(STAMPS)/base: pyproject.toml
@@ -63,6 +63,10 @@ sbom: $(STAMPS)/base  ## the software bill of materials of the base install, Cyc
 bench: $(STAMPS)/all  ## every claim of speed, measured side by side (a quarter of an hour)
 	failed=; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; \
 	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+
+soak: $(STAMPS)/all  ## hours of kills, full disks, power cuts and damaged files; goes on where it was (docs/reliability.md)
+	$(BIN)/python -m benchmarks.soak --minutes 30 --work soak-out --record
+	$(BIN)/python benchmarks/report.py
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(DEMO) site

@@ -26,6 +26,7 @@ SECTIONS = {
     "Speed": "Programs beside each other in one run. [More about the figures](experiments/2026-11-22-speed.md).",
     "Formats": "Exchange with annotation tools: [the formats](formats.md).",
     "Server": "The page and the HTTP interface.",
+    "Load, faults and attack": "Counted, and what was lost: [how it is done](reliability.md).",
     "Training": "Networks of the sources: [how they were run](networks.md).",
 }
 HEAD = """# Results

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +16,7 @@ from carmask.batch.job import Result
 from carmask.batch.manifest import Manifest, describe, read_records
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
-from carmask.errors import OutputError, UsageError
+from carmask.errors import ModelError, OutputError, UsageError
 
 # Linux names are bytes: what is not UTF-8 comes to Python as lone surrogates.
 names = st.binary(min_size=1, max_size=40).map(lambda raw: raw.replace(b"\0", b"-").decode("utf-8", "surrogateescape"))
@@ -91,6 +93,21 @@ def test_everything_that_decides_a_result_is_described(tiny_model, tmp_path):
     assert describe(PhotoTask(str(tiny_model), OutputSpec(background=Background.parse("#ffffff")))) == describe(
         tasks[4]
     )
+
+
+def test_a_model_that_cannot_be_read_is_said(tiny_model, monkeypatch):
+    task, opened = PhotoTask(str(tiny_model), OutputSpec()), Path.open
+
+    def fails(path, *words, **more):
+        if path == tiny_model and fails.after == 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fails.after -= 1
+        return opened(path, *words, **more)
+
+    monkeypatch.setattr(Path, "open", fails)
+    for fails.after in (0, 1):  # its description, and the whole file
+        with pytest.raises(ModelError, match=r"tiny\.onnx: cannot be read: Input/output error"):
+            describe(task)
 
 
 HOLD = "from carmask.batch.manifest import Manifest; import sys, time; from pathlib import Path\n"

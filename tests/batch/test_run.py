@@ -210,6 +210,9 @@ def test_leftovers_of_a_kill_are_removed_and_nothing_else(run, tmp_path):
     run()
     out = tmp_path / "out"
     left = [out / ".car 01_mask.png.abcd1234.tmp", out / "more" / ".car 10_mask.png.a_b_c_d_.tmp"]
+    left += [
+        out / STATE / f".{name}.abcd1234.tmp" for name in ("run.json", "background.png", "manifest.sqlite-reserve")
+    ]
     others = [out / ".notes.txt.abcd1234.tmp", out / ".car 01_mask.png.tmp", out / "car 01_mask.png.abcd1234.tmp"]
     for path in left + others:
         path.write_bytes(b"half")

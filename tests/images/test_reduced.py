@@ -145,3 +145,6 @@ def test_leftovers_of_long_and_strange_names_are_found(tmp_path):
     remove_leftovers(tmp_path / "missing", names)
     with pytest.raises(OutputError, match="cannot be tidied"):
         remove_leftovers(kept[0], names)
+    left[0].touch()
+    remove_leftovers(tmp_path, None)  # a folder that is carmask's own
+    assert sorted(tmp_path.iterdir()) == sorted(kept[1:])

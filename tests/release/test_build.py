@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -121,6 +123,36 @@ def test_a_training_is_resumed_only_if_nothing_has_changed(file, inputs, calls, 
     monkeypatch.setitem(step_functions.FUNCTIONS, "train", whole)
     build(load_pipeline(file), out, inputs)
     assert calls == ALL
+
+
+@pytest.mark.usefixtures("calls")
+def test_a_log_that_cannot_be_written_is_said(file, inputs, tmp_path):
+    (tmp_path / "out" / "build.log").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"build\.log: cannot be written: Is a directory"):
+        build(load_pipeline(file), tmp_path / "out", inputs)
+
+
+@pytest.mark.usefixtures("calls")
+def test_a_log_that_cannot_be_closed_on_a_full_disk_costs_nothing(file, inputs, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(logging.FileHandler, "close", full)
+    assert build(load_pipeline(file), tmp_path / "out", inputs)[-1].is_file()
+
+
+@pytest.mark.usefixtures("calls")
+def test_leftovers_of_a_kill_are_removed_and_nothing_else(file, inputs, tmp_path):
+    out = tmp_path / "out"
+    build(load_pipeline(file), out, inputs)
+    left = [out / f".{name}.abcd1234.tmp" for name in ("state.json", "hashes.json", "first.onnx")]
+    left.append(out / "run" / ".weights.safetensors.abcd1234.tmp")
+    other = out / ".notes.txt.abcd1234.tmp"
+    for path in [*left, other]:
+        path.touch()
+    build(load_pipeline(file), out, inputs)
+    assert not any(path.exists() for path in left)
+    assert other.exists()
 
 
 def test_what_is_refused(file, inputs, calls, tmp_path):

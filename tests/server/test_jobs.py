@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from carmask.batch.job import Result
-from carmask.errors import UsageError
+from carmask.errors import OutputError, UsageError
 from carmask.review import runs
 from carmask.server.crew_engine import CrewEngine
 from carmask.server.jobs import Jobs
@@ -164,6 +164,57 @@ def test_a_job_goes_on_when_the_server_starts_again(crew, tiny_model, tmp_path, 
     third = Jobs(tmp_path, crew, limits, **words)
     assert len(third.progress(job).results) == 6
     third.close()
+
+
+def test_a_disk_that_is_full_when_a_job_ends_is_said_and_the_next_server_goes_on(
+    crew, tiny_model, tmp_path, monkeypatch
+):
+    words = {"model": str(tiny_model), "review_below": 0.98}
+    first = Jobs(tmp_path, crew, Limits(), **words)
+    job = first.create(first_options(), None)
+    first.add(job, "a.jpg", photo_bytes(1))
+    do = first._records.do
+
+    def full(text, *values):
+        if text.startswith("UPDATE jobs SET state = ?"):
+            raise OutputError("the record of jobs cannot be written: database or disk is full")
+        do(text, *values)
+
+    monkeypatch.setattr(first._records, "do", full)
+    first.start(job)
+    wait_until(lambda: first.state(job) != "running")  # it would be running for good
+    assert (first.state(job), first.error(job)) == ("failed", full_said := first.all()[0]["error"])
+    assert full_said == "the record of jobs cannot be written: database or disk is full"
+    first.close()
+    second = Jobs(tmp_path, crew, Limits(), **words)
+    wait_until(lambda: second.state(job) == "done")
+    second.close()
+
+
+def test_a_record_that_cannot_be_opened_is_said(crew, tiny_model, tmp_path):
+    words = {"model": str(tiny_model), "review_below": 0.98}
+    (tmp_path / "jobs.sqlite").write_bytes(b"this is no data base " * 200)
+    with pytest.raises(OutputError, match=r"jobs\.sqlite: not a record of jobs, or damaged"):
+        Jobs(tmp_path, crew, Limits(), **words)
+    (tmp_path / "jobs.sqlite").unlink()
+    (tmp_path / "jobs.sqlite").mkdir()
+    with pytest.raises(OutputError, match=r"jobs\.sqlite: cannot be written"):
+        Jobs(tmp_path, crew, Limits(), **words)
+    (tmp_path / "jobs.sqlite").rmdir()
+    Jobs(tmp_path, crew, Limits(), **words).close()  # its lock was let go
+
+
+def test_what_a_killed_server_left_half_written_is_removed(crew, tiny_model, tmp_path):
+    words = {"model": str(tiny_model), "review_below": 0.98}
+    first = Jobs(tmp_path, crew, Limits(), **words)
+    job = first.create(first_options(), None)
+    first.close()
+    left = [tmp_path / "jobs" / job / ".background.png.abcd1234.tmp"]
+    left.append(tmp_path / "jobs" / job / "photos" / ".00001.jpg.abcd1234.tmp")
+    for path in left:
+        path.touch()
+    Jobs(tmp_path, crew, Limits(), **words).close()
+    assert not any(path.exists() for path in left)
 
 
 def note(results, worked):

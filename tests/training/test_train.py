@@ -165,10 +165,12 @@ def test_a_killed_run_goes_on_where_it_was(cars, cache, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (out / "weights.safetensors").exists() or process.returncode == 0
+    (out / ".last.ckpt.abcd1234.tmp").touch()  # as if it had been killed while it wrote
 
     train(settings, cars, out, cache=cache, machines=CPU)
     whole, resumed = read_history(tmp_path / "whole"), read_history(out)
     assert [row["epoch"] for row in resumed] == list(range(epochs))
+    assert not list(out.glob(".*.tmp"))
     for one, other in zip(whole, resumed, strict=True):
         assert other == pytest.approx(one, rel=0.02, abs=0.005)
 

@@ -8,7 +8,6 @@ something else is made again. And one process at a time has it open: two never w
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +19,7 @@ from carmask.batch.job import Result
 from carmask.batch.outputs import OUTPUT_REVISION
 from carmask.batch.process import PhotoTask
 from carmask.errors import OutputError, UsageError
-from carmask.model.file import find_model, read_info
+from carmask.model.file import file_digest, find_model, read_info
 
 #: Of the tables below. Files of format 2, which lack the outputs, of 3, which lack the facts, and of 4, which lack what
 #: was measured, are read and completed; others are refused.
@@ -73,7 +72,7 @@ def describe(task: PhotoTask) -> str:
         "output_revision": OUTPUT_REVISION,
         "model": info.name,
         "model_version": info.version,
-        "model_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "model_sha256": file_digest(path),
         "device": task.device,
         **task.spec.settings(),
     }

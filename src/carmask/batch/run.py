@@ -19,11 +19,11 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.plan import plan_run
 from carmask.batch.process import PhotoTask
 from carmask.batch.report import Review, default_review, to_review, write_report
-from carmask.batch.runfile import write_run
+from carmask.batch.runfile import OWN_FILES, write_run
 from carmask.batch.series import with_series
 from carmask.batch.storage import Stores, local_only, location, need_state, stamp_of
 from carmask.errors import OutputError
-from carmask.images import LeftOut, make_folder, remove_leftovers, write_atomically
+from carmask.images import LeftOut, make_folder, remove_file, remove_leftovers, write_atomically
 from carmask.model.file import fixed_name
 from carmask.model.runtime import DEFAULT_MODEL, Device
 
@@ -152,8 +152,8 @@ def open_run(out: Path, jobs: Sequence[Job], task: PhotoTask, *, restart: bool =
     """
     make_folder(out)
     make_folder(out / STATE)
-    (out / ERROR_LOG).unlink(missing_ok=True)
-    names: dict[Path, list[str]] = {out: [REPORT]}
+    remove_file(out / ERROR_LOG)
+    names: dict[Path, list[str]] = {out: [REPORT], out / STATE: [*OWN_FILES]}
     for output in (output for job in jobs for output in job.outputs if isinstance(output, Path)):
         names.setdefault(output.parent, []).append(output.name)
     with open_manifest(out / STATE / MANIFEST, task, len(jobs), restart=restart) as manifest:
@@ -183,12 +183,16 @@ def open_manifest(file: Path, task: PhotoTask, photos: int, *, restart: bool = F
         UsageError: if another process has it open.
     """
     probe = file.with_name(f"{file.name}-probe")
-    write_atomically(probe, b"carmask")  # says why it fails, which SQLite does not
-    probe.unlink(missing_ok=True)
+    try:
+        probe.write_bytes(b"carmask")  # says why it fails, which SQLite does not
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{probe}: cannot be written: {error.strerror or error}") from error
     with Manifest(file, describe(task)) as manifest:
         if restart:
             manifest.forget()
         reserve = _reserve(manifest)
+        remove_leftovers(file.parent, [reserve.name])
         try:
             write_atomically(reserve, bytes(65536 + 256 * photos))
             yield manifest

@@ -19,7 +19,7 @@ from carmask.images import Format, KeepMetadata, encode_picture, open_photo, wri
 from carmask.model.file import find_model
 from carmask.model.runtime import Device
 
-FILE, BACKGROUND = "run.json", "background.png"
+FILE, BACKGROUND = OWN_FILES = "run.json", "background.png"
 
 
 class Run(NamedTuple):

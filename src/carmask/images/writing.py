@@ -1,8 +1,9 @@
-"""Write masks and pictures: the file is put in place whole, or it is as it was before."""
+"""Write masks and pictures: the file is put in place whole, or it is as it was before, also after a power cut."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -28,6 +29,9 @@ MAX_WEBP_SIDE, MAX_JPEG_SIDE, MAX_JPEG_EXIF = 16383, 65535, 65533
 JPEG_QUALITY = 90
 
 Format = Literal["png", "webp", "jpg"]
+
+#: What file systems say that cannot flush a file.
+_NOT_OFFERED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}\.tmp", re.DOTALL)
 
@@ -137,6 +141,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         ) as f:
             temporary = Path(f.name)
             yield f  # type: ignore[misc]  # the wrapper has every method of BinaryIO
+        _flush(temporary)
         # Temporary files are private (0600); results get the permissions that other new files get.
         temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
@@ -147,6 +152,18 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def _flush(file: Path) -> None:
+    """Have the disk keep a file's content: its name may get there first, and a power cut leave it empty or of zeros."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def make_folder(path: Path) -> None:
@@ -162,22 +179,34 @@ def make_folder(path: Path) -> None:
         raise OutputError(f"{path}: the folder cannot be made: {reason}") from error
 
 
-def remove_leftovers(folder: Path, names: Collection[str]) -> None:
+def remove_file(path: Path) -> None:
+    """Remove a file; it may be missing.
+
+    Raises:
+        OutputError: if it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be removed: {error.strerror or error}") from error
+
+
+def remove_leftovers(folder: Path, names: Collection[str] | None) -> None:
     """Remove the temporary files that ``replacing`` left if its process was killed.
 
     Args:
         folder: where to look; it may be missing.
-        names: only temporaries of files with these names.
+        names: only temporaries of files with these names; None for all, where the folder is carmask's own.
 
     Raises:
         OutputError: if the folder cannot be read, or a temporary file not removed.
     """
-    short = {name[:_TEMPORARY_NAME] for name in names}
+    short = None if names is None else {name[:_TEMPORARY_NAME] for name in names}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 found = _TEMPORARY.fullmatch(entry.name)
-                if found and found["name"] in short:
+                if found and (short is None or found["name"] in short):
                     Path(entry.path).unlink(missing_ok=True)
     except FileNotFoundError:
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from carmask._version import __version__
 from carmask.machine import Processor, available_cores, this_processor
-from carmask.model.file import find_model, read_info
+from carmask.model.file import file_digest, find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.precision import Precision, choose_precision
 
@@ -83,7 +82,7 @@ def about(model: str | Path = "default", *, processor: Processor | None = None) 
         libraries={name: version for name in _LIBRARIES if (version := _version(name)) is not None},
         model=path,
         info=info,
-        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+        digest=file_digest(path),
         precision=precision,
         reasons=explain_precision(precision, info, processor),
         extras=missing_of_extras(),

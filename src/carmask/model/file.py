@@ -117,8 +117,21 @@ def check_shipped(path: Path) -> None:
         return
     card = path.with_suffix(".md")
     found = re.search(r"SHA-256 `([0-9a-f]{64})`", card.read_text(encoding="utf-8")) if card.is_file() else None
-    if found is None or hashlib.sha256(path.read_bytes()).hexdigest() != found[1]:
+    if found is None or file_digest(path) != found[1]:
         raise ModelError(f"{path}: not the file that was published; install carmask again")
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a model's file, in hexadecimal digits.
+
+    Raises:
+        ModelError: if it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _shipped() -> Path:

@@ -8,16 +8,16 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from carmask.errors import OutputError
-from carmask.images import make_folder
+from carmask.images import make_folder, remove_leftovers
 from carmask.release.hashes import Hashes
 from carmask.release.pipeline import Pipeline, resolve_inputs
-from carmask.release.state import State, StepState, read_state, write_state
+from carmask.release.state import STATE_FILE, State, StepState, read_state, write_state
 from carmask.release.step_functions import Context, Report, run_step
 from carmask.release.steps import AnyStep
 from carmask.training.machines import Machines
@@ -103,6 +103,9 @@ def build(
         paths = {reference: files[0] for reference, files in contents.items()}
         context = Context(out, paths, changes, machines or Machines(), cache, report or (lambda *_: None), bar)
         LOGGER.info("building %s in %s", pipeline.name, out)
+        for file in (out / STATE_FILE, out / HASHES_FILE, *(file for files in contents.values() for file in files)):
+            if file.is_relative_to(out):
+                remove_leftovers(file.parent, [file.name])
         for number, step in enumerate(pipeline.steps, 1):
             title = f"step {number}/{len(pipeline.steps)}, {step.id} ({step.kind})"
             needs = _needs(step, contents, hashes, changes)
@@ -178,10 +181,13 @@ def _clear(step: AnyStep, out: Path, *, known: bool) -> None:
             continue
         if not known:
             raise OutputError(f"{place}: not of this build; remove it, or choose another folder")
-        if place.is_dir():
-            shutil.rmtree(place)
-        else:
-            place.unlink()
+        try:
+            if place.is_dir():
+                shutil.rmtree(place)
+            else:
+                place.unlink()
+        except OSError as error:
+            raise OutputError(f"{place}: cannot be removed: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -203,7 +209,10 @@ def _alone(out: Path) -> Iterator[None]:
 
 @contextmanager
 def _log_file(file: Path) -> Iterator[None]:
-    handler = logging.FileHandler(file, encoding="utf-8")
+    try:
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be written: {error.strerror}") from error
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
     before = LOGGER.level
     LOGGER.addHandler(handler)
@@ -213,4 +222,5 @@ def _log_file(file: Path) -> Iterator[None]:
     finally:
         LOGGER.setLevel(before)
         LOGGER.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # a full disk: what was built or trained does not depend on its log
+            handler.close()

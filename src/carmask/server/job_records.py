@@ -1,13 +1,15 @@
-"""The record of jobs: an SQLite file, for one server at a time."""
+"""The record of jobs: an SQLite file, for one server at a time; and what is known of one while it runs."""
 
 from __future__ import annotations
 
 import fcntl
 import sqlite3
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from carmask.batch.job import Result
 from carmask.errors import OutputError, UsageError
 
 _TABLES = """
@@ -30,6 +32,22 @@ PRAGMA user_version = 1;
 """
 
 
+State = Literal["new", "running", "done", "failed"]
+
+
+@dataclass
+class Progress:
+    """What is known of a job while the server runs.
+
+    Attributes:
+        results: of photos, in the order in which they finished.
+        changed: notified when there is more.
+    """
+
+    results: list[tuple[int, Result]] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+
 class StoredPhoto(NamedTuple):
     """A photo of a job: its number, what the client calls it, and its file's name here."""
 
@@ -44,7 +62,12 @@ class StoredPhoto(NamedTuple):
 
 
 class JobRecords:
-    """The open record. It holds a lock on its folder until it is closed."""
+    """The open record. It holds a lock on its folder until it is closed.
+
+    Attributes:
+        lock: held while it is read or written.
+        unwritten: how jobs ended, state and error, where that could not be written down.
+    """
 
     def __init__(self, state: Path) -> None:
         """Open or make it.
@@ -54,16 +77,29 @@ class JobRecords:
 
         Raises:
             UsageError: if another server uses the folder.
+            OutputError: if it cannot be written, or holds something else.
         """
         self.lock = threading.RLock()
-        self._held = (state / "lock").open("w")
+        self.unwritten: dict[str, tuple[State, str]] = {}
+        try:
+            self._held = (state / "lock").open("w")
+        except OSError as error:
+            raise OutputError(f"{state}: cannot be written: {error.strerror}") from error
         try:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._held.close()
             raise UsageError(f"{state}: another server uses this folder; name another one", argument="state") from error
-        self._base = sqlite3.connect(state / "jobs.sqlite", isolation_level=None, check_same_thread=False)
-        self._base.executescript(f"PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+        file = state / "jobs.sqlite"
+        try:
+            self._base = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+            self._base.executescript(f"PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+        except sqlite3.OperationalError as error:
+            self._held.close()
+            raise OutputError(f"{file}: cannot be written: {error}") from error
+        except sqlite3.DatabaseError as error:
+            self._held.close()
+            raise OutputError(f"{file}: not a record of jobs, or damaged ({error}); delete it to start anew") from error
 
     def close(self) -> None:
         """Close it; another server may use the folder then."""
@@ -71,9 +107,16 @@ class JobRecords:
         self._held.close()
 
     def rows(self, text: str, *values: object) -> list[tuple[Any, ...]]:
-        """What a query finds."""
-        with self.lock:
-            return self._base.execute(text, values).fetchall()
+        """What a query finds.
+
+        Raises:
+            OutputError: if it cannot be read.
+        """
+        try:
+            with self.lock:
+                return self._base.execute(text, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise OutputError(f"the record of jobs cannot be read: {error}") from error
 
     def do(self, text: str, *values: object) -> None:
         """Change something.
@@ -86,3 +129,16 @@ class JobRecords:
                 self._base.execute(text, values)
         except sqlite3.OperationalError as error:
             raise OutputError(f"the record of jobs cannot be written: {error}") from error
+
+    def end(self, job: str, state: State, error: str) -> None:
+        """Write down how a job ended.
+
+        If the disk is full, those who ask are told until this server stops; in the record the job still runs, and goes
+        on with the next server.
+        """
+        try:
+            self.do("UPDATE jobs SET state = ?, error = ? WHERE id = ?", state, error, job)
+        except OutputError as problem:
+            self.unwritten[job] = ("failed", error or str(problem))
+        except sqlite3.Error:  # closed by now
+            return

@@ -6,12 +6,10 @@ import contextlib
 import logging
 import secrets
 import shutil
-import sqlite3
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -26,33 +24,26 @@ from carmask.batch.report import Review, write_report
 from carmask.batch.run import open_run, run_jobs
 from carmask.compositing.turntable import view_of
 from carmask.errors import CarmaskError, OutputError, UsageError
-from carmask.images import PhotoFile, encode_picture, make_folder, open_photo, write_atomically
+from carmask.images import (
+    PhotoFile,
+    encode_picture,
+    make_folder,
+    open_photo,
+    remove_file,
+    remove_leftovers,
+    write_atomically,
+)
 from carmask.model.file import fixed_name
 from carmask.server.crew import Crew
 from carmask.server.crew_engine import CrewEngine
 from carmask.server.folder import Folder
-from carmask.server.job_records import JobRecords, StoredPhoto
+from carmask.server.job_records import JobRecords, Progress, State, StoredPhoto
 from carmask.server.limits import Limits
 from carmask.server.options import CutOptions
 from carmask.server.security import without_paths
 from carmask.server.signatures import suffix_of
 
 _log = logging.getLogger("carmask.server")
-
-State = Literal["new", "running", "done", "failed"]
-
-
-@dataclass
-class Progress:
-    """What is known of a job while the server runs.
-
-    Attributes:
-        results: of photos, in the order in which they finished.
-        changed: notified when there is more.
-    """
-
-    results: list[tuple[int, Result]] = field(default_factory=list)
-    changed: threading.Condition = field(default_factory=threading.Condition)
 
 
 class Jobs:
@@ -76,6 +67,9 @@ class Jobs:
         self._model, self._below = model, review_below
         make_folder(state / "jobs")
         self._records = JobRecords(state)
+        for folder in (state / "jobs").iterdir():
+            for place in (folder, folder / "photos"):
+                remove_leftovers(place, None)
         self._lock, self._rows, self._do = self._records.lock, self._records.rows, self._records.do
         self._progress: dict[str, Progress] = {}
         self._folders: dict[str, Folder] = {}
@@ -174,6 +168,7 @@ class Jobs:
             if job in self._folders:
                 self._folders.pop(job).close()
             self._do("UPDATE jobs SET state = 'running', error = '' WHERE id = ?", job)
+            self._records.unwritten.pop(job, None)
             self._work(job)
 
     def delete(self, job: str) -> None:
@@ -191,6 +186,7 @@ class Jobs:
             self._do("DELETE FROM photos WHERE job = ?", job)
             self._do("DELETE FROM jobs WHERE id = ?", job)
             self._progress.pop(job, None)
+            self._records.unwritten.pop(job, None)
         shutil.rmtree(self._folder(job), ignore_errors=True)
 
     def tidy(self) -> None:
@@ -211,6 +207,8 @@ class Jobs:
         rows = self._rows("SELECT state FROM jobs WHERE id = ?", job)
         if not rows:
             raise LookupError("there is no such job; it may have been deleted")
+        if job in self._records.unwritten:
+            return self._records.unwritten[job][0]
         state: State = rows[0][0]
         return state
 
@@ -220,10 +218,15 @@ class Jobs:
             "SELECT id, created, state, error, (SELECT COUNT(*) FROM photos WHERE job = id) FROM jobs "
             "ORDER BY created DESC LIMIT 50"
         )
-        return [dict(zip(("id", "created", "state", "error", "photos"), row, strict=True)) for row in rows]
+        found = [dict(zip(("id", "created", "state", "error", "photos"), row, strict=True)) for row in rows]
+        for one in found:
+            one["state"], one["error"] = self._records.unwritten.get(one["id"], (one["state"], one["error"]))
+        return found
 
     def error(self, job: str) -> str:
         """Why a job failed as a whole, or ''."""
+        if job in self._records.unwritten:
+            return self._records.unwritten[job][1]
         text: str = self._rows("SELECT error FROM jobs WHERE id = ?", job)[0][0]
         return text
 
@@ -305,7 +308,8 @@ class Jobs:
         threading.Thread(target=self._run, args=(job, self._progress[job]), daemon=True, name=f"job-{job}").start()
 
     def _run(self, job: str, progress: Progress) -> None:
-        state, error = "done", ""
+        state: State = "done"
+        error = ""
         try:
             self._cut(job, progress)
         except CarmaskError as problem:
@@ -317,8 +321,7 @@ class Jobs:
             state, error = "failed", "a fault in the server; its log says more"
         if self._stopping:
             return
-        with self._lock, contextlib.suppress(sqlite3.Error):
-            self._do("UPDATE jobs SET state = ?, error = ? WHERE id = ?", state, error, job)
+        self._records.end(job, state, error)
         with progress.changed:
             progress.changed.notify_all()
 
@@ -375,7 +378,7 @@ class Jobs:
     def _set_background(self, job: str, picture: PhotoFile | None) -> None:
         file = self._folder(job) / "background.png"
         if picture is None:
-            file.unlink(missing_ok=True)
+            remove_file(file)
         else:
             write_atomically(file, encode_picture(picture.pixels, picture.icc_profile))
 

@@ -12,7 +12,7 @@ from carmask.batch.manifest import Manifest
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import open_manifest, run_jobs
 from carmask.errors import DataError, IncompleteError
-from carmask.images import remove_leftovers
+from carmask.images import remove_file, remove_leftovers
 
 
 def jobs_for(photos: Iterable[tuple[str, Path | str]]) -> list[Job]:
@@ -51,7 +51,7 @@ def unfinished(file: Path, task: PhotoTask, photos: int, *, restart: bool = Fals
     with open_manifest(partial, task, photos, restart=restart) as manifest:
         remove_leftovers(file.parent, [file.name])
         yield manifest
-    partial.unlink()
+    remove_file(partial)
 
 
 def predict_rows(
@@ -72,7 +72,7 @@ def predict_rows(
         IncompleteError: before the first row, if any photo failed.
     """
     error_log = manifest.file.with_suffix(".errors.log")
-    error_log.unlink(missing_ok=True)
+    remove_file(error_log)
     follow(run_jobs(jobs, manifest, engine, error_log=error_log))
     failed = sum(manifest.done(job.name) is None for job in jobs)
     if failed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -158,4 +158,5 @@ def log_file(file: Path) -> Iterator[None]:
     finally:
         LOGGER.setLevel(before)
         LOGGER.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # a full disk: what was built or trained does not depend on its log
+            handler.close()

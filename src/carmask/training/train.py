@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carmask import geometry
-from carmask.images import write_atomically
+from carmask.images import remove_leftovers, write_atomically
 from carmask.training.extra_data import Sources, build_mixture
 from carmask.training.machines import TRAINED_IN, Machines, choose_precision
 from carmask.training.plan import Plan, plan_training
 from carmask.training.recipe import Recipe
 from carmask.training.run_folder import (
     BASE_FILE,
+    EPOCHS_FOLDER,
     LAST_FILE,
     LOCALISATION_FILE,
     LOG_FILE,
@@ -106,6 +107,9 @@ def train(
     cache = cache or out.resolve().parent / "cache"
     module, checks = _prepare(plan, out, cache, progress, note, mixed=precision != "32-true")
     described = ((plan.examples, plan.split), *((one.examples, one.split) for one in plan.extra))
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # the first of several processes, which start one after the other
+        remove_leftovers(out, None)
+        remove_leftovers(out / EPOCHS_FOLDER, None)
     write_description(out, recipe, plan.info, described, precision)
     if plan.localisation not in {None, out / LOCALISATION_FILE}:
         write_atomically(out / LOCALISATION_FILE, plan.localisation.read_bytes())

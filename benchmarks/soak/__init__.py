@@ -1,0 +1,1 @@
+"""Long runs under load, faults and attack: ``python -m benchmarks.soak --help``, or ``make soak``."""
