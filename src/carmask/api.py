@@ -19,6 +19,7 @@ from carmask.batch.process import refuse_glass
 from carmask.batch.report import Review
 from carmask.batch.run import CutSummary, cut_folder
 from carmask.compositing.background import Background
+from carmask.compositing.placement import SERIES_RULES
 from carmask.compositing.style import RenderStyle
 from carmask.errors import ArrayError, UsageError
 from carmask.images import PhotoFile, ReducedPhoto, image_photo, open_photo
@@ -194,8 +195,8 @@ class Cutter:
         spec = OutputSpec(background=background, style=style)
         spec.check()
         refuse_glass(self._network.info, spec)
-        if style.placing.rule == "turntable":
-            raise UsageError("turntable is for all views of a car: use cut_folder", argument="rule")
+        if style.placing.rule in SERIES_RULES:
+            raise UsageError(f"{style.placing.rule} is for all views of a car: use cut_folder", argument="rule")
         whole = self._whole(photo)
         reduced, parts = reduce_for(self._network, whole), None
         if style.glass is not None:

@@ -5,6 +5,7 @@
     CarmaskError                 one line that says what was wrong, where, and what to do
     ├── UsageError               the request itself cannot be served: nothing was started
     │   ├── UnknownNameError     no network, model, recipe … has this name
+    │   ├── InUseError           another process is writing to the same output folder
     │   └── DeviceError          the device that was asked for is not there
     ├── PhotoError               a photo or mask cannot be read or is not what it should be
     ├── OutputError              a result cannot be written (permissions, disk full, a folder in the way)
@@ -56,6 +57,10 @@ class UsageError(CarmaskError):
 
 class UnknownNameError(UsageError):
     """A name that is not in the table it was looked up in."""
+
+
+class InUseError(UsageError):
+    """Another process is writing to the same output folder; it is free when that ends."""
 
 
 class DeviceError(UsageError):

@@ -19,6 +19,7 @@ class Job:
         outputs: files to write, in the order of ``OutputSpec.outputs``.
         known: what the outputs on disk were made of, as ``made_of`` says it; empty to make them in any case.
         series: all views of the car, this one too, where they are to be placed alike.
+        vehicle: identifier of the vehicle that it shows; '' if photos are not grouped, or it has none.
         correction: a corrected mask (PNG) that takes the place of the network's.
         corrected_photo: SHA-256 of the photo's file that it was made for; it is used for no other.
     """
@@ -28,21 +29,30 @@ class Job:
     outputs: tuple[Path | str, ...]
     known: str = ""
     series: tuple[Path | str, ...] = ()
+    vehicle: str = ""
     correction: bytes | None = field(default=None, repr=False)
     corrected_photo: str = ""
 
-    def made_of(self, photo: str) -> str:
+    def made_of(self, photo: str, series: str = "") -> str:
         """What the outputs are made of: another text for other outputs.
 
         Args:
             photo: SHA-256 of the photo's file.
+            series: what is known of the contents of all views of ``series``; '' without a series.
 
         Returns:
-            The same; followed by ``+`` and some of the correction's SHA-256 if there is one for this photo.
+            The same; followed by ``+`` and some of the correction's SHA-256 if there is one for this photo; then by
+            ``~`` and ``series``.
         """
-        if self.correction is None or self.corrected_photo != photo:
-            return photo
-        return f"{photo}+{hashlib.sha256(self.correction).hexdigest()[:16]}"
+        if self.correction is not None and self.corrected_photo == photo:
+            photo = f"{photo}+{hashlib.sha256(self.correction).hexdigest()[:16]}"
+        return f"{photo}~{series}" if series else photo
+
+
+def split_digest(digest: str) -> tuple[str, str]:
+    """The photo's SHA-256 and what is known of its series, of a text that ``Job.made_of`` has made."""
+    photo, _, series = digest.partition("~")
+    return photo.partition("+")[0], series
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from carmask.batch.job import Result
 from carmask.batch.outputs import OUTPUT_REVISION
 from carmask.batch.process import PhotoTask
-from carmask.errors import OutputError, UsageError
+from carmask.errors import InUseError, OutputError, UsageError
 from carmask.model.file import file_digest, find_model, read_info
 
 #: Of the tables below. Files of format 2, which lack the outputs, of 3, which lack the facts, and of 4, which lack what
@@ -253,7 +253,7 @@ def read_records(file: Path) -> list[Recorded]:
         Its rows, by name.
 
     Raises:
-        UsageError: if a run is writing to it.
+        InUseError: if a run is writing to it.
         OutputError: if it cannot be read.
     """
     try:
@@ -281,7 +281,7 @@ def recorded_outputs(file: Path) -> frozenset[str]:
         Relative to the output folder, or whole locations; empty if there is no manifest, or it cannot be read.
 
     Raises:
-        UsageError: if another process has it open.
+        InUseError: if another process has it open.
     """
     if not file.exists():
         return frozenset()
@@ -305,8 +305,8 @@ def _result(row: Sequence[Any]) -> Result:
     return Result(**dict(zip(_COLUMNS.split(", "), values, strict=True)), facts=json.loads(facts), kept=True)
 
 
-def _in_use(file: Path) -> UsageError:
-    return UsageError(f"{file.parent}: another carmask is writing here; wait for it, or name another output")
+def _in_use(file: Path) -> InUseError:
+    return InUseError(f"{file.parent}: another carmask is writing here; wait for it, or name another output")
 
 
 def _encode(text: str) -> bytes:

@@ -6,5 +6,7 @@ from __future__ import annotations
 STATE, MANIFEST = ".carmask", "manifest.sqlite"
 #: A row for each photo.
 REPORT = "report.csv"
+#: A row for each vehicle, where photos are grouped.
+VEHICLES = "vehicles.csv"
 #: Tracebacks of errors that carmask did not expect; written only if there were any.
 ERROR_LOG = "carmask-errors.log"

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from carmask.batch.photo import CutPhoto
+from carmask.batch.rules import ChannelRules
 from carmask.compositing.background import Background
 from carmask.compositing.style import RenderStyle
 from carmask.errors import UsageError
@@ -18,7 +19,7 @@ from carmask.images import Format, KeepMetadata, encode_mask, encode_picture
 
 #: Of the code that decides what output files hold: prediction, compositing and encoding. Raise it with every change
 #: after which the same photo, model and settings give other files: results of earlier runs are then made again.
-OUTPUT_REVISION = 3
+OUTPUT_REVISION = 4
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class OutputSpec:
         layers: write the layers of the picture, too: mask, alpha, foreground, and the shadow if there is one.
         style: how the car stands in the picture.
         keep_metadata: how much of what a camera wrote goes into pictures: ``safe`` leaves out place and owner.
+        rules: of the channel that the pictures are for; a picture that breaks one is a failure.
     """
 
     mask: bool = False
@@ -48,6 +50,7 @@ class OutputSpec:
     layers: bool = False
     style: RenderStyle = field(default_factory=RenderStyle)
     keep_metadata: KeepMetadata = "safe"
+    rules: ChannelRules | None = None
 
     @property
     def picture(self) -> bool:
@@ -61,6 +64,8 @@ class OutputSpec:
             UsageError: if they do, or a number is out of range.
         """
         self.style.check()
+        if self.rules is not None:
+            self.rules.check()
         if not self.picture and self.style != RenderStyle():
             raise UsageError(
                 "mask=True or parts=True alone: no picture is written that the style changes; add background=…"
@@ -110,6 +115,8 @@ class OutputSpec:
         if self.picture:  # what only changes pictures does not make masks anew
             settings |= {"quality": self.quality, "layers": self.layers, "style": self.style.settings()}
             settings["keep_metadata"] = self.keep_metadata
+            if self.rules is not None:
+                settings["rules"] = self.rules.settings()
         return settings
 
 
@@ -120,11 +127,13 @@ class OutputKind(NamedTuple):
         suffix: what follows the photo's name; ``{format}`` stands for the format of pictures.
         wanted: whether a spec asks for it.
         encode: makes the file's content.
+        shown: whether it is a picture for a channel, whose rules it must keep.
     """
 
     suffix: str
     wanted: Callable[[OutputSpec], bool]
     encode: Callable[[CutPhoto, OutputSpec], bytes]
+    shown: bool = False
 
 
 def _mask(cut: CutPhoto, _: OutputSpec) -> bytes:
@@ -171,5 +180,5 @@ OUTPUTS = (
     OutputKind("_alpha.png", lambda spec: spec.layers, _alpha),
     OutputKind("_foreground.png", lambda spec: spec.layers, _foreground),
     OutputKind("_shadow.png", lambda spec: spec.layers and spec.style.shadow != "none", _shadow),
-    OutputKind(".{format}", lambda spec: spec.picture, _picture),
+    OutputKind(".{format}", lambda spec: spec.picture, _picture, shown=True),
 )

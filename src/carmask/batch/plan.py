@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from carmask.batch.job import Job, Result
 from carmask.batch.manifest import recorded_outputs
-from carmask.batch.names import ERROR_LOG, MANIFEST, REPORT, STATE
+from carmask.batch.names import ERROR_LOG, MANIFEST, REPORT, STATE, VEHICLES
+from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.storage import Stores, join
+from carmask.batch.vehicles import Grouping
 from carmask.errors import DataError, UsageError
 from carmask.images import LeftOut, search_photos
 
@@ -35,6 +38,7 @@ class Plan:
 
 @dataclass
 class _Found:
+    ready: Callable[[Path], bool]
     photos: dict[Path | str, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     failed: list[Result] = field(default_factory=list)
@@ -47,6 +51,10 @@ def plan_run(
     *,
     recursive: bool = False,
     state: Path | None = None,
+    grouping: Grouping | None = None,
+    naming: Naming | None = None,
+    ready: Callable[[Path], bool] | None = None,
+    owners: Collection[str] | None = None,
 ) -> Plan:
     """Find the photos and decide where each result goes, before anything is written.
 
@@ -58,6 +66,11 @@ def plan_run(
         spec: what to write.
         recursive: search sub-folders too; their structure is kept in the output.
         state: the local folder of manifest and report, where ``out`` is in a store; else ``out``.
+        grouping: which vehicle each photo shows; None to make no difference.
+        naming: how outputs are called; by default as the photos, in a folder for each vehicle if they are grouped.
+        ready: which of the photos in the folders are taken; the others are passed over without mention.
+        owners: if two photos would write the same file, that which is among these keeps its name, else the first; the
+            other one is a failure. None to refuse the request.
 
     Returns:
         What to do.
@@ -66,7 +79,7 @@ def plan_run(
         UsageError: if a path does not exist, a folder has no photos, two photos would write the same file, a photo
             would be overwritten, or another process is writing to an output folder that was found.
     """
-    found = _Found()
+    found = _Found(ready=ready or (lambda _: True))
     own = _OwnOutputs(out, state)
     for path in paths:
         if isinstance(path, str):
@@ -81,9 +94,12 @@ def plan_run(
         else:
             found.photos[path] = path.stem
     jobs = tuple(
-        Job(photo, name, tuple(join(out, file) for file in spec.outputs(name)))
-        for photo, name in _distinct(found.photos).items()
+        Job(photo, name, tuple(join(out, file) for file in spec.outputs(name)), vehicle=vehicle)
+        for photo, name, vehicle in _named(_distinct(found.photos), grouping, naming)
     )
+    if owners is not None:
+        jobs, failed = _without_collisions(jobs, owners)
+        found.failed += failed
     _refuse_collisions(jobs)
     return Plan(jobs, tuple(found.left_out), tuple(found.failed))
 
@@ -115,7 +131,7 @@ class _OwnOutputs:
         if place not in self._known:
             manifest = place / STATE / MANIFEST
             files = recorded_outputs(manifest) if manifest.exists() else ()
-            written = [REPORT, ERROR_LOG] if manifest.exists() else []
+            written = [REPORT, VEHICLES, ERROR_LOG] if manifest.exists() else []
             self._known[place] = frozenset(place / file for file in (*files, *written))
         return self._known[place]
 
@@ -132,7 +148,9 @@ def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, fo
     if not kept:
         reasons = sorted({one.reason for one in (*others, *written)})
         raise UsageError(f"{folder}: no photos in this folder{'; what is there: ' * bool(reasons)}{', '.join(reasons)}")
-    found.photos.update((photo, photo.relative_to(folder).with_suffix("").as_posix()) for photo in kept)
+    found.photos.update(
+        (photo, photo.relative_to(folder).with_suffix("").as_posix()) for photo in kept if found.ready(photo)
+    )
     found.left_out += [one for one in others if not one.failed] + sorted(written)
     found.failed += [Result(str(one.path), "failed", f"{one.path}: {one.reason}") for one in others if one.failed]
 
@@ -151,6 +169,38 @@ def _distinct(found: Mapping[Path | str, str]) -> dict[Path | str, str]:
             same = photo.absolute() if photo.is_symlink() else photo.resolve()
         kept.setdefault(same, (photo, name))
     return dict(kept.values())
+
+
+def _named(
+    photos: Mapping[Path | str, str], grouping: Grouping | None, naming: Naming | None
+) -> Iterator[tuple[Path | str, str, str]]:
+    """Each photo with the name of its outputs and its vehicle."""
+    if grouping is None and naming is None:
+        yield from ((photo, name, "") for photo, name in photos.items())
+        return
+    naming = naming or Naming("{vehicle}/{name}")
+    vehicles = {photo: "" if grouping is None else grouping.vehicle(photo, name) for photo, name in photos.items()}
+    numbers: Counter[str] = Counter()
+    places = {}
+    for photo in sorted(photos, key=lambda one: (photos[one], str(one))):
+        numbers[vehicles[photo]] += 1
+        places[photo] = numbers[vehicles[photo]]
+    for photo, name in photos.items():
+        yield photo, naming.apply(name, vehicles[photo], places[photo]), vehicles[photo]
+
+
+def _without_collisions(jobs: Sequence[Job], owners: Collection[str]) -> tuple[tuple[Job, ...], list[Result]]:
+    """The jobs whose outputs are their own, and what is said of the others."""
+    taken: dict[Path | str, Path | str] = {}
+    lost: dict[Path | str, Result] = {}
+    for job in sorted(jobs, key=lambda one: str(one.photo) not in owners):
+        other = next((taken[output] for output in job.outputs if output in taken), None)
+        if other is None:
+            taken.update((output, job.photo) for output in job.outputs)
+            continue
+        reason = f"{job.photo}: {other} has the same name in the output folder; rename one of them"
+        lost[job.photo] = Result(str(job.photo), "failed", reason)
+    return tuple(job for job in jobs if job.photo not in lost), list(lost.values())
 
 
 def _refuse_collisions(jobs: Sequence[Job]) -> None:

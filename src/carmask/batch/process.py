@@ -14,12 +14,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from carmask.arrays import Mask, Photo
-from carmask.batch.job import Job, Result
+from carmask.batch.job import Job, Result, split_digest
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.photo import CutPhoto
-from carmask.batch.series import SeriesBox
+from carmask.batch.series import SeriesBox, series_stamp
 from carmask.batch.storage import LocalStorage, Storage
-from carmask.errors import CarmaskError, OutputError, UsageError
+from carmask.errors import CarmaskError, OutputError, PhotoError, UsageError
 from carmask.formats.rle import rle_encode
 from carmask.geometry import box_of
 from carmask.images import PhotoFile, open_photo, picture_size, read_mask
@@ -122,8 +122,10 @@ class PhotoCutter:
         started = time.perf_counter()
         result = Result(str(job.photo), "failed")
         try:
+            views = series_stamp(job.series)  # before they are read: a later change makes another one
             content, stamp = self._storage.read(job.photo)
-            result = replace(result, digest=job.made_of(hashlib.sha256(content).hexdigest()), stamp=stamp)
+            digest = job.made_of(hashlib.sha256(content).hexdigest(), self._series.digest(job.series))
+            result = replace(result, digest=digest, stamp=f"{stamp} {views}" if stamp and views else stamp)
             if result.digest == job.known:
                 return replace(result, status="done", unchanged=True)
             result = self._cut(job, content, result)
@@ -148,7 +150,7 @@ class PhotoCutter:
             # What is drawn from the photo's own pixels needs it at its own size: then it is decoded once, and reduced.
             whole = open_photo(job.photo, content, keep=spec.keep_metadata) if spec.picture or spec.parts else None
             # The photo's own hash: a corrected one's says what the correction is, too.
-            found, parts, small = self._predict(job, content, whole, result.digest.partition("+")[0], large=large)
+            found, parts, small = self._predict(job, content, whole, split_digest(result.digest)[0], large=large)
             measured = to_text(measure_photo(small, found))
             notes = []
             if job.correction is not None and "+" in result.digest:
@@ -164,12 +166,13 @@ class PhotoCutter:
                 background=spec.background,
                 labels=None if parts is None else parts.labels,
                 glass=None if parts is None else parts.glass,
-                series=lambda size: self._series.find(job.series, size),
+                series=lambda size: self._series.find(job.series, size, spec.style.placing.rule),
             )
             del whole  # ``cut`` lets go of it when it has no more use for it
             files = spec.encode(cut)
             for output, file in zip(job.outputs, files, strict=True):
                 self._storage.write(output, file)
+            self._keep_rules(job)
         return replace(
             result,
             status="done",
@@ -179,9 +182,26 @@ class PhotoCutter:
             error=None if math.isnan(found.error) else found.error,
             written=sum(len(file) for file in files),
             runs=rle_encode(found.mask) if spec.runs else None,
+            facts={"vehicle": job.vehicle} if job.vehicle else {},
             measures=measured,
             box=_box(found.mask),
         )
+
+    def _keep_rules(self, job: Job) -> None:
+        """Check the written pictures against the channel's rules; none is left in place if one breaks a rule.
+
+        Raises:
+            PhotoError: if a rule is broken.
+        """
+        rules = self._spec.rules
+        if rules is None:
+            return
+        for kind, output in zip(self._spec.kinds, job.outputs, strict=True):
+            broken = rules.broken_by(self._storage.read(output)[0]) if kind.shown else []
+            if broken:
+                for written in job.outputs:
+                    self._storage.remove(written)
+                raise PhotoError(f"{job.photo}: breaks a rule of {rules.channel}: {'; '.join(broken)}")
 
     def _predict(
         self, job: Job, content: bytes, whole: PhotoFile | None, digest: str, *, large: bool

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from carmask.batch.job import Job, Result
@@ -85,7 +85,7 @@ def write_report(
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     marked = set() if review is None else to_review(plan.jobs, manifest, review)
-    results = [(job.name, manifest.result(job.name)) for job in plan.jobs]
+    results = [(job.name, _with_vehicle(manifest.result(job.name), job)) for job in plan.jobs]
     results += [("", result) for result in plan.failed]
     facts = fact_columns(result for _, result in results if result is not None)
     writer.writerow([*REPORT_COLUMNS, *facts])
@@ -104,6 +104,13 @@ def write_report(
             writer.writerow([one.path, "left out", one.reason, *[""] * (len(REPORT_COLUMNS) + len(facts) - 3)])
     write_atomically(out / REPORT, buffer.getvalue().encode("utf-8", "surrogateescape"))
     return out / REPORT
+
+
+def _with_vehicle(result: Result | None, job: Job) -> Result | None:
+    """The vehicle as this run has it: an earlier one may have grouped photos in another way."""
+    if result is None or not (job.vehicle or "vehicle" in result.facts):
+        return result
+    return replace(result, facts={**result.facts, "vehicle": job.vehicle})
 
 
 def fact_columns(results: Iterable[Result]) -> list[str]:

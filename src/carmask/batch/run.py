@@ -13,15 +13,20 @@ from carmask.batch.corrections import Corrections, with_corrections
 from carmask.batch.engines.engine import TIMEOUT, Engine
 from carmask.batch.engines.start import EngineName, start_engine
 from carmask.batch.job import Job, Result
+from carmask.batch.kept import in_place, job_stamp, same_make
 from carmask.batch.manifest import Manifest, describe
-from carmask.batch.names import ERROR_LOG, MANIFEST, REPORT, STATE
+from carmask.batch.names import ERROR_LOG, MANIFEST, REPORT, STATE, VEHICLES
+from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
-from carmask.batch.plan import plan_run
+from carmask.batch.plan import Plan, plan_run
 from carmask.batch.process import PhotoTask
 from carmask.batch.report import Review, default_review, to_review, write_report
 from carmask.batch.runfile import OWN_FILES, write_run
 from carmask.batch.series import with_series
-from carmask.batch.storage import Stores, local_only, location, need_state, stamp_of
+from carmask.batch.storage import Stores, local_only, location, need_state
+from carmask.batch.vehicle_report import Vehicle, describe_vehicles, write_vehicles
+from carmask.batch.vehicles import Grouping
+from carmask.compositing.placement import SERIES_RULES
 from carmask.errors import OutputError
 from carmask.images import LeftOut, make_folder, remove_file, remove_leftovers, write_atomically
 from carmask.model.file import fixed_name
@@ -42,6 +47,7 @@ class CutSummary:
         to_review: photos that a person should look at: ``review`` is ``yes`` in the report.
         left_out: files and folders that were found and are not worked on, with the reason.
         report: ``report.csv``.
+        vehicles: what became of each vehicle, where photos are grouped: the rows of ``vehicles.csv``.
     """
 
     done: int
@@ -49,6 +55,7 @@ class CutSummary:
     to_review: int
     left_out: tuple[LeftOut, ...]
     report: Path
+    vehicles: tuple[Vehicle, ...] = ()
 
 
 def cut_folder(
@@ -66,9 +73,11 @@ def cut_folder(
     restart: bool = False,
     discard_corrections: bool = False,
     state: str | Path | None = None,
+    group: str | Grouping | None = None,
+    name: str | None = None,
     progress: Callable[[Result, int, int], None] | None = None,
 ) -> CutSummary:
-    """Cut the cars out of photos, and write the results and ``report.csv``.
+    """Cut the cars out of photos, and write the results and ``report.csv``, and ``vehicles.csv`` if they are grouped.
 
     A photo that cannot be read, or that crashes a decoder, costs only itself. If the run was interrupted, the same call
     goes on where it was; photos that have changed since are done again. The work is done in processes of its own.
@@ -88,6 +97,9 @@ def cut_folder(
         discard_corrections: take back all corrections by hand of this output folder; earlier revisions stay in its
             store.
         state: local folder for manifest and report, where ``out`` is in a store.
+        group: which vehicle each photo shows: ``folder``, ``name``, or the path of a table; None to make no
+            difference.
+        name: pattern of the outputs' names; the default is ``{vehicle}/{name}`` where photos are grouped.
         progress: called after each photo with its result, the number done and the number of all.
 
     Returns:
@@ -105,36 +117,122 @@ def cut_folder(
     if engine == "local":
         local_only([*places, target])
     folder = need_state(target, None if state is None else Path(state))
-    plan = plan_run(places, target, spec, recursive=recursive, state=folder)
-    if spec.style.placing.rule == "turntable":
-        plan = replace(plan, jobs=tuple(with_series(plan.jobs)))
-    decided: dict[str, str] = {}
-    if (store := Corrections.of(folder / STATE)) is not None:
-        with store:
-            if discard_corrections:
-                store.discard()
-            plan = replace(plan, jobs=tuple(with_corrections(plan.jobs, store)))
-            decided = store.decisions()
+    naming = None if name is None else Naming(name)
+    if isinstance(group, str):
+        group = Grouping.parse(group)
+    plan = plan_run(places, target, spec, recursive=recursive, state=folder, grouping=group, naming=naming)
     task = PhotoTask(fixed_name(model), spec, device, storage=Stores())
-    review = review or default_review(model)
-    total, done, failed = len(plan.jobs) + len(plan.failed), 0, 0
-    worker = start_engine(task, engine, address=address, timeout=timeout)
-    with worker, open_run(folder, plan.jobs, task, restart=restart) as manifest:
-        results = run_jobs(plan.jobs, manifest, worker, error_log=folder / ERROR_LOG)
-        try:
-            for result in chain(plan.failed, results):
-                done += result.status == "done"
-                failed += result.status == "failed"
-                if progress is not None:
-                    progress(result, done + failed, total)
-        finally:
-            worker.close()  # nothing is written any more when the folder is tidied
-            report = write_report(folder, plan, manifest, review=review, decisions=decided)
-        return CutSummary(done, failed, len(to_review(plan.jobs, manifest, review)), plan.left_out, report)
+    run = CutRun(folder, task, review or default_review(model), group)
+    plan = run.prepare(plan, discard_corrections=discard_corrections)
+    with start_engine(task, engine, address=address, timeout=timeout) as worker:
+        return run.work(plan, worker, restart=restart, progress=progress)
+
+
+@dataclass(frozen=True)
+class CutRun:
+    """What is done with the photos of a plan, each time that there is one.
+
+    Attributes:
+        folder: local, for manifest and reports.
+        task: what is done with each photo.
+        review: which photos are marked for a person to look at.
+        grouping: which vehicle a photo shows; None to make no difference.
+    """
+
+    folder: Path
+    task: PhotoTask
+    review: Review
+    grouping: Grouping | None = None
+
+    def prepare(self, plan: Plan, *, discard_corrections: bool = False) -> Plan:
+        """Tell each job the views of its car, where these are placed alike, and its corrected mask.
+
+        Raises:
+            UsageError: if no two photos are views of one car, and they must be.
+        """
+        rule = self.task.spec.style.placing.rule
+        if rule in SERIES_RULES:
+            plan = replace(plan, jobs=tuple(with_series(plan.jobs, rule, grouped=self.grouping is not None)))
+        if (store := Corrections.of(self.folder / STATE)) is not None:
+            with store:
+                if discard_corrections:
+                    store.discard()
+                plan = replace(plan, jobs=tuple(with_corrections(plan.jobs, store)))
+        return plan
+
+    def work(
+        self,
+        plan: Plan,
+        engine: Engine,
+        *,
+        only: Callable[[Job], bool] | None = None,
+        restart: bool = False,
+        keep_log: bool = False,
+        progress: Callable[[Result, int, int], None] | None = None,
+    ) -> CutSummary:
+        """Work on photos, and write the reports.
+
+        Args:
+            plan: from ``prepare``.
+            engine: does the work; it is closed if the work does not come to its end.
+            only: which of the photos are worked on; the reports have all that were ever tried.
+            restart: do everything again.
+            keep_log: add to the tracebacks of an earlier run.
+            progress: called after each photo with its result, the number done and the number of all.
+
+        Returns:
+            How it ended.
+
+        Raises:
+            InUseError: if another process is writing to the folder.
+            OutputError: if nothing more can be written.
+        """
+        jobs = [job for job in plan.jobs if only is None or only(job)]
+        total, done, failed, ended = len(jobs) + len(plan.failed), 0, 0, False
+        with open_run(self.folder, plan.jobs, self.task, restart=restart, keep_log=keep_log) as manifest:
+            results = run_jobs(jobs, manifest, engine, error_log=self.folder / ERROR_LOG)
+            try:
+                for result in chain(plan.failed, results):
+                    done += result.status == "done"
+                    failed += result.status == "failed"
+                    if progress is not None:
+                        progress(result, done + failed, total)
+                ended = True
+            finally:
+                if not ended:
+                    engine.close()  # nothing is written any more when the folder is tidied
+                decided = self._decisions()
+                report = write_report(self.folder, plan, manifest, review=self.review, decisions=decided)
+                vehicles = self._vehicles(plan, manifest)
+            marked = to_review(plan.jobs, manifest, self.review)
+            return CutSummary(done, failed, len(marked), plan.left_out, report, vehicles)
+
+    def _decisions(self) -> dict[str, str]:
+        store = Corrections.of(self.folder / STATE)
+        if store is None:
+            return {}
+        with store:
+            return store.decisions()
+
+    def _vehicles(self, plan: Plan, manifest: Manifest) -> tuple[Vehicle, ...]:
+        if self.grouping is None:
+            return ()
+        known = {job.name: manifest.result(job.name) for job in plan.jobs}
+        vehicles = describe_vehicles(
+            plan.jobs,
+            {name: result for name, result in known.items() if result is not None},
+            self.grouping,
+            marked=to_review(plan.jobs, manifest, self.review),
+            rules=self.task.spec.rules,
+        )
+        write_vehicles(self.folder, vehicles)
+        return tuple(vehicles)
 
 
 @contextlib.contextmanager
-def open_run(out: Path, jobs: Sequence[Job], task: PhotoTask, *, restart: bool = False) -> Iterator[Manifest]:
+def open_run(
+    out: Path, jobs: Sequence[Job], task: PhotoTask, *, restart: bool = False, keep_log: bool = False
+) -> Iterator[Manifest]:
     """Make the output folder ready, for this process alone.
 
     Args:
@@ -142,6 +240,7 @@ def open_run(out: Path, jobs: Sequence[Job], task: PhotoTask, *, restart: bool =
         jobs: from ``plan_run``. What a killed run left half-written beside their outputs is removed.
         task: what will be done.
         restart: forget what earlier runs have done.
+        keep_log: leave the tracebacks of an earlier run.
 
     Yields:
         The manifest.
@@ -152,8 +251,9 @@ def open_run(out: Path, jobs: Sequence[Job], task: PhotoTask, *, restart: bool =
     """
     make_folder(out)
     make_folder(out / STATE)
-    remove_file(out / ERROR_LOG)
-    names: dict[Path, list[str]] = {out: [REPORT], out / STATE: [*OWN_FILES]}
+    if not keep_log:
+        remove_file(out / ERROR_LOG)
+    names: dict[Path, list[str]] = {out: [REPORT, VEHICLES], out / STATE: [*OWN_FILES]}
     for output in (output for job in jobs for output in job.outputs if isinstance(output, Path)):
         names.setdefault(output.parent, []).append(output.name)
     with open_manifest(out / STATE / MANIFEST, task, len(jobs), restart=restart) as manifest:
@@ -221,8 +321,8 @@ def run_jobs(
     todo = []
     for job in jobs:
         kept = manifest.done(job.name)
-        if kept is not None and _in_place(job, kept) and kept.digest == job.made_of(kept.digest.partition("+")[0]):
-            if kept.stamp and kept.stamp == _stamp(job) and kept.photo == str(job.photo):
+        if kept is not None and in_place(job, kept) and same_make(job, kept):
+            if kept.stamp and kept.stamp == job_stamp(job) and kept.photo == str(job.photo):
                 yield kept
                 continue
             # It may have been touched or moved: what it holds decides.
@@ -280,20 +380,3 @@ def _make_room(manifest: Manifest, engine: Engine) -> None:
     """Free what was set aside, for the last records and the report alone: whatever is under way is dropped first."""
     engine.close()
     _reserve(manifest).unlink(missing_ok=True)
-
-
-def _in_place(job: Job, kept: Result) -> bool:
-    """Whether the files that an earlier run wrote are still there; in a store that is taken for granted."""
-    if not all(isinstance(output, Path) for output in job.outputs):
-        return True
-    try:
-        return sum(Path(output).stat().st_size for output in job.outputs) == kept.written
-    except OSError:
-        return False
-
-
-def _stamp(job: Job) -> str:
-    try:
-        return stamp_of(job.photo.stat()) if isinstance(job.photo, Path) else ""
-    except OSError:
-        return ""

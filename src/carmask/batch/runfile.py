@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
+from carmask.batch.rules import ChannelRules
 from carmask.compositing.background import Background, Fit
 from carmask.compositing.placement import Placing
 from carmask.compositing.style import RenderStyle
@@ -50,7 +51,9 @@ class _RunFile(BaseModel):
     quality: int | None
     keep_metadata: KeepMetadata
     style: dict[str, Any]
-    background: Literal["none", "own", "colours", "picture"] = "none"
+    background: Literal["none", "own", "colours", "picture", "scene"] = "none"
+    scene: str | None = None
+    rules: ChannelRules | None = None
     colours: list[tuple[int, int, int]] = []
     fit: Fit = "cover"
 
@@ -66,10 +69,10 @@ def write_run(state: Path, task: PhotoTask) -> None:
         OutputError: if it cannot be written.
     """
     spec, behind = task.spec, task.spec.background
-    kind: Literal["none", "own", "colours", "picture"] = "none"
+    kind: Literal["none", "own", "colours", "picture", "scene"] = "none"
     colours: list[tuple[int, int, int]] = []
     if behind is not None:
-        kind = "own"
+        kind = "own" if behind.own else "scene"
         if behind.pixels is not None and behind.pixels.shape[:2] in {(1, 1), (2, 1)}:
             kind, colours = "colours", [(int(r), int(g), int(b)) for r, g, b in behind.pixels[:, 0]]
         elif behind.pixels is not None:
@@ -92,6 +95,8 @@ def write_run(state: Path, task: PhotoTask) -> None:
         background=kind,
         colours=colours,
         fit="cover" if behind is None else behind.fit,
+        scene=None if behind is None else behind.scene,
+        rules=spec.rules,
     )
     write_atomically(state / FILE, kept.model_dump_json(indent=1).encode())
 
@@ -119,6 +124,8 @@ def read_run(state: Path) -> Run:
     behind = None
     if kept.background == "own":
         behind = Background(None)
+    elif kept.background == "scene":
+        behind = Background(None, scene=kept.scene)
     elif kept.background == "colours":
         behind = Background(np.array(kept.colours, np.uint8)[:, None])
     elif kept.background == "picture":
@@ -136,6 +143,7 @@ def read_run(state: Path) -> Run:
         quality=kept.quality,
         layers=kept.layers,
         keep_metadata=kept.keep_metadata,
+        rules=kept.rules,
         style=RenderStyle(**style, placing=Placing(**placing)),
     )
     return Run(PhotoTask(kept.model, spec, kept.device), Path(kept.base))

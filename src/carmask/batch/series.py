@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from carmask.arrays import Photo
 from carmask.batch.job import Job
+from carmask.batch.storage import stamp_of
+from carmask.compositing.placement import Rule
 from carmask.compositing.turntable import view_of
-from carmask.errors import UsageError
+from carmask.errors import CarmaskError, UsageError
 from carmask.geometry import Box, Size, union
 from carmask.model.network import Network
 from carmask.prediction.crops import find_box
@@ -25,28 +27,34 @@ from carmask.prediction.stages import predict_map
 
 #: Cars whose views are kept: threads work on views that follow each other.
 _KEPT_CARS = 3
+#: A car that comes nearer to the photo's edge than this, in parts of its side, may go on beyond it.
+_EDGE = 0.004
 
 
-def with_series(jobs: Iterable[Job]) -> list[Job]:
+def with_series(jobs: Iterable[Job], rule: Rule = "turntable", *, grouped: bool = False) -> list[Job]:
     """Tell each job the views of its car, so that all can be placed alike.
 
     Args:
         jobs: from ``plan_run``.
+        rule: ``turntable`` or ``vehicle``.
+        grouped: the views of a car are the photos of its vehicle; else the photos' names say it.
 
     Returns:
-        The same, in their order; photos whose name has no view, and single views, are left as they are.
+        The same, in their order; photos that belong to no car, and single views, are left as they are.
 
     Raises:
-        UsageError: if no two photos are views of one car.
+        UsageError: if photos are not grouped and no two are views of one car.
     """
     jobs = list(jobs)
+    if grouped:
+        return _with_vehicles(jobs)
     cars: dict[str, list[Path | str]] = {}
     for job in jobs:
         if split := view_of(job.name):
             cars.setdefault(split[0], []).append(job.photo)
     if not any(len(views) > 1 for views in cars.values()):
         raise UsageError(
-            f"turntable: no two of {len(jobs)} photos are views of one car; name them CAR_01, CAR_02 … or as a camera "
+            f"{rule}: no two of {len(jobs)} photos are views of one car; name them CAR_01, CAR_02 … or as a camera "
             "numbers them, or take rule='centre'",
             argument="rule",
         )
@@ -56,6 +64,29 @@ def with_series(jobs: Iterable[Job]) -> list[Job]:
         views = cars[split[0]] if split else []
         result.append(replace(job, series=tuple(views)) if len(views) > 1 else job)
     return result
+
+
+def _with_vehicles(jobs: list[Job]) -> list[Job]:
+    vehicles: dict[str, list[Path | str]] = {}
+    for job in jobs:
+        vehicles.setdefault(job.vehicle, []).append(job.photo)
+    return [
+        replace(job, series=tuple(vehicles[job.vehicle])) if job.vehicle and len(vehicles[job.vehicle]) > 1 else job
+        for job in jobs
+    ]
+
+
+def series_stamp(series: Iterable[Path | str]) -> str:
+    """What changes when one of the views does, by the file system; '' without a series, or for views in a store."""
+    stamps = []
+    for view in series:
+        if not isinstance(view, Path):
+            return ""
+        try:
+            stamps.append(stamp_of(view.stat()))
+        except OSError:
+            stamps.append("missing")
+    return hashlib.sha256(" ".join(sorted(stamps)).encode()).hexdigest()[:16] if stamps else ""
 
 
 class _Views:
@@ -72,6 +103,19 @@ class _View(NamedTuple):
     small: Photo
     box: Box | None
 
+    @property
+    def shape(self) -> tuple[float, float] | None:
+        """Height and width of the car in pixels of the photo; None without a car."""
+        if self.box is None:
+            return None
+        height, width = self.probability_map.crop.photo
+        return (self.box.bottom - self.box.top) * height, (self.box.right - self.box.left) * width
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the photo ends before the car does."""
+        return self.box is not None and (min(self.box[:2]) < _EDGE or max(self.box[2:]) > 1 - _EDGE)
+
 
 class SeriesBox:
     """Finds what the masks of all views of a car cover; each view is predicted once, for this and its own picture."""
@@ -85,21 +129,52 @@ class SeriesBox:
         """
         self._network, self._read = network, read
         self._lock = threading.Lock()
-        self._cars: OrderedDict[tuple[Path | str, ...], _Views] = OrderedDict()
+        self._cars: OrderedDict[tuple[str, tuple[Path | str, ...]], _Views] = OrderedDict()
+        self._digests: dict[tuple[Path | str, str], str] = {}
 
-    def find(self, series: tuple[Path | str, ...], size: Size) -> Box | None:
-        """The rectangle around all masks.
+    def digest(self, series: tuple[Path | str, ...]) -> str:
+        """What is known of the contents of all views: another text if one is replaced, added or taken away.
+
+        Args:
+            series: the photos; their order does not matter.
+
+        Returns:
+            16 characters; '' without a series.
+        """
+        if not series:
+            return ""
+        known = sorted(self._content(photo) for photo in series)
+        return hashlib.sha256(" ".join(known).encode()).hexdigest()[:16]
+
+    def _content(self, photo: Path | str) -> str:
+        key = photo, series_stamp([photo])
+        if key not in self._digests:
+            try:
+                self._digests[key] = hashlib.sha256(self._read(photo)[0]).hexdigest()
+            except CarmaskError:
+                return "unreadable"
+        return self._digests[key]
+
+    def find(self, series: tuple[Path | str, ...], size: Size, rule: Rule = "turntable") -> Box | None:
+        """What the views share: the rectangle around all masks, or the shape of the widest.
 
         Args:
             series: the photos; those that cannot be read are left out, they are reported as photos themselves.
             size: (height, width) of the photo that it is wanted for. Views of other sizes are taken as scaled to it.
+            rule: ``turntable``, or ``vehicle``: a rectangle of the shape of the widest view, at no place in particular.
+                Views that the photo cuts off do not count, if there are others.
 
         Returns:
             In pixels of that photo; None if there is no series, or no car in it.
         """
         if not series:
             return None
-        views = (one.result() for one in self._predicted(series).found.values())
+        views = [one.result() for one in self._predicted(series).found.values()]
+        if rule == "vehicle":
+            known = [view for view in views if view is not None and view.shape is not None]
+            shapes = [view.shape for view in known if not view.cut_off] or [view.shape for view in known]
+            widest = max((wide / high for high, wide in filter(None, shapes)), default=None)
+            return None if widest is None else Box(0, 0, size[0], size[0] * widest)
         box = union(None if view is None else view.box for view in views)
         return None if box is None else box.scaled(*size)
 
@@ -124,9 +199,11 @@ class SeriesBox:
 
     def _predicted(self, series: tuple[Path | str, ...]) -> _Views:
         """Predict the views that no other thread has begun with."""
+        stamp = series_stamp(series)
         with self._lock:
-            views = self._cars.setdefault(series, _Views(series))
-            self._cars.move_to_end(series)
+            key = stamp, series
+            views = self._cars.setdefault(key, _Views(series))
+            self._cars.move_to_end(key)
             if len(self._cars) > _KEPT_CARS:
                 self._cars.popitem(last=False)
         while True:

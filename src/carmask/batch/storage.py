@@ -45,6 +45,13 @@ class Storage(Protocol):
             OutputError: if it cannot be written.
         """
 
+    def remove(self, output: Path | str) -> None:
+        """Delete a file; nothing if it is not there.
+
+        Raises:
+            OutputError: if it cannot be deleted.
+        """
+
 
 class LocalStorage:
     """The file system, with everything that is mounted in it."""
@@ -67,6 +74,13 @@ class LocalStorage:
         path = Path(output)
         make_folder(path.parent)
         write_atomically(path, content)
+
+    def remove(self, output: Path | str) -> None:
+        """Delete a file; see ``Storage``."""
+        try:
+            Path(output).unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{output}: cannot be deleted: {error.strerror or error}") from error
 
 
 def stamp_of(status: os.stat_result) -> str:
@@ -142,6 +156,19 @@ class Stores:
             files.move(temporary, path)
         except OSError as error:
             raise OutputError(f"{output}: cannot be written: {str(error).splitlines()[0]}") from error
+
+    def remove(self, output: Path | str) -> None:
+        """Delete a file; see ``Storage``."""
+        if isinstance(output, Path):
+            self._local.remove(output)
+            return
+        try:
+            files, path = self._find(output)
+            files.delete_file(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise OutputError(f"{output}: cannot be deleted: {str(error).splitlines()[0]}") from error
 
     def find(self, folder: str, *, recursive: bool = False) -> dict[str, str]:
         """Find the photos of a folder, as ``plan`` does on paths.

@@ -28,6 +28,11 @@ model_option = option(
     metavar="FILE|NAME",
     help="A model file, or the name of a shipped model.",
 )
+profile_option = option(
+    "--profile",
+    metavar="NAME|FILE",
+    help="A look in a file, or a shipped one: see 'carmask profile list'. Options of the command line win.",
+)
 device_option = option(
     "--device",
     type=click.Choice(["cpu", "cuda", "tensorrt"]),

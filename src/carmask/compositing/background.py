@@ -1,4 +1,4 @@
-"""What a car is put in front of: a colour, a gradient, a picture, or the photo's own surroundings, blurred."""
+"""What a car is put in front of: a colour, gradient, picture, drawn room, or the photo's own surroundings, blurred."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 
 from carmask.arrays import Mask, Photo
+from carmask.compositing.scene import REVISION, SCENES
 from carmask.errors import UsageError
 from carmask.geometry import Size
 from carmask.images import open_photo, to_profile
@@ -24,9 +25,11 @@ _BLUR = 0.02
 
 
 class Background:
-    """A colour, gradient or picture, made to fit pictures of any size; or the photo's own surroundings."""
+    """A colour, gradient, picture or drawn room, to fit pictures of any size; or the photo's own surroundings."""
 
-    def __init__(self, pixels: Photo | None, *, fit: Fit = "cover", icc_profile: bytes | None = None) -> None:
+    def __init__(
+        self, pixels: Photo | None, *, fit: Fit = "cover", icc_profile: bytes | None = None, scene: str | None = None
+    ) -> None:
         """Use a picture.
 
         Args:
@@ -34,8 +37,9 @@ class Background:
                 photo's own surroundings, blurred.
             fit: ``cover`` crops evenly what stands over; ``contain`` shows all of it, its edge's mean colour beside it.
             icc_profile: of the picture; None is sRGB.
+            scene: a drawn room, a key of ``SCENES``, with ``pixels`` None.
         """
-        self._pixels, self._fit, self._profile = pixels, fit, icc_profile
+        self._pixels, self._fit, self._profile, self._scene = pixels, fit, icc_profile, scene
         self._last: tuple[Size, bytes | None, Photo] | None = None
 
     @classmethod
@@ -44,7 +48,7 @@ class Background:
 
         Args:
             text: a picture's path; a colour's name (CSS) or ``#rrggbb``; two of these with a colon between, for a
-                gradient from top to bottom; or ``blur``.
+                gradient from top to bottom; ``showroom``, a drawn room; or ``blur``.
             fit: see above.
 
         Raises:
@@ -57,6 +61,8 @@ class Background:
             return cls(picture.pixels, fit=fit, icc_profile=picture.icc_profile)
         if text == BLUR:
             return cls(None)
+        if text in SCENES:
+            return cls(None, scene=text)
         colours = []
         for part in text.split(":") if text.count(":") == 1 else [text]:
             try:
@@ -64,7 +70,7 @@ class Background:
             except ValueError as error:
                 raise UsageError(
                     f"{text}: no such picture, and not a colour (a name such as white, #rrggbb, or two of them, "
-                    f"white:#8a8f98, for a gradient), nor {BLUR}",
+                    f"white:#8a8f98, for a gradient), nor {', '.join(SCENES)} or {BLUR}",
                     argument="background",
                 ) from error
         return cls(np.array(colours, np.uint8))
@@ -72,11 +78,16 @@ class Background:
     @property
     def own(self) -> bool:
         """Whether it is the photo's own surroundings."""
-        return self._pixels is None
+        return self._pixels is None and self._scene is None
+
+    @property
+    def scene(self) -> str | None:
+        """The name of the drawn room; None if it is none."""
+        return self._scene
 
     @property
     def pixels(self) -> Photo | None:
-        """uint8 (height, width, 3), RGB: what it was made with; None for the photo's own surroundings."""
+        """uint8 (height, width, 3), RGB: what it was made with; None for a room and the photo's own surroundings."""
         return self._pixels
 
     @property
@@ -91,6 +102,8 @@ class Background:
 
     def digest(self) -> str:
         """SHA-256 of all that decides how it looks: another background has another one."""
+        if self._scene is not None:
+            return f"{self._scene} {REVISION}"
         if self._pixels is None:
             return BLUR
         # What covers is hashed as ever: runs that were made before there was a choice go on.
@@ -107,13 +120,18 @@ class Background:
         Returns:
             uint8 (height, width, 3), RGB, not to be written to. The last one is kept: photos of one series are alike.
         """
-        assert self._pixels is not None
         last = self._last
         if last is None or last[:2] != (size, icc_profile):
-            pixels = self._pixels
+            if self._scene is not None:
+                pixels = SCENES[self._scene](size)
+            else:
+                assert self._pixels is not None
+                pixels = self._pixels
             if icc_profile != self._profile:
                 pixels = to_profile(pixels, self._profile, icc_profile)
-            if pixels.shape[:2] == (2, 1):
+            if self._scene is not None:
+                made = pixels
+            elif pixels.shape[:2] == (2, 1):
                 made = gradient(pixels, size)
             else:
                 made = contain(pixels, size) if self._fit == "contain" else cover(pixels, size)

@@ -14,7 +14,9 @@ from carmask.errors import UsageError
 from carmask.geometry import Box, Size
 from carmask.images import MAX_PIXELS
 
-Rule = Literal["photo", "centre", "turntable"]
+Rule = Literal["photo", "centre", "turntable", "vehicle"]
+#: Rules that need to know all views of a car.
+SERIES_RULES = frozenset({"turntable", "vehicle"})
 
 
 class Move(NamedTuple):
@@ -39,7 +41,9 @@ class Placing:
 
     Attributes:
         rule: ``photo`` leaves it where the photo has it; ``centre`` puts it in the middle, as large as ``fill`` says;
-            ``turntable`` does that to all views of one car at once, so that they share scale and horizon.
+            ``turntable`` does that to all views of one car at once, so that they share scale and horizon, as a camera
+            that does not move has them; ``vehicle`` gives all views of a vehicle one height, as photos taken by hand
+            need it: the widest view is as large as ``fill`` says, the others as high as that one.
         fill: the most of the picture's width and height that the car takes, 0 to 1; not for ``photo``.
         floor: where the lowest wheel stands, as a fraction of the picture's height from the top; None for the car's
             middle in the picture's. Not for ``photo``.
@@ -66,7 +70,8 @@ class Placing:
             )
         if self.fill != Placing.fill and self.rule == "photo":
             raise UsageError(
-                "it says how large a moved car is: it needs rule='centre' or rule='turntable'", argument="fill"
+                "it says how large a moved car is: it needs rule='centre', rule='turntable' or rule='vehicle'",
+                argument="fill",
             )
         if self.floor is not None and not 0 < self.floor <= 1:
             raise UsageError(
@@ -74,7 +79,8 @@ class Placing:
             )
         if self.floor is not None and self.rule == "photo":
             raise UsageError(
-                "it says where a moved car stands: it needs rule='centre' or rule='turntable'", argument="floor"
+                "it says where a moved car stands: it needs rule='centre', rule='turntable' or rule='vehicle'",
+                argument="floor",
             )
         if self.crop is not None and not 0 <= self.crop <= 10:
             raise UsageError(
@@ -95,7 +101,8 @@ class Placing:
         Args:
             photo: (height, width).
             car: what the mask covers; None if there is no car, which then stays where it is.
-            series: what the masks of all views of this car cover together, for ``turntable``.
+            series: what the masks of all views of this car cover together, for ``turntable``; a rectangle as high and
+                wide as the widest view, anywhere, for ``vehicle``.
 
         Returns:
             The move.
@@ -114,6 +121,9 @@ class Placing:
         high, wide = box.bottom - box.top, box.right - box.left
         room = size[0] * self.fill if self.floor is None else min(size[0] * self.fill, size[0] * self.floor)
         scale = min(room / high, size[1] * self.fill / wide)
+        if self.rule == "vehicle" and series is not None:
+            widest = max(wide / high, (series.right - series.left) / (series.bottom - series.top))
+            scale = min(room, size[1] * self.fill / widest) / high
         left = round(size[1] / 2 - (box.left + box.right) / 2 * scale)
         if self.floor is None:
             return Move(scale, round(size[0] / 2 - (box.top + box.bottom) / 2 * scale), left, size)

@@ -14,9 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Mask, Photo
+from carmask.compositing.contact import contact_line, lower_contour
 from carmask.compositing.light import GAMMA, LINEAR
 
-Shadow = Literal["none", "keep", "make"]
+#: ``reflect`` is the shadow of ``make`` with the car's reflection in a glossy floor.
+Shadow = Literal["none", "keep", "make", "reflect"]
+#: Where the light of a made shadow comes from: the shadow lies on the other side.
+Light = Literal["above", "left", "right"]
 _Floats = NDArray[np.float32]
 
 #: Longer side, in pixels, at which shadows are worked out: they are soft.
@@ -66,11 +70,12 @@ def kept(photo: Photo, mask: Mask) -> NDArray[np.uint8] | None:
     return _large(_beneath(opacity.astype(np.float32), car), size)
 
 
-def made(mask: Mask) -> NDArray[np.uint8] | None:
+def made(mask: Mask, light: Light = "above") -> NDArray[np.uint8] | None:
     """A shadow for a car that stands on an even floor in soft light.
 
     Args:
         mask: bool (height, width).
+        light: where the light comes from; from a side the soft part lies 7 % of the car's width to the other.
 
     Returns:
         uint8 (height, width), opacity of black over the floor, in display values; None if there is no car.
@@ -79,16 +84,23 @@ def made(mask: Mask) -> NDArray[np.uint8] | None:
     if small is None:
         return None
     _, car, size = small
-    columns = np.flatnonzero(car.any(axis=0))
+    columns, bottom = lower_contour(car)
     wide = float(columns[-1] - columns[0] + 1)
-    bottom = car.shape[0] - 1 - np.argmax(car[::-1, columns], axis=0)
-    ground, below = _standing(columns, bottom, wide)
+    ground, below = contact_line(columns, bottom, wide)
     rows = np.arange(car.shape[0])[:, None]
     # What lies between the car and the line on which its wheels stand gets little light.
     under = np.zeros(car.shape, np.float32)
     under[:, columns] = ((rows >= bottom - 1) & (rows <= ground + 0.003 * wide)) * below
     pool = np.zeros(car.shape, np.float32)
     pool[:, columns] = ((rows >= ground - 0.05 * wide) & (rows <= ground + 0.01 * wide)) * below
+    if light != "above":
+        aside = round((0.07 if light == "left" else -0.07) * wide)
+        beside = np.zeros_like(pool)
+        if aside > 0:
+            beside[:, aside:] = pool[:, :-aside]
+        elif aside < 0:
+            beside[:, :aside] = pool[:, -aside:]
+        pool = np.maximum(beside, np.float32(0.6) * pool)
     core = cv2.GaussianBlur(under, (0, 0), max(0.5, 0.005 * wide))
     soft = cv2.GaussianBlur(pool, (0, 0), sigmaX=max(0.5, 0.03 * wide), sigmaY=max(0.5, 0.014 * wide))
     opacity = 1 - (1 - 0.7 * core) * (1 - 0.6 * soft)
@@ -157,28 +169,6 @@ def _beneath(opacity: _Floats, car: Mask) -> _Floats:
     weight = cv2.blur(free, (7, 7))
     under = cv2.blur(opacity * free, (7, 7)) / np.maximum(weight, 1e-6)
     return np.where(car, np.where(weight > 0.02, under, 0), opacity).astype(np.float32)
-
-
-def _standing(columns: NDArray[np.intp], bottom: NDArray[np.intp], wide: float) -> tuple[_Floats, _Floats]:
-    """The line that a car stands on, at each column, and how much of the car is above it there, 0 to 1."""
-    chain: list[tuple[float, float]] = []
-    for x, y in zip(columns.tolist(), bottom.tolist(), strict=True):
-        # The lower convex hull of the contour (rows grow downwards), by Andrew's monotone chain.
-        while len(chain) > 1 and _turn(chain[-2], chain[-1], (x, y)) >= 0:
-            chain.pop()
-        chain.append((x, y))
-    line_x, line_y = (np.array(values) for values in zip(*chain, strict=True))
-    # The longest side lies between two wheels; bumpers stand over beyond them.
-    longest = int(np.argmax(np.diff(line_x)))
-    lowest = float(line_x[np.argmax(line_y)])
-    first, last = min(float(line_x[longest]), lowest), max(float(line_x[longest + 1]), lowest)
-    beyond = np.maximum(first - columns, columns - last)
-    below = np.clip(1 - np.maximum(beyond, 0) / (0.08 * wide), 0, 1)
-    return np.interp(columns, line_x, line_y).astype(np.float32), below.astype(np.float32)
-
-
-def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
 def _large(opacity: _Floats, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -16,7 +16,8 @@ from carmask.compositing.background import Background
 from carmask.compositing.light import LINEAR, matched, to_display
 from carmask.compositing.matte import Matte, matte
 from carmask.compositing.placement import Move, Placing, moved
-from carmask.compositing.shadow import Shadow
+from carmask.compositing.reflection import lay, lay_under, reflect
+from carmask.compositing.shadow import Light, Shadow
 from carmask.errors import UsageError
 from carmask.geometry import Box, box_of
 
@@ -29,11 +30,13 @@ class RenderStyle:
     """How the car stands in the picture.
 
     Attributes:
-        shadow: ``keep`` the photo's own, ``make`` one, or ``none``.
-        strength: of the shadow; 1 as it is, 0 none, 2 as if its light were taken away twice.
+        shadow: ``keep`` the photo's own, ``make`` one, ``reflect``: one with the car's reflection in the floor, or
+            ``none``.
+        strength: of shadow and reflection; 1 as it is, 0 none, 2 as if the shadow's light were taken away twice.
         glass: how far windows let the new background through, 0 to 1; None for not at all.
         match: how far the car takes on the new background's light, 0 to 1.
         placing: where it stands.
+        light: where the light of a made shadow comes from, in the picture: the same for all views of a vehicle.
     """
 
     shadow: Shadow = "none"
@@ -41,6 +44,7 @@ class RenderStyle:
     glass: float | None = None
     match: float = 0.0
     placing: Placing = field(default_factory=Placing)
+    light: Light = "above"
 
     def check(self) -> None:
         """Refuse what is out of range.
@@ -51,7 +55,11 @@ class RenderStyle:
         if not 0 <= self.strength <= 3:
             raise UsageError(f"{self.strength:g}: give 0 (none) to 3; 1 is as it is", argument="strength")
         if self.strength != 1 and self.shadow == "none":
-            raise UsageError("there is no shadow: it needs shadow='keep' or shadow='make'", argument="strength")
+            raise UsageError(
+                "there is no shadow: it needs shadow='keep', shadow='make' or shadow='reflect'", argument="strength"
+            )
+        if self.light != "above" and self.shadow not in {"make", "reflect"}:
+            raise UsageError("it lights a made shadow: it needs shadow='make' or shadow='reflect'", argument="light")
         if self.glass is not None and not 0 <= self.glass <= 1:
             raise UsageError(f"{self.glass:g}: give 0 (opaque) to 1 (as if there were none)", argument="glass")
         if not 0 <= self.match <= 1:
@@ -60,7 +68,10 @@ class RenderStyle:
 
     def settings(self) -> dict[str, object]:
         """All of it, as JSON can hold it."""
-        return asdict(self)
+        settings = asdict(self)
+        if self.light == "above":  # as it was before there was a choice: such runs go on
+            del settings["light"]
+        return settings
 
 
 class Layers(NamedTuple):
@@ -110,8 +121,8 @@ def make_layers(
     if style.shadow == "keep":
         dark = shadows.kept(photo, mask)
         note = NO_FLOOR if dark is None and mask.any() else ""
-    elif style.shadow == "make":
-        dark = shadows.made(mask)
+    elif style.shadow in {"make", "reflect"}:
+        dark = shadows.made(mask, style.light)
     if dark is not None and style.strength != 1:
         steps = (255 * (1 - (1 - np.arange(256) / 255) ** style.strength)).round().astype(np.uint8)
         dark = cv2.LUT(dark, steps).astype(np.uint8, copy=False)
@@ -161,8 +172,10 @@ def render(
     size = mask.shape[0], mask.shape[1]
     move = style.placing.move(size, box_of(mask), series)
     shadow, car, alpha = _placed(layers, move)
+    mirror = reflect(car, alpha, style.strength) if style.shadow == "reflect" else None
     if background is None:
-        return transparent(shadow, car, alpha)
+        cut = transparent(shadow, car, alpha)
+        return cut if mirror is None else lay_under(mirror, cut)
     own = background.own
     behind = (
         backgrounds.cover(backgrounds.blurred(photo, mask), move.size)
@@ -171,7 +184,8 @@ def render(
     )
     if style.match and not own:
         car = matched(car, _mean_light(photo, mask), _mean_light(behind, None), style.match)
-    return blend(shadow, car, alpha, behind)
+        mirror = reflect(car, alpha, style.strength) if mirror is not None else None
+    return blend(shadow, car, alpha, behind if mirror is None else lay(mirror, behind))
 
 
 def blend(shadow: NDArray[np.uint8] | None, car: Photo, alpha: NDArray[np.uint8], behind: Photo) -> NDArray[np.uint8]:

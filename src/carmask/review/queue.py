@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from carmask.batch.corrections import Correction
+from carmask.batch.job import split_digest
 from carmask.batch.manifest import Recorded, read_records
 from carmask.batch.names import REPORT, STATE
 from carmask.compositing.turntable import view_of
@@ -37,6 +38,7 @@ class Entry:
         review: the run marked it for a person.
         digest: SHA-256 of the file that was cut.
         stamp: what the file system said of the file then; empty if unknown.
+        vehicle: identifier of the vehicle that it shows, where the run grouped its photos.
     """
 
     id: str
@@ -50,6 +52,12 @@ class Entry:
     review: bool
     digest: str
     stamp: str
+    vehicle: str = ""
+
+    @property
+    def car(self) -> str:
+        """What the views of one car share: their vehicle, or the car that their names tell."""
+        return self.vehicle or car_of(self.title)
 
 
 class Queue:
@@ -65,7 +73,7 @@ class Queue:
         self._by_id = {entry.id: at for at, entry in enumerate(self.entries)}
         cars: dict[str, list[int]] = {}
         for at, entry in enumerate(self.entries):
-            cars.setdefault(car_of(entry.title), []).append(at)
+            cars.setdefault(entry.car, []).append(at)
         self._cars = {car: sorted(views, key=lambda at: self.entries[at].name) for car, views in cars.items()}
 
     def __len__(self) -> int:
@@ -78,7 +86,7 @@ class Queue:
 
     def views(self, entry: Entry) -> list[Entry]:
         """The views of the same car, by name, the photo itself among them; the photo alone if it has no views."""
-        return [self.entries[at] for at in self._cars[car_of(entry.title)]]
+        return [self.entries[at] for at in self._cars[entry.car]]
 
     def select(self, kind: Filter, decided: Mapping[str, Correction], text: str = "") -> list[Entry]:
         """The photos of one kind, in order.
@@ -157,8 +165,9 @@ def _entry(record: Recorded, marked: set[str], titles: Mapping[str, str]) -> Ent
         found.error,
         found.photo in marked,
         # Without what is said of a correction: this is of the photo's file alone.
-        found.digest.partition("+")[0],
+        split_digest(found.digest)[0],
         found.stamp,
+        str(found.facts.get("vehicle") or ""),
     )
 
 

@@ -18,6 +18,7 @@ from carmask.batch.manifest import Manifest, describe
 from carmask.batch.names import STATE
 from carmask.batch.runfile import Run, read_run
 from carmask.batch.storage import stamp_of
+from carmask.compositing.placement import SERIES_RULES
 from carmask.errors import CarmaskError, OutputError, PhotoError, UsageError
 from carmask.images import encode_mask
 from carmask.model.file import SHIPPED
@@ -240,6 +241,7 @@ class Folder:
             entry.name,
             tuple(self.outputs(entry)),
             series=self._series(entry),
+            vehicle=entry.vehicle,
             correction=mask,
             corrected_photo="" if correction is None else correction.photo,
         )
@@ -271,7 +273,7 @@ class Folder:
         self.store.keep_draft(entry.name, author, encode_mask(mask), seen=revision, photo=seen.digest)
 
     def _series(self, entry: Entry) -> tuple[Path | str, ...]:
-        if self.run.task.spec.style.placing.rule != "turntable":
+        if self.run.task.spec.style.placing.rule not in SERIES_RULES:
             return ()
         views = self.queue().views(entry)
         return tuple(self.photo(view) for view in views) if len(views) > 1 else ()

@@ -22,6 +22,7 @@ from carmask.batch.plan import Plan
 from carmask.batch.process import PhotoTask
 from carmask.batch.report import Review, write_report
 from carmask.batch.run import open_run, run_jobs
+from carmask.compositing.placement import SERIES_RULES
 from carmask.compositing.turntable import view_of
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.images import (
@@ -338,7 +339,7 @@ class Jobs:
                 photo.name,
                 tuple(out / name for name in spec.outputs(photo.name)),
                 series=tuple(cars[_car(photo.title)])
-                if spec.style.placing.rule == "turntable" and len(cars[_car(photo.title)]) > 1
+                if spec.style.placing.rule in SERIES_RULES and len(cars[_car(photo.title)]) > 1
                 else (),
             )
             for photo in photos

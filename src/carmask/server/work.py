@@ -98,6 +98,9 @@ class _Memory:
     def write(self, output: Path | str, content: bytes) -> None:  # noqa: ARG002
         self.written.append(content)
 
+    def remove(self, output: Path | str) -> None:  # noqa: ARG002
+        self.written.clear()
+
 
 class Worker:
     """Answers requests, one at a time."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from carmask.cli.batches import following
 from carmask.cli.command import Command, option
+from carmask.cli.messages import complain
 from carmask.cli.options import (
     RUN,
     address_option,
@@ -17,6 +18,7 @@ from carmask.cli.options import (
     device_option,
     engine_option,
     model_option,
+    profile_option,
     restart_option,
     timeout_option,
 )
@@ -26,16 +28,11 @@ from carmask.errors import UsageError
 if TYPE_CHECKING:
     from carmask.batch.engines.start import EngineName
     from carmask.batch.report import Review
-    from carmask.compositing.background import Fit
-    from carmask.compositing.placement import Rule
-    from carmask.compositing.shadow import Shadow
-    from carmask.geometry import Size
-    from carmask.images.metadata import KeepMetadata
-    from carmask.images.writing import Format
     from carmask.model.runtime import Device
 
 _WHAT = "What is written"
 _SCENE = "Background, shadow, place"
+_VEHICLES = "Vehicles"
 _REVIEW = "Photos to review"
 
 
@@ -48,6 +45,7 @@ _REVIEW = "Photos to review"
         "carmask cut photos/ --out out/ --review-budget 5%",
         "carmask cut car.jpg --out out/ --background showroom.jpg --shadow keep --format jpg",
         "carmask cut photos/ --out out/ --background white --place turntable --floor 0.85 --size 1600x1200",
+        "carmask cut day/ --out out/ --profile showroom --group folder",
         "carmask cut photos/ --out out/ --parts --model parts.onnx",
         "carmask cut s3://bucket/photos --out s3://bucket/cut --engine ray --address auto --state runs/monday",
     ),
@@ -57,6 +55,7 @@ _REVIEW = "Photos to review"
 )
 @option("--out", "-o", type=LOCATION, required=True, metavar="DIR", help="Folder for the results.")
 @model_option
+@profile_option
 @option("--recursive", "-r", is_flag=True, help="Search sub-folders too, and keep them in the output folder.")
 @option(
     "--mask",
@@ -106,10 +105,11 @@ _REVIEW = "Photos to review"
 )
 @option(
     "--background",
-    metavar="COLOUR|IMAGE|blur",
+    metavar="COLOUR|IMAGE|showroom|blur",
     section=_SCENE,
     help="Put the car in front of this: a colour (white, '#d0d4d8'), a gradient (white:#8a8f98), a picture "
-    "(showroom.jpg), or blur for the photo's own background, blurred.",
+    "(hall.jpg), showroom for a drawn wall and floor, or blur for the photo's own background, blurred. none takes a "
+    "profile's background away.",
 )
 @option(
     "--fit",
@@ -119,11 +119,12 @@ _REVIEW = "Photos to review"
 )
 @option(
     "--shadow",
-    type=click.Choice(["none", "keep", "make"]),
+    type=click.Choice(["none", "keep", "make", "reflect"]),
     default="none",
     show_default=True,
     section=_SCENE,
-    help="keep: the shadow of the photo, which needs an even floor. make: a synthetic one.",
+    help="keep: the shadow of the photo, which needs an even floor. make: a synthetic one. reflect: a synthetic one "
+    "and the car's reflection in the floor.",
 )
 @option(
     "--shadow-strength",
@@ -133,7 +134,15 @@ _REVIEW = "Photos to review"
     show_default=True,
     metavar="0-3",
     section=_SCENE,
-    help="Factor on the darkness of the shadow.",
+    help="Factor on the darkness of the shadow, and on the reflection.",
+)
+@option(
+    "--light",
+    type=click.Choice(["above", "left", "right"]),
+    default="above",
+    show_default=True,
+    section=_SCENE,
+    help="Where the light of a synthetic shadow comes from, in the picture: the same for all views.",
 )
 @option(
     "--glass",
@@ -154,12 +163,13 @@ _REVIEW = "Photos to review"
 @option(
     "--place",
     arguments=["rule"],
-    type=click.Choice(["photo", "centre", "turntable"]),
+    type=click.Choice(["photo", "centre", "turntable", "vehicle"]),
     default="photo",
     show_default=True,
     section=_SCENE,
-    help="photo: the car stays where it is. centre: it is centred. turntable: all views of a car (CAR_01, CAR_02, ...) "
-    "are centred with one scale and one horizon.",
+    help="photo: the car stays where it is. centre: it is centred. turntable: all views of a car (CAR_01, CAR_02, ..., "
+    "or the photos of a vehicle with --group) are centred with one scale and one horizon, for a camera that does not "
+    "move. vehicle: they get one height and one floor, for photos taken by hand.",
 )
 @option(
     "--scale",
@@ -191,6 +201,20 @@ _REVIEW = "Photos to review"
     metavar="MARGIN",
     section=_SCENE,
     help="Crop to the car with this margin, a fraction of the car's longer side; 0.05 is 5 %.",
+)
+@option(
+    "--group",
+    metavar="folder|name|TABLE",
+    section=_VEHICLES,
+    help="Which vehicle a photo shows: the name of its folder, the VIN or stock number that its name begins with, or a "
+    "CSV table with columns photo and vehicle. Writes vehicles.csv. none takes a profile's grouping away.",
+)
+@option(
+    "--name",
+    metavar="PATTERN",
+    section=_VEHICLES,
+    help="Pattern of the results' names, of {vehicle}, {name}, {folder}, {number} and {view}; for example "
+    "'{vehicle}/{number:02}'.  [default: '{vehicle}/{name}' with --group]",
 )
 @option(
     "--review-budget",
@@ -231,25 +255,9 @@ _REVIEW = "Photos to review"
 def cut(
     paths: tuple[str, ...],
     out: str,
-    mask: bool,
-    layers: bool,
-    parts: bool,
-    picture: Format,
-    quality: int | None,
-    keep_metadata: KeepMetadata,
-    background: str | None,
-    fit: Fit | None,
-    shadow: Shadow,
-    strength: float,
-    glass: float | None,
-    match: float,
-    place: Rule,
-    scale: float,
-    floor: float | None,
-    size: Size | None,
-    crop: float | None,
     model: str,
     device: Device,
+    profile: str | None,
     recursive: bool,
     budget: float | None,
     below: float | None,
@@ -260,6 +268,7 @@ def cut(
     engine: EngineName,
     address: str | None,
     state: Path | None,
+    **_: Any,  # the options that a profile may hold: see carmask.cli.looks
 ) -> None:
     """Cut cars out of photos.
 
@@ -267,29 +276,20 @@ def cut(
     row for each photo: status, confidence, expected error of the contour in pixels, and review=yes where a person
     should check the result. Masks that were corrected by hand (carmask review) take the place of the network's.
 
+    A carmask.toml in the first folder of photos, or else in the current folder, is used as --profile.
+
     A photo that cannot be read is reported, and the others are done. After an interruption the same command continues.
     A photo that has changed since is done again.
     """
     if budget is not None and below is not None:
         raise UsageError("--review-budget and --review-below exclude each other")
-    if fit is not None and background is None:
-        raise UsageError("--fit is for a background picture: give --background")
-    from carmask.batch.outputs import OutputSpec
     from carmask.batch.run import cut_folder
-    from carmask.compositing.background import Background
-    from carmask.compositing.placement import Placing
-    from carmask.compositing.style import RenderStyle
+    from carmask.cli.looks import find_look
 
-    spec = OutputSpec(
-        mask=mask,
-        background=None if background is None else Background.parse(background, fit or "cover"),
-        format=picture,
-        parts=parts,
-        quality=quality,
-        layers=layers,
-        keep_metadata=keep_metadata,
-        style=RenderStyle(shadow, strength, glass, match, Placing(place, scale, floor, size, crop)),
-    )
+    look = find_look(click.get_current_context(), profile, paths)
+    spec, group = look.profile.output_spec(), look.profile.grouping()
+    if look.line and progress != "json":
+        print(look.line)
     with following("cutting", progress) as follow:
         made = cut_folder(
             paths,
@@ -297,7 +297,7 @@ def cut(
             spec,
             model=model,
             device=device,
-            recursive=recursive,
+            recursive=recursive or bool(look.profile.recursive),
             review=_review(model, budget, below),
             engine=engine,
             address=address,
@@ -305,6 +305,8 @@ def cut(
             restart=restart,
             discard_corrections=discard_corrections,
             state=state,
+            group=group,
+            name=look.profile.name,
             progress=follow,
         )
     if progress != "json":
@@ -312,7 +314,12 @@ def cut(
         for reason, count in Counter(one.reason for one in made.left_out).most_common():
             print(f"{count} left out: {reason}")
         print(f"{made.to_review} to review: those with review=yes in the table")
-    if made.failed:
+        if made.vehicles:
+            print(f"{len(made.vehicles)} vehicles; table in {made.report.with_name('vehicles.csv')}")
+    wrong = [(one.vehicle or "no vehicle", problem) for one in made.vehicles for problem in one.problems]
+    for vehicle, problem in wrong:
+        complain(f"{vehicle}: {problem}")
+    if made.failed or wrong:
         raise click.exceptions.Exit(1)
 
 

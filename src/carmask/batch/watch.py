@@ -1,0 +1,309 @@
+"""Watch a folder: photos are cut as they arrive, by what cuts a folder, and vehicles are finished when it is quiet."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from carmask.batch.arrivals import Arrivals
+from carmask.batch.engines.engine import TIMEOUT, Engine
+from carmask.batch.engines.start import start_engine
+from carmask.batch.job import Job, Result
+from carmask.batch.manifest import read_records
+from carmask.batch.names import MANIFEST, STATE
+from carmask.batch.naming import Naming
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.plan import Plan, plan_run
+from carmask.batch.process import PhotoTask
+from carmask.batch.report import Review, default_review
+from carmask.batch.run import CutRun, CutSummary
+from carmask.batch.storage import Stores
+from carmask.batch.vehicle_report import Vehicle
+from carmask.batch.vehicles import Grouping
+from carmask.compositing.placement import SERIES_RULES
+from carmask.errors import DataError, InUseError, UsageError
+from carmask.images import search_photos
+from carmask.model.file import fixed_name
+from carmask.model.runtime import DEFAULT_MODEL, Device
+
+#: Seconds between two looks at the folder.
+_POLL = 1.0
+
+
+@dataclass(frozen=True)
+class WatchTimes:
+    """How long a watch waits, in seconds.
+
+    Attributes:
+        settle: a file that has not changed for so long is whole, if it has its end.
+        quiet: a vehicle to which nothing was added for so long is finished.
+        stop_after: the watch ends if nothing arrived for so long and everything is done; None to go on until it is
+            stopped.
+        poll: between two looks at the folder.
+    """
+
+    settle: float = 2.0
+    quiet: float = 120.0
+    stop_after: float | None = None
+    poll: float = _POLL
+
+    def check(self) -> None:
+        """Refuse times that cannot be kept.
+
+        Raises:
+            UsageError: if one is not positive.
+        """
+        for name in ("settle", "quiet", "stop_after", "poll"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"{value:g}: give seconds, more than 0", argument=name)
+
+
+@dataclass(frozen=True)
+class WatchEvents:
+    """What a watch tells while it goes on; each is called in the thread that watches.
+
+    Attributes:
+        photo: after each photo that was worked on.
+        vehicle: when a vehicle is finished.
+        trouble: what keeps the watch from going on for now, in words; '' when it is over.
+    """
+
+    photo: Callable[[Result], None] = lambda _: None
+    vehicle: Callable[[Vehicle], None] = lambda _: None
+    trouble: Callable[[str], None] = lambda _: None
+
+
+@dataclass
+class WatchSummary:
+    """How a watch ended.
+
+    Attributes:
+        photos: worked on in this watch; one that changed, or whose vehicle did, counts each time.
+        failed: of these.
+        waiting: photos that arrived and were not worked on any more; the next watch does.
+    """
+
+    photos: int = 0
+    failed: int = 0
+    waiting: int = 0
+
+
+def watch_folder(
+    folder: str | Path,
+    out: str | Path,
+    spec: OutputSpec | None = None,
+    *,
+    model: str | Path = DEFAULT_MODEL,
+    device: Device = "cpu",
+    review: Review | None = None,
+    timeout: float = TIMEOUT,
+    group: str | Grouping | None = None,
+    name: str | None = None,
+    times: WatchTimes | None = None,
+    stop: Event | None = None,
+    events: WatchEvents | None = None,
+) -> WatchSummary:
+    """Cut photos as they arrive in a folder and its sub-folders, until it is stopped.
+
+    The results, the manifest and the reports are those of ``cut_folder`` with ``recursive=True``, and either goes on
+    where the other was: nothing is done twice, nothing is lost, however it ended. Between two rounds of work the output
+    folder is free for others, such as a review. Where all views of a vehicle are placed alike, its pictures are made
+    when they arrive and, if views were added since, once more when the vehicle is finished.
+
+    Args:
+        folder: must exist; it may be empty.
+        out: output folder; may lie in ``folder``, and may not be it.
+        spec: what to make of each photo; transparent cut-outs by default.
+        model: a model file, or the name of a shipped model.
+        device: ``cpu``, ``cuda`` or ``tensorrt``.
+        review: which photos are marked for a person to look at; by default those below the model's own confidence.
+        timeout: seconds that a photo may take.
+        group: which vehicle each photo shows, as ``cut_folder`` takes it.
+        name: pattern of the outputs' names; not with ``{number}``, which is only known of a whole vehicle.
+        times: how long to wait for what.
+        stop: set to end the watch: photos under way are finished and recorded.
+        events: what to call.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        UsageError: if the request cannot be served as it was put: nothing was written.
+        InUseError: if another process is writing to the output folder when the watch begins.
+        ModelError: if there is no such model, or its file is damaged.
+        OutputError: if nothing more can be written. What was finished is safe; the same call goes on from there.
+    """
+    folder, out, spec, times = Path(folder), Path(out), spec or OutputSpec(), times or WatchTimes()
+    spec.check()
+    times.check()
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder")
+    if out.resolve() == folder.resolve():
+        raise UsageError(f"{out}: this is the folder that is watched; name another one", argument="out")
+    naming = None if name is None else Naming(name)
+    if naming is not None and "number" in naming.fields:
+        raise UsageError(
+            f"{name}: numbers within a vehicle are known when it is whole: take {{name}} or {{view}}", argument="name"
+        )
+    if isinstance(group, str):
+        group = Grouping.parse(group)
+    if group is None and spec.style.placing.rule in SERIES_RULES:
+        raise UsageError(
+            f"{spec.style.placing.rule} needs to know which photos show one vehicle: give group=…", argument="rule"
+        )
+    task = PhotoTask(fixed_name(model), spec, device, storage=Stores())
+    run = CutRun(out, task, review or default_review(model), group)
+    with start_engine(task, timeout=timeout) as engine:
+        return _Watch(folder, out, run, naming, times, stop or Event(), events or WatchEvents(), engine).go()
+
+
+class _Stoppable:
+    """An engine that takes no more photos once the watch is to stop; those under way are finished."""
+
+    def __init__(self, engine: Engine, stop: Event) -> None:
+        self._engine, self._stop = engine, stop
+
+    def __enter__(self) -> _Stoppable:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Result]]:
+        return self._engine.map(itertools.takewhile(lambda _: not self._stop.is_set(), jobs))
+
+
+@dataclass
+class _Watch:
+    folder: Path
+    out: Path
+    run: CutRun
+    naming: Naming | None
+    times: WatchTimes
+    stop: Event
+    events: WatchEvents
+    engine: Engine
+    made: WatchSummary = field(default_factory=WatchSummary)
+    closed: dict[str, float] = field(default_factory=dict)
+    troubles: dict[str, str] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    owners: set[str] = field(default_factory=set)
+
+    def go(self) -> WatchSummary:
+        arrivals = Arrivals(self.times.settle, self.times.quiet)
+        if (manifest := self.out / STATE / MANIFEST).exists():
+            self.owners = {one.result.photo for one in read_records(manifest) if one.result.status == "done"}
+        active, first = time.monotonic(), True
+        while not self.stop.is_set():
+            now = time.monotonic()
+            if self._look(arrivals, now):
+                worked = self._round(arrivals, now, first=first)
+                first = first and not worked
+                active = max(time.monotonic() if worked else active, arrivals.last_change(arrivals.photos))
+            if self._idle(arrivals, time.monotonic() - active):
+                break
+            self.stop.wait(self.times.poll)
+        self.made.waiting = arrivals.waiting
+        return self.made
+
+    def _idle(self, arrivals: Arrivals, seconds: float) -> bool:
+        """Whether everything is done, and nothing came for as long as the watch is to wait."""
+        enough = self.times.stop_after is not None and seconds >= self.times.stop_after
+        return enough and not arrivals.waiting and not self._due(arrivals, float("inf"))
+
+    def _look(self, arrivals: Arrivals, now: float) -> bool:
+        try:
+            found = search_photos(self.folder, recursive=True, skip=self.out)
+        except DataError as error:  # a network drive may come back
+            self._say("folder", str(error))
+            return False
+        self._say("folder", "")
+        arrivals.look(found.photos, now)
+        return True
+
+    def _round(self, arrivals: Arrivals, now: float, *, first: bool) -> bool:
+        """Work on what is new, and finish vehicles to which nothing was added; whether there was anything to do."""
+        fresh = arrivals.fresh(now)
+        due = self._due(arrivals, now)
+        if not (fresh or due):
+            return False
+        try:
+            plan = plan_run(
+                [self.folder],
+                self.out,
+                self.run.task.spec,
+                recursive=True,
+                grouping=self.run.grouping,
+                naming=self.naming,
+                ready=lambda photo: arrivals.settled(photo, now),
+                owners=self.owners,
+            )
+            summary = self._work(plan, arrivals, fresh, due)
+        except InUseError as error:
+            if first:
+                raise
+            self._say("output", str(error))  # a review is saving, or another run goes on: the next round does it
+            return False
+        self._say("output", "")
+        if not self.stop.is_set():
+            for vehicle in summary.vehicles:
+                if vehicle.vehicle in due:
+                    self.closed[vehicle.vehicle] = due[vehicle.vehicle]
+                    self.events.vehicle(vehicle)
+        return True
+
+    def _work(self, plan: Plan, arrivals: Arrivals, fresh: frozenset[Path], due: dict[str, float]) -> CutSummary:
+        """Work on the new photos and on all of the vehicles that are to be finished; the reports have all."""
+        plan = self.run.prepare(plan)
+        # Where pictures do not depend on the other views, a vehicle's are finished as they are.
+        again = due if self.run.task.spec.style.placing.rule in SERIES_RULES else {}
+
+        def progress(result: Result, _done: int, _total: int) -> None:
+            arrivals.worked_on([Path(result.photo)])
+            if result.status == "done":
+                self.owners.add(result.photo)
+            elif result.reason in self.told:
+                return
+            else:
+                self.told.add(result.reason)
+            if not result.kept:
+                self.made.photos += 1
+                self.made.failed += result.status == "failed"
+                self.events.photo(result)
+
+        return self.run.work(
+            plan,
+            _Stoppable(self.engine, self.stop),
+            only=lambda job: job.photo in fresh or job.vehicle in again,
+            keep_log=True,
+            progress=progress,
+        )
+
+    def _due(self, arrivals: Arrivals, now: float) -> dict[str, float]:
+        """Vehicles to which nothing was added for long enough, with the time of their last change."""
+        grouping = self.run.grouping
+        if grouping is None:
+            return {}
+        vehicles: dict[str, list[Path]] = {}
+        for photo in arrivals.photos:
+            name = photo.relative_to(self.folder).with_suffix("").as_posix()
+            vehicles.setdefault(grouping.vehicle(photo, name), []).append(photo)
+        changes = {vehicle: arrivals.last_change(photos) for vehicle, photos in vehicles.items() if vehicle}
+        return {
+            vehicle: change
+            for vehicle, change in changes.items()
+            if now - change >= self.times.quiet and self.closed.get(vehicle) != change
+        }
+
+    def _say(self, where: str, trouble: str) -> None:
+        if trouble != self.troubles.get(where, ""):
+            self.troubles[where] = trouble
+            self.events.trouble(trouble)

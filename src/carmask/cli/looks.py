@@ -1,0 +1,64 @@
+"""What a command makes of a profile and of the options that were given over it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from carmask.profiles.profile import Profile
+
+#: Parameters of ``cut`` that a profile may hold, and the profile's attribute.
+_ATTRIBUTES = {
+    **{
+        name: name
+        for name in (
+            *("mask", "layers", "parts", "quality", "keep_metadata", "background", "fit", "shadow", "light", "glass"),
+            *("match", "place", "scale", "floor", "size", "crop", "recursive", "group", "name"),
+        )
+    },
+    "picture": "format",
+    "strength": "shadow_strength",
+}
+
+
+class Look(NamedTuple):
+    """What is in force.
+
+    Attributes:
+        profile: with what was given over it.
+        line: says what is in force; '' without a profile.
+    """
+
+    profile: Profile
+    line: str
+
+
+def find_look(ctx: click.Context, profile: str | None, paths: Sequence[str]) -> Look:
+    """Read the profile, and put the options that were given over it.
+
+    Args:
+        ctx: of the command.
+        profile: value of ``--profile``.
+        paths: photos and folders; ``carmask.toml`` is looked for in the first folder, then in the current one.
+
+    Raises:
+        UsageError: if the profile cannot be used.
+    """
+    from carmask.profiles.in_force import combine, describe
+    from carmask.profiles.loading import find_profile
+
+    folders = [Path(path) for path in paths if "://" not in path and Path(path).is_dir()][:1]
+    loaded = find_profile(profile, *folders, Path.cwd())
+    given = {
+        attribute: ctx.params[name]
+        for name, attribute in _ATTRIBUTES.items()
+        if name in ctx.params
+        and ctx.get_parameter_source(name) not in {ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None}
+    }
+    combined = combine(loaded, given)
+    return Look(combined, "" if loaded is None else describe(combined, loaded, given))

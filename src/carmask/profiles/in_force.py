@@ -1,0 +1,72 @@
+"""What is in force: a profile, and over it what was given on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+from carmask.profiles.loading import Loaded
+from carmask.profiles.profile import NONE, Profile
+
+#: Keys of a profile that have no meaning with a value that was given over it.
+_POINTLESS = {
+    ("format", "png"): ("quality",),
+    ("place", "photo"): ("scale", "floor"),
+    ("background", NONE): ("fit", "match"),
+    ("group", NONE): ("name", "stock"),
+    ("shadow", "none"): ("shadow_strength", "light"),
+    ("shadow", "keep"): ("light",),
+}
+
+
+def combine(loaded: Loaded | None, given: Mapping[str, Any]) -> Profile:
+    """A profile with what was given over it.
+
+    Args:
+        loaded: None for a profile that states nothing.
+        given: values by the profile's attributes.
+
+    Returns:
+        The profile in force. What it states and has no meaning with what was given, such as a quality of PNG, is gone.
+    """
+    base = Profile() if loaded is None else loaded.profile
+    gone = (_POINTLESS.get((name, value), ()) for name, value in given.items() if isinstance(value, str))
+    return base.model_copy(update={**dict.fromkeys(chain(*gone)), **given})
+
+
+def describe(profile: Profile, loaded: Loaded, given: Mapping[str, Any]) -> str:
+    """One line on what is in force.
+
+    Args:
+        profile: from ``combine``.
+        loaded: where it came from.
+        given: what was given over it.
+    """
+    parts = []
+    if profile.mask:
+        parts.append("masks")
+    if profile.background is not None:
+        parts.append(f"background {profile.background}")
+    if profile.shadow is not None:
+        parts.append(f"shadow {profile.shadow}")
+    if profile.place is not None:
+        placed = [f"place {profile.place}"]
+        if profile.scale is not None:
+            placed.append(f"scale {profile.scale:g}")
+        if profile.floor is not None:
+            placed.append(f"floor {profile.floor:g}")
+        parts.append(" ".join(placed))
+    if profile.size is not None:
+        parts.append(f"{profile.size[1]}x{profile.size[0]}")
+    if profile.format is not None:
+        parts.append(profile.format + (f" {profile.quality}" if profile.quality else ""))
+    if profile.group is not None:
+        parts.append(f"by {profile.group}")
+    if profile.name is not None:
+        parts.append(f"named {profile.name}")
+    if profile.rules is not None:
+        parts.append(f"rules of {profile.rules.channel} ({profile.rules.date})")
+    over = sorted(name.replace("_", "-") for name in given)
+    said = f"; from the command line: {', '.join(over)}" if over else ""
+    return f"profile {loaded.source}: {', '.join(parts) or 'nothing stated'}{said}"

@@ -1,0 +1,166 @@
+"""What a profile may hold: options of ``carmask cut`` that make a look, by the same names, and a channel's rules."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.rules import ChannelRules
+from carmask.batch.vehicles import Grouping
+from carmask.compositing.background import Background, Fit
+from carmask.compositing.placement import Placing, Rule
+from carmask.compositing.shadow import Light, Shadow
+from carmask.compositing.style import RenderStyle
+from carmask.errors import UsageError
+from carmask.geometry import Size
+from carmask.images import Format, KeepMetadata
+
+#: The word for no background, and for no vehicles.
+NONE = "none"
+
+
+def _size(value: Any) -> Any:
+    """``1600x1200`` to (height, width)."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"([1-9]\d{0,9})x([1-9]\d{0,9})", value.strip().lower())
+    if found is None:
+        raise ValueError(f"{value!r} is no size; write WIDTHxHEIGHT, such as 1600x1200")
+    return int(found[2]), int(found[1])
+
+
+def _aspect(value: Any) -> Any:
+    """``4:3`` to (4, 3)."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"([1-9]\d{0,3}):([1-9]\d{0,3})", value.strip())
+    if found is None:
+        raise ValueError(f"{value!r} is no ratio; write WIDTH:HEIGHT, such as 4:3")
+    return int(found[1]), int(found[2])
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, alias_generator=lambda name: name.replace("_", "-")
+    )
+
+
+class RulesTable(_Table):
+    """``[rules]``: what a channel demands; see ``ChannelRules`` for the meaning of each."""
+
+    channel: str
+    source: str
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    aspect: Annotated[tuple[int, int], BeforeValidator(_aspect)] | None = None
+    min_width: int | None = Field(None, gt=0)
+    min_height: int | None = Field(None, gt=0)
+    min_side: int | None = Field(None, gt=0)
+    max_megapixels: float | None = Field(None, gt=0)
+    max_bytes: int | None = Field(None, gt=0)
+    formats: tuple[str, ...] | None = None
+    opaque: bool = False
+    max_photos: int | None = Field(None, gt=0)
+    min_photos: int | None = Field(None, gt=0)
+    id_pattern: str | None = None
+    id_words: str = ""
+
+
+class ChecksTable(_Table):
+    """``[checks]``: which checks of the photos are made, and from where on they fail."""
+
+
+class Profile(_Table):
+    """A profile. Keys that it does not state are as ``carmask cut`` has them without options.
+
+    Attributes are the options of ``carmask cut`` by the same names; beyond them:
+
+    Attributes:
+        description: one line, for lists.
+        extends: the profile that this one changes: the name of a shipped one, or a file.
+        recursive: search sub-folders too.
+        name: pattern of the outputs' names.
+        group: which vehicle a photo shows.
+        stock: regular expression of stock numbers.
+        checks: see ``ChecksTable``.
+        rules: see ``RulesTable``.
+    """
+
+    description: str = ""
+    extends: str | None = None
+    background: str | None = None
+    fit: Fit | None = None
+    shadow: Shadow | None = None
+    shadow_strength: float | None = Field(None, ge=0, le=3)
+    light: Light | None = None
+    glass: float | None = Field(None, ge=0, le=1)
+    match: float | None = Field(None, ge=0, le=1)
+    place: Rule | None = None
+    scale: float | None = Field(None, gt=0, le=1)
+    floor: float | None = Field(None, gt=0, le=1)
+    size: Annotated[Size, BeforeValidator(_size)] | None = None
+    crop: float | None = Field(None, ge=0, le=10)
+    mask: bool | None = None
+    layers: bool | None = None
+    parts: bool | None = None
+    format: Format | None = None
+    quality: int | None = Field(None, ge=1, le=100)
+    keep_metadata: KeepMetadata | None = None
+    recursive: bool | None = None
+    group: str | None = None
+    name: str | None = None
+    stock: str | None = None
+    checks: ChecksTable = ChecksTable()
+    rules: RulesTable | None = None
+
+    def output_spec(self) -> OutputSpec:
+        """What to make of each photo.
+
+        Raises:
+            UsageError: if keys exclude each other, or the background is none.
+            PhotoError: if the background picture cannot be read.
+        """
+        behind = None
+        if self.background is not None and self.background != NONE:
+            behind = Background.parse(self.background, self.fit or "cover")
+        elif self.fit is not None:
+            raise UsageError("it is for a background picture: give background=…", argument="fit")
+        placing = Placing(
+            self.place or "photo",
+            Placing.fill if self.scale is None else self.scale,
+            self.floor,
+            self.size,
+            self.crop,
+        )
+        style = RenderStyle(
+            self.shadow or "none",
+            1.0 if self.shadow_strength is None else self.shadow_strength,
+            self.glass,
+            self.match or 0.0,
+            placing,
+            self.light or "above",
+        )
+        rules = None if self.rules is None else ChannelRules(**self.rules.model_dump())
+        spec = OutputSpec(
+            mask=bool(self.mask),
+            background=behind,
+            format=self.format or "png",
+            parts=bool(self.parts),
+            quality=self.quality,
+            layers=bool(self.layers),
+            style=style,
+            keep_metadata=self.keep_metadata or "safe",
+            rules=rules,
+        )
+        spec.check()
+        return spec
+
+    def grouping(self) -> Grouping | None:
+        """Which vehicle a photo shows; None to make no difference.
+
+        Raises:
+            UsageError: if the table cannot be used.
+        """
+        return None if self.group in {None, NONE} else Grouping.parse(str(self.group), self.stock)

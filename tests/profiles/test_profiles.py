@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import csv
+import io
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from carmask.cli import app
+from carmask.errors import UnknownNameError, UsageError
+from carmask.profiles.in_force import combine, describe
+from carmask.profiles.loading import find_profile, load_profile, profile_names, to_toml, write_profile
+from carmask.profiles.profile import Profile
+from tests.conftest import draw_photo
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_shipped_profiles_can_be_used_and_shown(name):
+    loaded = load_profile(name)
+    spec = loaded.profile.output_spec()
+    assert loaded.profile.description
+    assert spec.picture == (name != "challenge")
+    shown = Profile.model_validate(tomllib.loads(to_toml(loaded.profile)))
+    assert shown == loaded.profile
+    if spec.rules is not None:
+        assert spec.rules.source.startswith("https://")
+
+
+def test_there_are_looks_and_channels():
+    assert {"white", "showroom", "challenge", "google-vehicle-ads"} <= {*profile_names()}
+    google = load_profile("google-vehicle-ads").profile.output_spec().rules
+    assert (google.aspect, google.min_width, google.min_height) == ((4, 3), 800, 600)
+    height, width = load_profile("google-vehicle-ads").profile.size
+    assert width * 3 == height * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('shdow = "make"', r"shdow: there is no such key; did you mean shadow\?"),
+        ('[rules]\nchanel = "x"', r"rules.chanel: there is no such key; did you mean channel\?"),
+        ("[cheks]\n", r"cheks: there is no such key; did you mean checks\?"),
+        ('shadow = "soft"', "shadow: 'soft': Input should be 'none', 'keep', 'make' or 'reflect'"),
+        ('size = "big"', "size: 'big' is no size; write WIDTHxHEIGHT, such as 1600x1200"),
+        ("quality = 101", "quality: 101: Input should be less than or equal to 100"),
+        ('scale = "wide"', "scale: 'wide'"),
+        ("scale = nan", "scale"),
+        ('[rules]\nchannel = "x"\nsource = "y"\ndate = "May"', "rules.date"),
+        ('[rules]\nchannel = "x"', "rules.source: Field required"),
+        ("shadow = ", "not TOML"),
+        ('extends = "carmask.toml"', "it extends itself"),
+        ('extends = "nothing"', "no profile has this name"),
+    ],
+)
+def test_wrong_keys_and_values_are_named(tmp_path, text, said):
+    file = write(tmp_path / "carmask.toml", text)
+    with pytest.raises(UsageError, match=said):
+        load_profile(file)
+
+
+def test_odd_files_are_refused(tmp_path):
+    with pytest.raises(UnknownNameError, match=r"profile: shwroom: no profile has this name.*did you mean showroom"):
+        load_profile("shwroom")
+    (tmp_path / "carmask.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="not TOML"):
+        load_profile(tmp_path / "carmask.toml")
+    (tmp_path / "carmask.toml").write_bytes(b"x = " + b"[" * 100_000)
+    with pytest.raises(UsageError, match="not TOML"):
+        load_profile(tmp_path / "carmask.toml")
+    (tmp_path / "carmask.toml").write_bytes(b"#" * (2 << 20))
+    with pytest.raises(UsageError, match="too long"):
+        load_profile(tmp_path / "carmask.toml")
+
+
+def test_a_profile_changes_another_and_names_files_beside_it(tmp_path):
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "hall.png")
+    write(tmp_path / "base.toml", 'extends = "google-vehicle-ads"\nbackground = "hall.png"\ndescription = "base"')
+    write(tmp_path / "day.toml", 'extends = "base.toml"\nsize = "800x600"\n[rules]\nmin-side = 900\n')
+    found = load_profile(tmp_path / "day.toml").profile
+    assert found.size == (600, 800)
+    assert found.background == str(tmp_path / "hall.png")
+    assert found.shadow == "make"
+    assert (found.rules.min_side, found.rules.min_width, found.rules.aspect) == (900, 800, (4, 3))
+    assert found.description == ""
+    assert found.output_spec().background.pixels.shape == (30, 40, 3)
+
+
+def test_where_a_profile_is_looked_for(tmp_path):
+    assert find_profile(None, tmp_path) is None
+    file = write(tmp_path / "carmask.toml", 'background = "red"')
+    assert find_profile(None, tmp_path / "none", tmp_path).source == str(file)
+    assert find_profile("white", tmp_path).source == "white"
+    assert load_profile(tmp_path).profile.background == "red"
+
+
+def test_what_is_written_to_begin_with_is_the_profile_it_begins_with(tmp_path):
+    file = tmp_path / "carmask.toml"
+    write_profile(file, "showroom")
+    found = load_profile(file).profile
+    assert found.model_copy(update={"extends": None}) == load_profile("showroom").profile.model_copy(
+        update={"description": "", "extends": None}
+    )
+    # Every key can be uncommented, and is then what it was or a value that is taken.
+    text = "\n".join(
+        line.removeprefix("# ").removesuffix("  # not set") if " = " in line else line
+        for line in file.read_text().splitlines()
+    )
+    every = Profile.model_validate({**tomllib.loads(text), "extends": None})
+    assert every.background == "showroom"
+    assert every.quality == 90
+    with pytest.raises(UsageError, match="exists already"):
+        write_profile(file, "white")
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+@given(
+    background=st.none() | texts,
+    scale=st.none() | st.floats(0.01, 1),
+    quality=st.none() | st.integers(1, 100),
+    size=st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999)),
+    mask=st.none() | st.booleans(),
+)
+def test_what_is_shown_is_read_again(background, scale, quality, size, mask):
+    profile = Profile(background=background, scale=scale, quality=quality, size=size, mask=mask)
+    shown = Profile.model_validate(tomllib.loads(to_toml(profile)))
+    near = {"scale": pytest.approx(scale, rel=1e-5) if scale is not None else None, "background": background or None}
+    assert shown.model_dump() == {**profile.model_dump(), **near}
+
+
+def test_one_line_says_what_is_in_force():
+    loaded = load_profile("google-vehicle-ads")
+    given = {"size": (600, 800), "shadow": "reflect"}
+    line = describe(combine(loaded, given), loaded, given)
+    assert "\n" not in line
+    assert line.startswith("profile google-vehicle-ads: background white, shadow reflect, place vehicle scale 0.86")
+    assert "800x600" in line
+    assert "rules of Google vehicle ads (2026-11-26)" in line
+    assert line.endswith("from the command line: shadow, size")
+    assert combine(None, {}) == Profile()
+
+
+@pytest.fixture
+def run(tmp_path, tiny_model, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for vehicle in ("4711", "5446P"):
+        (tmp_path / "day" / vehicle).mkdir(parents=True)
+        for number in range(2):
+            Image.fromarray(draw_photo(number)).save(tmp_path / "day" / vehicle / f"p{number}.jpg")
+
+    def go(*words):
+        return CliRunner().invoke(app, ["cut", "day", "--out", "out", "--model", str(tiny_model), *words])
+
+    return go
+
+
+def test_the_command_line_wins_and_says_so(run, tmp_path):
+    write(tmp_path / "day" / "carmask.toml", 'extends = "white"\nsize = "400x300"\nbackground = "#00ff00"')
+    done = run("--size", "200x150", "--format", "png")
+    assert done.exit_code == 0, done.output
+    first = done.output.splitlines()[0]
+    assert first.startswith("profile day/carmask.toml: background #00ff00")
+    assert first.endswith("; from the command line: format, size")
+    picture = Image.open(tmp_path / "out" / "4711" / "p0.png")
+    assert picture.size == (200, 150)
+    assert np.asarray(picture.convert("RGB"))[0, 0].tolist() == [0, 255, 0]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "vehicles.csv").read_text())))
+    assert [(row["vehicle"], row["photos"]) for row in rows] == [("4711", "2"), ("5446P", "2")]
+
+
+def test_a_profile_can_be_asked_for_and_parts_of_it_taken_back(run, tmp_path):
+    done = run("--profile", "white", "--background", "none", "--format", "png", "--group", "none", "--place", "photo")
+    assert done.exit_code == 0, done.output
+    assert Image.open(tmp_path / "out" / "4711" / "p0.png").mode == "RGBA"
+    done = run("--profile", "challenge", "-r")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "4711" / "p0_mask.png").is_file()
+    assert not (tmp_path / "out" / "vehicles.csv").exists()
+
+
+def test_a_broken_rule_ends_with_status_1_and_its_name(run):
+    done = run("--profile", "google-vehicle-ads", "--size", "640x480")
+    assert done.exit_code == 1
+    assert "breaks a rule of Google vehicle ads: min-size: 640x480 is smaller than 800x600" in done.output
+
+
+def test_without_a_profile_nothing_is_said(run):
+    done = run("--mask", "-r")
+    assert done.exit_code == 0
+    assert not done.output.startswith("profile")
+
+
+def test_the_commands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def go(*words):
+        return CliRunner().invoke(app, ["profile", *words])
+
+    listed = go("list")
+    assert listed.exit_code == 0
+    assert "showroom" in listed.output
+    assert "https://support.google.com" in listed.output
+    assert go("init", "--from", "showroom").exit_code == 0
+    shown = go("show")
+    assert shown.exit_code == 0
+    assert 'background = "showroom"' in shown.output
+    again = go("init")
+    assert again.exit_code == 2
+    assert "exists already" in again.output
+    assert go("show", "whit").exit_code == 2
