@@ -152,3 +152,42 @@ def cut_photos(photos: Path, out: Path, wanted: OutputSpec, model: Path, below: 
     with open_run(out, plan.jobs, task) as manifest:
         list(run_jobs(plan.jobs, manifest, Inline(model, wanted)))
         write_report(out, plan, manifest, review=Review(below))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open pages that may say nothing on the console but what is expected; each a person of their own."""
+    said, contexts = [], []
+
+    def go(url, *, author="Anna", size=(1280, 800), wait="body[data-shown]", expect=(), **more):
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **more)
+        contexts.append(context)
+        if author:
+            context.add_init_script(f"localStorage.setItem('carmask-author', '{author}')")
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.expected = expect
+        page.goto(url)
+        page.wait_for_selector(wait)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    unexpected = [text for text in said if "status of 409" not in text]
+    assert unexpected == []

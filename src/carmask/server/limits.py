@@ -19,7 +19,7 @@ class Limits:
         pixels: of a photo.
         seconds: that a photo may take.
         waiting: photos that may wait.
-        connections: at the same time.
+        connections: requests at the same time; connections may be four times as many, and the quietest makes room.
         header_seconds: for a request's header.
         grace_seconds: for a body, beyond what its size takes at ``rate``.
         rate: bytes a second that a client must send or take at least.

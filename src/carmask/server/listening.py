@@ -1,4 +1,8 @@
-"""Listen for connections, and cut off clients that send their header or take their response too slowly."""
+"""Listen for connections, and cut off clients that send their header or take their response too slowly.
+
+Requests under way are limited, and connections. Whoever connects when there are as many as may be takes the place of
+the one that has said nothing for the longest time: a client that opens hundreds and says nothing keeps nobody out.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,15 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from carmask.errors import UsageError
 from carmask.server.limits import Limits
+
+#: Connections that are kept open at least. asyncio accepts a hundred at once, before it reads from any of them.
+_CONNECTIONS = 400
 
 _log = logging.getLogger("carmask.server")
 
@@ -32,16 +40,35 @@ class PatientProtocol(H11Protocol):
         self._limits = limits
         self._header: asyncio.TimerHandle | None = None
         self._stuck: asyncio.TimerHandle | None = None
+        #: When it was last heard of, by the loop's clock.
+        self.since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client connected: its header must come in time."""
+        """A client connected: its header must come in time; if there are too many, who says nothing makes room."""
+        if len(self.connections) >= max(_CONNECTIONS, 4 * self._limits.connections):
+            quiet = [one for one in self.connections if isinstance(one, PatientProtocol) and one.quiet]
+            if quiet:
+                min(quiet, key=lambda one: one.since).make_room()
         super().connection_made(transport)
+        self.since = self.loop.time()
         self._watch()
 
     def data_received(self, data: bytes) -> None:
         """Some of a request came."""
+        self.since = self.loop.time()
         super().data_received(data)
         self._watch()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no request of it is under way."""
+        return self.cycle is None or bool(self.cycle.response_complete)
+
+    def make_room(self) -> None:
+        """End it, as others wait."""
+        self.connections.discard(self)
+        if self.transport is not None:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
@@ -110,7 +137,7 @@ def listen(
     """
     sock = bind(address)
     config = uvicorn.Config(
-        app,
+        _bounded(app, limits.connections),
         http=functools.partial(PatientProtocol, limits=limits),  # type: ignore[arg-type]  # anything that makes one
         ws="none",
         loop="asyncio",
@@ -119,7 +146,6 @@ def listen(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=limits.connections,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=5,
     )
@@ -137,6 +163,28 @@ def listen(
         await serving
 
     asyncio.run(run())
+
+
+def _bounded(app: ASGIApp, most: int) -> ASGIApp:
+    """Refuse requests while too many are under way."""
+    under_way = 0
+
+    async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal under_way
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        if under_way >= most:
+            answer = PlainTextResponse("too many requests at the same time; try again", 503, {"retry-after": "1"})
+            await answer(scope, receive, send)
+            return
+        under_way += 1
+        try:
+            await app(scope, receive, send)
+        finally:
+            under_way -= 1
+
+    return bounded
 
 
 def bind(address: tuple[str, int]) -> socket.socket:

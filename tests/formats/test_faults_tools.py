@@ -1,0 +1,214 @@
+"""Label Studio, labelme, Datumaro, FiftyOne, YOLO and VOC that break tools: each fault gets words."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carmask.errors import DataError
+from carmask.formats.convert import convert
+from carmask.formats.fiftyone import pack_array
+from carmask.formats.label_studio_rle import encode
+from carmask.formats.table import read_annotations
+from carmask.formats.yolo import read_names
+from tests.formats.faulty import MASK, RLE, refused
+from tests.formats.masks import cars
+
+
+def task(**changes):
+    region = {
+        "id": "r",
+        "type": "brushlabels",
+        "from_name": "label",
+        "to_name": "image",
+        "original_width": 30,
+        "original_height": 20,
+        "image_rotation": 0,
+        "value": {"format": "rle", "rle": list(encode(MASK)), "brushlabels": ["car"]},
+    }
+    data = changes.pop("data", {"image": "/data/upload/1/0123abcd-a.jpg"})
+    value = region["value"] | changes.pop("value", {})
+    return json.dumps([{"id": 5, "data": data, "annotations": [{"result": [region | {"value": value} | changes]}]}])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            task(value={"rle": list(encode(MASK))[:30]}),
+            r"task 5 \(a.jpg\): shape 1 \(car\): the brush's run lengths are cut",
+        ),
+        (task(value={"rle": [1, 999]}), "bytes must be in range"),
+        (task(original_width=31), "run lengths have 600 pixels, the picture of 31x20 has 620"),
+        (task(original_height=None), "is no size of a picture"),
+        (task(image_rotation=90), "turned by 90 degrees in Label Studio; turn the photo itself"),
+        (task(data={}), "names no picture"),
+        (task(value={"rle": None, "brushlabels": ["car"]}), "not as the format has it"),
+        ('[{"data": 3, "annotations": [], "predictions": []}]', "not as the format has it"),
+        ('[7, {"data": {}, "annotations": []}]', "task 1: not a task"),
+    ],
+)
+def test_label_studio(tmp_path, text, message):
+    refused(tmp_path, "tasks.json", text, message)
+
+
+def test_label_studio_s_labels_are_those_of_its_configuration(tmp_path):
+    (tmp_path / "label_config.xml").write_text('<View><BrushLabels name="l"><Label value="door"/></BrushLabels></View>')
+    refused(tmp_path, "tasks.json", task(), r"the label 'car' is not among those of label_config.xml \(door\)")
+    (tmp_path / "label_config.xml").write_text("<View>")
+    refused(tmp_path, "label_config.xml", "<View>", "no format|not XML|names no")
+
+
+def test_the_min_export_is_named(tmp_path):
+    text = '[{"image": "a.jpg", "label": [], "annotations": 2, "note": {"data": 1}}]'
+    refused(tmp_path, "min.json", text, "task 1: has no 'data'; export as JSON, not as JSON-MIN")
+
+
+def labelme(**changes):
+    shape = {"label": "car", "points": [[0, 0], [29, 19]], "shape_type": "mask", "mask": png(MASK)} | changes
+    return json.dumps(
+        {
+            "version": "5",
+            "shapes": [shape],
+            "imagePath": "a.jpg",
+            "imageHeight": 20,
+            "imageWidth": 30,
+            "imageData": None,
+        }
+    )
+
+
+def png(mask):
+    buffer = io.BytesIO()
+    Image.fromarray(mask).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (labelme(points=[[0, 0], [28, 19]]), "the mask is 30x20, but the picture is 29x20"),
+        (labelme(points=[[1, 0], [30, 19]]), "at column 1, row 0 does not lie in the picture"),
+        (labelme(mask="!!"), "no PNG in base64"),
+        (labelme(mask=None), "without its PNG"),
+        (labelme(shape_type="polygon", points=[[1, 1], [2, 2]]), "has 4 numbers"),
+        (labelme(shape_type="polygon", points=[[1, 1], [99, 2], [3, 3]]), "lies outside"),
+        (labelme(points=7), "not as the format has it"),
+        (labelme(label="car").replace('"imageHeight": 20', '"imageHeight": 1e9'), "is no size"),
+    ],
+)
+def test_labelme(tmp_path, text, message):
+    refused(tmp_path, "a.json", text, message)
+
+
+def datumaro(**changes):
+    one = {"id": 1, "type": "mask", "label_id": 0, "rle": RLE, "z_order": 0, "attributes": {}} | changes
+    labels = {"label": {"labels": [{"name": "car", "parent": "", "attributes": []}]}}
+    items = [{"id": "a", "annotations": [one], "image": {"path": "a.jpg", "size": [20, 30]}}]
+    return json.dumps({"dm_format_version": "1.0", "infos": {}, "categories": labels, "items": items})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (datumaro(label_id=3), "the label 3 is not among the 1 labels"),
+        (datumaro(rle={"counts": RLE["counts"], "size": [30, 20]}), "EXIF"),
+        (datumaro(rle={"counts": "o" * 9, "size": [20, 30]}), "cut off"),
+        (datumaro(rle=None), "not as the format has it"),
+        (datumaro().replace('"label"', '"other"'), "not as the format has it: a field is missing: 'label'"),
+    ],
+)
+def test_datumaro(tmp_path, text, message):
+    refused(tmp_path, "default.json", text, message)
+
+
+def fiftyone(**changes):
+    one = {"_cls": "Detection", "label": "car", "bounding_box": [0, 0, 1, 1], "mask": pack_array(MASK)} | changes
+    sample = {
+        "filepath": "data/a.jpg",
+        "metadata": {"width": 30, "height": 20},
+        "ground_truth": {"_cls": "Detections", "detections": [one]},
+    }
+    return json.dumps({"samples": [sample]})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (fiftyone(bounding_box=[0.5, 0, 1, 1]), "at column 15, row 0 does not lie in the picture"),
+        (fiftyone(bounding_box=[0, 0, 0.5, 1]), "the mask is 30x20, but the picture is 15x20 of its box"),
+        (fiftyone(mask="xxxx"), "no array as FiftyOne writes them"),
+        (fiftyone(mask=base64.b64encode(zlib.compress(b"no array")).decode()), "no array"),
+        (fiftyone(mask=pack_array(np.zeros((2, 2, 2), np.uint8))), r"a mask of the shape \(2, 2, 2\)"),
+        (fiftyone(mask=pack_array(np.zeros((20, 30)))), "no array of whole numbers"),
+        (fiftyone(mask=None), "a detection without a mask"),
+        ('{"samples": [{"filepath": "a.jpg"}]}', "no field has detections with masks"),
+        ('{"samples": 7}', "not as the format has it"),
+    ],
+)
+def test_fiftyone(tmp_path, text, message):
+    refused(tmp_path, "samples.json", text, message)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("0 0.1 0.1 0.5 0.1", "line 1: a box, not a polygon"),
+        ("0 0.1 0.1 0.5 0.1 0.2", "6 numbers"),
+        ("0 0.1 0.1 x 0.1 0.2 0.2", "not numbers"),
+        ("3 0.1 0.1 0.5 0.1 0.2 0.2", "the label 3 is none of the 1"),
+        ("0 0.1 0.1 1.5 0.1 0.2 0.2", "a corner lies outside the picture"),
+        ("0 0.1 nan 0.5 0.1 0.2 0.2", "a corner lies outside the picture"),
+    ],
+)
+def test_yolo(tmp_path, line, message):
+    for folder in ("images/train", "labels/train"):
+        (tmp_path / folder).mkdir(parents=True)
+    Image.new("RGB", (30, 20)).save(tmp_path / "images" / "train" / "a.jpg")
+    (tmp_path / "labels" / "train" / "a.txt").write_text(line)
+    (tmp_path / "data.yaml").write_text("names: [car]\n")
+    with pytest.raises(DataError, match=message):
+        read_annotations(tmp_path).strict()
+
+
+@pytest.mark.parametrize("text", ["", "names:\n", "names: {1: car}\n", "names:\n  0: car\n  2: door\n"])
+def test_yolo_without_names(tmp_path, text):
+    (tmp_path / "data.yaml").write_text(text)
+    with pytest.raises(DataError, match="names no labels"):
+        read_annotations(tmp_path)
+
+
+def test_yolo_names_in_all_forms(tmp_path):
+    for text in (
+        'names: ["car", door]\n',
+        "names: {0: car, 1: 'door'}\n",
+        "names:\n  0: car  # comment\n  1: door\nnc: 2\n",
+        'names:\n  - car\n  - "door"\n',
+        "names:\n- car\n- door\n".replace("\n-", "\n  -"),
+    ):
+        (tmp_path / "data.yaml").write_text("path: .\n" + text)
+        assert read_names(tmp_path / "data.yaml") == ("car", "door"), text
+
+
+def test_voc(tmp_path):
+    convert(cars(MASK), tmp_path / "out", "voc")
+    out = tmp_path / "out"
+    labels = (out / "labelmap.txt").read_text()
+    for text, message in (
+        (labels.replace("car:128,0,0", "car:1,2,3"), r"the colour \(128, 0, 0\) is none of the 1 labels'"),
+        (labels + "door:128,0,0::\n", "line 4: the label or its colour was there before"),
+        (labels + "door\n", "line 4: not 'name:red,green,blue::'"),
+        ("background:0,0,0::\n", "names no label"),
+    ):
+        (out / "labelmap.txt").write_text(text)
+        with pytest.raises(DataError, match=message):
+            read_annotations(out).strict().pictures[0].instances()
+    (out / "labelmap.txt").write_text(labels)
+    (out / "ImageSets" / "Segmentation" / "default.txt").write_text("../../x\n")
+    assert "leads out of its folder" in read_annotations(out).faults[0]
