@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 DEMO := demo-out
 
-.PHONY: setup demo test check format bench soak docs sbom model clean
+.PHONY: setup demo test check format bench soak lock docs sbom model clean
 
 # The base install: all that cutting needs, free of torch.
 $(STAMPS)/base: pyproject.toml
@@ -15,9 +15,15 @@ $(STAMPS)/base: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	mkdir -p $(STAMPS) && touch $@
 
-# Everything: training and the tools of development too (about 5 GB, most of it PyTorch with CUDA).
+# Everything: training and the tools of development too (about 5 GB, most of it PyTorch with CUDA). With LOCKED=1 exactly
+# the versions of requirements/development.txt, each checked against its hash: what a build server should take.
 $(STAMPS)/all: $(STAMPS)/base
+ifdef LOCKED
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,studio,cluster,serve,docs,dev]'
+endif
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
 		|| echo "No Chromium: tests of the pages will be skipped. apt-get install chromium"
@@ -59,6 +65,13 @@ sbom: $(STAMPS)/base  ## the software bill of materials of the base install, Cyc
 	$(PYTHON) -m venv .venv-sbom && .venv-sbom/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom
 	.venv-sbom/bin/cyclonedx-py environment $(BIN)/python --output-file sbom.json
 	rm -rf .venv-sbom
+
+lock:  ## requirements/development.txt anew: the newest versions that pyproject.toml allows, with hashes
+	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-lock/bin/uv pip compile pyproject.toml $(foreach extra,train studio cluster heif serve table docs dev,--extra $(extra)) \
+		--universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --quiet --output-file requirements/development.txt
+	rm -rf .venv-lock
 
 bench: $(STAMPS)/all  ## every claim of speed, measured side by side (a quarter of an hour)
 	failed=; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; \

@@ -124,3 +124,15 @@ def test_no_dependency_of_the_base_install_forbids_commercial_use():
         )
         assert re.search(r"Apache|MIT|BSD|HPND|PSF|MPL", text), f"{name}: {text[:100]}"
         assert not re.search(r"\bA?GPL|NonCommercial", text), name
+
+
+def test_the_lock_file_pins_every_dependency_with_hashes_and_names_no_host():
+    text = (REPOSITORY / "requirements" / "development.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "--index" not in text
+    pins = dict(re.findall(r"(?m)^([a-z0-9._-]+)==\S+.*\\\n((?: +--hash=\S+.*\n?)+)", text))
+    assert all("sha256:" in lines for lines in pins.values())
+    assert len(pins) == len(set(re.findall(r"(?m)^([a-z0-9._-]+)==", text)))
+    for extra in (None, "train", "studio", "cluster", "heif", "serve", "table", "docs", "dev"):
+        for name in declared(extra):
+            assert re.sub(r"[._]", "-", name.lower()) in pins, f"{name}: run make lock"
