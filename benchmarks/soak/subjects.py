@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from benchmarks.soak import disturb, files, torn
+from benchmarks.soak import disturb, files, guided, load, torn
 
 
 class Subject(NamedTuple):
@@ -35,4 +35,6 @@ SUBJECTS = {
     "read-errors": Subject("one read fails", partial(disturb.soak, "read-errors"), 500),
     "torn": Subject("power cuts: what was not flushed is lost, in part or whole", torn.soak, 1000),
     "files": Subject("damaged files of every kind that is read", files.soak, 1_000_000, needs_shim=False),
+    "guided": Subject("parsers under a coverage-guided fuzzer", guided.soak, 1_000_000, needs_shim=False),
+    "server": Subject("a server with bad clients among good ones", load.soak, 20_000, needs_shim=False),
 }
