@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -15,10 +16,13 @@ from carmask.batch.names import ERROR_LOG, STATE
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.plan import plan_run
 from carmask.batch.process import PhotoCutter, PhotoTask
-from carmask.batch.report import write_report
-from carmask.batch.run import open_run, run_jobs
+from carmask.batch.report import Review, write_report
+from carmask.batch.run import CutRun, open_run, run_jobs
 from carmask.batch.storage import LocalStorage
 from carmask.errors import OutputError, UsageError
+from carmask.formats.labels import encode_labels
+from carmask.formats.table import read_annotations
+from carmask.model.file import METADATA_KEY, read_info
 from tests.conftest import draw_photo
 
 MASKS = OutputSpec(mask=True)
@@ -294,3 +298,36 @@ def test_plan_keeps_folders_and_refuses_collisions(photos):
         plan_run([photos], out, MASKS)
     with pytest.raises(UsageError, match="this photo would be overwritten"):
         plan_run([photos / "car 01.png"], photos, OutputSpec())
+
+
+class Labels:
+    """An engine that labels every photo with two parts."""
+
+    def close(self):
+        pass
+
+    def map(self, jobs):
+        for job in jobs:
+            labels = np.zeros((128, 192), np.uint8)
+            labels[10:20, 30:50], labels[40:60, 30:50] = 1, 2
+            files = [encode_labels(labels) for _ in job.outputs]
+            for output, file in zip(job.outputs, files, strict=True):
+                LocalStorage().write(output, file)
+            yield job, Result(str(job.photo), "done", digest="d", stamp="s", written=sum(map(len, files)))
+
+
+def test_labels_of_parts_come_with_their_names(tiny_model, photos, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model, info = onnx.load(tiny_model), read_info(tiny_model)
+    named = info.model_copy(update={"classes": ("door", "wheel")})
+    onnx.helper.set_model_props(model, {METADATA_KEY: named.model_dump_json()})
+    onnx.save(model, tmp_path / "parts.onnx")
+    out, spec = tmp_path / "photos" / "out", OutputSpec(parts=True)
+    run = CutRun(out, PhotoTask(str(tmp_path / "parts.onnx"), spec), Review(0.5))
+    run.work(plan_run([photos], out, spec), Labels())
+    assert (out / "classes.txt").read_text() == "0 background\n1 door\n2 wheel\n"
+    found = read_annotations(out).strict()
+    assert found.names == ("door", "wheel")
+    assert [one.label for one in found.pictures[0].instances()] == ["door", "wheel"]
+    again = plan_run([photos], tmp_path / "other", spec, recursive=True)
+    assert not [one for one in again.left_out if one.path.name == "classes.txt"]

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from carmask.batch.corrections import FILE, Correction, Corrections, corrected_masks
+from carmask.batch.names import STATE
+from carmask.cli import main
 from carmask.errors import DataError
 from carmask.formats.convert import convert
 from carmask.formats.label_studio_rle import encode
@@ -17,7 +20,7 @@ from carmask.formats.picture import from_masks
 from carmask.formats.reading import ReadOptions
 from carmask.formats.table import detect, read_annotations
 from carmask.formats.writing import WriteOptions
-from carmask.images import encode_stencil, write_mask
+from carmask.images import encode_mask, encode_stencil, write_mask
 from tests.formats.masks import cars, drawn_mask
 
 MASK = drawn_mask("blobs", (20, 30), 1)
@@ -251,6 +254,26 @@ def test_corrections_take_the_place_of_masks(cut):
     assert detect(cut / "corrections") == "folders"
     (picture,) = read_annotations(cut / "corrections").pictures
     assert picture.name == "sub/b.jpg"
+
+
+def test_corrections_are_read_from_the_store_of_the_review(cut, tmp_path, monkeypatch):
+    with Corrections(cut / STATE / FILE) as store:
+        for name in ("sub/b", "e", "a"):  # of e there is no mask in the folder
+            store.save(Correction(name, "corrected", "0", mask=encode_mask(OTHER)), seen=0)
+        store.save(Correction("a", "open", "0"), seen=1)  # taken back
+    assert sorted(corrected_masks(cut)) == ["e", "sub/b"]
+    words = ["carmask", "convert", str(cut), "--to", "label-studio", "--out", str(tmp_path / "tasks")]
+    monkeypatch.setattr("sys.argv", [*words, "--photo-files", "none"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    content = json.loads((tmp_path / "tasks" / "tasks.json").read_text())
+    found = read_annotations(tmp_path / "tasks").pictures
+    assert [picture.name for picture in found] == ["a.jpg", "sub/b.jpg", "c.jpg", "e.jpg"]
+    assert [np.array_equal(picture.mask(), OTHER) for picture in found] == [False, True, True, True]
+    # What a person has drawn is no prediction.
+    assert [one["predictions"][0].get("score") for one in content] == [0.9912, None, 0.7, None]
+    assert corrected_masks(tmp_path / "tasks") == {}
 
 
 def test_an_output_of_cut_without_masks(cut):

@@ -10,13 +10,15 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from carmask.batch.job import Job
+from carmask.batch.names import STATE
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.images import make_folder
 
@@ -322,6 +324,35 @@ class Corrections:
             raise OutputError(f"{self._file}: cannot be written: {error}") from error
         except sqlite3.DatabaseError as error:
             raise OutputError(f"{self._file}: not a file of corrections, or damaged ({error})") from error
+
+
+def corrected_masks(out: Path) -> dict[str, Callable[[], bytes]]:
+    """The masks of an output folder that were corrected by hand.
+
+    Args:
+        out: output folder of a run.
+
+    Returns:
+        What loads each, as PNG, by the name of the photo's outputs; empty if nothing was corrected.
+
+    Raises:
+        UsageError: if the store is of another version.
+        OutputError: if it cannot be read.
+    """
+    store = Corrections.of(out / STATE)
+    if store is None:
+        return {}
+    with store:
+        names = [name for name, decision in store.decisions().items() if decision == "corrected"]
+    return {name: partial(_mask_of, out / STATE / FILE, name) for name in names}
+
+
+def _mask_of(file: Path, name: str) -> bytes:
+    with Corrections(file) as store:
+        found = store.current(name)
+    if found is None or found.mask is None:
+        raise UsageError(f"{name}: its correction was taken back in the meantime; start again")
+    return found.mask
 
 
 def with_corrections(jobs: Iterable[Job], store: Corrections) -> list[Job]:

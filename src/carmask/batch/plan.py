@@ -15,6 +15,7 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.storage import Stores, join
 from carmask.batch.vehicles import Grouping
 from carmask.errors import DataError, UsageError
+from carmask.formats.classes import CLASSES
 from carmask.images import LeftOut, search_photos
 
 #: Why a photo is left out that an earlier run wrote. Such files have no row in the report.
@@ -131,7 +132,7 @@ class _OwnOutputs:
         if place not in self._known:
             manifest = place / STATE / MANIFEST
             files = recorded_outputs(manifest) if manifest.exists() else ()
-            written = [REPORT, VEHICLES, ERROR_LOG] if manifest.exists() else []
+            written = [REPORT, VEHICLES, CLASSES, ERROR_LOG] if manifest.exists() else []
             self._known[place] = frozenset(place / file for file in (*files, *written))
         return self._known[place]
 

@@ -28,8 +28,9 @@ from carmask.batch.vehicle_report import Vehicle, describe_vehicles, write_vehic
 from carmask.batch.vehicles import Grouping
 from carmask.compositing.placement import SERIES_RULES
 from carmask.errors import OutputError
+from carmask.formats.classes import CLASSES, write_classes
 from carmask.images import LeftOut, make_folder, remove_file, remove_leftovers, write_atomically
-from carmask.model.file import fixed_name
+from carmask.model.file import find_model, fixed_name, read_info
 from carmask.model.runtime import DEFAULT_MODEL, Device
 
 _logger = logging.getLogger(__name__)
@@ -190,6 +191,8 @@ class CutRun:
         jobs = [job for job in plan.jobs if only is None or only(job)]
         total, done, failed, ended = len(jobs) + len(plan.failed), 0, 0, False
         with open_run(self.folder, plan.jobs, self.task, restart=restart, keep_log=keep_log) as manifest:
+            if self.task.spec.parts:
+                write_classes(self.folder / CLASSES, read_info(find_model(self.task.model)).classes)
             results = run_jobs(jobs, manifest, engine, error_log=self.folder / ERROR_LOG)
             try:
                 for result in chain(plan.failed, results):
@@ -253,7 +256,7 @@ def open_run(
     make_folder(out / STATE)
     if not keep_log:
         remove_file(out / ERROR_LOG)
-    names: dict[Path, list[str]] = {out: [REPORT, VEHICLES], out / STATE: [*OWN_FILES]}
+    names: dict[Path, list[str]] = {out: [REPORT, VEHICLES, CLASSES], out / STATE: [*OWN_FILES]}
     for output in (output for job in jobs for output in job.outputs if isinstance(output, Path)):
         names.setdefault(output.parent, []).append(output.name)
     with open_manifest(out / STATE / MANIFEST, task, len(jobs), restart=restart) as manifest:

@@ -120,8 +120,12 @@ def write_classes(file: Path, names: Sequence[str]) -> None:
     Raises:
         OutputError: if it cannot be written.
     """
-    lines = [f"{label} {name}" for label, name in enumerate(["background", *names])]
-    write_atomically(file, ("\n".join(lines) + "\n").encode())
+    write_atomically(file, encode_classes(names))
+
+
+def encode_classes(names: Sequence[str]) -> bytes:
+    """The content of ``classes.txt`` for labels that count from 1."""
+    return "".join(f"{label} {name}\n" for label, name in enumerate(["background", *names])).encode()
 
 
 def mirrored(names: Sequence[str]) -> NDArray[np.uint8]:

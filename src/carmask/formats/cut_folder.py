@@ -21,7 +21,7 @@ from carmask.formats.labels import read_labels
 from carmask.formats.picture import Annotations, Instance, Picture, split_labels
 from carmask.formats.reading import ReadOptions, gathered, score_of
 from carmask.formats.sources import read_bytes
-from carmask.images import mask_size, read_layered
+from carmask.images import mask_size, picture_size, read_layered, read_mask
 
 REPORT, CORRECTIONS = "report.csv", "corrections"
 _COLUMNS = frozenset({"photo", "status", "confidence", "review"})
@@ -68,7 +68,7 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     """
     text = read_bytes(path / REPORT).decode("utf-8", "surrogateescape")
     classes = read_classes(path / CLASSES) if (path / CLASSES).is_file() else None
-    written = _written(path)
+    written = {name: _Files() for name in options.corrected} | _written(path)
     photos = options.find()
     found = Annotations(
         [], (options.label,) if classes is None else classes.names, "carmask", doubtful=options.doubtful
@@ -127,6 +127,11 @@ def _maker(
     name: str, row: _Row, here: bool, files: _Files, classes: Classes | None, options: ReadOptions
 ) -> Callable[[], Picture]:
     def make() -> Picture:
+        photo = row.photo if here else None
+        if name in options.corrected and classes is None:  # what was corrected is the whole car
+            content, shown = options.corrected[name](), Path(f"{name}_mask.png")
+            mask = partial(_corrected, shown, content, options.label)
+            return Picture(name + row.photo.suffix, picture_size(shown, content), mask, photo, ())
         file = files.correction or (files.parts if classes is not None else None) or files.mask or files.cutout
         assert file is not None  # those without any were left out
         score = None if file == files.correction else row.confidence
@@ -135,9 +140,13 @@ def _maker(
             load = partial(_parts, file, classes, score)
         elif file == files.cutout:
             load = partial(_cutout, file, options.label, score)
-        return Picture(name + row.photo.suffix, mask_size(file), load, row.photo if here else None, (file,))
+        return Picture(name + row.photo.suffix, mask_size(file), load, photo, (file,))
 
     return make
+
+
+def _corrected(file: Path, content: bytes, label: str) -> list[Instance]:
+    return [Instance(label, read_mask(file, content=content), None)]
 
 
 def _parts(file: Path, classes: Classes, score: float | None) -> list[Instance]:

@@ -28,6 +28,7 @@ class ReadOptions:
         sizes: of single pictures, by their name without suffix, where that is so.
         label: what the masks of formats without labels show.
         doubtful: of an output folder of ``cut``, only what is marked for review.
+        corrected: of such a folder, masks that were corrected by hand, by the name of the outputs: each loads a PNG.
     """
 
     photos: Path | None = None
@@ -35,6 +36,7 @@ class ReadOptions:
     sizes: Mapping[str, Size] = field(default_factory=dict)
     label: str = CAR
     doubtful: bool = False
+    corrected: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
 
     def find(self, *folders: Path) -> Photos:
         """The photos of the folder named by the user, and of these, in this order."""
