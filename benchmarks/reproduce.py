@@ -29,8 +29,11 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from _bench import DATA, machine
 from _protocol import FIRST_FILE, SPENT_FILE, Protocol, State, names, read, state, weights
+from carmask.errors import CarmaskError
 
 #: The cars of the whole training set, and how many of them the sources validate on.
 CARS, VALIDATED = 318, 64
@@ -203,6 +206,8 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="keep the scores for the page of the docs")
     parser.add_argument("--poll", type=float, default=1.0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.until is not None and arguments.until < 1:
+        parser.error("--until: at least 1")
     if arguments.list or not arguments.names:
         show(arguments.out)
         return
@@ -215,8 +220,14 @@ def main() -> None:
         print(f"process {child.pid}; its log is {log.name}")
         return
     for protocol in protocols:
-        print(f"{protocol.name}: {train(protocol, arguments).words}", flush=True)
-        found = results(protocol, arguments)
+        try:
+            with FileLock(arguments.out / f"{protocol.name}.lock", timeout=0):
+                print(f"{protocol.name}: {train(protocol, arguments).words}", flush=True)
+                found = results(protocol, arguments)
+        except CarmaskError as error:
+            sys.exit(f"{protocol.name}: {error}")
+        except Timeout:
+            sys.exit(f"{protocol.name}: another process is training it in {arguments.out}")
         print(json.dumps({name: value for name, value in found.items() if name != "history"}, indent=1), flush=True)
         if arguments.record:
             RESULTS.mkdir(exist_ok=True)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from carmask.networks.network import SegmentationNetwork, car_channels_of
 
-VIEWS_FILTERS = (16, 32, 64, 128)
+VIEWS_FILTERS = (8, 16, 32, 64)
 
 
 class ViewsConv(nn.Module):
