@@ -55,7 +55,7 @@ def draw(results: Path = RESULTS, folder: Path = PICTURES) -> int:
     count = 0
     for group, members in _grouped(map(read, names())):
         histories = {one.name: found["history"] for one in members if (found := _results(results, one.name))}
-        if histories:
+        if _has_curves(histories.values()):
             folder.mkdir(exist_ok=True)
             draw_curves(folder / f"{_slug(group)}.png", histories)
             count += 1
@@ -64,6 +64,11 @@ def draw(results: Path = RESULTS, folder: Path = PICTURES) -> int:
 
 def _grouped(protocols: Iterable[Protocol]) -> list[tuple[str, list[Protocol]]]:
     return [(group, list(members)) for group, members in groupby(protocols, key=lambda one: one.group)]
+
+
+def _has_curves(histories: Iterable[list[dict[str, float]]]) -> bool:
+    """Whether any run has two epochs: a single point is no curve."""
+    return any(len(rows) > 1 for rows in histories)
 
 
 def _results(folder: Path, name: str) -> dict[str, Any] | None:
@@ -104,7 +109,7 @@ def _hours(protocol: Protocol, found: dict[str, Any] | None) -> tuple[str, str]:
 
 def _group(group: str, members: list[tuple[Protocol, dict[str, Any] | None]]) -> str:
     parts = [f"## {group}\n"]
-    if any(found for _, found in members):
+    if _has_curves(found["history"] for _, found in members if found):
         parts.append(f"![Loss, accuracy and Dice by epoch](sources/{_slug(group)}.png)\n")
     for protocol, found in members:
         parts.append(f"### {protocol.title}\n\n*{protocol.source}.* {protocol.said}\n")

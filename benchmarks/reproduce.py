@@ -26,6 +26,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -163,21 +164,28 @@ def results(protocol: Protocol, arguments: argparse.Namespace) -> dict:
 def _judged(protocol: Protocol, run: Path, file: Path, arguments: argparse.Namespace) -> dict:
     import torch
 
-    from _judge import at_training_size, judge, load, validation_photos
+    from _judge import judge, load, validation_photos
+    from carmask.data.dataset import read_data
     from carmask.training.dataset.cache import build_cache
     from carmask.training.run_folder import read_run_info
 
-    recipe, cache = protocol.settings, arguments.out / "cache"
+    recipe = protocol.settings
     device = "cuda" if arguments.device != "cpu" and torch.cuda.is_available() else "cpu"
     info, photos = read_run_info(run), validation_photos(run, arguments.data)
+    decoded = build_cache(photos, recipe.stages[-1].size, arguments.out / "cache")
+    scores = judge(load(recipe, file), recipe, decoded, photos, device)
+    views = Counter(one.car for one in read_data(arguments.data)[0])
+    cars = [car for car in info.training_cars if recipe.views in (1, views[car])]
     found = {
-        "data": f"{arguments.data.name}: {len(info.training_cars)} cars to train on, {len(photos)} photos of "
-        f"{len(info.validation_cars)} others to validate"
+        "data": f"{arguments.data.name}: {len(cars)} cars to train on, {len(photos)} photos of "
+        f"{len(info.validation_cars)} others to validate",
+        "best": scores["small"],
+        "native": scores["native"],
     }
-    if (run / FIRST_FILE).exists():
-        decoded = build_cache(photos, recipe.stages[-1].size, cache)
-        found["first"] = at_training_size(load(recipe, run / FIRST_FILE), recipe, decoded, device)
-    return found | judge(run, recipe, file, arguments.data, cache, device)
+    if (first := run / FIRST_FILE).exists():
+        same = first.read_bytes() == file.read_bytes()
+        found["first"] = found["best"] if same else judge(load(recipe, first), recipe, decoded, (), device)["small"]
+    return found
 
 
 def show(out: Path) -> None:

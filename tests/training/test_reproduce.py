@@ -112,14 +112,14 @@ def test_scores_are_those_worked_out_by_hand(modules):
     masks[10:, 2:6, 2:4] = 255  # of 16 and 24: 16
     cache, model = PhotoCache(photos, masks), Normalised(Known()).eval()
     recipe = small(1, stages(1, (8, 12)), "loss=bce")
-    found = modules["judge"].at_training_size(model, recipe, cache)
-    assert found["dice"] == pytest.approx((0.5 + 0.8) / 2)
-    assert found["accuracy"] == pytest.approx(1 - (16 + 8) / 2 / 96)
     # Enlarged eight times, the car's border stays where it was; its corners are rounded.
     truths = [Truth(np.kron(mask, np.ones((8, 8))) >= 128) for mask in masks]
-    native = modules["judge"].at_native_size(model, recipe, cache, truths)
-    assert native["dice"] == pytest.approx((0.5 + 0.8) / 2, abs=0.01)
-    assert native["lowest"] == pytest.approx(0.5, abs=0.01)
+    found = modules["judge"].judge(model, recipe, cache, truths)
+    assert found["small"]["dice"] == pytest.approx((0.5 + 0.8) / 2)
+    assert found["small"]["accuracy"] == pytest.approx(1 - (16 + 8) / 2 / 96)
+    assert found["native"]["dice"] == pytest.approx((0.5 + 0.8) / 2, abs=0.01)
+    assert found["native"]["lowest"] == pytest.approx(0.5, abs=0.01)
+    assert modules["judge"].judge(model, recipe, cache) == {"small": found["small"]}
 
 
 def test_what_is_written_1912_wide_is_read_1918_wide(modules):
@@ -160,7 +160,9 @@ def test_a_run_goes_on_with_the_same_command_and_is_scored_and_shown(cars, tmp_p
     assert "1 of 2 epochs" in run(*given, "--until", "1")
     halfway = json.loads((results / "tiny.json").read_text())
     assert (halfway["epochs"], halfway["finished"]) == (1, False)
-    assert "**1 of 2 epochs**" in (results / "page.md").read_text()
+    page = (results / "page.md").read_text()
+    assert "**1 of 2 epochs**" in page
+    assert "![" not in page  # one point is no curve
     assert "finished: 2 epochs" in run(*given)
     done = json.loads((results / "tiny.json").read_text())
     assert done["history"][0] == halfway["history"][0]
@@ -170,5 +172,6 @@ def test_a_run_goes_on_with_the_same_command_and_is_scored_and_shown(cars, tmp_p
     page = (results / "page.md").read_text()
     assert "**finished: 2 epochs**" in page
     assert f"| accuracy | 0.9000 | {done['first']['accuracy']:.4f} | {done['first']['accuracy'] - 0.9:+.4f} |" in page
+    assert "(sources/g.png)" in page
     assert (results / "pictures" / "g.png").stat().st_size > 1000
     assert "finished: 2 epochs" in run("--list", "--out", str(out))

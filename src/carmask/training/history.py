@@ -50,7 +50,7 @@ def read_history(run: Path) -> list[dict[str, float]]:
 
 
 def draw_curves(file: Path, runs: Mapping[str, Sequence[Row]]) -> None:
-    """Draw loss, accuracy and Dice over epochs, training dashed and validation solid.
+    """Draw loss, accuracy and Dice over epochs, training dashed with crosses, validation solid with dots.
 
     Args:
         file: the PNG to write.
@@ -68,15 +68,15 @@ def draw_curves(file: Path, runs: Mapping[str, Sequence[Row]]) -> None:
         lows = []
         for index, (name, rows) in enumerate(runs.items()):
             colour = f"C{index % 10}"
-            for part, style in (("train", "--"), ("validation", "-")):
+            for part, style, marker in (("train", "--", "x"), ("validation", "-", ".")):
                 points = [(row["epoch"] + 1, row[f"{part}/{panel}"]) for row in rows if f"{part}/{panel}" in row]
                 if points:
                     label = f"{name}, {part}" if len(runs) > 1 else part
-                    axes.plot(*zip(*points, strict=True), style, color=colour, marker=".", label=label)
+                    axes.plot(*zip(*points, strict=True), style, color=colour, marker=marker, label=label)
                     lows.append(min(value for _, value in points[len(points) // 3 :]))
         axes.set_title(panel if panel != "dice" else "Dice (validation at native size)")
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
         if lows and panel != "loss":
             # The first epochs would squeeze what is of interest into a line at the top.
