@@ -152,11 +152,11 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
         (["cut", "twins/a.png", "--out", "o", "--size", "99999x99999"], "99999x99999 is more than 128 megapixels"),
         (
             ["cut", "twins/a.png", "--out", "o", "--shadow-strength", "2"],
-            "--shadow-strength: .* it needs --shadow keep or --shadow make",
+            "--shadow-strength: .* it needs --shadow keep, --shadow make or --shadow reflect",
         ),
         (
             ["cut", "twins/a.png", "--out", "o", "--scale", "0.5"],
-            "--scale: .* it needs --place centre or --place turntable",
+            "--scale: .* it needs --place centre, --place turntable or --place vehicle",
         ),
         (["cut", "twins/a.png", "--out", "o", "--fit", "contain"], "--fit is for a background picture"),
         (["cut", "twins/a.png", "--out", "o", "--mask", "--shadow", "make"], "add --background"),

@@ -170,7 +170,7 @@ def test_the_command_line_wins_and_says_so(run, tmp_path):
     write(tmp_path / "day" / "carmask.toml", 'extends = "white"\nsize = "400x300"\nbackground = "#00ff00"')
     done = run("--size", "200x150", "--format", "png")
     assert done.exit_code == 0, done.output
-    first = done.output.splitlines()[0]
+    first = done.stdout.splitlines()[0]
     assert first.startswith("profile day/carmask.toml: background #00ff00")
     assert first.endswith("; from the command line: format, size")
     picture = Image.open(tmp_path / "out" / "4711" / "p0.png")
@@ -196,10 +196,22 @@ def test_a_broken_rule_ends_with_status_1_and_its_name(run):
     assert "breaks a rule of Google vehicle ads: min-size: 640x480 is smaller than 800x600" in done.output
 
 
+def test_a_fault_of_the_profile_is_told_from_one_of_an_option(run, tmp_path):
+    file = write(tmp_path / "day" / "carmask.toml", 'background = "whit"\nplace = "centre"\nscale = 0.5')
+    said = run().output
+    assert "day/carmask.toml: background: whit: no such picture" in said
+    assert "--background" not in said
+    assert "--background: whitt" in run("--background", "whitt").output
+    write(file, 'name = "{vehicel}/{name}"')
+    assert "day/carmask.toml: name: {vehicel}/{name}: no field {vehicel}; did you mean {vehicle}?" in run().output
+    write(file, "scale = 0.5")
+    assert "day/carmask.toml: scale: it says how large a moved car is" in run().output
+
+
 def test_without_a_profile_nothing_is_said(run):
     done = run("--mask", "-r")
     assert done.exit_code == 0
-    assert not done.output.startswith("profile")
+    assert not done.stdout.startswith("profile")
 
 
 def test_the_commands(tmp_path, monkeypatch):

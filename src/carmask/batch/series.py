@@ -55,7 +55,7 @@ def with_series(jobs: Iterable[Job], rule: Rule = "turntable", *, grouped: bool 
     if not any(len(views) > 1 for views in cars.values()):
         raise UsageError(
             f"{rule}: no two of {len(jobs)} photos are views of one car; name them CAR_01, CAR_02 … or as a camera "
-            "numbers them, or take rule='centre'",
+            "numbers them, say which vehicle a photo shows with group=…, or take rule='centre'",
             argument="rule",
         )
     result = []

@@ -68,11 +68,13 @@ class WatchEvents:
     """What a watch tells while it goes on; each is called in the thread that watches.
 
     Attributes:
+        ready: when the network is loaded and the watch begins.
         photo: after each photo that was worked on.
         vehicle: when a vehicle is finished.
         trouble: what keeps the watch from going on for now, in words; '' when it is over.
     """
 
+    ready: Callable[[], None] = lambda: None
     photo: Callable[[Result], None] = lambda _: None
     vehicle: Callable[[Vehicle], None] = lambda _: None
     trouble: Callable[[str], None] = lambda _: None
@@ -202,6 +204,7 @@ class _Watch:
         if (manifest := self.out / STATE / MANIFEST).exists():
             self.owners = {one.result.photo for one in read_records(manifest) if one.result.status == "done"}
         active, first = time.monotonic(), True
+        self.events.ready()
         while not self.stop.is_set():
             now = time.monotonic()
             if self._look(arrivals, now):

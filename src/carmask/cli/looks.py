@@ -10,6 +10,8 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from carmask.batch.outputs import OutputSpec
+    from carmask.batch.vehicles import Grouping
     from carmask.profiles.profile import Profile
 
 #: Parameters of ``cut`` that a profile may hold, and the profile's attribute.
@@ -31,10 +33,14 @@ class Look(NamedTuple):
 
     Attributes:
         profile: with what was given over it.
+        spec: what to make of each photo.
+        group: which vehicle a photo shows.
         line: says what is in force; '' without a profile.
     """
 
     profile: Profile
+    spec: OutputSpec
+    group: Grouping | None
     line: str
 
 
@@ -47,9 +53,9 @@ def find_look(ctx: click.Context, profile: str | None, paths: Sequence[str]) -> 
         paths: photos and folders; ``carmask.toml`` is looked for in the first folder, then in the current one.
 
     Raises:
-        UsageError: if the profile cannot be used.
+        UsageError: if the profile, or an option, cannot be used.
     """
-    from carmask.profiles.in_force import combine, describe
+    from carmask.profiles.in_force import check, combine, describe
     from carmask.profiles.loading import find_profile
 
     folders = [Path(path) for path in paths if "://" not in path and Path(path).is_dir()][:1]
@@ -61,4 +67,5 @@ def find_look(ctx: click.Context, profile: str | None, paths: Sequence[str]) -> 
         and ctx.get_parameter_source(name) not in {ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None}
     }
     combined = combine(loaded, given)
-    return Look(combined, "" if loaded is None else describe(combined, loaded, given))
+    spec, group = check(combined, loaded, given)
+    return Look(combined, spec, group, "" if loaded is None else describe(combined, loaded, given))

@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
+from carmask.batch.naming import Naming
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.vehicles import Grouping
+from carmask.errors import UsageError
 from carmask.profiles.loading import Loaded
 from carmask.profiles.profile import NONE, Profile
 
+#: Keys of a profile by the library's names of arguments, where these are others.
+_KEYS = {"fill": "scale", "rule": "place", "strength": "shadow_strength"}
 #: Keys of a profile that have no meaning with a value that was given over it.
 _POINTLESS = {
     ("format", "png"): ("quality",),
@@ -33,6 +39,32 @@ def combine(loaded: Loaded | None, given: Mapping[str, Any]) -> Profile:
     base = Profile() if loaded is None else loaded.profile
     gone = (_POINTLESS.get((name, value), ()) for name, value in given.items() if isinstance(value, str))
     return base.model_copy(update={**dict.fromkeys(chain(*gone)), **given})
+
+
+def check(profile: Profile, loaded: Loaded | None, given: Mapping[str, Any]) -> tuple[OutputSpec, Grouping | None]:
+    """What a profile means for a run.
+
+    Args:
+        profile: from ``combine``.
+        loaded: where it came from.
+        given: what was given over it.
+
+    Returns:
+        What to make of each photo, and which vehicle it shows.
+
+    Raises:
+        UsageError: if keys exclude each other or a value is wrong. It names the profile, if the value stands there.
+        PhotoError: if the background picture cannot be read.
+    """
+    try:
+        if profile.name is not None:
+            Naming(profile.name)
+        return profile.output_spec(), profile.grouping()
+    except UsageError as error:
+        key = _KEYS.get(error.argument or "", error.argument)
+        if loaded is None or key is None or key in given:
+            raise
+        raise UsageError(f"{loaded.source}: {key.replace('_', '-')}: {error.message}") from error
 
 
 def describe(profile: Profile, loaded: Loaded, given: Mapping[str, Any]) -> str:

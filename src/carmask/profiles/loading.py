@@ -181,10 +181,9 @@ def _path(profile: str | Path) -> Path:
         return path / FILE
     if not path.is_file():
         near = difflib.get_close_matches(str(profile), profile_names(), 1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(profile_names())}"
         raise UnknownNameError(
-            f"{profile}: no profile has this name, and there is no such file; {hint}There are "
-            f"{', '.join(profile_names())}",
+            f"{profile}: no profile has this name, and there is no such file{hint}",
             argument="profile",
         )
     return path

@@ -287,14 +287,13 @@ def cut(
     from carmask.cli.looks import find_look
 
     look = find_look(click.get_current_context(), profile, paths)
-    spec, group = look.profile.output_spec(), look.profile.grouping()
     if look.line and progress != "json":
-        print(look.line)
+        print(look.line, flush=True)
     with following("cutting", progress) as follow:
         made = cut_folder(
             paths,
             out,
-            spec,
+            look.spec,
             model=model,
             device=device,
             recursive=recursive or bool(look.profile.recursive),
@@ -305,7 +304,7 @@ def cut(
             restart=restart,
             discard_corrections=discard_corrections,
             state=state,
-            group=group,
+            group=look.group,
             name=look.profile.name,
             progress=follow,
         )

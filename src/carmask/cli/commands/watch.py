@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     help="Which vehicle a photo shows, as with 'carmask cut'.  [default: what the profile says]",
 )
 @option(
+    "--name",
+    metavar="PATTERN",
+    help="Pattern of the results' names, as with 'carmask cut', but without {number}.  [default: what the profile "
+    "says]",
+)
+@option(
     "--settle",
     type=NumberRange(min=0.1),
     default=2.0,
@@ -74,7 +80,8 @@ def watch(
     out: Path,
     profile: str | None,
     model: str,
-    group: str | None,  # noqa: ARG001  # read by find_look
+    group: str | None,  # noqa: ARG001  # read by find_look, as the next one
+    name: str | None,  # noqa: ARG001
     settle: float,
     quiet: float,
     stop_after: float | None,
@@ -95,23 +102,26 @@ def watch(
     from carmask.cli.looks import find_look
 
     look = find_look(click.get_current_context(), profile, [str(folder)])
-    spec, grouping = look.profile.output_spec(), look.profile.grouping()
     if look.line:
-        print(look.line)
-    print(f"watching {folder}; Ctrl-C ends it", flush=True)
+        print(look.line, flush=True)
     with _stopping() as stop:
         made = watch_folder(
             folder,
             out,
-            spec,
+            look.spec,
             model=model,
             device=device,
             timeout=timeout,
-            group=grouping,
+            group=look.group,
             name=look.profile.name,
             times=WatchTimes(settle=settle, quiet=quiet, stop_after=stop_after),
             stop=stop,
-            events=WatchEvents(photo=_photo, vehicle=_vehicle, trouble=_trouble),
+            events=WatchEvents(
+                ready=lambda: print(f"watching {folder}; Ctrl-C ends it", flush=True),
+                photo=_photo,
+                vehicle=_vehicle,
+                trouble=_trouble,
+            ),
         )
     rest = f", {made.waiting} waiting for the next time" if made.waiting else ""
     print(f"stopped: {made.photos} photos done, {made.failed} of them failed{rest}")
