@@ -158,7 +158,7 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
             ["cut", "twins/a.png", "--out", "o", "--scale", "0.5"],
             "--scale: .* it needs --place centre, --place turntable or --place vehicle",
         ),
-        (["cut", "twins/a.png", "--out", "o", "--fit", "contain"], "--fit is for a background picture"),
+        (["cut", "twins/a.png", "--out", "o", "--fit", "contain"], "--fit: it is for a background picture"),
         (["cut", "twins/a.png", "--out", "o", "--mask", "--shadow", "make"], "add --background"),
         (["cut", "twins/a.png", "--out", "o", "--mask", "--format", "webp"], "--format: masks are PNG"),
         (["cut", "twins/a.png", "--out", "o", "--address", "h:1"], "--address: .* it needs --engine ray"),
