@@ -47,6 +47,21 @@ def test_convert_check_and_score(run, tmp_path):
     assert (tmp_path / "scores" / "parts.html").is_file()
 
 
+def test_one_faulty_photo_or_label_never_ends_a_conversion_or_a_check(run, tmp_path):
+    run("convert", RENDERED, "--from", "coco", "--to", "index-png", "--out", tmp_path / "png")
+    labels, photos = (sorted((tmp_path / "png" / name).rglob("*.*")) for name in ("labels", "images"))
+    labels[0].write_bytes(labels[0].read_bytes()[:60])
+    photos[-1].write_bytes(b"no photo")
+    code, out, err = run("convert", tmp_path / "png", "--to", "coco", "--out", tmp_path / "coco")
+    assert code == 1
+    assert out.startswith(f"14 pictures with 24 labels in {tmp_path / 'coco'}")
+    assert [labels[0].stem in line or photos[-1].stem in line for line in err.splitlines()] == [True, True]
+    code, out, err = run("parts", "check", tmp_path / "png")
+    assert code == 1
+    assert labels[0].stem in err
+    assert "photos with 24 parts" in out
+
+
 def test_wrong_use_is_one_line(run, tmp_path):
     for words, message in (
         (("parts", "check", tmp_path), "not a data set of parts"),
