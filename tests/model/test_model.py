@@ -108,7 +108,7 @@ def test_files_that_are_no_models(tmp_path):
         with pytest.raises(ModelError, match="not an ONNX model file") as caught:
             load_model(tmp_path / name)
         assert name in str(caught.value)
-    with pytest.raises(ModelError, match=r"neither a model file nor the name of a shipped model \(.*default"):
+    with pytest.raises(ModelError, match=r"neither a model file nor the name of a model here \(.*default"):
         load_model(tmp_path / "missing.onnx")
     with pytest.raises(ModelError, match=r"neither a model file"):
         load_model(tmp_path)
