@@ -242,7 +242,10 @@ def annotations(name: str) -> Callable[[Path], Attempt]:
             content = files[path]
             try:
                 if path.suffix in {".json", ".jsonl"} and seed % 3:
-                    path.write_text(rewritten(json.loads(content), seed))
+                    lines = content.decode().splitlines() if path.suffix == ".jsonl" else [content.decode()]
+                    place = seed % len(lines)
+                    lines[place] = rewritten(json.loads(lines[place]), seed)
+                    path.write_text("\n".join(lines))
                 else:
                     path.write_bytes(mutated(content, seed))
                 found = read_annotations(out, options, name)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from carmask.errors import PhotoError
-from carmask.images import open_photo, open_reduced, picture_size, read_layered, read_mask, read_photo
+from carmask.images import decode, open_photo, open_reduced, picture_size, read_layered, read_mask, read_photo
 from tests.images.pictures import STORED, encoded, turned
 
 
@@ -135,3 +135,16 @@ def test_heic_photos_are_read_upright_with_the_extra(tmp_path, photo, orientatio
     path.write_bytes(bytes(100))
     with pytest.raises(PhotoError, match="not an image that can be read"):
         read_photo(path)
+
+
+def test_pixels_of_another_size_than_the_header_says_are_damage(tmp_path):
+    """libheif decodes some damaged files to other sizes than it announced; which, depends on its version."""
+    content = encoded(Image.new("RGB", (64, 48), (200, 10, 10)), "AVIF")
+
+    def decoded_otherwise(image):
+        image.load()
+        image._size = (64, 64)
+
+    with pytest.raises(PhotoError, match=r"car\.avif: damaged: its header says 64x48, its pixels are 64x64"):
+        decode(tmp_path / "car.avif", decoded_otherwise, content)
+    assert decode(tmp_path / "car.avif", lambda image: image.copy().size, content) == (64, 48)

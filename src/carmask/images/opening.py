@@ -26,6 +26,8 @@ from carmask.images.suffixes import FORMATS, HEIF_SUFFIXES
 MAX_PIXELS = 128_000_000
 
 _T = TypeVar("_T")
+#: Formats whose size stands in the header and in the coded picture, too. Pillow believes the header until it decodes.
+_CODED_SIZES = frozenset({"HEIF", "AVIF"})
 _READABLE = tuple(name for name in FORMATS if name != "HEIF")
 _CODEC_ERRORS = (ImageCms.PyCMSError, struct.error, zlib.error)
 #: Pages of a TIFF that are looked at: a photo's file has a handful.
@@ -189,7 +191,13 @@ def _use(
     ):
         if image.format == "TIFF":
             _turn_to_photo(image)
-        return use(image)
+        width, height = image.size
+        made = use(image)
+        if image.format in _CODED_SIZES and image.size != (width, height):
+            raise PhotoError(
+                f"{path}: damaged: its header says {width}x{height}, its pixels are {image.width}x{image.height}"
+            )
+        return made
 
 
 def _turn_to_photo(image: Image.Image) -> None:
