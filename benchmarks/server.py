@@ -114,6 +114,7 @@ def main() -> None:
             "grown": [f"{memory['end'] / memory['warm'] - 1:+.1%}"],
             "refused for now (429)": [f"{made['refused']}"],
         },
+        section="Server",
     )
 
 
