@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from carmask.batch.checks import SKIPPED
 from carmask.batch.job import Job, Result, split_digest
 from carmask.batch.series import series_stamp
 from carmask.batch.storage import stamp_of
@@ -11,7 +12,7 @@ from carmask.batch.storage import stamp_of
 
 def in_place(job: Job, kept: Result) -> bool:
     """Whether the files that an earlier run wrote are still there; in a store that is taken for granted."""
-    if not all(isinstance(output, Path) for output in job.outputs):
+    if not all(isinstance(output, Path) for output in job.outputs) or SKIPPED in kept.facts:
         return True
     try:
         return sum(Path(output).stat().st_size for output in job.outputs) == kept.written

@@ -20,6 +20,7 @@ from carmask.batch.outputs import OUTPUT_REVISION
 from carmask.batch.process import PhotoTask
 from carmask.errors import InUseError, OutputError, UsageError
 from carmask.model.file import file_digest, find_model, read_info
+from carmask.prediction.facts import FACTS_REVISION
 
 #: Of the tables below. Files of format 2, which lack the outputs, of 3, which lack the facts, and of 4, which lack what
 #: was measured, are read and completed; others are refused.
@@ -74,6 +75,7 @@ def describe(task: PhotoTask) -> str:
         "model_version": info.version,
         "model_sha256": file_digest(path),
         "device": task.device,
+        **({"facts": FACTS_REVISION} if task.facts else {}),
         **task.spec.settings(),
     }
     return json.dumps(settings, sort_keys=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -20,6 +20,10 @@ from carmask.images import Format, KeepMetadata, encode_mask, encode_picture
 #: Of the code that decides what output files hold: prediction, compositing and encoding. Raise it with every change
 #: after which the same photo, model and settings give other files: results of earlier runs are then made again.
 OUTPUT_REVISION = 4
+
+
+#: What becomes of photos that show no whole car.
+Others: TypeAlias = Literal["cut", "keep", "skip"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class OutputSpec:
         style: how the car stands in the picture.
         keep_metadata: how much of what a camera wrote goes into pictures: ``safe`` leaves out place and owner.
         rules: of the channel that the pictures are for; a picture that breaks one is a failure.
+        others: photos that show no whole car: ``cut`` like the others, ``keep`` as they are, with an empty mask, or
+            ``skip``, nothing is written of them.
     """
 
     mask: bool = False
@@ -51,6 +57,7 @@ class OutputSpec:
     style: RenderStyle = field(default_factory=RenderStyle)
     keep_metadata: KeepMetadata = "safe"
     rules: ChannelRules | None = None
+    others: Others = "cut"
 
     @property
     def picture(self) -> bool:
@@ -112,6 +119,8 @@ class OutputSpec:
             "runs": self.runs,
             "parts": self.parts,
         }
+        if self.others != "cut":
+            settings["others"] = self.others
         if self.picture:  # what only changes pictures does not make masks anew
             settings |= {"quality": self.quality, "layers": self.layers, "style": self.style.settings()}
             settings["keep_metadata"] = self.keep_metadata

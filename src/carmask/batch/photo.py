@@ -34,6 +34,7 @@ class CutPhoto:
         labels: Labels | None = None,
         glass: Probability | None = None,
         series: Callable[[Size], Box | None] | None = None,
+        kept: bool = False,
     ) -> None:
         """Keep what is known.
 
@@ -46,7 +47,9 @@ class CutPhoto:
             labels: uint8 (height, width), the parts, if the model tells them.
             glass: float32, of the whole photo, at any resolution: the probability of a window, if the model tells.
             series: from the photo's (height, width) to what the masks of all views of this car cover.
+            kept: the finished picture is the photo itself.
         """
+        self.kept = kept
         self._photo, self._found, self._threshold = photo, found, threshold
         self._style, self._background, self._series = style, background, series
         self._labels, self._glass = labels, glass
@@ -83,6 +86,8 @@ class CutPhoto:
     @cached_property
     def picture(self) -> NDArray[np.uint8]:
         """The finished picture: uint8 (height, width, 3), RGB, or, on transparency, (height, width, 4), RGBA."""
+        if self.kept:
+            return self.photo.pixels
         return render(
             self.layers,
             self.photo.pixels,

@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from carmask.arrays import Mask, Photo
+from carmask.batch.checks import SKIPPED, facts_of
 from carmask.batch.job import Job, Result, split_digest
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.photo import CutPhoto
@@ -22,15 +23,17 @@ from carmask.batch.storage import LocalStorage, Storage
 from carmask.errors import CarmaskError, OutputError, PhotoError, UsageError
 from carmask.formats.rle import rle_encode
 from carmask.geometry import box_of
-from carmask.images import PhotoFile, open_photo, picture_size, read_mask
+from carmask.images import PhotoFile, ReducedPhoto, open_photo, picture_size, read_mask
 from carmask.memory import keep_memory, release_memory
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.model.runtime import Device, load_model
-from carmask.prediction.corrected import with_mask
+from carmask.prediction.corrected import with_mask, without_car
+from carmask.prediction.facts import PhotoFacts, find_facts
 from carmask.prediction.measures import measure_photo, thumbnail, to_text
 from carmask.prediction.parts import PartsPrediction, glass_classes, predict_parts
 from carmask.prediction.predict import Prediction, finish_prediction, open_for, predict_reduced, reduce_for
+from carmask.prediction.view import ViewNetwork
 
 #: Photos of more pixels are worked on one at a time, so that memory stays bounded whatever the photos are.
 LARGE = 24_000_000
@@ -50,6 +53,7 @@ class PhotoTask:
         device: where the network runs.
         threads: photos worked on at the same time.
         storage: where photos and results are.
+        facts: find out the view, and measure what checks need.
     """
 
     model: str
@@ -57,6 +61,7 @@ class PhotoTask:
     device: Device = "cpu"
     threads: int = 1
     storage: Storage = field(default_factory=LocalStorage)
+    facts: bool = False
 
     def load(self) -> Callable[[Job], Result]:
         """Load the network.
@@ -80,7 +85,8 @@ class PhotoTask:
         if self.spec.parts and not network.info.parts:
             raise UsageError(f"{self.model} tells no parts apart; name a model=… that does", argument="parts")
         refuse_glass(network.info, self.spec)
-        return PhotoCutter(network, self.spec, self.storage)
+        views = ViewNetwork(streams=self.threads) if self.facts or self.spec.others != "cut" else None
+        return PhotoCutter(network, self.spec, self.storage, views)
 
 
 def refuse_glass(info: ModelInfo, spec: OutputSpec) -> None:
@@ -99,15 +105,16 @@ def refuse_glass(info: ModelInfo, spec: OutputSpec) -> None:
 class PhotoCutter:
     """The per-photo function."""
 
-    def __init__(self, network: Network, spec: OutputSpec, storage: Storage) -> None:
+    def __init__(self, network: Network, spec: OutputSpec, storage: Storage, views: ViewNetwork | None = None) -> None:
         """Keep what all photos share.
 
         Args:
             network: a loaded model.
             spec: what to make of each photo.
             storage: where photos and results are.
+            views: finds the view; without it no facts are found.
         """
-        self._network, self._spec, self._storage = network, spec, storage
+        self._network, self._spec, self._storage, self._views = network, spec, storage, views
         self._series = SeriesBox(network, storage.read)
 
     def __call__(self, job: Job) -> Result:
@@ -150,7 +157,8 @@ class PhotoCutter:
             # What is drawn from the photo's own pixels needs it at its own size: then it is decoded once, and reduced.
             whole = open_photo(job.photo, content, keep=spec.keep_metadata) if spec.picture or spec.parts else None
             # The photo's own hash: a corrected one's says what the correction is, too.
-            found, parts, small = self._predict(job, content, whole, split_digest(result.digest)[0], large=large)
+            digest = split_digest(result.digest)[0]
+            found, parts, small, reduced = self._predict(job, content, whole, digest, large=large)
             measured = to_text(measure_photo(small, found))
             notes = []
             if job.correction is not None and "+" in result.digest:
@@ -158,6 +166,16 @@ class PhotoCutter:
                 found = with_mask(found, mask, self._network.info.threshold)
             elif job.correction is not None:
                 notes.append(REPLACED)
+            seen, facts = self._facts(reduced, found), {"vehicle": job.vehicle} if job.vehicle else {}
+            if seen is not None:
+                facts = {**facts, **facts_of(seen)}
+            kept = seen is not None and not seen.whole and "+" not in result.digest and spec.others != "cut"
+            if kept and spec.others == "skip":
+                facts[SKIPPED] = "yes"
+                return replace(result, status="done", reason="no whole car: skipped", facts=facts, measures=measured)
+            if kept:
+                found, parts = without_car(found), None
+                notes.append("no whole car: kept as it is")
             cut = CutPhoto(
                 whole,
                 found,
@@ -167,6 +185,7 @@ class PhotoCutter:
                 labels=None if parts is None else parts.labels,
                 glass=None if parts is None else parts.glass,
                 series=lambda size: self._series.find(job.series, size, spec.style.placing.rule),
+                kept=kept,
             )
             del whole  # ``cut`` lets go of it when it has no more use for it
             files = spec.encode(cut)
@@ -176,16 +195,22 @@ class PhotoCutter:
         return replace(
             result,
             status="done",
-            reason="; ".join([*notes, *_remarks(cut.note, job, spec)]) if found.area else "no car found",
+            reason="; ".join([*notes, *_remarks(cut.note, job, spec)]) if found.area or kept else "no car found",
             confidence=found.confidence,
             area=found.area,
             error=None if math.isnan(found.error) else found.error,
             written=sum(len(file) for file in files),
             runs=rle_encode(found.mask) if spec.runs else None,
-            facts={"vehicle": job.vehicle} if job.vehicle else {},
+            facts=facts,
             measures=measured,
             box=_box(found.mask),
         )
+
+    def _facts(self, photo: ReducedPhoto | None, found: Prediction) -> PhotoFacts | None:
+        """What else is found on the photo, if it is wanted."""
+        if self._views is None or photo is None:
+            return None
+        return find_facts(self._views, photo, found.probability_map, self._network.info.threshold)
 
     def _keep_rules(self, job: Job) -> None:
         """Check the written pictures against the channel's rules; none is left in place if one breaks a rule.
@@ -205,21 +230,22 @@ class PhotoCutter:
 
     def _predict(
         self, job: Job, content: bytes, whole: PhotoFile | None, digest: str, *, large: bool
-    ) -> tuple[Prediction, PartsPrediction | None, Photo]:
-        """The car, its parts if they are wanted, and the picture that the photo is measured on."""
+    ) -> tuple[Prediction, PartsPrediction | None, Photo, ReducedPhoto | None]:
+        """The car, its parts if they are wanted, the picture that the photo is measured on, and the photo if needed."""
         wants_parts = self._spec.parts or self._spec.style.glass is not None
         if not wants_parts and job.series:
             view = self._series.prediction(job.series, job.photo, digest)
             if view is not None:
                 prob_map, small = view
-                return finish_prediction(prob_map, self._network.info), None, small
+                reduced = reduce_for(self._network, whole) if whole is not None and self._views is not None else None
+                return finish_prediction(prob_map, self._network.info), None, small, reduced
         reduced = open_for(self._network, job.photo, content) if whole is None else reduce_for(self._network, whole)
         if large:
             release_memory()
         if not wants_parts:
-            return predict_reduced(self._network, reduced), None, thumbnail(reduced)
+            return predict_reduced(self._network, reduced), None, thumbnail(reduced), reduced
         parts = predict_parts(self._network, reduced)
-        return parts.car, parts, thumbnail(reduced)
+        return parts.car, parts, thumbnail(reduced), reduced
 
 
 def _remarks(note: str, job: Job, spec: OutputSpec) -> list[str]:

@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from carmask.batch.checks import with_checks
 from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest
 from carmask.batch.names import REPORT
 from carmask.batch.plan import OWN_OUTPUT, Plan
 from carmask.images import write_atomically
 from carmask.model.file import find_model, read_info
+from carmask.prediction.checks import CheckSettings
 
 REPORT_COLUMNS = (
     *("photo", "status", "reason", "confidence", "area", "seconds", "expected_error_px"),
@@ -22,7 +24,7 @@ REPORT_COLUMNS = (
 )
 #: Facts of a photo (``Result.facts``) in the order of their columns, after the fixed ones; a column stands in the
 #: report if any photo has the fact. Facts that are not listed here follow by name.
-FACT_COLUMNS = ("vehicle", "view", "view_name", "view_confidence", "checks")
+FACT_COLUMNS = ("vehicle", "view", "view_name", "view_confidence", "checks", "take_again")
 #: Confidence below which a person should look, for models that are not calibrated.
 REVIEW_BELOW = 0.98
 
@@ -64,6 +66,7 @@ def write_report(
     *,
     review: Review | None = None,
     decisions: Mapping[str, str] | None = None,
+    checks: CheckSettings | None = None,
 ) -> Path:
     """Write ``report.csv``: a row for each photo that was tried, in the order of the jobs, then the other files.
 
@@ -75,6 +78,7 @@ def write_report(
         manifest: has their results.
         review: which photos are marked for a person to look at; without it the column says so of none.
         decisions: what a person decided, by the jobs' names: ``accepted``, ``corrected`` or ``rejected``.
+        checks: which checks of photos are made, and their limits; none without it.
 
     Returns:
         Its path.
@@ -86,6 +90,8 @@ def write_report(
     writer = csv.writer(buffer, lineterminator="\n")
     marked = set() if review is None else to_review(plan.jobs, manifest, review)
     results = [(job.name, _with_vehicle(manifest.result(job.name), job)) for job in plan.jobs]
+    if checks is not None:
+        results = with_checks(results, checks)
     results += [("", result) for result in plan.failed]
     facts = fact_columns(result for _, result in results if result is not None)
     writer.writerow([*REPORT_COLUMNS, *facts])
@@ -115,7 +121,7 @@ def _with_vehicle(result: Result | None, job: Job) -> Result | None:
 
 def fact_columns(results: Iterable[Result]) -> list[str]:
     """The facts that any of the photos has, in the order of their columns."""
-    found = {fact for result in results for fact in result.facts}
+    found = {fact for result in results for fact in result.facts if not fact.startswith("_")}
     return [*(fact for fact in FACT_COLUMNS if fact in found), *sorted(found - {*FACT_COLUMNS})]
 
 

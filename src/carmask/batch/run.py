@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from carmask.batch.checks import with_checks
 from carmask.batch.corrections import Corrections, with_corrections
 from carmask.batch.engines.engine import TIMEOUT, Engine
 from carmask.batch.engines.start import EngineName, start_engine
@@ -32,6 +33,7 @@ from carmask.formats.classes import CLASSES, write_classes
 from carmask.images import LeftOut, make_folder, remove_file, remove_leftovers, write_atomically
 from carmask.model.file import find_model, fixed_name, read_info
 from carmask.model.runtime import DEFAULT_MODEL, Device
+from carmask.prediction.checks import CheckSettings
 
 _logger = logging.getLogger(__name__)
 # What is logged goes where the application says, and nowhere else: the report has the reasons in any case.
@@ -76,6 +78,7 @@ def cut_folder(
     state: str | Path | None = None,
     group: str | Grouping | None = None,
     name: str | None = None,
+    checks: CheckSettings | None = None,
     progress: Callable[[Result, int, int], None] | None = None,
 ) -> CutSummary:
     """Cut the cars out of photos, and write the results and ``report.csv``, and ``vehicles.csv`` if they are grouped.
@@ -101,6 +104,7 @@ def cut_folder(
         group: which vehicle each photo shows: ``folder``, ``name``, or the path of a table; None to make no
             difference.
         name: pattern of the outputs' names; the default is ``{vehicle}/{name}`` where photos are grouped.
+        checks: which checks of photos are made, and their limits; by default all.
         progress: called after each photo with its result, the number done and the number of all.
 
     Returns:
@@ -122,8 +126,8 @@ def cut_folder(
     if isinstance(group, str):
         group = Grouping.parse(group)
     plan = plan_run(places, target, spec, recursive=recursive, state=folder, grouping=group, naming=naming)
-    task = PhotoTask(fixed_name(model), spec, device, storage=Stores())
-    run = CutRun(folder, task, review or default_review(model), group)
+    task = PhotoTask(fixed_name(model), spec, device, storage=Stores(), facts=True)
+    run = CutRun(folder, task, review or default_review(model), group, checks or CheckSettings())
     plan = run.prepare(plan, discard_corrections=discard_corrections)
     with start_engine(task, engine, address=address, timeout=timeout) as worker:
         return run.work(plan, worker, restart=restart, progress=progress)
@@ -138,12 +142,14 @@ class CutRun:
         task: what is done with each photo.
         review: which photos are marked for a person to look at.
         grouping: which vehicle a photo shows; None to make no difference.
+        checks: which checks of photos are made, and their limits.
     """
 
     folder: Path
     task: PhotoTask
     review: Review
     grouping: Grouping | None = None
+    checks: CheckSettings = CheckSettings()
 
     def prepare(self, plan: Plan, *, discard_corrections: bool = False) -> Plan:
         """Tell each job the views of its car, where these are placed alike, and its corrected mask.
@@ -205,7 +211,9 @@ class CutRun:
                 if not ended:
                     engine.close()  # nothing is written any more when the folder is tidied
                 decided = self._decisions()
-                report = write_report(self.folder, plan, manifest, review=self.review, decisions=decided)
+                report = write_report(
+                    self.folder, plan, manifest, review=self.review, decisions=decided, checks=self.checks
+                )
                 vehicles = self._vehicles(plan, manifest)
             marked = to_review(plan.jobs, manifest, self.review)
             return CutSummary(done, failed, len(marked), plan.left_out, report, vehicles)
@@ -220,10 +228,10 @@ class CutRun:
     def _vehicles(self, plan: Plan, manifest: Manifest) -> tuple[Vehicle, ...]:
         if self.grouping is None:
             return ()
-        known = {job.name: manifest.result(job.name) for job in plan.jobs}
+        known = with_checks([(job.name, manifest.result(job.name)) for job in plan.jobs], self.checks)
         vehicles = describe_vehicles(
             plan.jobs,
-            {name: result for name, result in known.items() if result is not None},
+            {name: result for name, result in known if result is not None},
             self.grouping,
             marked=to_review(plan.jobs, manifest, self.review),
             rules=self.task.spec.rules,

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from carmask.batch.outputs import OutputSpec
+from carmask.batch.outputs import Others, OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.batch.rules import ChannelRules
 from carmask.compositing.background import Background, Fit
@@ -56,6 +56,8 @@ class _RunFile(BaseModel):
     rules: ChannelRules | None = None
     colours: list[tuple[int, int, int]] = []
     fit: Fit = "cover"
+    others: Others = "cut"
+    facts: bool = False
 
 
 def write_run(state: Path, task: PhotoTask) -> None:
@@ -97,6 +99,8 @@ def write_run(state: Path, task: PhotoTask) -> None:
         fit="cover" if behind is None else behind.fit,
         scene=None if behind is None else behind.scene,
         rules=spec.rules,
+        others=spec.others,
+        facts=task.facts,
     )
     write_atomically(state / FILE, kept.model_dump_json(indent=1).encode())
 
@@ -144,6 +148,7 @@ def read_run(state: Path) -> Run:
         layers=kept.layers,
         keep_metadata=kept.keep_metadata,
         rules=kept.rules,
+        others=kept.others,
         style=RenderStyle(**style, placing=Placing(**placing)),
     )
-    return Run(PhotoTask(kept.model, spec, kept.device), Path(kept.base))
+    return Run(PhotoTask(kept.model, spec, kept.device, facts=kept.facts), Path(kept.base))

@@ -97,7 +97,7 @@ def describe_vehicles(
                 len(done),
                 sum(result.status == "failed" for result in known),
                 sum(job.name in marked for job in mine),
-                sum(bool(result.facts.get("checks")) for result in known),
+                sum(bool(result.facts.get("take_again")) for result in known),
                 views,
                 missing,
                 tuple(problems),
@@ -133,8 +133,10 @@ def write_vehicles(out: Path, vehicles: Iterable[Vehicle]) -> Path:
 
 def _views(done: Iterable[Result], wanted: Sequence[str]) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
     """The views that there are, and those that are missing; None if no photo says."""
-    told = {str(result.facts["view_name"]) for result in done if result.facts.get("view_name")}
-    if not told:
+    names = {str(result.facts["view_name"]) for result in done if result.facts.get("view_name")}
+    if not names:
         return None, None
-    views = [view for view in VIEWS if view in told] + sorted(told - {*VIEWS})
+    # Of photos that show no whole car, the name is another.
+    told = names & {*VIEWS}
+    views = [view for view in VIEWS if view in told]
     return tuple(views), tuple(view for view in wanted if view not in told)

@@ -29,6 +29,7 @@ from carmask.errors import DataError, InUseError, UsageError
 from carmask.images import search_photos
 from carmask.model.file import fixed_name
 from carmask.model.runtime import DEFAULT_MODEL, Device
+from carmask.prediction.checks import CheckSettings
 
 #: Seconds between two looks at the folder.
 _POLL = 1.0
@@ -104,7 +105,8 @@ def watch_folder(
     device: Device = "cpu",
     review: Review | None = None,
     timeout: float = TIMEOUT,
-    group: str | Grouping | None = None,
+    name: str | None = None,
+    checks: CheckSettings | None = None,
     name: str | None = None,
     times: WatchTimes | None = None,
     stop: Event | None = None,
@@ -126,6 +128,7 @@ def watch_folder(
         review: which photos are marked for a person to look at; by default those below the model's own confidence.
         timeout: seconds that a photo may take.
         group: which vehicle each photo shows, as ``cut_folder`` takes it.
+        checks: which checks of photos are made, and their limits; by default all.
         name: pattern of the outputs' names; not with ``{number}``, which is only known of a whole vehicle.
         times: how long to wait for what.
         stop: set to end the watch: photos under way are finished and recorded.
@@ -158,8 +161,8 @@ def watch_folder(
         raise UsageError(
             f"{spec.style.placing.rule} needs to know which photos show one vehicle: give group=…", argument="rule"
         )
-    task = PhotoTask(fixed_name(model), spec, device, storage=Stores())
-    run = CutRun(out, task, review or default_review(model), group)
+    task = PhotoTask(fixed_name(model), spec, device, storage=Stores(), facts=True)
+    run = CutRun(out, task, review or default_review(model), group, checks or CheckSettings())
     with start_engine(task, timeout=timeout) as engine:
         return _Watch(folder, out, run, naming, times, stop or Event(), events or WatchEvents(), engine).go()
 

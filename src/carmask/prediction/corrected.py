@@ -16,6 +16,16 @@ from carmask.prediction.probability_map import ProbabilityMap
 REACH = 4
 
 
+def without_car(found: Prediction) -> Prediction:
+    """The same prediction of a photo, with nothing that is car; its confidence is still the network's."""
+    prob_map = found.probability_map
+    return found._replace(
+        mask=np.zeros_like(found.mask),
+        area=0.0,
+        probability_map=prob_map._replace(probability=np.zeros_like(prob_map.probability)),
+    )
+
+
 def with_mask(found: Prediction, mask: Mask, threshold: float) -> Prediction:
     """Put a corrected mask in place of a network's.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from carmask.batch.outputs import OutputSpec
+from carmask.batch.outputs import Others, OutputSpec
 from carmask.batch.rules import ChannelRules
 from carmask.batch.vehicles import Grouping
 from carmask.compositing.background import Background, Fit
@@ -17,6 +17,7 @@ from carmask.compositing.style import RenderStyle
 from carmask.errors import UsageError
 from carmask.geometry import Size
 from carmask.images import Format, KeepMetadata
+from carmask.prediction.checks import CheckSettings, parse_checks
 
 #: The word for no background, and for no vehicles.
 NONE = "none"
@@ -69,7 +70,24 @@ class RulesTable(_Table):
 
 
 class ChecksTable(_Table):
-    """``[checks]``: which checks of the photos are made, and from where on they fail."""
+    """``[checks]``: which checks of the photos are made: false, true, or a number as the limit.
+
+    Attributes are those of ``carmask.prediction.checks.CHECKS``; ``all = false`` turns off those that are not named.
+    """
+
+    all: bool | None = None
+    no_car: bool | None = None
+    no_whole_car: bool | None = None
+    two_cars: bool | float | None = None
+    cut_off: bool | float | None = None
+    too_small: bool | float | None = None
+    wrong_size: bool | float | None = None
+    blurred: bool | float | None = None
+    too_dark: bool | float | None = None
+    blown_out: bool | float | None = None
+    glare: bool | float | None = None
+    tilted: bool | float | None = None
+    duplicate: bool | float | None = None
 
 
 class Profile(_Table):
@@ -112,6 +130,7 @@ class Profile(_Table):
     group: str | None = None
     name: str | None = None
     stock: str | None = None
+    others: Others | None = None
     checks: ChecksTable = ChecksTable()
     rules: RulesTable | None = None
 
@@ -153,9 +172,22 @@ class Profile(_Table):
             style=style,
             keep_metadata=self.keep_metadata or "safe",
             rules=rules,
+            others=self.others or "cut",
         )
         spec.check()
         return spec
+
+    def check_settings(self, given: str | None = None) -> CheckSettings:
+        """Which checks of photos are made, and their limits.
+
+        Args:
+            given: changes over the profile's, as ``parse_checks`` reads them.
+
+        Raises:
+            UsageError: if a check takes no such limit, or ``given`` is no such text.
+        """
+        stated = {name: value for name, value in self.checks.model_dump().items() if value is not None}
+        return CheckSettings.of({**stated, **({} if given is None else parse_checks(given))})
 
     def grouping(self) -> Grouping | None:
         """Which vehicle a photo shows; None to make no difference.

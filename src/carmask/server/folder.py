@@ -8,10 +8,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from carmask.arrays import Mask
+from carmask.batch.checks import SKIPPED
 from carmask.batch.corrections import FILE, Correction, Corrections, Decision
 from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest, describe
@@ -255,6 +257,10 @@ class Folder:
             contextlib.suppress(UsageError, OutputError),
             Manifest(self._state / "manifest.sqlite", describe(self.run.task)) as manifest,
         ):
+            if (earlier := manifest.result(entry.name)) is not None and not found.facts:
+                # View and measurements are the photo's, whatever its mask: they are found by runs only.
+                facts = {name: fact for name, fact in earlier.facts.items() if name != SKIPPED}
+                found = replace(found, facts=facts)
             manifest.record(entry.name, found, job.outputs)
             manifest.close()
             self._read = self._version()

@@ -104,6 +104,15 @@ _REVIEW = "Photos to review"
     "the owner, comments. The colour profile stays in any case.",
 )
 @option(
+    "--others",
+    type=click.Choice(["cut", "keep", "skip"]),
+    default="cut",
+    show_default=True,
+    section=_WHAT,
+    help="Photos that show no whole car, such as the inside or a wheel. cut: like the others. keep: as they are, with "
+    "an empty mask. skip: nothing is written of them.",
+)
+@option(
     "--background",
     metavar="COLOUR|IMAGE|showroom|blur",
     section=_SCENE,
@@ -232,6 +241,15 @@ _REVIEW = "Photos to review"
     section=_REVIEW,
     help="Mark all photos of lower confidence.  [default: the model's own threshold]",
 )
+@option(
+    "--checks",
+    metavar="NAME=VALUE,...",
+    section=_REVIEW,
+    help="Checks of each photo, for the columns checks and take_again of report.csv: off for none, or changes to the "
+    "defaults, such as blurred=off,tilted=8. The names: "
+    "no_car, no_whole_car, two_cars, cut_off, too_small, wrong_size, blurred, too_dark, blown_out, glare, tilted, "
+    "duplicate.  [default: all]",
+)
 @device_option
 @restart_option
 @option(
@@ -268,13 +286,16 @@ def cut(
     engine: EngineName,
     address: str | None,
     state: Path | None,
+    checks: str | None,
     **_: Any,  # the options that a profile may hold: see carmask.cli.looks
 ) -> None:
     """Cut cars out of photos.
 
     Writes DIR/NAME.png for each photo: the car on transparency, at the photo's own size. Writes DIR/report.csv with a
     row for each photo: status, confidence, expected error of the contour in pixels, and review=yes where a person
-    should check the result. Masks that were corrected by hand (carmask review) take the place of the network's.
+    should check the result. The columns view, view_name, checks and take_again say which side of the car the photo
+    shows, and whether it should be taken again. Masks that were corrected by hand (carmask review) take the place of
+    the network's.
 
     A carmask.toml in the first folder of photos, or else in the current folder, is used as --profile.
 
@@ -306,6 +327,7 @@ def cut(
             state=state,
             group=look.group,
             name=look.profile.name,
+            checks=look.profile.check_settings(checks),
             progress=follow,
         )
     if progress != "json":

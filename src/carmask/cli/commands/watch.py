@@ -114,6 +114,7 @@ def watch(
             timeout=timeout,
             group=look.group,
             name=look.profile.name,
+            checks=look.profile.check_settings(),
             times=WatchTimes(settle=settle, quiet=quiet, stop_after=stop_after),
             stop=stop,
             events=WatchEvents(

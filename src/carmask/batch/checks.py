@@ -1,0 +1,107 @@
+"""The columns ``checks`` and ``take_again`` of the report: made of kept measurements each time it is written.
+
+So a run with other limits judges anew what earlier runs have measured, without cutting a photo again; and copies are
+found, for which all photos are needed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carmask.batch.job import Result
+from carmask.prediction.checks import CheckSettings, Finding, find_faults
+from carmask.prediction.facts import PhotoFacts, pack_facts, unpack_facts
+from carmask.prediction.view import view_name
+
+#: The fact under which a photo's measurements are kept; facts whose names begin with ``_`` are no columns.
+KEPT = "_photo"
+#: What ``view_name`` says of photos that show no whole car.
+OTHER = "other"
+#: The fact that a photo was skipped: nothing was written of it.
+SKIPPED = "_skipped"
+_AT_ONCE = 1024
+
+
+def facts_of(found: PhotoFacts) -> dict[str, str | float | None]:
+    """What a result says of a photo: the columns of its view, and the measurements that checks are made of."""
+    view = found.view
+    columns: dict[str, str | float | None] = {"view": None, "view_name": OTHER, "view_confidence": None}
+    if view is not None and found.whole:
+        columns = {"view": view.view, "view_name": view_name(view.view), "view_confidence": round(view.confidence, 4)}
+    elif view is not None:
+        columns["view_confidence"] = round(1 - view.whole, 4)
+    return {**columns, KEPT: pack_facts(found)}
+
+
+def with_checks(
+    results: Sequence[tuple[str, Result | None]], settings: CheckSettings
+) -> list[tuple[str, Result | None]]:
+    """Judge photos.
+
+    Args:
+        results: names of jobs, with what became of them.
+        settings: which checks, and their limits; without any nothing is added.
+
+    Returns:
+        The same, those that were measured with the facts ``checks``, what is wrong, and ``take_again``, ``yes`` if
+        another photo would help.
+    """
+    if not settings.limits:
+        return list(results)
+    known = {
+        name: facts
+        for name, result in results
+        if result is not None and (facts := unpack_facts(str(result.facts.get(KEPT, "")))) is not None
+    }
+    digests = {name: result.digest.partition("+")[0] for name, result in results if result is not None}
+    copies = _copies(known, digests, dict(settings.limits))
+    judged: list[tuple[str, Result | None]] = []
+    for name, result in results:
+        if result is not None and name in known:
+            found = find_faults(known[name], settings)
+            if name in copies:
+                found.append(Finding("duplicate", f"copy of {copies[name]}", again=False))
+            again = "yes" if any(one.again for one in found) else None
+            checks = "; ".join(one.text for one in found) or None
+            result = replace(result, facts={**result.facts, "checks": checks, "take_again": again})
+        judged.append((name, result))
+    return judged
+
+
+def _copies(known: Mapping[str, PhotoFacts], digests: Mapping[str, str], limits: Mapping[str, float]) -> dict[str, str]:
+    """The photos that an earlier one is a copy of, with its name: the same file anywhere, or alike in a folder."""
+    if "duplicate" not in limits:
+        return {}
+    copies: dict[str, str] = {}
+    first: dict[str, str] = {}
+    folders: dict[str, list[str]] = defaultdict(list)
+    for name, facts in known.items():
+        digest = digests.get(name, "")
+        if digest and (same := first.setdefault(digest, name)) != name:
+            copies[name] = same
+        elif facts.signature is not None:
+            folders[name.rpartition("/")[0]].append(name)
+    for names in folders.values():
+        for one, other in _alike(names, [known[name].signature for name in names], limits["duplicate"]):
+            copies.setdefault(other, one)
+    return copies
+
+
+def _alike(
+    names: Sequence[str], signatures: Iterable[NDArray[np.uint8] | None], limit: float
+) -> Iterable[tuple[str, str]]:
+    """Pairs of photos whose signatures correlate more than this, the earlier one first."""
+    flat = np.stack([one for one in signatures if one is not None]).reshape(len(names), -1).astype(np.float32)
+    flat -= flat.mean(axis=1, keepdims=True)
+    # A photo of one grey is like no other.
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-3)
+    for start in range(0, len(names), _AT_ONCE):
+        alike = flat[start : start + _AT_ONCE] @ flat.T
+        for row, column in np.argwhere(alike >= limit):
+            if column < start + row:
+                yield names[column], names[start + row]

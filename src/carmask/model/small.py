@@ -1,0 +1,61 @@
+"""Small networks beside the main one: a vector of numbers for a small picture, on one core, in float32 everywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carmask.arrays import Photo
+from carmask.errors import ModelError
+from carmask.model.engine import openvino
+
+
+class SmallNetwork:
+    """An ONNX file of the package: uint8 (1, height, width, 3) RGB to float32 (1, numbers)."""
+
+    def __init__(self, path: Path, *, streams: int = 1) -> None:
+        """Load it.
+
+        Args:
+            path: the file; its card, of the same name with the suffix ``.md``, has its SHA-256.
+            streams: pictures worked on at the same time, each on one core.
+
+        Raises:
+            ModelError: if it is missing or not the file that was published.
+        """
+        card = path.with_suffix(".md")
+        known = re.search(r"SHA-256 `([0-9a-f]{64})`", card.read_text(encoding="utf-8")) if card.is_file() else None
+        if known is None or not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != known[1]:
+            raise ModelError(f"{path}: not the file that was published; install carmask again")
+        settings: dict[str, str | int | bool] = {
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": streams,
+            "ENABLE_CPU_PINNING": False,
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+        compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+        self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
+        for _ in range(streams):
+            self._idle.put(compiled.create_infer_request())
+
+    def run(self, pixels: Photo) -> NDArray[np.float32]:
+        """Compute the numbers. May be called by several threads at the same time; they wait for a stream.
+
+        Args:
+            pixels: uint8 (height, width, 3), RGB, of the network's size.
+
+        Returns:
+            float32 (numbers).
+        """
+        request = self._idle.get()
+        try:
+            request.infer({0: np.ascontiguousarray(pixels)[None]})
+            numbers: NDArray[np.float32] = request.get_output_tensor().data[0].astype(np.float32, copy=True)
+        finally:
+            self._idle.put(request)
+        return numbers

@@ -1,0 +1,1 @@
+"""Train the small network that tells views apart (``carmask.prediction.view``)."""
