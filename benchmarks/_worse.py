@@ -184,7 +184,7 @@ WORSE: dict[str, tuple[str, str, Callable[[Scene], Pixels]]] = {
     "small": ("too_small", "300 pixels long", shrunk(300)),
     "photo of 700 pixels": ("wrong_size", "700 pixels wide", resized(700)),
     "out of focus": ("blurred", "Gaussian of 0.4 % of the car's length", soft(4)),
-    "moved": ("blurred", "2 % of the car's length", moved(20)),
+    "moved": ("blurred", "3 % of the car's length", moved(30)),
     "dark": ("too_dark", "2 stops less", stops(-2)),
     "overexposed": ("blown_out", "2 stops more", stops(2)),
     "sun": ("glare", "a white spot of 4 % of the car", glare(0.04)),

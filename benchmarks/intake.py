@@ -38,6 +38,10 @@ from carmask.prediction.view import VIEWS, ViewNetwork, mirrored_view, view_inpu
 LABELS = Path(__file__).parents[1] / "tests" / "prediction" / "wild_views.csv"
 
 
+#: Views from which the front, or the rear, is seen.
+_FRONT, _REAR = frozenset({14, 15, 16, 1, 2, 3, 4}), frozenset(range(6, 13))
+
+
 class Row(NamedTuple):
     """What was found on a photo: of the studio, wild, of no car, or made worse."""
 
@@ -180,15 +184,14 @@ def show_views(rows: Iterable[Row]) -> None:
                 pairs.append((mirrored_view(true), row.mirrored) if mirrored else (true, said))
         if not pairs:
             continue
-        sides = [(true, said) for true, said in pairs if true not in (1, 9)]
-        ends = [(true, said) for true, said in pairs if true not in (5, 13)]
+        # Of what is seen from the side no end, and of what is seen from an end no side is asked.
+        sides = [(true, said) for true, said in pairs if true in {*range(3, 8), *range(11, 16)}]
+        ends = [(true, said) for true, said in pairs if true in {15, 16, 1, 2, 3, *range(7, 12)}]
         cells = (
             np.mean([true == said for true, said in pairs]),
             np.mean([apart(true, said) <= 1 for true, said in pairs]),
-            np.mean([said in range(2, 9) if true < 9 else said > 9 for true, said in sides]),
-            np.mean(
-                [said in (14, 15, 16, 1, 2, 3, 4) if true not in range(6, 13) else 5 < said < 13 for true, said in ends]
-            ),
+            np.mean([(said in range(2, 9)) == (true < 9) for true, said in sides]),
+            np.mean([said in _FRONT if true in _FRONT else said in _REAR for true, said in ends]),
         )
         name = f"{title} ({kind})" if title in table else title
         table[name] = [str(len(pairs)), *(f"{100 * cell:.1f} %" for cell in cells)]

@@ -8,8 +8,8 @@ from scipy import ndimage
 
 from carmask.geometry import Crop
 from carmask.images import ReducedPhoto
-from carmask.prediction.quality import Measures, measure_photo
 from carmask.prediction.probability_map import ProbabilityMap
+from carmask.prediction.quality import Measures, measure_photo
 
 SIZE = (400, 600)
 

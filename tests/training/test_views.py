@@ -14,7 +14,7 @@ from carmask.errors import DataError
 from carmask.model.engine import openvino
 from carmask.prediction.view import GREY, INPUT, TILT_UNIT, VIEWS
 from carmask.training.views.data import read_labels
-from carmask.training.views.network import ViewEncoder, ViewHead, ViewModel, write_onnx
+from carmask.training.views.network import ViewEncoder, ViewModel, write_onnx
 from carmask.training.views.samples import CarCrop, SampleMaker, crop_car, fit, turned
 from carmask.training.views.train import Settings, train_head
 

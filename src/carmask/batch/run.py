@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -149,7 +149,7 @@ class CutRun:
     task: PhotoTask
     review: Review
     grouping: Grouping | None = None
-    checks: CheckSettings = CheckSettings()
+    checks: CheckSettings = field(default_factory=CheckSettings)
 
     def prepare(self, plan: Plan, *, discard_corrections: bool = False) -> Plan:
         """Tell each job the views of its car, where these are placed alike, and its corrected mask.

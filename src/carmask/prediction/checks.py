@@ -46,7 +46,7 @@ class Check(NamedTuple):
 CHECKS: Mapping[str, Check] = {
     "no_car": Check(None, "", "no car was found"),
     "no_whole_car": Check(None, "", "a part of a car, its inside, or something else"),
-    "two_cars": Check(0.5, "probability", "more than one car was cut out"),
+    "two_cars": Check(0.3, "probability", "more than one car was cut out"),
     "cut_off": Check(0.05, "of the car's height or width", "the photo's edge cuts the car"),
     "too_small": Check(400, "pixels", "the car's longer side is shorter"),
     "wrong_size": Check(600, "pixels", "the photo's shorter side is shorter, or its longer one than 4/3 of this"),
@@ -55,7 +55,7 @@ CHECKS: Mapping[str, Check] = {
     "blown_out": Check(0.03, "of the car", "more of the car is pure white"),
     "glare": Check(0.02, "of the car", "a white spot on the car is larger"),
     "tilted": Check(5.0, "degrees", "the camera was turned further"),
-    "duplicate": Check(0.99, "correlation", "the same photo is in the folder already"),
+    "duplicate": Check(0.965, "correlation", "the same photo is in the folder already"),
 }
 
 

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Photo
 from carmask.images import ReducedPhoto
-from carmask.prediction.quality import Measures, measure_photo
+from carmask.prediction.pieces import car_box, cut_piece
 from carmask.prediction.probability_map import ProbabilityMap
-from carmask.prediction.view import View, ViewNetwork, view_input
+from carmask.prediction.quality import BLUR_SIDE, Measures, measure_photo
+from carmask.prediction.view import MARGIN, View, ViewNetwork, piece_input
 
 #: Of the code below and of the view network: raised when the same photo gives other facts.
 FACTS_REVISION = 1
 #: From this probability on a photo shows a whole car.
-WHOLE = 0.5
+WHOLE = 0.85
 #: (height, width) of a signature.
 _SIGNATURE = (24, 40)
 
@@ -53,10 +54,12 @@ def find_facts(network: ViewNetwork, photo: ReducedPhoto, prob_map: ProbabilityM
         prob_map: its probabilities, without small components away from the car.
         threshold: what counts as car.
     """
-    measures = measure_photo(photo, prob_map, threshold)
-    pixels = view_input(photo, prob_map, threshold)
-    if pixels is None:
-        return PhotoFacts(measures)
+    box = car_box(prob_map, threshold)
+    if box is None:
+        return PhotoFacts(measure_photo(photo, prob_map, threshold))
+    piece = cut_piece(photo, prob_map, box.grown(MARGIN, MARGIN, MARGIN, MARGIN), BLUR_SIDE)
+    pixels = piece_input(piece)
+    measures = measure_photo(photo, prob_map, threshold, piece)
     return PhotoFacts(measures, network.look(pixels), _sign(pixels))
 
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Photo
-from carmask.geometry import Box, Crop, Size
+from carmask.geometry import Size
 from carmask.images import ReducedPhoto
 from carmask.model.small import SmallNetwork
-from carmask.prediction.pieces import car_box, resized_piece
+from carmask.prediction.pieces import CarPiece, car_box, cut_piece, reduced_to
 from carmask.prediction.probability_map import ProbabilityMap
 
 #: How many views there are: 22.5 degrees from one to the next.
@@ -94,18 +94,19 @@ def view_input(photo: ReducedPhoto, prob_map: ProbabilityMap, threshold: float) 
     box = car_box(prob_map, threshold)
     if box is None:
         return None
-    # In pixels of the photo, beyond which it may reach.
-    box, crop = box.grown(MARGIN, MARGIN, MARGIN, MARGIN), prob_map.crop
+    return piece_input(cut_piece(photo, prob_map, box.grown(MARGIN, MARGIN, MARGIN, MARGIN), 4 * INPUT[1]))
+
+
+def piece_input(piece: CarPiece) -> Photo:
+    """The same from a piece that holds the car and ``MARGIN`` around it."""
+    box, shown = piece.box, piece.shown
     scale = min(INPUT[0] / (box.bottom - box.top), INPUT[1] / (box.right - box.left))
-    # What of that rectangle lies in the photo, and where it comes to lie in the input.
-    shown = Box(max(box.top, 0), max(box.left, 0), min(box.bottom, crop.photo[0]), min(box.right, crop.photo[1]))
     height, width = round((shown.bottom - shown.top) * scale), round((shown.right - shown.left) * scale)
     height, width = min(max(height, 1), INPUT[0]), min(max(width, 1), INPUT[1])
     top = (INPUT[0] - (box.bottom - box.top) * scale) / 2 + (shown.top - box.top) * scale
     left = (INPUT[1] - (box.right - box.left) * scale) / 2 + (shown.left - box.left) * scale
     row, column = min(round(top), INPUT[0] - height), min(round(left), INPUT[1] - width)
-    pixels = resized_piece(photo.pixels, Crop.whole(crop.photo), shown, (height, width))
-    alpha = resized_piece(prob_map.probability, crop, shown, (height, width))
+    pixels, alpha = (reduced_to(array, (height, width)) for array in (piece.pixels, piece.probability))
     made = np.full((*INPUT, 3), GREY, np.uint8)
     made[row : row + height, column : column + width] = blend(pixels, alpha)
     return made
