@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +149,18 @@ def test_the_shipped_network_predicts_and_is_the_same_for_each_thread():
     assert first == network.look(pixels)
     assert 1 <= first.view <= 16
     assert all(0 <= one <= 1 for one in first[1:4])
+
+
+def test_several_streams_compute_the_same():
+    """In a process of its own: what is compiled first matters to OpenVINO."""
+    code = (
+        "import numpy as np; from carmask.prediction.view import INPUT, ViewNetwork\n"
+        "pixels = np.random.default_rng(1).integers(0, 255, (*INPUT, 3), np.uint8)\n"
+        "print(*(ViewNetwork(streams=count)._network.run(pixels)[:3].round(3).tolist() for count in (2, 1)), sep=';')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    two, one = (np.array(eval(scores)) for scores in done.stdout.split(";"))
+    assert two == pytest.approx(one, abs=0.01)
 
 
 def test_a_changed_file_is_refused(tmp_path):

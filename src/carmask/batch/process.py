@@ -166,7 +166,8 @@ class PhotoCutter:
                 found = with_mask(found, mask, self._network.info.threshold)
             elif job.correction is not None:
                 notes.append(REPLACED)
-            seen, facts = self._facts(reduced, found), {"vehicle": job.vehicle} if job.vehicle else {}
+            seen = self._facts(reduced, found)
+            facts: dict[str, str | float | None] = {"vehicle": job.vehicle} if job.vehicle else {}
             if seen is not None:
                 facts = {**facts, **facts_of(seen)}
             kept = seen is not None and not seen.whole and "+" not in result.digest and spec.others != "cut"

@@ -100,7 +100,7 @@ def expand_weights(model: openvino.Model) -> int:
         if node.get_type_name() != "Multiply":
             continue
         levels, scale = (constant_of(node.input_value(index).get_node()) for index in (0, 1))
-        if levels is None or scale is None or levels.ndim != 4:
+        if levels is None or scale is None or levels.ndim not in {2, 4}:
             continue
         expanded = ops.constant(levels * scale)
         for target in node.output(0).get_target_inputs():

@@ -77,7 +77,7 @@ def measure_photo(
     if piece is None:
         piece = cut_piece(photo, prob_map, box, BLUR_SIDE)
     down, across = box.bottom - box.top, box.right - box.left
-    grey = cv2.cvtColor(piece.pixels, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(piece.pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     inside = (piece.probability >= threshold).astype(np.uint8)
     # Pixels of the piece for each of the photo, along the car's longer side.
     scale = piece.pixels.shape[0] / (piece.shown.bottom - piece.shown.top)

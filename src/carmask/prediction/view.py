@@ -106,7 +106,7 @@ def piece_input(piece: CarPiece) -> Photo:
     top = (INPUT[0] - (box.bottom - box.top) * scale) / 2 + (shown.top - box.top) * scale
     left = (INPUT[1] - (box.right - box.left) * scale) / 2 + (shown.left - box.left) * scale
     row, column = min(round(top), INPUT[0] - height), min(round(left), INPUT[1] - width)
-    pixels, alpha = (reduced_to(array, (height, width)) for array in (piece.pixels, piece.probability))
+    pixels, alpha = reduced_to(piece.pixels, (height, width)), reduced_to(piece.probability, (height, width))
     made = np.full((*INPUT, 3), GREY, np.uint8)
     made[row : row + height, column : column + width] = blend(pixels, alpha)
     return made
@@ -122,8 +122,8 @@ def blend(pixels: Photo, alpha: NDArray[np.float32]) -> Photo:
     Returns:
         uint8 (height, width, 3).
     """
-    mixed = GREY + (pixels.astype(np.float32) - GREY) * alpha[:, :, None]
-    return np.rint(mixed).astype(np.uint8)
+    mixed: Photo = np.rint(GREY + (pixels.astype(np.float32) - GREY) * alpha[:, :, None]).astype(np.uint8)
+    return mixed
 
 
 class ViewNetwork:

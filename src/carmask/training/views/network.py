@@ -104,19 +104,14 @@ def write_onnx(model: ViewModel, metadata: dict[str, str]) -> bytes:
         model: the network.
         metadata: texts that the file carries.
     """
-    import io
+    from onnx import TensorProto, helper, numpy_helper
 
-    import onnx
-    from onnx import helper, numpy_helper
-
-    buffer = io.BytesIO()
     example = torch.zeros(1, *INPUT, 3, dtype=torch.uint8)
     program = torch.onnx.export(
         model.eval(), (example,), input_names=["photo"], output_names=["scores"], dynamo=True, verbose=False
     )
     assert program is not None
-    program.save(buffer)
-    made = onnx.load_model_from_string(buffer.getvalue())
+    made = program.model_proto
     graph, kept, nodes = made.graph, [], []
     for weights in graph.initializer:
         values = numpy_helper.to_array(weights)
@@ -129,9 +124,11 @@ def write_onnx(model: ViewModel, metadata: dict[str, str]) -> bytes:
         name = weights.name
         kept += [
             numpy_helper.from_array(eight, f"{name}.int8"),
-            numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale"),
+            numpy_helper.from_array(scale.reshape(shape).astype(np.float32), f"{name}.scale"),
         ]
-        nodes.append(helper.make_node("DequantizeLinear", [f"{name}.int8", f"{name}.scale"], [name], axis=0))
+        # As carmask.model.upsampling.expand_weights takes them: levels, widened, times their scales.
+        nodes.append(helper.make_node("Cast", [f"{name}.int8"], [f"{name}.levels"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Mul", [f"{name}.levels", f"{name}.scale"], [name]))
     del graph.initializer[:]
     graph.initializer.extend(kept)
     ordered = [*nodes, *graph.node]

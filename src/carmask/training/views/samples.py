@@ -66,7 +66,9 @@ def crop_car(photo: Photo, mask: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         return None
     around = int(CROP_MARGIN * max(box.bottom - box.top, box.right - box.left))
     rgba = np.dstack([photo, mask])
-    rgba = cv2.copyMakeBorder(rgba, *[around] * 4, cv2.BORDER_CONSTANT, value=(GREY, GREY, GREY, 0)).astype(np.uint8)
+    rgba = cv2.copyMakeBorder(
+        rgba, around, around, around, around, cv2.BORDER_CONSTANT, value=(GREY, GREY, GREY, 0)
+    ).astype(np.uint8)
     rows = slice(int(box.top), int(box.bottom) + 2 * around)
     crop = np.ascontiguousarray(rgba[rows, int(box.left) : int(box.right) + 2 * around])
     scale = CROP_SIDE / max(crop.shape[:2])
@@ -161,7 +163,7 @@ class SampleMaker:
             crop = np.ascontiguousarray(rgba[row : row + down, column : column + across])
             if (crop[..., 3] > 127).mean() > 0.35:
                 break
-        seen = np.count_nonzero(crop[..., 3] > 127) / max(1, np.count_nonzero(rgba[..., 3] > 127))
+        seen = int(np.count_nonzero(crop[..., 3] > 127)) / max(1, int(np.count_nonzero(rgba[..., 3] > 127)))
         if random.random() < 0.3:
             crop[..., 3] = 255
         views, tilt = np.zeros(VIEWS, np.float32), float(random.normal(0, 3))
@@ -173,7 +175,7 @@ class SampleMaker:
         random = self._random
         picture = self._pictures[random.integers(len(self._pictures))]
         mask = np.zeros(picture.shape[:2], np.uint8)
-        height, width = mask.shape
+        height, width = picture.shape[:2]
         for _ in range(random.integers(1, 5)):
             middle = int(random.uniform(0.3, 0.7) * width), int(random.uniform(0.3, 0.7) * height)
             radii = int(width * random.uniform(0.05, 0.4)), int(height * random.uniform(0.05, 0.4))
@@ -201,7 +203,7 @@ class SampleMaker:
             return None
         tilt = math.degrees(math.atan(math.tan(math.radians(tilt)) / squeeze))
         pixels = coloured(fitted[..., :3], random)
-        made = blend(pixels, fitted[..., 3].astype(np.float32) / 255)
+        made = blend(pixels, fitted[..., 3].astype(np.float32) / np.float32(255))
         return Sample(made, views, np.array([*kinds, tilt / TILT_UNIT], np.float32), known)
 
 
