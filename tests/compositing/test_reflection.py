@@ -51,6 +51,21 @@ def test_between_the_wheels_it_begins_where_the_car_does():
     assert column[91] > 0.05
 
 
+def test_a_large_picture_has_the_reflection_of_a_small_one():
+    car, alpha = block()
+    small = reflect(car, alpha)
+    size = (1600, 1200)
+    large = reflect(*(cv2.resize(layer, size, interpolation=cv2.INTER_NEAREST) for layer in (car, alpha)))
+    rows = slice(large.top, large.top + len(large.opacity))
+    whole = np.zeros((1200, 1600), np.float32)
+    whole[rows] = large.opacity
+    seen = cv2.resize(whole, (160, 120), interpolation=cv2.INTER_AREA)
+    wanted = np.zeros((120, 160), np.float32)
+    wanted[small.top : small.top + len(small.opacity)] = small.opacity
+    assert np.abs(seen - wanted)[81:, 42:118].max() < 0.02
+    assert whole[:798].max() < 0.02
+
+
 def test_no_car_no_reflection_and_none_below_the_picture():
     car, alpha = block()
     assert reflect(car, np.zeros_like(alpha)) is None

@@ -17,6 +17,8 @@ _STRENGTH = 0.30
 _REACH = 0.45
 #: Blur at the far end, in parts of the car's width: a floor is not quite flat.
 _BLUR = 0.010
+#: Pictures of twice this width in pixels and more are mirrored at a fraction of their size: a reflection is soft.
+_SIDE = 700
 #: How far past the outer wheels it is seen, in parts of the car's width; there the floor's line is a guess.
 _BEYOND = 0.22
 
@@ -46,6 +48,28 @@ def reflect(car: Photo, alpha: NDArray[np.uint8], strength: float = 1.0) -> Refl
     Returns:
         The reflection; None if there is no car, or no floor below it in the picture.
     """
+    height, width = alpha.shape
+    factor = max(1, width // _SIDE)
+    if factor == 1:
+        return _mirrored(car, alpha, strength)
+    size = max(1, width // factor), max(1, height // factor)
+    less_car = cv2.resize(car, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    less_alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    small = _mirrored(less_car, less_alpha, strength)
+    if small is None:
+        return None
+    down = height / size[1]
+    top, end = round(small.top * down), min(height, round((small.top + len(small.opacity)) * down))
+    large = (width, end - top)
+    return Reflection(
+        top,
+        cv2.resize(small.colours, large, interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False),
+        cv2.resize(small.opacity, large, interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False),
+    )
+
+
+def _mirrored(car: Photo, alpha: NDArray[np.uint8], strength: float) -> Reflection | None:
+    """``reflect`` at the size that it is given."""
     solid = alpha > 127
     if np.count_nonzero(solid.any(axis=0)) < 8:
         return None
@@ -62,7 +86,7 @@ def reflect(car: Photo, alpha: NDArray[np.uint8], strength: float = 1.0) -> Refl
     seen = np.interp(across, columns, below, left=0, right=0).astype(np.float32)
     rows = np.arange(top, end, dtype=np.float32)[:, None]
     down = rows - ground  # distance below the floor's line
-    source = ground - down
+    source = ground + 1 - down  # rows are areas: the line is the lower edge of the lowest row
     grid = np.broadcast_to(across.astype(np.float32), source.shape)
     share = cv2.remap(alpha, grid, source.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     colours = cv2.remap(car, grid, source.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -336,7 +336,8 @@ def cut(
             print(f"{count} left out: {reason}")
         print(f"{made.to_review} to review: those with review=yes in the table")
         if made.vehicles:
-            print(f"{len(made.vehicles)} vehicles; table in {made.report.with_name('vehicles.csv')}")
+            table = made.report.with_name("vehicles.csv")
+            print(f"{len(made.vehicles)} vehicle{'s' * (len(made.vehicles) != 1)}; table in {table}")
     wrong = [(one.vehicle or "no vehicle", problem) for one in made.vehicles for problem in one.problems]
     for vehicle, problem in wrong:
         complain(f"{vehicle}: {problem}")
