@@ -196,7 +196,12 @@ def show_views(rows: Iterable[Row]) -> None:
         name = f"{title} ({kind})" if title in table else title
         table[name] = [str(len(pairs)), *(f"{100 * cell:.1f} %" for cell in cells)]
     columns = ["photos", "the same view", "at most one step off", "left or right", "front or rear"]
-    _bench.table("Views", columns, table, section="Photos as they come in")
+    _bench.table(
+        "Views: photos right, of the model's validation cars and of other places",
+        columns,
+        table,
+        section="Photos as they come in",
+    )
 
 
 def show_checks(rows: Sequence[Row], settings: CheckSettings) -> None:
@@ -233,7 +238,9 @@ def show_checks(rows: Sequence[Row], settings: CheckSettings) -> None:
             wild,
         ]
     columns = ["made worse by", "limit", "found", "wrong, challenge", "flagged, other places"]
-    _bench.table("Checks", columns, table, section="Photos as they come in")
+    studio, worse = len(by_kind["studio"]), len(by_kind.get("worse: cut", []))
+    title = f"Checks: found of {worse} photos of the challenge made worse, wrong of {studio} untouched ones"
+    _bench.table(title, columns, table, section="Photos as they come in")
     any_wrong = np.mean([bool(one) for one in found["studio"]])
     print(f"challenge: {100 * any_wrong:.1f} % of the photos have a finding")
 

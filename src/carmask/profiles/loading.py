@@ -15,6 +15,7 @@ from carmask.compositing.background import BLUR
 from carmask.compositing.scene import SCENES
 from carmask.errors import UnknownNameError, UsageError
 from carmask.images import PHOTO_SUFFIXES, write_atomically
+from carmask.prediction.checks import CHECKS
 from carmask.profiles.profile import ChecksTable, Profile, RulesTable
 
 #: The profile of a folder.
@@ -105,6 +106,12 @@ def write_profile(file: Path, base: str) -> None:
         value = getattr(found.profile, name)
         shown = _toml(value) if value is not None else _EXAMPLES.get(name, '""')
         lines.append(f"# {field.alias or name} = {shown}{'' if value is not None else '  # not set'}")
+    lines += ["", "# Checks of the photos: false, true, or a number as the limit.", "# [checks]"]
+    stated = found.profile.checks.model_dump()
+    for name, check in CHECKS.items():
+        default = True if check.limit is None else check.limit
+        value = default if stated.get(name) is None else stated[name]
+        lines.append(f"# {name} = {_toml(value)}  # {check.about}{f': {check.unit}' if check.unit else ''}")
     write_atomically(file, ("\n".join(lines) + "\n").encode())
 
 
@@ -122,7 +129,7 @@ def to_toml(profile: Profile) -> str:
         stated = {
             field.alias or key: (key, getattr(table, key))
             for key, field in type(table).model_fields.items()
-            if getattr(table, key) not in (None, "", False)
+            if getattr(table, key) != field.default
         }
         if stated:
             lines += ["", f"[{name}]", *(f"{alias} = {_toml(value, key)}" for alias, (key, value) in stated.items())]
@@ -151,6 +158,7 @@ _EXAMPLES = {
     "recursive": "true",
     "group": '"folder"',
     "name": '"{vehicle}/{name}"',
+    "others": '"keep"',
     "stock": "'[0-9]{4,6}[A-Z]?'",
 }
 
