@@ -87,7 +87,7 @@ class WatchSummary:
 
     Attributes:
         photos: worked on in this watch; one that changed, or whose vehicle did, counts each time.
-        failed: of these.
+        failed: photos that failed and were not done since.
         waiting: photos that arrived and were not worked on any more; the next watch does.
     """
 
@@ -199,6 +199,7 @@ class _Watch:
     made: WatchSummary = field(default_factory=WatchSummary)
     closed: dict[str, float] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
+    failing: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
     owners: set[str] = field(default_factory=set)
 
@@ -276,14 +277,15 @@ class _Watch:
             arrivals.worked_on([Path(result.photo)])
             if result.status == "done":
                 self.owners.add(result.photo)
-            elif result.reason in self.told:
-                return
+                self.failing.discard(result.photo)
             else:
-                self.told.add(result.reason)
-            if not result.kept:
-                self.made.photos += 1
-                self.made.failed += result.status == "failed"
-                self.events.photo(result)
+                self.failing.add(result.photo)
+            self.made.failed = len(self.failing)
+            if result.kept or (result.status == "failed" and result.reason in self.told):
+                return
+            self.told.add(result.reason)
+            self.made.photos += 1
+            self.events.photo(result)
 
         return self.run.work(
             plan,

@@ -125,7 +125,7 @@ def watch(
             ),
         )
     rest = f", {made.waiting} waiting for the next time" if made.waiting else ""
-    print(f"stopped: {made.photos} photos done, {made.failed} of them failed{rest}")
+    print(f"stopped: {made.photos} photos worked on, {made.failed} failed{rest}")
     if made.failed:
         raise click.exceptions.Exit(1)
 
