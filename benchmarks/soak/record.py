@@ -35,7 +35,7 @@ def record(name: str, subject: Subject, tally: Tally) -> Path:
         "date": facts["date"],
         "columns": columns,
         "rows": rows,
-        "note": f"{facts['took']}; the goal of a row is {subject.goal:,}. {subject.note}".strip(),
+        "note": f"{facts['took']}; goal: {subject.note or f'{subject.goal:,} of each'}.",
     }
     file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return file

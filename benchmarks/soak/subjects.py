@@ -17,7 +17,7 @@ class Subject(NamedTuple):
         run: called with a folder, the counts, the goal and the one row that is wanted.
         goal: how often each row, to be called soaked.
         needs_shim: whether calls on files must be failed.
-        note: what the table does not say.
+        note: the goal in words, if it is not the same for each row.
     """
 
     about: str
@@ -34,7 +34,15 @@ SUBJECTS = {
     "write-errors": Subject("one write, flush or rename fails", partial(disturb.soak, "write-errors"), 500),
     "read-errors": Subject("one read fails", partial(disturb.soak, "read-errors"), 500),
     "torn": Subject("power cuts: what was not flushed is lost, in part or whole", torn.soak, 1000),
-    "files": Subject("damaged files of every kind that is read", files.soak, 1_000_000, needs_shim=False),
+    "files": Subject(
+        "damaged files of every kind that is read",
+        files.soak,
+        1_000_000,
+        needs_shim=False,
+        note="10,000 of each, and 1,000,000 rows of run lengths",
+    ),
     "guided": Subject("parsers under a coverage-guided fuzzer", guided.soak, 1_000_000, needs_shim=False),
-    "server": Subject("a server with bad clients among good ones", load.soak, 20_000, needs_shim=False),
+    "server": Subject(
+        "a server with bad clients among good ones", load.soak, 20_000, needs_shim=False, note="20,000 good requests"
+    ),
 }
