@@ -39,6 +39,7 @@ from tests.formats.faulty import annotation, coco, cvat, cvat_mask, image, refus
         ({"images": [image(file_name="C:\\cars\\a.jpg")]}, "leads out of its folder"),
         ({"images": [image(file_name="/a.jpg")]}, "leads out of its folder"),
         ({"images": [image(file_name="")]}, "no file name"),
+        ({"images": [image(file_name="a\ud800.jpg")]}, r"no file can have the name 'a\\ud800.jpg'"),
         ({"images": [image(height=10**6, width=10**6)]}, "is no size of a picture"),
         ({"images": [image(height=-3)]}, "is no size of a picture"),
         ({"images": [image(height="20.5")]}, "is no size of a picture"),

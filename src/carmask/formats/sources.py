@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import tempfile
 import zipfile
@@ -115,10 +116,14 @@ def clean_name(name: object, where: str) -> str:
         where: what it is written in, for the message.
 
     Raises:
-        DataError: if it is no text, is empty, or leads out of its folder.
+        DataError: if it is no text, is empty, no file can have it, or it leads out of its folder.
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise DataError(f"{where}: a picture has no file name")
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError as error:  # half of a pair, as JSON can hold it
+        raise DataError(f"{where}: no file can have the name {name!r}") from error
     parts = PurePosixPath(name.replace("\\", "/")).parts
     kept = [part for part in parts if part != "."]
     if not kept or ".." in kept or kept[0].startswith("/") or (len(kept[0]) == 2 and kept[0][1] == ":"):
