@@ -25,6 +25,7 @@ SECTIONS = {
     "Confidence": "How far the column `confidence` can be relied on: [what it means](confidence.md).",
     "Photos as they come in": "Views and checks: [what they are](how-to/checks-and-views.md).",
     "Speed": "Programs beside each other in one run. [More about the figures](experiments/2026-11-22-speed.md).",
+    "Learning from corrections": "Another studio, found and learned: [how it is done](how-to/learn.md).",
     "Formats": "Exchange with annotation tools: [the formats](formats.md).",
     "Server": "The page and the HTTP interface.",
     "Load, faults and attack": "Counted, and what was lost: [how it is done](reliability.md).",

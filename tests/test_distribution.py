@@ -21,6 +21,8 @@ NEEDED = {
     "carmask/models/default.onnx",
     "carmask/models/default.md",
     "carmask/models/default.reference.json",
+    "carmask/examples/train/coupe_06.jpg",
+    "carmask/examples/train_masks/coupe_06_mask.png",
     "carmask/models/best.onnx",
     "carmask/training/recipes/default.toml",
     "carmask/pages/static/page.css",

@@ -39,6 +39,7 @@ COMMANDS = (
     Entry(_SUBMIT, "check", "Find out what is wrong with a submission, and repair it.", "check:check"),
     Entry(_SUBMIT, "score", "Score a submission as the challenge does.", "score:score"),
     Entry(_SUBMIT, "rle", "Convert masks to run lengths and back.", "rle:rle"),
+    Entry(_TRAIN, "learn", "Make a better model of corrected masks, or refuse to.", "learn:learn"),
     Entry(_TRAIN, "train", "Train a network by a recipe.", "train:train"),
     Entry(_TRAIN, "compare", "Compare trainings: a table and their curves.", "compare:compare"),
     Entry(_TRAIN, "networks", "List the networks, or the layers of one.", "networks:networks"),

@@ -1,0 +1,328 @@
+"""Fine-tune a model on corrected masks, and ship it if it is better by more than chance."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from carmask.errors import OutputError, UsageError
+from carmask.images import make_folder, write_atomically
+from carmask.learning.decide import LEVEL, TOLERANCE, Candidate, Verdict, choose, paired_gain
+from carmask.learning.gather import Gathered, gather, join_sets
+from carmask.learning.recalibrate import Recalibrated
+from carmask.learning.rehearsal import Rehearsal, find_rehearsal
+from carmask.learning.scores import ScoreFile, as_scored
+from carmask.learning.settings import CORRECTED, LEARNING_RATE, PASSES, learning_recipe
+from carmask.model.file import find_model, read_info
+from carmask.model.info import ModelInfo
+from carmask.training.machines import Machines
+
+LOGGER = logging.getLogger("carmask.learning")
+#: Shares of the new weights that are tried in the average with the old ones.
+SHARES = (0.35, 0.7, 1.0)
+STATE_FILE, LOG_FILE = "learn.json", "learn.log"
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a run may train, and what passes for better.
+
+    Attributes:
+        minutes: of training, by the clock; None for no limit.
+        processor_minutes: of training, in processor time; None for no limit.
+        passes: how often the photos are gone through at most.
+        rate: the learning rate.
+        scale: of the photos trained on, relative to the model's input: smaller ones are faster, and less exact.
+        level: one-sided probability of a model that is not better passing for better.
+        tolerance: mean Dice that may be lost on the rehearsal set.
+    """
+
+    minutes: float | None = None
+    processor_minutes: float | None = None
+    passes: float = PASSES
+    rate: float = LEARNING_RATE
+    scale: float = 1.0
+    level: float = LEVEL
+    tolerance: float = TOLERANCE
+
+
+@dataclass(frozen=True)
+class Learned:
+    """How a run ended.
+
+    Attributes:
+        verdict: whether the model is shipped, and why.
+        model: its file; None if it is refused.
+        old: the description of the model that was there.
+        gathered: the corrected photos.
+        rehearsal: what was rehearsed.
+        candidates: averages of old and new weights that were tried.
+        before: scores of the old model, a row for each photo held out: corrected ones, then rehearsal ones.
+        after: those of the chosen candidate.
+        recalibrated: what was changed in the calibration; None if the model has none, or is refused.
+        settings: of the run, for the reader.
+        log: lines of what was done.
+    """
+
+    verdict: Verdict
+    model: Path | None
+    old: ModelInfo
+    gathered: Gathered
+    rehearsal: Rehearsal
+    candidates: tuple[Candidate, ...]
+    before: tuple[list[dict[str, Any]], list[dict[str, Any]]] = field(repr=False)
+    after: tuple[list[dict[str, Any]], list[dict[str, Any]]] = field(repr=False)
+    recalibrated: Recalibrated | None
+    settings: dict[str, str]
+    log: tuple[str, ...] = field(repr=False)
+
+
+def learn(
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    model: str | Path = "default",
+    data: Path | None = None,
+    work: Path | None = None,
+    limits: Limits | None = None,
+    report: Report | None = None,
+    bar: bool = False,
+) -> Learned:
+    """Make a better model of corrected masks, or refuse to.
+
+    The corrected photos are split by vehicle: a third is held out. The segmentation stage is fine-tuned from the
+    model's own weights on the others, mixed with photos of what it knew (rehearsal); networks of other stages stay as
+    they are. Averages of the old and new weights are tried on the photos held out of both. The one of the largest gain
+    that keeps the rehearsal's Dice is recalibrated and written, if its gain is larger than chance explains.
+
+    Every step is done once: the same call goes on where a killed one was. Lines about the progress go to the logger
+    ``carmask.learning`` and to ``learn.log``.
+
+    Args:
+        sources: output folders of ``cut`` that were reviewed, and data sets.
+        out: the model file to write, its card beside it; its name is the model's.
+        model: a model file or name.
+        data: what to rehearse: a data set that the model was trained on, or another one of what it is to keep; None for
+            the rendered cars that come with carmask.
+        work: folder of the run; beside ``out`` by default.
+        limits: how long to train, and what passes for better.
+        report: called with what is being done, the number done and the number of all.
+        bar: show Lightning's progress bar.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        UsageError: if nothing was corrected, the model is one of parts, or ``out`` is there and not of this run.
+        DataError: if there are too few vehicles, or a data set is incomplete.
+        ModelError: if there is no such model, or its file is damaged.
+        PhotoError: if a photo or mask cannot be read.
+        OutputError: if a file cannot be written, or the folder holds another run.
+    """
+    from carmask.learning.ship import describe, ship
+    from carmask.learning.training import fine_tune
+    from carmask.learning.weights import average_into, extract_localisation
+
+    limits, report = limits or Limits(), report or (lambda *_: None)
+    work = work or out.with_suffix(".learn")
+    path = find_model(model)
+    info = read_info(path)
+    learning_recipe(info, 1, scale=limits.scale)  # refuses what cannot be done
+    if out.suffix.lower() != ".onnx":
+        raise UsageError(f"{out}: the name of a model file ends in .onnx", argument="out")
+    if out.exists() and out.resolve() == path.resolve():
+        raise UsageError(f"{out}: this is the model to learn from; give another file", argument="out")
+    if out.exists() and not (work / STATE_FILE).exists():
+        raise UsageError(f"{out}: this file is there already; give another one", argument="out")
+    make_folder(work)
+    with _alone(work), _log_file(work / LOG_FILE):
+        # Beside those of an earlier call, until it is known that they are the same.
+        fresh = work / "corrections.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        gathered = gather(sources, fresh, progress=_named(report, "copying photos"))
+        for line in gathered.problems:
+            LOGGER.warning("%s", line)
+        rehearsal = find_rehearsal(data, info)
+        try:
+            _check_run(work, path, gathered, rehearsal, limits)
+        except OutputError:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+        gathered = gathered._replace(folder=work / "corrections")
+        shutil.rmtree(gathered.folder, ignore_errors=True)
+        fresh.rename(gathered.folder)
+        trained, held = (gathered.examples(part) for part in gathered.split)
+        LOGGER.info(
+            "learning from %s: %d corrected photos of %d vehicles to train on, %d of %d held out",
+            path,
+            len(trained),
+            len(gathered.split.train),
+            len(held),
+            len(gathered.split.validation),
+        )
+        times = _times(len(trained), len(rehearsal.trained))
+        LOGGER.info(
+            "rehearsal: %s: %d photos to train on (corrected ones %d times for each of them), %d to test on",
+            rehearsal.about, len(rehearsal.trained), times, len(rehearsal.tested),
+        )  # fmt: skip
+        stage = None
+        if info.localisation is not None:
+            stage = work / "localisation.onnx"
+            if not stage.exists():
+                extract_localisation(path, info, stage)
+        new = work / "trained.onnx"
+        if not new.exists():
+            photos = [("c", trained, times), ("r", rehearsal.trained, 1)]
+            if not (work / "mixture.done").exists():
+                join_sets(work / "mixture", photos)
+                write_atomically(work / "mixture.done", b"")
+            count = times * len(trained) + len(rehearsal.trained)
+            recipe = learning_recipe(info, count, passes=limits.passes, rate=limits.rate, scale=limits.scale)
+            machines = Machines("cpu", minutes=limits.minutes, processor_minutes=limits.processor_minutes)
+            fine_tune(recipe, work, path, stage, new, machines, report=report, bar=bar)
+            LOGGER.info("trained: %s", new)
+        scores = ScoreFile(work / "scores.jsonl")
+        before = (
+            scores.score(path, held, kind="corrected", progress=_named(report, "scoring the old model")),
+            scores.score(path, rehearsal.tested, kind="rehearsal", progress=_named(report, "rehearsal, old model")),
+        )
+        candidates: list[Candidate] = []
+        files: dict[float, Path] = {}
+        found: dict[float, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
+        described = describe(info, out.stem, gathered, len(trained))
+        for share in SHARES:
+            files[share] = work / f"share-{share:g}.onnx"
+            if not files[share].exists():
+                average_into(path, new, share, described, files[share])
+            found[share] = (
+                scores.score(
+                    files[share], held, kind="corrected", contours=True, progress=_named(report, f"share {share:g}")
+                ),
+                scores.score(
+                    files[share],
+                    rehearsal.tested,
+                    kind="rehearsal",
+                    contours=True,
+                    progress=_named(report, f"share {share:g}, rehearsal"),
+                ),
+            )
+            gains = [
+                paired_gain(as_scored(old), as_scored(now), level=limits.level, tests=len(SHARES))
+                for old, now in zip(before, found[share], strict=True)
+            ]
+            candidates.append(Candidate(share, *gains))
+            LOGGER.info("%g of the new weights: corrected %s; rehearsal %s", share, *gains)
+        verdict = choose(candidates, tolerance=limits.tolerance)
+        LOGGER.info("%s: %s", "shipped" if verdict.accepted else "refused", verdict.reason)
+        best = verdict.candidate.share
+        recalibrated = None
+        if verdict.accepted:
+            recalibrated = ship(files[best], out, path, verdict, found[best])
+            if recalibrated is not None:
+                LOGGER.info(
+                    "recalibrated on %d photos: log of expected 1 - Dice %+.2f, of the expected contour error %+.2f",
+                    *(recalibrated.photos, recalibrated.loss, recalibrated.error),
+                )
+        settings = _settings(info, path, limits, rehearsal, times)
+        log = tuple((work / LOG_FILE).read_text(encoding="utf-8").splitlines())
+    return Learned(
+        verdict, out if verdict.accepted else None, info, gathered, rehearsal, tuple(candidates), before, found[best],
+        recalibrated, settings, log,
+    )  # fmt: skip
+
+
+def _times(corrected: int, rehearsed: int) -> int:
+    """How often each corrected photo is taken for each rehearsed one, so that they have their share of the mixture."""
+    return max(1, round(CORRECTED / (1 - CORRECTED) * rehearsed / max(1, corrected)))
+
+
+def _check_run(work: Path, model: Path, gathered: Gathered, rehearsal: Rehearsal, limits: Limits) -> None:
+    """Refuse to go on with a run of other photos, masks, model or settings.
+
+    Raises:
+        OutputError: if the folder holds another run.
+    """
+    content = hashlib.sha256(model.read_bytes())
+    for file in sorted((*(gathered.folder / "train").iterdir(), *(gathered.folder / "train_masks").iterdir())):
+        content.update(file.name.encode())
+        content.update(file.read_bytes())
+    for one in (*rehearsal.trained, *rehearsal.tested):
+        content.update(f"{one.name} {one.photo.resolve()}".encode())
+    content.update(json.dumps([limits.passes, limits.rate, limits.scale]).encode())
+    needs, file = content.hexdigest(), work / STATE_FILE
+    if file.exists():
+        try:
+            known = json.loads(file.read_text(encoding="utf-8"))["needs"]
+        except (OSError, ValueError, KeyError) as error:
+            raise OutputError(f"{file}: damaged; remove {work} to start anew") from error
+        if known != needs:
+            raise OutputError(
+                f"{work}: holds a run of other corrections, settings or another model; remove it, or choose another "
+                "folder with work=…"
+            )
+        LOGGER.info("going on with the run of %s", work)
+        return
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    write_atomically(file, json.dumps({"needs": needs, "started": started}, indent=1).encode())
+
+
+def _settings(info: ModelInfo, model: Path, limits: Limits, rehearsal: Rehearsal, times: int) -> dict[str, str]:
+    minutes = "no limit" if limits.minutes is None else f"{limits.minutes:g} minutes"
+    if limits.processor_minutes is not None:
+        minutes = f"{limits.processor_minutes:g} minutes of processor time"
+    count = f"{len(rehearsal.trained)} photos to train on, {len(rehearsal.tested)} to test on"
+    how = f"{limits.passes:g} passes at most, learning rate {limits.rate:g}, scale {limits.scale:g}"
+    judged = f"one-sided level {limits.level:g} for all averages together"
+    return {
+        "model": f"{info.name}, version {info.version}: {model}",
+        "training": f"{minutes}, {how}",
+        "rehearsal": f"{rehearsal.about}: {count}",
+        "mixture": f"each corrected photo {times} times for each rehearsal photo",
+        "better": f"{judged}; rehearsal may lose {limits.tolerance:g}",
+    }
+
+
+@contextmanager
+def _alone(work: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(work / "learn.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise OutputError(f"{work}: another run is learning in this folder") from error
+    except OSError as error:
+        raise OutputError(f"{work}: cannot be written ({error.strerror})") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _named(report: Report, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: report(what, done, total)
+
+
+@contextmanager
+def _log_file(file: Path) -> Iterator[None]:
+    handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
+    before = LOGGER.level
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        LOGGER.setLevel(before)
+        LOGGER.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,145 @@
+"""The page of a learning run: what was decided, why, and what it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from carmask.learning.learn import Learned
+from carmask.pages.charts import scatter
+from carmask.pages.html import (
+    Cell,
+    Column,
+    Html,
+    Section,
+    box,
+    heading,
+    join,
+    page,
+    say,
+    table,
+    text,
+    tiles,
+    write_page,
+)
+
+
+def write_learning(found: Learned, file: Path) -> Path:
+    """Write the page of a run.
+
+    Args:
+        found: from ``learn``.
+        file: where to.
+
+    Returns:
+        The file.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    return write_page(file, learning_page(found))
+
+
+def learning_page(found: Learned) -> Html:
+    """Show how a run ended, and each decision on the way."""
+    verdict, chosen = found.verdict, found.verdict.candidate
+    ended = f"Shipped as {found.model}" if found.model is not None else "Refused: no model was written"
+    lead = f"Learning from corrections. {ended}. {verdict.reason[0].upper()}{verdict.reason[1:]}."
+    split = found.gathered.split
+    figures = [
+        (f"{chosen.corrected.gain:+.4f}", f"Dice on {chosen.corrected.photos} corrected photos held out"),
+        (f"± {chosen.corrected.margin:.4f}", "explained by chance"),
+        (f"{chosen.rehearsal.gain:+.4f}", f"Dice on {chosen.rehearsal.photos} rehearsal photos held out"),
+        (f"{len(split.train)} + {len(split.validation)}", "vehicles trained on + held out"),
+        (f"{chosen.share:g}", "of the new weights in the average"),
+    ]
+    colour = "good" if verdict.accepted else "bad"
+    sections = [
+        Section("overview", "Overview", "", join([box(f"card {colour}", heading(verdict.reason)), tiles(figures)])),
+        Section(
+            "candidates",
+            "Averages of old and new weights",
+            "Each is scored on photos of vehicles that were not trained on, and on the rehearsal. ±: what chance "
+            "explains, by a bootstrap over vehicles, allowing for the number of averages. The largest gain is taken of "
+            "those that keep the rehearsal's Dice.",
+            _candidates(found),
+        ),
+        Section(
+            "photos",
+            "Photo by photo",
+            "A dot is a photo held out; above the dashed line the new model is better.",
+            box("columns", *_photos(found)),
+        ),
+    ]
+    if found.recalibrated is not None:
+        sections.append(
+            Section(
+                "confidence",
+                "Confidence",
+                "The biases of expected Dice and contour error, fitted anew to the photos held out.",
+                tiles(
+                    [
+                        (f"{found.recalibrated.loss:+.2f}", "log of the expected 1 - Dice"),
+                        (f"{found.recalibrated.error:+.2f}", "log of the expected contour error"),
+                        (f"{found.recalibrated.photos}", "photos"),
+                    ]
+                ),
+            )
+        )
+    rows = [*found.settings.items(), *((f"left out {n}", one) for n, one in enumerate(found.gathered.problems, 1))]
+    rows.append(("held out", ", ".join(_origins(found))))
+    sections.append(
+        Section(
+            "settings",
+            "What was asked for",
+            "",
+            box("whole", table((Column("what"), Column("value", wide=True)), rows)),
+        )
+    )
+    sections.append(Section("log", "Log", "", box("card", Html(f"<pre>{text(chr(10).join(found.log))}</pre>"))))
+    return page("Learning from corrections", lead, sections)
+
+
+def _candidates(found: Learned) -> Html:
+    columns = (
+        Column("share of new weights", number=True), Column("corrected: old", number=True), Column("new", number=True),
+        Column("gain", number=True), Column("±", number=True), Column("rehearsal: old", number=True),
+        Column("new", number=True), Column("gain", number=True), Column("±", number=True), Column("taken"),
+    )  # fmt: skip
+    rows = []
+    for one in found.candidates:
+        taken = one.share == found.verdict.candidate.share
+        row: list[Cell | str | Html] = [Cell(f"{one.share:g}", one.share)]
+        for gain in (one.corrected, one.rehearsal):
+            row += [
+                Cell(f"{gain.before:.5f}", gain.before),
+                Cell(f"{gain.after:.5f}", gain.after),
+                Cell(f"{gain.gain:+.5f}", gain.gain),
+                Cell(f"{gain.margin:.5f}", gain.margin),
+            ]
+        rows.append([*row, Html("<b>yes</b>") if taken and found.verdict.accepted else "no"])
+    return box("whole", table(columns, rows))
+
+
+def _photos(found: Learned) -> list[Html]:
+    cards = []
+    for title, old, new in zip(("Corrected photos", "Rehearsal"), found.before, found.after, strict=True):
+        points = [(one["dice"], now["dice"], _origin(found, one["name"])) for one, now in zip(old, new, strict=True)]
+        chart = scatter(points, across="Dice of the old model", up="Dice of the new one", diagonal=True)
+        cards.append(box("card", heading(title), chart, say(f"{_better(old, new)} of {len(old)} photos are better.")))
+    return cards
+
+
+def _better(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> int:
+    return sum(now["dice"] > one["dice"] for one, now in zip(old, new, strict=True))
+
+
+def _origin(found: Learned, name: str) -> str:
+    return found.gathered.names.get(name, name)
+
+
+def _origins(found: Learned) -> list[str]:
+    held = set(found.gathered.split.validation)
+    names = sorted(name for name in found.gathered.names if name.rpartition("_")[0] in held)
+    return [found.gathered.names[name].partition(" (")[0] for name in names]

@@ -1,0 +1,133 @@
+"""Score models on photos, each photo once: what is known is kept in a file, so that a killed run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from carmask.data.table import Example
+from carmask.errors import DataError
+from carmask.evaluation.contours import contour_scores
+from carmask.evaluation.overlap import dice
+from carmask.images import make_folder
+from carmask.learning.decide import Scored
+from carmask.learning.recalibrate import Residual
+from carmask.model.calibration import ConfidenceFeatures
+from carmask.model.file import read_info
+from carmask.model.runtime import load_model
+from carmask.prediction.confidence import measure_map
+from carmask.prediction.predict import finish_prediction, open_for
+from carmask.prediction.stages import predict_map
+from carmask.prefetch import prefetch
+
+
+class ScoreFile:
+    """Scores of models on photos, by the contents of the model's file and the photo's name."""
+
+    def __init__(self, file: Path) -> None:
+        """Read what is known.
+
+        Args:
+            file: a line of JSON for each photo and model; a last line that was cut off is dropped.
+        """
+        self._file = file
+        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+        make_folder(file.parent)
+        lines = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
+        for line in lines[:-1]:
+            try:
+                row = json.loads(line)
+                self._known[row["model"], row["name"]] = row
+            except (ValueError, KeyError, TypeError):
+                continue
+        if lines and lines[-1]:
+            # Written on from here, half a line would spoil the next one.
+            with file.open("a", encoding="utf-8") as stream:
+                stream.write("\n")
+
+    def score(
+        self,
+        model: Path,
+        examples: Sequence[Example],
+        *,
+        kind: str,
+        contours: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Score a model on photos; those that are known are passed over.
+
+        Args:
+            model: its file.
+            examples: photos with their true masks.
+            kind: of photo, kept with the score.
+            contours: measure the contour's error, too.
+            progress: called with the number done and of all.
+
+        Returns:
+            A row for each photo: ``name``, ``car``, ``dice``, ``confidence``, ``features`` (None without a car),
+            ``error`` (None if not measured), ``kind``.
+
+        Raises:
+            DataError: if a mask has another size than its photo.
+            PhotoError: if a photo or mask cannot be read.
+        """
+        digest = hashlib.sha256(model.read_bytes()).hexdigest()
+        todo = [
+            one
+            for one in examples
+            if (row := self._known.get((digest, one.name))) is None or (contours and row["error"] is None)
+        ]
+        done = len(examples) - len(todo)
+        if todo:
+            network = load_model(model)
+            info = read_info(model)
+            with self._file.open("a", encoding="utf-8") as stream:
+                for example, loading in zip(
+                    todo, prefetch(lambda one: (open_for(network, one.photo), one.read_mask()), todo), strict=True
+                ):
+                    photo, truth = loading.result()
+                    prob_map = predict_map(network, photo)
+                    found = finish_prediction(prob_map, info)
+                    if found.mask.shape != truth.shape:
+                        raise DataError(f"{example.photo}: the photo and its mask differ in size")
+                    features = measure_map(prob_map, info) if (prob_map.probability >= info.threshold).any() else None
+                    error = contour_scores(found.mask, truth).contour_error / prob_map.scale if contours else None
+                    row = {
+                        "model": digest,
+                        "name": example.name,
+                        "car": example.car,
+                        "kind": kind,
+                        "dice": dice(found.mask, truth),
+                        "confidence": found.confidence,
+                        "features": None if features is None else list(features),
+                        "error": error,
+                    }
+                    self._known[digest, example.name] = row
+                    stream.write(json.dumps(row) + "\n")
+                    stream.flush()
+                    done += 1
+                    if progress is not None:
+                        progress(done, len(examples))
+        return [self._known[digest, one.name] for one in examples]
+
+
+def as_scored(rows: Sequence[dict[str, Any]]) -> list[Scored]:
+    """The rows' Dice, for ``paired_gain``."""
+    return [Scored(row["name"], row["car"], row["dice"]) for row in rows]
+
+
+def as_residuals(rows: Sequence[dict[str, Any]]) -> list[Residual]:
+    """The rows in which a car was found, for ``recalibrate``."""
+    return [
+        Residual(
+            ConfidenceFeatures(*row["features"]),
+            row["dice"],
+            float("nan") if row["error"] is None else row["error"],
+            row["kind"],
+        )
+        for row in rows
+        if row["features"] is not None
+    ]
