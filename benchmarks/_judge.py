@@ -43,14 +43,14 @@ def load(recipe: Recipe, weights: Path) -> Normalised:
 
 
 def predict(
-    model: Normalised, recipe: Recipe, cache: PhotoCache, device: str = "cpu"
+    model: Normalised, recipe: Recipe, cache: PhotoCache, device: str = "cpu", *, alone: bool = False
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The head's scores of all photos of a cache, and their masks: batches, float32 and uint8, on the device.
 
     Computed in the precision that a training would have here, as validation after each epoch is.
     """
     size, model = recipe.stages[-1].size, model.to(device)
-    together = recipe.views if recipe.views > 1 else BATCH
+    together = 1 if alone else recipe.views if recipe.views > 1 else BATCH
     mixed = choose_precision(recipe.precision, device) == "bf16-mixed"
     for start in range(0, len(cache), together):
         pairs = [cache.read(index, size) for index in range(start, min(start + together, len(cache)))]
@@ -65,6 +65,8 @@ def judge(
     cache: PhotoCache,
     examples: Sequence[Example] = (),
     device: str = "cpu",
+    *,
+    alone: bool = False,
 ) -> dict[str, dict[str, float]]:
     """Score a network on photos.
 
@@ -74,6 +76,7 @@ def judge(
         cache: the photos at the size trained at.
         examples: the same photos, to be scored at native size too; empty for none.
         device: to predict on.
+        alone: show a network of whole cars each photo by itself, as a model file does.
 
     Returns:
         ``small``: loss, pixel accuracy and mean Dice at the size trained at, as the sources report them, on masks of 0
@@ -82,7 +85,7 @@ def judge(
     """
     loss, car = find_loss(recipe.loss), model.network.car_channels
     sums, native = np.zeros(3), []
-    for scores, masks in predict(model, recipe, cache, device):
+    for scores, masks in predict(model, recipe, cache, device, alone=alone):
         logits, truth = car_logits(scores, car)[:, 0], masks >= 128
         predicted = logits >= 0
         both, total = (predicted & truth).sum((1, 2)), predicted.sum((1, 2)) + truth.sum((1, 2))

@@ -182,6 +182,8 @@ def _judged(protocol: Protocol, run: Path, file: Path, arguments: argparse.Names
         "best": scores["small"],
         "native": scores["native"],
     }
+    if recipe.views > 1:
+        found["alone"] = judge(load(recipe, file), recipe, decoded, (), device, alone=True)["small"]
     if (first := run / FIRST_FILE).exists():
         same = first.read_bytes() == file.read_bytes()
         found["first"] = found["best"] if same else judge(load(recipe, first), recipe, decoded, (), device)["small"]

@@ -55,6 +55,7 @@ def test_every_protocol_is_a_recipe_and_its_figures_can_be_found(modules):
     for one in map(protocol.read, protocol.names()):
         history = [row] * one.settings.epochs
         found = {"history": history, "best_epoch": 1, "epochs": 1, "first": scores, "best": scores, "native": scores}
+        found["alone"] = scores
         for figure in one.figures:
             assert protocol.look_up(found, figure.ours) in {0.5, 1}, (one.name, figure)
         assert one.hours > 0
