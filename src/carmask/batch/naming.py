@@ -56,13 +56,14 @@ class Naming:
                 argument="name",
             )
 
-    def apply(self, name: str, vehicle: str, number: int) -> str:
+    def apply(self, name: str, vehicle: str, number: int, found: int | None = None) -> str:
         """The name of a photo's outputs.
 
         Args:
             name: the photo's path relative to the folder it was found in, without suffix, with ``/``.
             vehicle: its vehicle; '' if it has none.
             number: its place within the vehicle, from 1.
+            found: the view, where that is known otherwise than by the name.
 
         Returns:
             A relative path without suffix, with ``/``.
@@ -77,7 +78,7 @@ class Naming:
             "name": stem,
             "folder": folder,
             "number": number,
-            "view": stem if view is None else view[1],
+            "view": found if found is not None else stem if view is None else view[1],
         }
         made = "".join(text + _formatted(values, field, width) for text, field, width in self._parts)
         path = PurePosixPath(made.replace("//", "/").lstrip("/"))

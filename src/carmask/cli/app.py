@@ -26,6 +26,7 @@ _CUT, _LOOK, _SUBMIT, _TRAIN, _RELEASE, _DATA, _HERE = (
 COMMANDS = (
     Entry(_CUT, "cut", "Cut cars out of photos.", "cut:cut"),
     Entry(_CUT, "watch", "Cut photos as they arrive in a folder.", "watch:watch"),
+    Entry(_CUT, "deliver", "Copy pictures under names by vehicle and view.", "deliver:deliver"),
     Entry(_CUT, "profile", "Keep a look and the rules of a channel in a file.", "profile:profile"),
     Entry(_CUT, "turntable", "Turn the views of a car into an animation and a page.", "turntable:turntable"),
     Entry(_CUT, "review", "Mend the masks of a run by hand, in a browser.", "review:review"),

@@ -1,0 +1,139 @@
+"""Hand over the pictures of a run: a copy of each, named by vehicle and view, in the order of a walk around it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from carmask.batch.manifest import Recorded, read_records
+from carmask.batch.names import MANIFEST, REPORT, STATE
+from carmask.batch.naming import Naming
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.runfile import read_run
+from carmask.errors import OutputError, UsageError
+from carmask.images import make_folder, remove_file, write_atomically
+
+#: The list of what was handed over, in its folder.
+LIST = "delivery.csv"
+COLUMNS = ("vehicle", "number", "view", "view_name", "file", "photo")
+#: Names that are used where nothing else is said.
+PATTERN = "{vehicle}_{view:02}"
+
+
+class Delivery(NamedTuple):
+    """What was handed over.
+
+    Attributes:
+        files: pictures.
+        vehicles: of so many vehicles.
+        table: the list of them.
+    """
+
+    files: int
+    vehicles: int
+    table: Path
+
+
+def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
+    """Copy the pictures of a run that are done, named by vehicle and by the view that was found.
+
+    Args:
+        out: output folder of ``cut_folder`` or ``watch_folder``, with photos grouped by vehicle.
+        to: folder for the copies and ``delivery.csv``; new, empty, or of an earlier delivery, whose files are replaced.
+        pattern: of the names: ``{vehicle}``, ``{view}`` (1 to 16, as it was found), ``{number}`` (1, 2, 3 … in the
+            order of the views), ``{name}``. A second picture of the same name gets ``-2``.
+
+    Returns:
+        What was handed over.
+
+    Raises:
+        UsageError: if there is no such run, its photos have no vehicles, it writes no pictures, or ``to`` has other
+            files.
+        InUseError: if a run is going on there.
+        OutputError: if something cannot be read or written.
+    """
+    if not (out / STATE / MANIFEST).is_file():
+        raise UsageError(f"{out}: no run of carmask has written here")
+    naming, spec = Naming(pattern), read_run(out / STATE).task.spec
+    if not any(kind.shown for kind in spec.kinds):
+        raise UsageError(f"{out}: this run wrote no pictures, only masks or parts")
+    before = _earlier(to)
+    now = _reported(out / REPORT)
+    done = [one for one in read_records(out / STATE / MANIFEST) if one.result.photo in now]
+    done = [one for one in done if one.result.status == "done" and one.result.facts.get("vehicle")]
+    if not done:
+        raise UsageError(f"{out}: no photo of a vehicle is done there; cut with group=…")
+    rows = list(_rows(done, spec, naming))
+    make_folder(to)
+    for row, source in rows:
+        target = to / row["file"]
+        make_folder(target.parent)
+        try:
+            write_atomically(target, (out / source).read_bytes())
+        except OSError as error:
+            raise OutputError(f"{out / source}: cannot be read: {error.strerror or error}") from error
+    for name in before - {row["file"] for row, _ in rows}:
+        remove_file(to / name)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row for row, _ in rows)
+    write_atomically(to / LIST, buffer.getvalue().encode("utf-8", "surrogateescape"))
+    return Delivery(len(rows), len({row["vehicle"] for row, _ in rows}), to / LIST)
+
+
+def _rows(done: Iterable[Recorded], spec: OutputSpec, naming: Naming) -> Iterable[tuple[dict[str, str], str]]:
+    """What ``delivery.csv`` says of each picture, and its file in the output folder, in the order of the views."""
+    vehicles: dict[str, list[Recorded]] = {}
+    for one in done:
+        vehicles.setdefault(str(one.result.facts["vehicle"]), []).append(one)
+    kinds = [(at, kind) for at, kind in enumerate(spec.kinds) if kind.shown]
+    taken: set[str] = set()
+    for vehicle, mine in sorted(vehicles.items()):
+        for number, one in enumerate(sorted(mine, key=lambda one: (_view(one) or 99, one.name)), 1):
+            view, facts = _view(one), one.result.facts
+            for at, _ in kinds:
+                source = spec.outputs(one.name)[at]
+                suffix = source[len(one.name) :]
+                made = plain = naming.apply(one.name, vehicle, number, view)
+                again = 1
+                while made + suffix in taken:
+                    again += 1
+                    made = f"{plain}-{again}"
+                taken.add(made + suffix)
+                values = (vehicle, number, "" if view is None else view, facts.get("view_name") or "", made + suffix)
+                texts = (*map(str, values), one.result.photo)
+                yield dict(zip(COLUMNS, texts, strict=True)), source
+
+
+def _view(one: Recorded) -> int | None:
+    view = one.result.facts.get("view")
+    return int(view) if isinstance(view, int | float) else None
+
+
+def _reported(report: Path) -> frozenset[str]:
+    """The photos that the run has now: one that was taken away has a record, and no row."""
+    try:
+        text = report.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise OutputError(f"{report}: cannot be read: {error.strerror or error}") from error
+    return frozenset(row["photo"] for row in csv.DictReader(io.StringIO(text)) if row.get("photo"))
+
+
+def _earlier(to: Path) -> frozenset[str]:
+    """The files of an earlier delivery.
+
+    Raises:
+        UsageError: if the folder has files, and none is a list of a delivery.
+    """
+    if not to.exists() or (to.is_dir() and not any(to.iterdir())):
+        return frozenset()
+    try:
+        with (to / LIST).open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+            files = {row.get("file") or "" for row in csv.DictReader(stream)}
+    except (OSError, csv.Error) as error:
+        raise UsageError(f"{to}: it has other files; name a new or empty folder", argument="to") from error
+    return frozenset(name for name in files if name and not Path(name).is_absolute() and ".." not in Path(name).parts)

@@ -1,0 +1,41 @@
+"""``carmask deliver``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from carmask.cli.command import Command, option
+from carmask.cli.types import PATH
+
+
+@click.command(
+    "deliver",
+    cls=Command,
+    examples=(
+        "carmask deliver out/ --to spin/",
+        "carmask deliver out/ --to upload/ --name '{vehicle}-{number:02}'",
+    ),
+)
+@click.argument("out", type=PATH, metavar="OUT", help="An output folder of 'carmask cut' or 'carmask watch'.")
+@option("--to", type=PATH, required=True, metavar="DIR", help="Folder for the copies: new, empty, or delivered before.")
+@option(
+    "--name",
+    default="{vehicle}_{view:02}",
+    show_default=True,
+    metavar="PATTERN",
+    help="Pattern of the names, of {vehicle}, {view}, {number} and {name}.",
+)
+def deliver(out: Path, to: Path, name: str) -> None:
+    """Copy pictures under names by vehicle and view.
+
+    Writes a copy of each picture of a run whose photos are grouped by vehicle, and DIR/delivery.csv with a row for
+    each: vehicle, number, view, file, photo. The view is the one that was found in the photo, 1 to 16 around the car;
+    numbers follow the views. A second picture of the same name gets -2. Files of an earlier delivery to DIR are
+    replaced.
+    """
+    from carmask.batch.deliver import deliver as run
+
+    made = run(out, to, name)
+    print(f"{made.files} pictures of {made.vehicles} vehicles in {to}, table in {made.table}")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from carmask.batch.deliver import deliver
+from carmask.batch.manifest import Manifest, describe, read_records
+from carmask.batch.names import MANIFEST, STATE
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.process import PhotoTask
+from carmask.batch.run import cut_folder
+from carmask.errors import UsageError
+from tests.conftest import draw_photo
+
+VIEWS = {"4711/a": 9, "4711/b": 1, "4711/c": None, "4711/d": 9, "5446P/a": 5}
+
+
+@pytest.fixture
+def out(tmp_path, tiny_model):
+    """A run whose views are known: what a network would find is written into its manifest."""
+    for number, name in enumerate(VIEWS):
+        path = tmp_path / "day" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_photo(number)).save(path)
+    folder = tmp_path / "out"
+    cut_folder(tmp_path / "day", folder, model=tiny_model, recursive=True, group="folder")
+    file = folder / STATE / MANIFEST
+    records = read_records(file)
+    with Manifest(file, describe(PhotoTask(str(tiny_model), OutputSpec()))) as manifest:
+        for name, result in records:
+            manifest.record(name, replace(result, facts={**result.facts, "view": VIEWS[name], "view_name": "x"}))
+    return folder
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.png")}
+
+
+def test_pictures_are_named_by_the_view_and_listed_in_its_order(out, tmp_path):
+    made = deliver(out, tmp_path / "to")
+    assert (made.files, made.vehicles) == (5, 2)
+    pictures = {name: (out / f"{name}.png").read_bytes() for name in VIEWS}
+    assert files(tmp_path / "to") == {
+        "4711_01.png": pictures["4711/b"],
+        "4711_09.png": pictures["4711/a"],
+        "4711_09-2.png": pictures["4711/d"],
+        "4711_c.png": pictures["4711/c"],
+        "5446P_05.png": pictures["5446P/a"],
+    }
+    rows = list(csv.DictReader(made.table.open(newline="")))
+    assert [(row["number"], row["view"], row["file"]) for row in rows[:4]] == [
+        ("1", "1", "4711_01.png"),
+        ("2", "9", "4711_09.png"),
+        ("3", "9", "4711_09-2.png"),
+        ("4", "", "4711_c.png"),
+    ]
+
+
+def test_a_second_delivery_replaces_the_first_and_no_other_files(out, tmp_path, tiny_model):
+    deliver(out, tmp_path / "to")
+    (tmp_path / "to" / "note.txt").write_text("mine")
+    (tmp_path / "day" / "4711" / "d.png").unlink()
+    cut_folder(tmp_path / "day", out, model=tiny_model, recursive=True, group="folder")
+    deliver(out, tmp_path / "to", "{vehicle}/{number:02}")
+    assert sorted(files(tmp_path / "to")) == ["4711/01.png", "4711/02.png", "4711/03.png", "5446P/01.png"]
+    assert (tmp_path / "to" / "note.txt").read_text() == "mine"
+
+
+def test_what_cannot_be_delivered(out, tmp_path, tiny_model):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").touch()
+    with pytest.raises(UsageError, match=r"to: .*it has other files"):
+        deliver(out, tmp_path / "full")
+    with pytest.raises(UsageError, match="all photos of a vehicle would get one name"):
+        deliver(out, tmp_path / "to", "{vehicle}")
+    cut_folder(tmp_path / "day", tmp_path / "plain", model=tiny_model, recursive=True)
+    with pytest.raises(UsageError, match="no photo of a vehicle is done there"):
+        deliver(tmp_path / "plain", tmp_path / "to")
+    cut_folder(
+        tmp_path / "day", tmp_path / "masks", OutputSpec(mask=True), model=tiny_model, group="folder", recursive=True
+    )
+    with pytest.raises(UsageError, match="wrote no pictures"):
+        deliver(tmp_path / "masks", tmp_path / "to")
+    with pytest.raises(UsageError, match="no run of carmask has written here"):
+        deliver(tmp_path / "day", tmp_path / "to")
+    assert not (tmp_path / "to").exists()
