@@ -92,7 +92,9 @@ class Tally:
     def table(self) -> tuple[list[str], dict[str, list[str]]]:
         """Columns and cells."""
         columns = list(dict.fromkeys(name for row in self.rows.values() for name in row))
-        return columns, {name: [f"{row.get(one, 0):,}" for one in columns] for name, row in self.rows.items()}
+        return columns, {
+            name: [f"{row[one]:,}" if one in row else "–" for one in columns] for name, row in self.rows.items()
+        }
 
     def facts(self) -> dict[str, str]:
         """When, and how long."""

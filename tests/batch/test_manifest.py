@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from carmask.batch.corrections import Corrections
 from carmask.batch.job import Result
-from carmask.batch.manifest import Manifest, describe, read_records
+from carmask.batch.manifest import Manifest, describe, read_records, recorded_outputs
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.errors import ModelError, OutputError, UsageError
@@ -165,6 +166,22 @@ def test_a_manifest_without_facts_is_read_and_completed(tmp_path):
         assert manifest.done("a") == replace(RESULT, kept=True)
         manifest.record("b", replace(RESULT, facts={"view": 3, "view_name": "front"}))
     assert [one.result.facts for one in read_records(file)] == [{}, {"view": 3, "view_name": "front"}]
+
+
+def test_damaged_names_in_a_manifest_are_said(tmp_path):
+    """SQLite's own message holds them then, and is no text."""
+    Manifest(tmp_path / "m", "{}").close()
+    damaged = (tmp_path / "m").read_bytes().replace(b"outputs", b"outp\xffts").replace(b"TABLE outp", b"TABEL outp")
+    for read in (read_records, lambda file: Manifest(file, "{}")):
+        (tmp_path / "m").write_bytes(damaged)
+        with pytest.raises(OutputError, match="not a manifest, or damaged"):
+            read(tmp_path / "m")
+    assert recorded_outputs(tmp_path / "m") == frozenset()
+    Corrections(tmp_path / "c").close()
+    damaged = (tmp_path / "c").read_bytes().replace(b"drafts", b"dr\xffts").replace(b"TABLE dr", b"TABEL dr")
+    (tmp_path / "c").write_bytes(damaged)
+    with pytest.raises(OutputError, match="not a file of corrections, or damaged"):
+        Corrections(tmp_path / "c").decided()
 
 
 def test_people_can_read_it(tmp_path):

@@ -322,7 +322,7 @@ class Corrections:
                 yield
         except sqlite3.OperationalError as error:
             raise OutputError(f"{self._file}: cannot be written: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
             raise OutputError(f"{self._file}: not a file of corrections, or damaged ({error})") from error
 
 

@@ -229,7 +229,7 @@ class Manifest:
             if "locked" in str(error):
                 raise _in_use(self._file) from error
             raise OutputError(f"{self._file}: cannot be written: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
             raise OutputError(f"{self._file}: not a manifest, or damaged ({error}); delete it to start anew") from error
 
 
@@ -268,7 +268,7 @@ def read_records(file: Path) -> list[Recorded]:
         if "locked" in str(error):
             raise _in_use(file) from error
         raise OutputError(f"{file}: cannot be read: {error}") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
         raise OutputError(f"{file}: not a manifest, or damaged ({error})") from error
     return [Recorded(row[0], _result(row[1:])) for row in rows]
 
@@ -292,7 +292,7 @@ def recorded_outputs(file: Path) -> frozenset[str]:
         base = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", timeout=0, uri=True)
         base.text_factory = _decode
         return frozenset(name for (name,) in base.execute("SELECT file FROM outputs"))
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
         if "locked" in str(error):
             raise _in_use(file) from error
         return frozenset()  # of an older format, or damaged: whoever opens it to write says so

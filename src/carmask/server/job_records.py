@@ -97,7 +97,7 @@ class JobRecords:
         except sqlite3.OperationalError as error:
             self._held.close()
             raise OutputError(f"{file}: cannot be written: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
             self._held.close()
             raise OutputError(f"{file}: not a record of jobs, or damaged ({error}); delete it to start anew") from error
 
