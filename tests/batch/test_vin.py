@@ -27,7 +27,7 @@ def test_published_numbers(vin):
 
 
 def test_the_digit_by_hand():
-    # 1M8GDM9A_KP042788: 8+28+48+35+20+12+18+10 + 0 + 18+56+0+24+10+28+24+16 = 355?  computed below, term by term
+    # The example of 49 CFR 565: the weighted sum is 351 = 31 * 11 + 10, and 10 is written X.
     weights = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2]
     vin = "1M8GDM9AXKP042788"
     total = sum(VALUES[character] * weight for character, weight in zip(vin, weights, strict=True))
