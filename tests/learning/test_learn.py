@@ -123,7 +123,9 @@ def test_half_a_line_of_scores_is_dropped(small_model, known, tmp_path):
     whole = (tmp_path / "s.jsonl").read_text()
     (tmp_path / "s.jsonl").write_text(whole[:-40])
     again = ScoreFile(tmp_path / "s.jsonl").score(small_model, examples, kind="rehearsal")
-    assert again == rows
+    assert [one["name"] for one in again] == [one["name"] for one in rows]
+    # Scored once more, in bfloat16 by other threads.
+    assert [one["dice"] for one in again] == pytest.approx([one["dice"] for one in rows], abs=2e-3)
     kept = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines() if line.endswith("}")]
     assert [one["name"] for one in kept] == [one.name for one in examples]
 

@@ -287,7 +287,7 @@ def _settings(info: ModelInfo, model: Path, limits: Limits, rehearsal: Rehearsal
         "model": f"{info.name}, version {info.version}: {model}",
         "training": f"{minutes}, {how}",
         "rehearsal": f"{rehearsal.about}: {count}",
-        "mixture": f"each corrected photo {times} times for each rehearsal photo",
+        "mixture": f"a corrected photo is seen {times} times as often as a rehearsal photo",
         "better": f"{judged}; rehearsal may lose {limits.tolerance:g}",
     }
 

@@ -97,7 +97,8 @@ def learning_page(found: Learned) -> Html:
             box("whole", table((Column("what"), Column("value", wide=True)), rows)),
         )
     )
-    sections.append(Section("log", "Log", "", box("card", Html(f"<pre>{text(chr(10).join(found.log))}</pre>"))))
+    lines = Html(f"<pre style='white-space: pre-wrap'>{text(chr(10).join(found.log))}</pre>")
+    sections.append(Section("log", "Log", "", box("card", lines)))
     return page("Learning from corrections", lead, sections)
 
 
