@@ -125,7 +125,7 @@ def test_ctrl_c_ends_tidily(many, tiny_model, undisturbed, tmp_path):
 
 def test_a_worker_that_is_killed_is_replaced(many, tiny_model, undisturbed, tmp_path):
     out = tmp_path / "out"
-    arguments = command("cut", many, "--out", out, "--mask", "--model", tiny_model)
+    arguments = command("cut", many, "--out", out, "--mask", "--model", tiny_model, "--progress", "quiet")
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and len(list(out.glob("*_mask.png"))) < 10:
             time.sleep(0.01)
@@ -142,7 +142,18 @@ def test_a_photo_that_hangs_is_given_up(photos, tiny_model, tmp_path):
     os.mkfifo(photos / "hangs.jpg")  # whoever opens it waits for a writer, as on a file server that is gone
     out = tmp_path / "out"
     result = finish(
-        "cut", photos / "more", photos / "hangs.jpg", "--out", out, "--mask", "--model", tiny_model, "--timeout", "2"
+        "cut",
+        photos / "more",
+        photos / "hangs.jpg",
+        "--out",
+        out,
+        "--mask",
+        "--model",
+        tiny_model,
+        "--timeout",
+        "2",
+        "--progress",
+        "quiet",
     )
     assert result.returncode == 1
     assert result.stderr == f"carmask: {photos / 'hangs.jpg'}: given up after 2 s, whatever is in this file\n"

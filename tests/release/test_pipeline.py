@@ -95,7 +95,7 @@ def test_what_is_wrong_with_a_pipeline_is_named(file, old, new, message):
 
 
 def test_pipelines_that_are_none(tmp_path):
-    with pytest.raises(RecipeError, match=r"neither a pipeline file nor the name of one \(best-1, default-4"):
+    with pytest.raises(RecipeError, match=r"neither a pipeline file nor the name of one \(best-1, best-2, default-4"):
         load_pipeline("nope")
     with pytest.raises(RecipeError, match="a folder, not a pipeline"):
         load_pipeline(tmp_path)

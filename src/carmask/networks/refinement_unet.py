@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from carmask.errors import UnknownNameError
 from carmask.networks.mobilenetv2_unet import DECODER_CHANNELS, GuidedMobileNetV2UNet
 
 #: Channels that the decoder hands to the layers at full size, and channels between these.
@@ -32,6 +33,8 @@ class RefinementUNet(GuidedMobileNetV2UNet):
     added = ("detail",)
 
     def __init__(self, classes: int = 1) -> None:
+        if classes > 1:
+            raise UnknownNameError("mobilenetv2-unet-refinement refines contours of whole cars; it has no parts")
         super().__init__(classes)
         self.head = nn.Conv2d(DECODER_CHANNELS[-1], 4 * _HANDED, kernel_size=3, padding=1)
         self.detail = nn.Sequential(
