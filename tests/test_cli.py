@@ -88,6 +88,11 @@ def test_cut_writes_what_was_asked_for(examples, tmp_path):
         "expected_error_px",
         "review",
         "decision",
+        "view",
+        "view_name",
+        "view_confidence",
+        "checks",
+        "take_again",
     ]
     assert [row["photo"] for row in rows] == [str(photo) for photo in photos]
     assert all(row["status"] == "done" and 0 < float(row["confidence"]) <= 1 for row in rows)

@@ -15,7 +15,9 @@ from carmask.cli.progress import Lines, progress_bar
 from .test_cli_help import COMMANDS
 
 #: Commands that read or write one thing, or only print.
-SINGLE = {"about", "score", "networks", "augment", "blend", "compare", "review", "serve", "corrections"}
+SINGLE = {"about", "score", "networks", "augment", "blend", "compare", "review", "serve", "corrections", "models"}
+#: Commands that print a line for each photo, or only texts.
+SINGLE |= {"watch", "profile", "deliver"}
 
 
 @pytest.mark.parametrize("path", COMMANDS)

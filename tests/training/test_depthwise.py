@@ -47,4 +47,5 @@ def test_the_shipped_files_hold_rounded_weights(name):
     path = find_model(name)
     assert read_info(path).trained_in == "bfloat16"
     # Writing it again rounds again, which changes nothing.
-    assert with_info(read_graph(path), read_info(path)) == path.read_bytes()
+    again = onnx.load_model_from_string(with_info(read_graph(path), read_info(path)))
+    assert again.graph == read_graph(path).graph

@@ -94,7 +94,7 @@ def write_profile(file: Path, base: str) -> None:
         raise UsageError(f"{file}: exists already; name another file, or delete it")
     found = load_profile(base)
     lines = [
-        "# A look: 'carmask cut' and 'carmask watch' read it from the folder they work on, or with --profile FILE.",
+        "# A look: 'carmask cut' and 'carmask watch' read it from the folder they work on, or the file they are given.",
         "# Options of the command line win. 'carmask profile show' prints what is in force.",
         f'extends = "{base}"',
         "",
