@@ -149,7 +149,7 @@ def test_a_row_for_each_vehicle(tmp_path):
     jobs = [Job(f"{name}.jpg", name, (), vehicle=name[0]) for name in ("a1", "a2", "a3", "b1")] + [Job("x", "x", ())]
     results = {
         "a1": Result("a1.jpg", "done", facts={"view_name": "rear"}),
-        "a2": Result("a2.jpg", "done", facts={"view_name": "front", "checks": "blurred"}),
+        "a2": Result("a2.jpg", "done", facts={"view_name": "front", "checks": "blurred", "take_again": "yes"}),
         "a3": Result("a3.jpg", "failed"),
         "b1": Result("b1.jpg", "done"),
     }
