@@ -46,9 +46,7 @@ def test_server_jobs_that_are_killed_lose_nothing(work):
     assert soak(work, "kills", "--only", "server jobs", "--goal", "3")["kills"]["server jobs"]["lost"] == 0
 
 
-@pytest.mark.parametrize(
-    "row", ["model files", "recipes and pipelines", "manifests and corrections", "run-length rows"]
-)
+@pytest.mark.parametrize("row", ["model files", "recipes and pipelines", "manifests and corrections"])
 def test_damaged_files_are_read_or_refused(work, row):
     counts = soak(work, "files", "--only", row, "--goal", "1")["files"][row]
     assert counts["lost"] == 0
