@@ -51,7 +51,7 @@ NETWORKS: dict[str, Entry] = {
         GuidedMobileNetV2UNet, (448, 832), "carmask's own: the default model's segmentation stage"
     ),
     "mobilenetv2-unet-refinement": Entry(
-        RefinementUNet, (768, 1536), "carmask's own: the refinement stage of the shipped model `best`"
+        RefinementUNet, (768, 1536), "carmask's own: a refinement stage"
     ),
     "efficientnet-lite2-unet": Entry(
         EfficientNetLite2UNet, (256, 384), "carmask's own: the default model's localisation stage"

@@ -1,4 +1,4 @@
-"""A U-Net that moves a contour that is nearly right, at the photo's own size: the refinement stage of ``best``.
+"""A U-Net that moves a contour that is nearly right, at the photo's own size: a refinement stage.
 
 Boundary refinement as in CascadePSP (Cheng et al. 2020, https://arxiv.org/abs/2005.02551) and Boundary Patch Refinement
 (Tang et al. 2021, https://arxiv.org/abs/2104.05239): a network sees the photo and a coarse map of the car at native
