@@ -50,9 +50,7 @@ NETWORKS: dict[str, Entry] = {
     "mobilenetv2-unet-guided": Entry(
         GuidedMobileNetV2UNet, (448, 832), "carmask's own: the default model's segmentation stage"
     ),
-    "mobilenetv2-unet-refinement": Entry(
-        RefinementUNet, (768, 1536), "carmask's own: a refinement stage"
-    ),
+    "mobilenetv2-unet-refinement": Entry(RefinementUNet, (768, 1536), "carmask's own: a refinement stage"),
     "efficientnet-lite2-unet": Entry(
         EfficientNetLite2UNet, (256, 384), "carmask's own: the default model's localisation stage"
     ),
