@@ -101,7 +101,7 @@ def test_a_submission_is_complete_or_absent(many, tiny_model, tmp_path):
     assert finish("submit", many, "--out", whole, "--model", tiny_model).returncode == 0
     arguments = ("submit", many, "--out", out, "--model", tiny_model)
     log = out.with_name("killed.csv.partial-wal")
-    for size in (1, 100_000):
+    for size in (1, 200_000):
         status = disturb(signal.SIGKILL, lambda size=size: log.exists() and log.stat().st_size > size, *arguments)
         assert status == -signal.SIGKILL
         assert not out.exists()
