@@ -104,9 +104,9 @@ def test_a_killed_run_goes_on(small_model, known, tmp_path):
         *(sys.executable, "-m", "carmask.cli", "learn", str(data), "--out", str(tmp_path / "ours.onnx")),
         *("--model", str(small_model), "--data", str(known), "--passes", "20", "--rate", "4e-3", "--tolerance", "0.1"),
     ]
-    history = tmp_path / "ours.learn" / "run" / "history.csv"
+    checkpoint = tmp_path / "ours.learn" / "run" / "last.ckpt"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while process.poll() is None and not history.exists():
+        while process.poll() is None and not checkpoint.exists():
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "ours.learn" / "trained.onnx").exists()
