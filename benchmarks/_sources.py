@@ -130,6 +130,8 @@ def _figures(figures: tuple[Figure, ...], found: dict[str, Any]) -> str:
     lines = ["| | published | ours | difference |", "|---|---:|---:|---:|"]
     for figure in figures:
         ours, theirs = look_up(found, figure.ours), figure.published
+        if figure.ours == "best_epoch" and not found["finished"]:
+            ours = None  # which is the best, the end shows
         # Loss may be as small as its third decimal; an epoch is a whole number.
         show = "{:.4f}" if "." in figure.ours else "{:.0f}"
         gap = "" if ours is None or theirs is None else show.replace(":", ":+").format(ours - theirs)
