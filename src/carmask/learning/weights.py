@@ -15,6 +15,9 @@ from carmask.model.network import LOCATED, PHOTO, PROBABILITY, WHOLE
 from carmask.training.export import read_graph, with_info
 from carmask.training.joined_graphs import PREFIXES, of_other_stage
 
+#: Operators with weights, as networks are exported.
+_LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"})
+
 
 def extract_localisation(model: Path, info: ModelInfo, out: Path) -> None:
     """Write the localisation stage of a model file as a model file of its own.
@@ -92,9 +95,11 @@ def average_into(old: Path, new: Path, share: float, info: ModelInfo, out: Path)
     """
     given = {tensor.name: numpy_helper.to_array(tensor) for tensor in read_graph(new).graph.initializer}
     proto = read_graph(old)
+    # Constants have numbers for names, which mean something else in another file: only layers' weights are averaged.
+    weights = {name for node in proto.graph.node if node.op_type in _LAYERS for name in node.input[1:]}
     for tensor in proto.graph.initializer:
         own = numpy_helper.to_array(tensor)
-        if of_other_stage(tensor.name) or not np.issubdtype(own.dtype, np.floating):
+        if of_other_stage(tensor.name) or tensor.name.removesuffix(".half") not in weights:
             continue
         other = given.get(tensor.name)
         if other is None or other.shape != own.shape:
