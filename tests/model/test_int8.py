@@ -104,6 +104,8 @@ def test_equals_the_quantised_operators_of_another_runtime(transposed, headroom)
 def test_ranges_are_the_means_of_each_photo_s_extremes_and_the_first_have_none():
     model = openvino.Core().read_model(convolutions()[0])
     ranges = measure_ranges(model, [photo(least=2, most=100), photo(least=4, most=201)])
+    with pytest.raises(ValueError, match="inputs without values: photo"):
+        measure_ranges(openvino.Core().read_model(convolutions()[0]), [{}])
     assert list(ranges.values()) == [(3.0, 150.5)]
 
 
@@ -133,8 +135,10 @@ def default_graph() -> openvino.Model:
 
 
 def test_depthwise_and_first_convolutions_stay_in_floats():
-    photos = [np.full((*read_info(find_model("default")).size, 3), 90, np.uint8)]
-    ranges = measure_ranges(default_graph(), photos)
+    size = read_info(find_model("default")).size
+    # Both inputs: one that is left out would be whatever is in memory.
+    inputs = {"photo": np.full((*size, 3), 90, np.uint8), "guide": np.full(size, 0.5, np.float32)}
+    ranges = measure_ranges(default_graph(), [inputs])
     model = default_graph()
     dense = [node for node in model.get_ordered_ops() if node.get_type_name() in int8._WITHIN_FILTER]
     assert set(ranges) == {node.get_friendly_name() for node in dense[3:]}

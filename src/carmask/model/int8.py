@@ -46,6 +46,9 @@ def measure_ranges(model: openvino.Model, inputs: Iterable[Photo | Mapping[str, 
     Returns:
         The means over the photos of the least and the greatest value: the extremes of all photos are rare, and would
         make all steps coarser.
+
+    Raises:
+        ValueError: if an input is left out.
     """
     inner = _convolutions(model)[_FIRST:]
     if not inner:
@@ -58,7 +61,10 @@ def measure_ranges(model: openvino.Model, inputs: Iterable[Photo | Mapping[str, 
     sums = np.zeros((len(sources), 2))
     count = 0
     for given in inputs:
-        named = given if isinstance(given, Mapping) else {0: given}
+        named = given if isinstance(given, Mapping) else {model.inputs[0].any_name: given}
+        missing = {one.any_name for one in model.inputs} - {*named}
+        if missing:  # OpenVINO would compute with whatever is in memory
+            raise ValueError(f"inputs without values: {', '.join(sorted(missing))}")
         request.infer({name: np.ascontiguousarray(values)[None] for name, values in named.items()})
         values = [request.get_tensor(compiled.output(1 + index)).data for index in range(len(sources))]
         sums += [(value.min(), value.max()) for value in values]
