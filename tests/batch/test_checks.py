@@ -17,11 +17,11 @@ from carmask.errors import UsageError
 from carmask.images import read_mask
 from carmask.prediction.checks import CheckSettings
 from carmask.prediction.facts import PhotoFacts
-from carmask.prediction.quality import Measures
+from carmask.prediction.quality import QualityMeasures
 from carmask.prediction.view import View
 from tests.conftest import draw_photo
 
-GOOD = Measures(1600, 1200, car=1200, share=0.75, blur=0.001, light=240, haze=10)
+GOOD = QualityMeasures(1600, 1200, car=1200, share=0.75, blur=0.001, light=240, haze=10)
 SIDE = View(5, 0.99, 0.99, 0.01, 0.5)
 
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from carmask.errors import UsageError
 from carmask.prediction.checks import CHECKS, CheckSettings, find_faults
 from carmask.prediction.facts import PhotoFacts, pack_facts, unpack_facts
-from carmask.prediction.quality import Measures
+from carmask.prediction.quality import QualityMeasures
 from carmask.prediction.view import View
 
-GOOD = Measures(1600, 1200, car=1200, share=0.75, blur=0.001, light=240, haze=10)
+GOOD = QualityMeasures(1600, 1200, car=1200, share=0.75, blur=0.001, light=240, haze=10)
 SIDE = View(5, 0.99, 0.99, 0.01, 0.5)
 
 
@@ -91,7 +91,7 @@ numbers = st.floats(0, 1000, width=32)
 
 
 @given(
-    st.builds(Measures, *[st.integers(1, 20000)] * 2, *[numbers] * 2, st.tuples(*[numbers] * 4), *[numbers] * 6),
+    st.builds(QualityMeasures, *[st.integers(1, 20000)] * 2, *[numbers] * 2, st.tuples(*[numbers] * 4), *[numbers] * 6),
     st.none() | st.builds(View, st.integers(1, 16), *[numbers] * 4),
     st.none() | st.binary(min_size=960, max_size=960),
 )

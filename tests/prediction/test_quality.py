@@ -9,14 +9,14 @@ from scipy import ndimage
 from carmask.geometry import Crop
 from carmask.images import ReducedPhoto
 from carmask.prediction.probability_map import ProbabilityMap
-from carmask.prediction.quality import Measures, measure_photo
+from carmask.prediction.quality import QualityMeasures, measure_quality
 
 SIZE = (400, 600)
 
 
 def measure(pixels, probability, crop=None):
     size = pixels.shape[:2]
-    return measure_photo(ReducedPhoto(pixels, size), ProbabilityMap(probability, crop or Crop.whole(size)), 0.5)
+    return measure_quality(ReducedPhoto(pixels, size), ProbabilityMap(probability, crop or Crop.whole(size)), 0.5)
 
 
 def striped_car(sigma=0.0, size=SIZE, axes=(0, 1)):
@@ -61,7 +61,7 @@ def test_a_car_without_edges_is_no_error():
 def test_no_car():
     pixels, mask = striped_car()
     found = measure(pixels, np.zeros_like(mask))
-    assert found == Measures(600, 400, light=found.light)
+    assert found == QualityMeasures(600, 400, light=found.light)
 
 
 def test_lengths():

@@ -21,6 +21,7 @@ from carmask.learning.recalibrate import Recalibrated
 from carmask.learning.rehearsal import Rehearsal, find_rehearsal
 from carmask.learning.scores import ScoreFile, as_scored
 from carmask.learning.settings import CORRECTED, LEARNING_RATE, PASSES, learning_recipe
+from carmask.locking import only_run
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.training.machines import Machines
@@ -145,7 +146,7 @@ def learn(
     if out.exists() and not (work / STATE_FILE).exists():
         raise UsageError(f"{out}: this file is there already; give another one", argument="out")
     make_folder(work)
-    with _alone(work), _log_file(work / LOG_FILE):
+    with only_run(work / "learn.lock", "another run is learning"), _log_file(work / LOG_FILE):
         # Beside those of an earlier call, until it is known that they are the same.
         fresh = work / "corrections.new"
         shutil.rmtree(fresh, ignore_errors=True)
@@ -290,23 +291,6 @@ def _settings(info: ModelInfo, model: Path, limits: Limits, rehearsal: Rehearsal
         "mixture": f"a corrected photo is seen {times} times as often as a rehearsal photo",
         "better": f"{judged}; rehearsal may lose {limits.tolerance:g}",
     }
-
-
-@contextmanager
-def _alone(work: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(work / "learn.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise OutputError(f"{work}: another run is learning in this folder") from error
-    except OSError as error:
-        raise OutputError(f"{work}: cannot be written ({error.strerror})") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _named(report: Report, what: str) -> Callable[[int, int], None]:

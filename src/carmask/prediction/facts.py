@@ -14,7 +14,7 @@ from carmask.arrays import Photo
 from carmask.images import ReducedPhoto
 from carmask.prediction.pieces import car_box, cut_piece
 from carmask.prediction.probability_map import ProbabilityMap
-from carmask.prediction.quality import BLUR_SIDE, Measures, measure_photo
+from carmask.prediction.quality import BLUR_SIDE, QualityMeasures, measure_quality
 from carmask.prediction.view import MARGIN, View, ViewNetwork, piece_input
 
 #: Of the code below and of the view network: raised when the same photo gives other facts.
@@ -35,7 +35,7 @@ class PhotoFacts:
         signature: uint8 (24, 40), the car in grey; None where no car was found.
     """
 
-    measures: Measures
+    measures: QualityMeasures
     view: View | None = None
     signature: NDArray[np.uint8] | None = None
 
@@ -56,10 +56,10 @@ def find_facts(network: ViewNetwork, photo: ReducedPhoto, prob_map: ProbabilityM
     """
     box = car_box(prob_map, threshold)
     if box is None:
-        return PhotoFacts(measure_photo(photo, prob_map, threshold))
+        return PhotoFacts(measure_quality(photo, prob_map, threshold))
     piece = cut_piece(photo, prob_map, box.grown(MARGIN, MARGIN, MARGIN, MARGIN), BLUR_SIDE)
     pixels = piece_input(piece)
-    measures = measure_photo(photo, prob_map, threshold, piece)
+    measures = measure_quality(photo, prob_map, threshold, piece)
     return PhotoFacts(measures, network.look(pixels), _sign(pixels))
 
 
@@ -85,7 +85,7 @@ def unpack_facts(text: str) -> PhotoFacts | None:
     try:
         found = json.loads(text)
         width, height, car, share, top, left, bottom, right, *rest = found["measures"]
-        measures = Measures(int(width), int(height), car, share, (top, left, bottom, right), *rest)
+        measures = QualityMeasures(int(width), int(height), car, share, (top, left, bottom, right), *rest)
         view = None if found["view"] is None else View(int(found["view"][0]), *found["view"][1:])
         signature = None
         if found["signature"] is not None:
@@ -95,5 +95,5 @@ def unpack_facts(text: str) -> PhotoFacts | None:
     return PhotoFacts(measures, view, signature)
 
 
-def _flat(measures: Measures) -> list[float]:
+def _flat(measures: QualityMeasures) -> list[float]:
     return [number for one in measures for number in (one if isinstance(one, tuple) else (one,))]

@@ -69,7 +69,8 @@ def thumbnail(photo: ReducedPhoto) -> Photo:
     """The picture that brightness and colours are measured on: uint8, its longer side ``SIDE`` pixels or less."""
     height, width = photo.pixels.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
-    return geometry.resize(photo.pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return geometry.resize(geometry.subsample(photo.pixels, size), size)
 
 
 def measure_photo(small: Photo, found: Prediction) -> dict[str, float]:

@@ -24,7 +24,7 @@ _FAINT, _NO_EDGES = 128, 3.0
 BLOWN = 250
 
 
-class Measures(NamedTuple):
+class QualityMeasures(NamedTuple):
     """Measurements on a photo and the car in it. Without a car, those of the car are 0.
 
     Attributes:
@@ -55,9 +55,9 @@ class Measures(NamedTuple):
     haze: float = 0.0
 
 
-def measure_photo(
+def measure_quality(
     photo: ReducedPhoto, prob_map: ProbabilityMap, threshold: float, piece: CarPiece | None = None
-) -> Measures:
+) -> QualityMeasures:
     """Measure a photo and the car in it.
 
     Args:
@@ -70,7 +70,7 @@ def measure_photo(
         The measurements.
     """
     height, width = photo.size
-    measures = Measures(width, height, light=_light(photo))
+    measures = QualityMeasures(width, height, light=_light(photo))
     box = car_box(prob_map, threshold)
     if box is None:
         return measures

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from carmask.errors import OutputError
 from carmask.images import make_folder, remove_leftovers
+from carmask.locking import only_run
 from carmask.release.hashes import Hashes
 from carmask.release.pipeline import Pipeline, resolve_inputs
 from carmask.release.state import STATE_FILE, State, StepState, read_state, write_state
@@ -96,7 +97,7 @@ def build(
     """
     given, changes = resolve_inputs(pipeline, inputs), tuple(changes)
     make_folder(out)
-    with _alone(out), _log_file(out / LOG_FILE):
+    with only_run(out / "build.lock", "another build runs"), _log_file(out / LOG_FILE):
         state, hashes = read_state(out), Hashes(out / HASHES_FILE)
         contents = _contents(pipeline, out, given)
         # A reference means the first file of a step; all of them decide what follows from it.
@@ -188,23 +189,6 @@ def _clear(step: AnyStep, out: Path, *, known: bool) -> None:
                 place.unlink()
         except OSError as error:
             raise OutputError(f"{place}: cannot be removed: {error.strerror or error}") from error
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(out / "build.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise OutputError(f"{out}: another build runs in this folder") from error
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror})") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager
