@@ -93,6 +93,12 @@ def test_a_background_picture_is_sent_along(server, photo_file, expected, tmp_pa
     assert answer.content == expected(OutputSpec(background=Background.parse(str(behind), "contain")))[0]
 
 
+def test_the_drawn_room_is_that_of_cut(server, photo_file, expected):
+    answer = post(server, photo_file, background="showroom", format="webp", quality="80")
+    wanted = OutputSpec(background=Background.parse("showroom"), format="webp", quality=80)
+    assert answer.content == expected(wanted)[0]
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -104,6 +110,7 @@ def test_a_background_picture_is_sent_along(server, photo_file, expected, tmp_pa
         {"quality": "50"},
         {"nonsense": "1"},
         {"background": "not a colour"},
+        {"background": "/etc/hostname"},
         {"output": "movie"},
         {"crop": "0.1", "size": "100x100"},
         {"strength": "nan"},

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from carmask.logs import duration
 from carmask.training.history import read_history
 from carmask.training.machines import Machines, choose_precision
 from carmask.training.pace import Pace
-from carmask.training.progress_log import LOGGER, ProgressLog, describe_scores, duration
+from carmask.training.progress_log import LOGGER, ProgressLog, describe_scores
 from carmask.training.recipe import load_recipe
 from carmask.training.train import train
 

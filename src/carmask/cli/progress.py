@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import click
 
+from carmask.logs import duration, log_to
+
 #: Where the option ``--progress`` keeps its value in click's context.
 MODE = "carmask.progress"
 #: Seconds between two lines of a log.
@@ -72,7 +74,7 @@ class Lines:
             return
         self._said = now
         rate = done / (now - self._started)
-        left = f", {_duration((total - done) / rate)} left" if 0 < done < total else ""
+        left = f", {duration((total - done) / rate)} left" if 0 < done < total else ""
         share = f" ({100 * done // total} %)" if total else ""
         print(f"{self._what}: {done} of {total} {self._unit}{share}, {rate:.1f}/s{left}", file=sys.stderr, flush=True)
 
@@ -100,14 +102,6 @@ def _bar(what: str, unit: str) -> Iterator[Step]:
         yield step
 
 
-def _duration(seconds: float) -> str:
-    """45 s, 12 min, 3 h 20 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
 @contextmanager
 def log_lines(name: str) -> Iterator[None]:
     """Print a logger's lines on standard error, with the time of day, if the option ``--progress`` asks for lines."""
@@ -116,13 +110,5 @@ def log_lines(name: str) -> Iterator[None]:
         return
     import logging
 
-    logger, handler = logging.getLogger(name), logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
+    with log_to(logging.getLogger(name), logging.StreamHandler(), "%H:%M:%S"):
         yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)

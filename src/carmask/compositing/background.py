@@ -59,6 +59,21 @@ class Background:
         if path.is_file():
             picture = open_photo(path)
             return cls(picture.pixels, fit=fit, icc_profile=picture.icc_profile)
+        try:
+            return cls.drawn(text)
+        except UsageError as error:
+            raise UsageError(f"{text}: no such picture, and {error}", argument="background") from error
+
+    @classmethod
+    def drawn(cls, text: str) -> Background:
+        """Read a background that needs no file; a path is not looked for.
+
+        Args:
+            text: as for ``parse``, without the pictures.
+
+        Raises:
+            UsageError: if it is no colour, room or ``blur``; the message goes on after the text.
+        """
         if text == BLUR:
             return cls(None)
         if text in SCENES:
@@ -69,9 +84,8 @@ class Background:
                 colours.append([ImageColor.getrgb(part.strip())[:3]])
             except ValueError as error:
                 raise UsageError(
-                    f"{text}: no such picture, and not a colour (a name such as white, #rrggbb, or two of them, "
-                    f"white:#8a8f98, for a gradient), nor {', '.join(SCENES)} or {BLUR}",
-                    argument="background",
+                    "not a colour (a name such as white, #rrggbb, or two of them, white:#8a8f98, for a gradient), "
+                    f"nor {', '.join(SCENES)} or {BLUR}"
                 ) from error
         return cls(np.array(colours, np.uint8))
 

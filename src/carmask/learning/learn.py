@@ -6,8 +6,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from carmask.learning.rehearsal import Rehearsal, find_rehearsal
 from carmask.learning.scores import ScoreFile, as_scored
 from carmask.learning.settings import CORRECTED, LEARNING_RATE, PASSES, learning_recipe
 from carmask.locking import only_run
+from carmask.logs import log_file
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.training.machines import Machines
@@ -146,7 +146,7 @@ def learn(
     if out.exists() and not (work / STATE_FILE).exists():
         raise UsageError(f"{out}: this file is there already; give another one", argument="out")
     make_folder(work)
-    with only_run(work / "learn.lock", "another run is learning"), _log_file(work / LOG_FILE):
+    with only_run(work / "learn.lock", "another run is learning"), log_file(LOGGER, work / LOG_FILE):
         # Beside those of an earlier call, until it is known that they are the same.
         fresh = work / "corrections.new"
         shutil.rmtree(fresh, ignore_errors=True)
@@ -295,18 +295,3 @@ def _settings(info: ModelInfo, model: Path, limits: Limits, rehearsal: Rehearsal
 
 def _named(report: Report, what: str) -> Callable[[int, int], None]:
     return lambda done, total: report(what, done, total)
-
-
-@contextmanager
-def _log_file(file: Path) -> Iterator[None]:
-    handler = logging.FileHandler(file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
-    before = LOGGER.level
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        LOGGER.setLevel(before)
-        LOGGER.removeHandler(handler)
-        handler.close()

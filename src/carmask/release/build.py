@@ -7,8 +7,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from carmask.errors import OutputError
 from carmask.images import make_folder, remove_leftovers
 from carmask.locking import only_run
+from carmask.logs import log_file
 from carmask.release.hashes import Hashes
 from carmask.release.pipeline import Pipeline, resolve_inputs
 from carmask.release.state import STATE_FILE, State, StepState, read_state, write_state
@@ -97,7 +97,7 @@ def build(
     """
     given, changes = resolve_inputs(pipeline, inputs), tuple(changes)
     make_folder(out)
-    with only_run(out / "build.lock", "another build runs"), _log_file(out / LOG_FILE):
+    with only_run(out / "build.lock", "another build runs"), log_file(LOGGER, out / LOG_FILE):
         state, hashes = read_state(out), Hashes(out / HASHES_FILE)
         contents = _contents(pipeline, out, given)
         # A reference means the first file of a step; all of them decide what follows from it.
@@ -189,22 +189,3 @@ def _clear(step: AnyStep, out: Path, *, known: bool) -> None:
                 place.unlink()
         except OSError as error:
             raise OutputError(f"{place}: cannot be removed: {error.strerror or error}") from error
-
-
-@contextmanager
-def _log_file(file: Path) -> Iterator[None]:
-    try:
-        handler = logging.FileHandler(file, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{file}: cannot be written: {error.strerror}") from error
-    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
-    before = LOGGER.level
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        LOGGER.setLevel(before)
-        LOGGER.removeHandler(handler)
-        with suppress(OSError):  # a full disk: what was built or trained does not depend on its log
-            handler.close()

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from PIL import ImageColor
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from carmask.batch.outputs import OutputSpec
-from carmask.compositing.background import BLUR, Background, Fit
+from carmask.compositing.background import Background, Fit
 from carmask.compositing.placement import Placing, Rule
 from carmask.compositing.shadow import Shadow
 from carmask.compositing.style import RenderStyle
@@ -25,8 +23,8 @@ class CutOptions(BaseModel):
     """The options of ``carmask cut`` that a client may use, by the same names.
 
     Attributes:
-        background: a colour (CSS name or ``#rrggbb``), two with a colon between for a gradient, or ``blur``. A picture
-            is sent as the file ``background_file`` instead.
+        background: a colour (CSS name or ``#rrggbb``), two with a colon between for a gradient, ``showroom`` or
+            ``blur``. A picture is sent as the file ``background_file`` instead.
         fit: how a background picture fills the frame.
         shadow: ``none``, ``keep`` or ``make``.
         strength: of the shadow, 0 to 3.
@@ -102,21 +100,13 @@ def background(text: str, fit: Fit, picture: PhotoFile | None = None) -> Backgro
     """A background from what a client sent: never from a file of this machine.
 
     Raises:
-        UsageError: if the text is no colour.
+        UsageError: if the text is no colour, drawn room or ``blur``.
     """
     if picture is not None:
         return Background(picture.pixels, fit=fit, icc_profile=picture.icc_profile)
     if not text:
         return None
-    if text == BLUR:
-        return Background(None)
-    colours = []
-    for part in text.split(":") if text.count(":") == 1 else [text]:
-        try:
-            colours.append([ImageColor.getrgb(part.strip())[:3]])
-        except ValueError as error:
-            raise UsageError(
-                f"background: {text!r} is not a colour (a name such as white, #rrggbb, or two of them, white:#8a8f98, "
-                f"for a gradient), nor {BLUR}"
-            ) from error
-    return Background(np.array(colours, np.uint8))
+    try:
+        return Background.drawn(text)
+    except UsageError as error:
+        raise UsageError(f"background: {text!r} is {error}") from error

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from carmask.errors import OutputError
-from carmask.images import make_folder
+from carmask.logs import duration
 from carmask.training.history import Row
 from carmask.training.pace import Pace
 from carmask.training.recipe import Recipe
@@ -125,38 +122,3 @@ def describe_scores(row: Row) -> str:
             continue  # the history has the rest
         texts.append(f"{title} {value:.4f}")
     return ", ".join(texts)
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as people say them: ``45 s``, ``12 min``, ``3 h 05 min``; ``?`` for None."""
-    if seconds is None:
-        return "?"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
-
-
-@contextmanager
-def log_file(file: Path) -> Iterator[None]:
-    """Write the lines to a file too, with the time of each; an earlier run's lines stay.
-
-    Raises:
-        OutputError: if the file cannot be written.
-    """
-    make_folder(file.parent)
-    try:
-        handler = logging.FileHandler(file, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{file}: cannot be written ({error.strerror})") from error
-    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
-    before = LOGGER.level
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        LOGGER.setLevel(before)
-        LOGGER.removeHandler(handler)
-        with suppress(OSError):  # a full disk: what was built or trained does not depend on its log
-            handler.close()

@@ -88,9 +88,10 @@ def train(
     # Everything that can be wrong with the request is found before anything is written.
     plan = plan_training(recipe, data, out, sources)
 
+    from carmask.logs import log_file
     from carmask.memory import keep_memory
     from carmask.training.network_checks import check_device, check_network
-    from carmask.training.progress_log import ProgressLog, log_file
+    from carmask.training.progress_log import LOGGER, ProgressLog
     from carmask.training.trainer import fit
 
     keep_memory()
@@ -115,7 +116,7 @@ def train(
         write_atomically(out / LOCALISATION_FILE, plan.localisation.read_bytes())
     if plan.base is not None and plan.base != out / BASE_FILE:
         write_atomically(out / BASE_FILE, plan.base.read_bytes())
-    with log_file(out / LOG_FILE), warnings.catch_warnings():
+    with log_file(LOGGER, out / LOG_FILE), warnings.catch_warnings():
         _announce(plan, precision, resumed=(out / LAST_FILE).exists())
         writes = fit(module, out, machines, precision=precision, progress=progress, bar=bar)
     shown = checks.sets.get("", ())[:SHEET_PHOTOS]

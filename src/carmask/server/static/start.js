@@ -4,8 +4,9 @@ import { $, json, make, percent, request, setTheme, toast } from "/static/common
 
 const PRESETS = [
   ["", "Transparent"], ["white", "White"], ["#d9dde2", "Light grey"], ["#3a3f47", "Dark grey"], ["white:#8a8f98", "White to grey"],
-  ["#e8eef5:#5f6f82", "Blue to grey"], ["blur", "Blurred surroundings"],
+  ["#e8eef5:#5f6f82", "Blue to grey"], ["showroom", "Drawn showroom"], ["blur", "Blurred surroundings"],
 ];
+const WORDS = { "": "None", showroom: "Showroom", blur: "Blur" }; // of presets that are no colours
 const SENDING = 3; // photos sent at the same time
 let job = null;
 let source = null;
@@ -19,7 +20,7 @@ function swatch(value, text) {
   const label = make("label", { title: text }, make("input", { type: "radio", name: "background", value, checked: value === "" }));
   label.append(make("span", { className: "visually-hidden" }, text));
   const colours = value ? value.split(":") : [];
-  if (!value || value === "blur") { label.className = "wide"; label.append(value ? "Blur" : "None"); return label; }
+  if (value in WORDS) { label.className = "wide"; label.append(WORDS[value]); return label; }
   const id = `g${Math.random().toString(36).slice(2)}`;
   const stops = colours.length > 1
     ? `<defs><linearGradient id="${id}" x2="0" y2="1"><stop stop-color="${colours[0]}"/><stop offset="1" stop-color="${colours[1]}"/></linearGradient></defs>` : "";
