@@ -73,6 +73,9 @@ def test_json_holds_the_mask_in_both_forms_and_its_box(server, photo_file, expec
     assert found["box"] == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     assert found["area"] == pytest.approx(mask.mean())
     assert "picture" not in found
+    assert found["view_name"] == "other" or 1 <= found["view"] <= 16
+    assert any(one.startswith("wrong size") for one in found["checks"])  # a photo of 192x128
+    assert found["take_again"]
     with_picture = post(server, photo_file, headers={"accept": "application/json"}, picture="true").json()
     assert base64.b64decode(with_picture["picture"]) == expected(OutputSpec())[0]
     assert with_picture["mask_rle"] == found["mask_rle"]

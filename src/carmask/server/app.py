@@ -26,6 +26,7 @@ from carmask.server.label_studio import LabelStudioApi
 from carmask.server.limits import Limits
 from carmask.server.metrics import Metrics
 from carmask.server.openapi import document
+from carmask.server.removebg_api import RemovebgApi
 from carmask.server.review_api import ReviewApi
 from carmask.server.security import Guard
 from carmask.server.site import Site
@@ -167,6 +168,7 @@ def serve_app(
         return JSONResponse(document(limits, token=token is not None))
 
     studio = LabelStudioApi(crew, limits, model_version=f"{model.name}-{model.version}", files=label_studio)
+    cut = CutApi(crew, limits, review_below=review_threshold(model))
     routes: list[BaseRoute] = [
         *pages(crew),
         Route("/", start),
@@ -174,7 +176,8 @@ def serve_app(
         Route("/openapi.json", openapi),
         Route("/metrics", metrics.show),
         *ReviewApi(jobs.folder, crew).routes(),
-        *CutApi(crew, limits, review_below=review_threshold(model)).routes(),
+        *cut.routes(),
+        *RemovebgApi(cut, crew, limits).routes(),
         *JobsApi(jobs, crew, limits).routes(),
         *studio.routes(),
     ]

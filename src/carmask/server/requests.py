@@ -110,12 +110,14 @@ class Cut:
         spec: what to make.
         pixels: a larger photo is refused.
         most: pixels of the picture that is made, if it would have more; None for the photo's own.
+        facts: find the view and what checks are made of, too.
     """
 
     content: bytes
     spec: OutputSpec
     pixels: int
     most: int | None = None
+    facts: bool = False
 
 
 @dataclass(frozen=True)

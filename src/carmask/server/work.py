@@ -38,6 +38,7 @@ from carmask.memory import keep_memory
 from carmask.model.network import Network
 from carmask.model.runtime import Device, load_model
 from carmask.prediction.predict import Prediction, open_for, predict_reduced, reduce_for
+from carmask.prediction.view import ViewNetwork
 from carmask.review import edits, runs
 from carmask.review.snapping import snap
 from carmask.server.requests import Cut, Decode, Done, Edit, Look, Render, Request, Response, Seen, Show
@@ -116,6 +117,7 @@ class Worker:
         self._task, self._storage = task, LocalStorage()
         self._cutters: OrderedDict[str, PhotoCutter] = OrderedDict()
         self._photos: OrderedDict[str, Photo] = OrderedDict()
+        self._views: ViewNetwork | None = None
 
     def __call__(self, request: Request) -> Response:
         """Do what a request asks for."""
@@ -151,7 +153,7 @@ class Worker:
                 placing = replace(spec.style.placing, size=frame)
                 spec = replace(spec, style=replace(spec.style, placing=placing))
         job = Job(SENT, SENT, tuple(spec.outputs(SENT)))
-        result = PhotoCutter(self._networks[""], spec, storage)(job)
+        result = PhotoCutter(self._networks[""], spec, storage, self._view_network() if request.facts else None)(job)
         if result.status == "failed":
             return PhotoError(result.reason)
         return Done(result, tuple(storage.written), size)
@@ -230,6 +232,11 @@ class Worker:
                 self._photos.popitem(last=False)
         self._photos.move_to_end(key)
         return self._photos[key]
+
+    def _view_network(self) -> ViewNetwork:
+        if self._views is None:
+            self._views = ViewNetwork(streams=self._task.streams or 1)
+        return self._views
 
     def _network(self, model: str) -> Network:
         if model not in self._networks:
