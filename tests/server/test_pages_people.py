@@ -52,7 +52,7 @@ def test_a_browser_that_is_closed_in_mid_work_loses_nothing(reviewing, open_page
     until(lambda: server.folder.store.draft("car_03", "Anna") is not None)
     again = open_page(f"{server.url}/review/out#{shown}")
     until(lambda: np.array_equal(mask_in(again), mine))
-    assert "not saved yet" in again.inner_text("#more")
+    assert again.is_visible("#unsaved")
     assert server.folder.store.current("car_03") is None
 
 
@@ -105,6 +105,14 @@ def test_a_finger_paints_and_two_zoom(reviewing, open_page):
     page = open_page(server.url, size=(820, 1180), has_touch=True)
     page.locator("#drawer").tap()
     page.wait_for_selector("#queue.open")
+    # A tap beside the drawer closes it, and paints nothing.
+    untouched = mask_in(page)
+    page.touchscreen.tap(700, 600)
+    page.wait_for_selector("#queue:not(.open)", state="attached")
+    np.testing.assert_array_equal(mask_in(page), untouched)
+    page.locator("#drawer").tap()
+    page.locator("#drawer-close").tap()
+    page.locator("#drawer").tap()
     page.select_option("#filter", "all")
     page.locator("#photos button[title='car_03']").tap()
     until(lambda: page.inner_text("#name") == "car_03")
@@ -130,6 +138,3 @@ def test_a_finger_paints_and_two_zoom(reviewing, open_page):
     np.testing.assert_array_equal(mask_in(page), painted)
     page.locator("#save").tap()
     until(lambda: "corrected by Anna" in page.inner_text("#more"))
-
-
-# ---- the start page

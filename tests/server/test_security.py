@@ -100,6 +100,14 @@ def test_every_answer_carries_the_headers(server, path):
     assert "server" not in head
 
 
+def test_a_browser_gets_a_page_where_there_is_nothing(server):
+    page = server.client.get("/<script>alert(1)</script>", headers={"accept": "text/html,*/*;q=0.8"})
+    assert page.status_code == 404
+    assert "There is nothing at this address" in page.text
+    assert "alert" not in page.text
+    assert server.client.get("/nothing").json() == {"error": "there is nothing at this address"}
+
+
 def test_a_body_that_says_it_is_too_large_is_not_read(server):
     answer = raw(server.port, get("/v1/cut", "Content-Length: 999999999999", method="POST"))
     assert status(answer) == 413

@@ -54,6 +54,45 @@ def test_photos_dropped_on_the_start_page(serving, open_page):
     page.click("#review")
     page.wait_for_selector("body[data-shown]")
     assert page.inner_text("#name") in {"one", "two"}
+    page.click("#home")
+    page.wait_for_selector("body[data-done]")
+
+    page.click("#delete")
+    page.click("#deleting button[data-close]")
+    assert server.client.get(f"/v1/jobs/{job}").status_code == 200
+    page.click("#delete")
+    page.click("#deleting button.primary")
+    until(lambda: server.client.get(f"/v1/jobs/{job}").status_code == 404)
+
+
+def test_what_is_rendered_again_is_shown_in_place_of_what_was(serving, open_page):
+    """In the same format: a browser keeps pictures by their address."""
+    server = serving()
+    page = open_page(server.url, wait="#drop")
+    buffer = io.BytesIO()
+    Image.fromarray(draw_photo(3, SIZE)).save(buffer, "PNG")
+    page.set_input_files("#files", {"name": "car.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
+    page.wait_for_selector("body[data-done]")
+    corner = """() => {
+        const picture = document.querySelector("#tiles img"), context = new OffscreenCanvas(1, 1).getContext("2d");
+        if (!picture?.complete || !picture.naturalWidth) return null;
+        context.drawImage(picture, 0, 0);
+        return [...context.getImageData(0, 0, 1, 1).data];
+    }"""
+    until(lambda: page.evaluate(corner) == [0, 0, 0, 0])
+    page.check("input[name=background][value=white]", force=True)
+    page.click("#again")
+    until(lambda: page.evaluate(corner) == [255, 255, 255, 255])
+
+
+def test_photos_of_which_none_could_be_sent_leave_no_job(serving, open_page):
+    server = serving()
+    page = open_page(server.url, wait="#drop", expect=(422,))
+    page.set_input_files("#files", {"name": "car.jpg", "mimeType": "image/jpeg", "buffer": b"no photo"})
+    until(lambda: "not a JPEG" in page.inner_text("#refused"))
+    until(lambda: server.client.get("/v1/jobs").json()["jobs"] == [])
+    assert page.inner_text("#status") == "No photo could be sent."
+    assert "a day" in page.inner_text("#kept")
 
 
 def test_the_other_pages(serving, open_page):

@@ -59,6 +59,16 @@ def test_a_page_opened_with_the_token_keeps_it_in_a_cookie_and_out_of_the_addres
     assert secured.client.get("/v1/jobs").status_code == 200  # the client keeps cookies
 
 
+def test_a_browser_without_the_token_is_asked_for_it(secured):
+    page = secured.client.get("/review/x", headers={"accept": "text/html"})
+    assert page.status_code == 401
+    assert page.headers["www-authenticate"] == "Bearer"
+    assert page.headers["content-type"].startswith("text/html")
+    assert '<input type="password" id="token" name="token"' in page.text
+    # What the form sends.
+    assert secured.client.get("/review/x", params={"token": TOKEN}, follow_redirects=True).status_code == 200
+
+
 def test_a_login_is_no_open_redirect(secured):
     answer = raw(secured.port, get(f"//evil.example/?token={TOKEN.replace(' ', '%20')}"))
     place = re.search(rb"location: ([^\r]*)", answer)

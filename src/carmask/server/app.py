@@ -26,6 +26,7 @@ from carmask.server.label_studio import LabelStudioApi
 from carmask.server.limits import Limits
 from carmask.server.metrics import Metrics
 from carmask.server.openapi import document
+from carmask.server.refusals import refusal
 from carmask.server.removebg_api import RemovebgApi
 from carmask.server.review_api import ReviewApi
 from carmask.server.security import Guard
@@ -110,10 +111,10 @@ def guarded(
         finally:
             stop()
 
-    async def missing(_: Request, error: Exception) -> Response:
+    async def missing(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
         text = {404: "there is nothing at this address", 405: "this address does not take that method"}
-        return JSONResponse({"error": text.get(status, "the request cannot be read")}, status)
+        return refusal(request.scope, status, text.get(status, "the request cannot be read"))
 
     async def passed_on(_: Request, error: Exception) -> Response:
         raise error  # to the outer layer, which answers for all faults alike

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import zipfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -59,8 +61,9 @@ class JobsApi:
         return [Route(path, answering(handler), methods=[method]) for method, path, handler in table]
 
     async def all(self, _: Request) -> Response:
-        """``GET /v1/jobs``."""
-        return JSONResponse({"jobs": await run_in_threadpool(self._jobs.all)})
+        """``GET /v1/jobs``: the latest, and how long they are kept."""
+        jobs = await run_in_threadpool(self._jobs.all)
+        return JSONResponse({"jobs": jobs, "keep_hours": self._limits.keep_hours})
 
     async def create(self, request: Request) -> Response:
         """``POST /v1/jobs``: options, and photos or none yet; with photos it starts at once."""
@@ -228,9 +231,16 @@ class JobsApi:
             "area": result.area,
             "review": self._jobs.review(result),
             "id": id_of(photo.name),
-            "made": result.digest[-24:] + result.stamp[-6:],
+            "made": _made(outputs),
             "outputs": [_download(photo, path.name) for path in outputs],
         }
+
+
+def _made(outputs: list[Path]) -> str:
+    """Tells a rendering of a photo from the one before it: browsers keep pictures by their address."""
+    with contextlib.suppress(OSError, IndexError):
+        return str(outputs[-1].stat().st_mtime_ns)
+    return ""
 
 
 def _download(photo: StoredPhoto, file: str) -> str:

@@ -31,8 +31,8 @@ def document(limits: Limits, *, token: bool) -> dict[str, Any]:
                 f"{limits.pixels / 1e6:.0f} megapixels. The photo may also be the body itself, with options in the "
                 "address.",
                 _form({"image": _BINARY, "output": {"enum": ["picture", "json", "mask"]}, "picture": {
-                    "type": "boolean", "description": "with output=json: the picture too, in base64"}, **options,
-                    "background_file": _BINARY}, ["image"]),
+                    "type": "boolean", "description": "with output=json: the picture too, in base64"}, **options},
+                    ["image"]),
                 {"200": _pictures("The picture, or JSON.", "Cut")},
             )
         },
@@ -42,7 +42,7 @@ def document(limits: Limits, *, token: bool) -> dict[str, Any]:
                 "Make a job of many photos",
                 f"With photos it starts at once; without, add them one by one, then start it. At most "
                 f"{limits.job_photos} photos. A job is deleted after {limits.keep_hours:g} hours.",
-                _form({"photos": {"type": "array", "items": _BINARY}, **options, "background_file": _BINARY}, []),
+                _form({"photos": {"type": "array", "items": _BINARY}, **options}, []),
                 {"202": _json("The job's id, and what was refused.", _OBJECT)},
             ),
         },
@@ -59,7 +59,7 @@ def document(limits: Limits, *, token: bool) -> dict[str, Any]:
         "/v1/jobs/{job}/start": {
             "parameters": [_job()],
             "post": _operation("Start a job, or render it again with other options", "Corrections by hand are kept.",
-                               _form({**options, "background_file": _BINARY}, []),
+                               _form(options, []),
                                {"202": _json("It runs.", _OBJECT)}),
         },
         "/v1/jobs/{job}/events": {
@@ -140,7 +140,8 @@ def _options() -> dict[str, Any]:
     properties = CutOptions.model_json_schema()["properties"]
     for one in properties.values():
         one.pop("title", None)
-    return dict(properties)
+    picture = {**_BINARY, "description": "a picture as background"}
+    return {**properties, "background_file": picture}
 
 
 def _operation(summary: str, text: str, body: dict[str, Any] | None, responses: dict[str, Any]) -> dict[str, Any]:

@@ -20,38 +20,26 @@ MAX_SIDE = 8000
 
 
 class CutOptions(BaseModel):
-    """The options of ``carmask cut`` that a client may use, by the same names.
-
-    Attributes:
-        background: a colour (CSS name or ``#rrggbb``), two with a colon between for a gradient, ``showroom`` or
-            ``blur``. A picture is sent as the file ``background_file`` instead.
-        fit: how a background picture fills the frame.
-        shadow: ``none``, ``keep`` or ``make``.
-        strength: of the shadow, 0 to 3.
-        match: how far the car takes on the background's light, 0 to 1.
-        place: ``photo``, ``centre``, or ``turntable`` for all views of a car alike.
-        scale: how much of the frame a placed car takes.
-        floor: how far down a placed car's wheels stand, 0 to 1.
-        size: ``WIDTHxHEIGHT`` of the picture.
-        crop: margin around the car.
-        format: ``png``, ``webp`` or ``jpg``.
-        quality: 1 to 100, of ``webp`` and ``jpg``.
-    """
+    """The options of ``carmask cut`` that a client may use, by the same names: their descriptions say what they do."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    background: str = Field("", max_length=100)
-    fit: Fit = "cover"
-    shadow: Shadow = "none"
-    strength: float = Field(1.0, ge=0, le=3)
-    match: float = Field(0.0, ge=0, le=1)
-    place: Rule = "photo"
-    scale: float = Field(0.8, gt=0, le=1)
-    floor: float | None = Field(None, gt=0, le=1)
-    size: str = Field("", pattern=r"^(\d{1,5}x\d{1,5})?$")
-    crop: float | None = Field(None, ge=0, le=1)
-    format: Format = "png"
-    quality: int | None = Field(None, ge=1, le=100)
+    background: str = Field(
+        "",
+        max_length=100,
+        description="a CSS colour, two with a colon between for a gradient, showroom, or blur; transparent without",
+    )
+    fit: Fit = Field("cover", description="how a background picture fills the frame")
+    shadow: Shadow = Field("none", description="keep the photo's own, make one, or reflect the car in the floor")
+    strength: float = Field(1.0, ge=0, le=3, description="of the shadow")
+    match: float = Field(0.0, ge=0, le=1, description="how far the car takes on the background's light")
+    place: Rule = Field("photo", description="where the car stands; turntable and vehicle: all views of a car alike")
+    scale: float = Field(0.8, gt=0, le=1, description="how much of the frame a placed car takes")
+    floor: float | None = Field(None, gt=0, le=1, description="how far down a placed car's wheels stand")
+    size: str = Field("", pattern=r"^(\d{1,5}x\d{1,5})?$", description="WIDTHxHEIGHT of the picture")
+    crop: float | None = Field(None, ge=0, le=1, description="cut to the car, with this share of its size as margin")
+    format: Format = Field("png", description="jpg needs a background")
+    quality: int | None = Field(None, ge=1, le=100, description="of webp and jpg")
 
     @field_validator("size")
     @classmethod

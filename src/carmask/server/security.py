@@ -17,10 +17,11 @@ from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carmask.server.limits import Limits
+from carmask.server.refusals import refusal
 
 _log = logging.getLogger("carmask.server")
 
@@ -117,27 +118,27 @@ class Guard:
             body = {"error": "a fault in the server; its log says more"}
             await JSONResponse(body, 500)(scope, receive, guarded_send)
 
-    def _refuse(self, scope: Scope) -> JSONResponse | RedirectResponse | None:
+    def _refuse(self, scope: Scope) -> Response | None:
         """The answer to a request that is not to be served, or None."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         # A page of another name that resolves to this machine must not read what is here (DNS rebinding).
         host = headers.get("host", "")
         if _name(host) not in self._hosts:
-            return _error(421, "this server does not answer to that name; whoever started it can allow it")
+            return refusal(scope, 421, "this server does not answer to that name; whoever started it can allow it")
         # A page of another site must not make a browser act here.
         if scope["method"] not in _SAFE:
             origin = headers.get("origin")
             if origin is not None and (origin == "null" or urlsplit(origin).netloc.lower() != host.lower()):
-                return _error(403, "requests of other sites' pages are not accepted")
+                return refusal(scope, 403, "requests of other sites' pages are not accepted")
             if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-                return _error(403, "requests of other sites' pages are not accepted")
+                return refusal(scope, 403, "requests of other sites' pages are not accepted")
         length = headers.get("content-length")
         most = self._limits.body(scope["path"], scope["method"])
         if length is not None and (not length.isdigit() or int(length) > most):
-            return _error(413, f"at most {most} bytes are accepted here", close=True)
+            return refusal(scope, 413, f"at most {most} bytes are accepted here", {"connection": "close"})
         return self._check_token(scope, headers)
 
-    def _check_token(self, scope: Scope, headers: dict[str, str]) -> JSONResponse | RedirectResponse | None:
+    def _check_token(self, scope: Scope, headers: dict[str, str]) -> Response | None:
         if self._token is None or scope["path"] in _OPEN:
             return None
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -151,9 +152,8 @@ class Guard:
             return response
         if any(_same(token, self._token) for token in _tokens(headers)):
             return None
-        refused = _error(401, "a token is needed: Authorization: Bearer TOKEN, or open the page with ?token=TOKEN")
-        refused.headers["www-authenticate"] = "Bearer"
-        return refused
+        text = "a token is needed: Authorization: Bearer TOKEN, or open the page with ?token=TOKEN"
+        return refusal(scope, 401, text, {"www-authenticate": "Bearer"})
 
     def _metered(self, scope: Scope, receive: Receive) -> Receive:
         """Receive a body no longer and no slower than it may be."""
@@ -194,10 +194,6 @@ class Guard:
                 "more_body": message.get("more_body", False) or not last,
             }
             await send(piece)
-
-
-def _error(status: int, text: str, *, close: bool = False) -> JSONResponse:
-    return JSONResponse({"error": text}, status, {"connection": "close"} if close else None)
 
 
 def _with_headers(headers: Iterable[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:

@@ -35,8 +35,8 @@ try {
       for (const [kind, body] of Object.entries(operation.requestBody?.content ?? {})) {
         section.append(make("h3", {}, kind), fields(body.schema ?? {}));
       }
-      const codes = Object.entries(operation.responses).map(([code, one]) => `${code}: ${one.description}`);
-      section.append(make("p", { className: "soft" }, codes.join("  ")));
+      const codes = Object.entries(operation.responses).map(([code, one]) => `${code === "default" ? "otherwise" : code}: ${one.description}`);
+      section.append(make("p", { className: "soft" }, codes.join(" · ")));
       $("api").append(section);
     }
   }

@@ -19,6 +19,7 @@ export class QueueList {
     this.items = [];
     this.offset = 0;
     this.total = 0;
+    this.asked = 0; // counts requests: an answer that comes late is dropped
     this.counts = {};
     this.filter = "todo";
     this.text = "";
@@ -38,10 +39,12 @@ export class QueueList {
 
   /** Load a page; the one with a photo if its id is given. */
   async load(offset, around = null) {
+    const number = ++this.asked;
     const query = new URLSearchParams({ filter: this.filter, text: this.text, offset, limit: LIMIT });
     if (around) query.set("around", around);
     try {
       const found = await json(`${this.api}/queue?${query}`);
+      if (number !== this.asked) return;
       Object.assign(this, { items: found.items, offset: found.offset, total: found.total });
       this.#count(found.counts);
       this.#draw();
@@ -50,29 +53,36 @@ export class QueueList {
     }
   }
 
+  /** What people call a photo of this page. */
+  nameOf(id) {
+    return this.items.find((one) => one.id === id)?.name ?? "";
+  }
+
+  /** Show which photo is open. One photo of the list is reached with Tab, the others from there with the arrow keys. */
   mark(id) {
     this.current = id;
-    for (const button of $("photos").querySelectorAll("button")) {
+    const buttons = [...$("photos").querySelectorAll("button")];
+    for (const button of buttons) {
       const here = button.dataset.id === id;
       button.setAttribute("aria-current", here);
+      button.tabIndex = here ? 0 : -1;
       if (here) button.scrollIntoView({ block: "nearest" });
     }
+    if (buttons.length && buttons.every((button) => button.tabIndex < 0)) buttons[0].tabIndex = 0;
   }
 
   /** A decision was made: the photo stays where it is until the list is loaded again. */
   decided(id, decision) {
     const item = this.items.find((one) => one.id === id);
-    if (item) {
-      const before = item.decision;
-      Object.assign(item, decision);
-      const counts = { ...this.counts };
-      if (before in counts && before !== "open") counts[before]--;
-      if (item.decision !== "open") counts[item.decision]++;
-      if (item.review) counts.todo += (item.decision === "open") - (before === "open");
-      this.#count(counts);
-      this.#draw();
-      this.mark(this.current);
-    }
+    if (!item) return;
+    const before = item.decision;
+    Object.assign(item, decision);
+    const counts = { ...this.counts };
+    if (before in counts && before !== "open") counts[before]--;
+    if (item.decision !== "open") counts[item.decision]++;
+    if (item.review) counts.todo += (item.decision === "open") - (before === "open");
+    this.#count(counts);
+    this.#draw();
   }
 
   /** The photo before or after one; null at the ends of the page. */
@@ -81,21 +91,20 @@ export class QueueList {
     return at < 0 ? (this.items[0] ?? null) : (this.items[at + step] ?? null);
   }
 
-  /** The next photo, on the next page if need be. */
-  async after(id, step) {
-    const item = this.beside(id, step);
-    if (item || !this.items.length) return item;
-    if (step > 0) {
-      // What was decided has left the filter: the next ones have moved up.
-      const left = this.filter === "todo" ? this.items.filter((one) => one.decision === "open").length : LIMIT;
-      const offset = this.offset + (this.filter === "todo" ? Math.min(left, LIMIT) : LIMIT);
-      if (this.filter !== "todo" && offset >= this.total) return null;
-      await this.load(this.filter === "todo" ? 0 : offset);
-      return this.items.find((one) => one.id !== id) ?? null;
+  /** The photo before or after the one that is open, on another page if need be; null at the ends of the list. */
+  async after(step) {
+    const item = this.beside(this.current, step);
+    if (item || !this.items.length || (step < 0 && !this.offset)) return item;
+    // What was decided leaves this filter: as many photos as are still open here lie before the next ones.
+    const passed = this.filter === "todo" ? this.items.filter((one) => one.decision === "open").length : LIMIT;
+    const offset = step > 0 ? this.offset + passed : Math.max(0, this.offset - LIMIT);
+    const last = this.total - (this.filter === "todo" ? this.items.length - passed : 0);
+    if (step > 0 && offset >= last) {
+      if (this.filter === "todo") await this.load(0); // those that were passed over
+      return null;
     }
-    if (!this.offset) return null;
-    await this.load(Math.max(0, this.offset - LIMIT));
-    return this.items[this.items.length - 1] ?? null;
+    await this.load(offset);
+    return this.items[step > 0 ? 0 : this.items.length - 1] ?? null;
   }
 
   #count(counts) {
@@ -111,7 +120,9 @@ export class QueueList {
   }
 
   #draw() {
+    const none = this.text ? `No name here contains “${this.text}”.` : "No photo in this list.";
     $("photos").replaceChildren(
+      ...(this.items.length ? [] : [make("li", { className: "soft none" }, none)]),
       ...this.items.map((item) => {
         const picture = make("img", { alt: "", loading: "lazy", decoding: "async" });
         if (item.status === "done") picture.src = `${this.api}/photos/${item.id}/thumb`;
@@ -130,9 +141,18 @@ export class QueueList {
     $("page-text").textContent = this.total ? `${this.offset + 1}–${last} of ${this.total}` : "none";
     this.mark(this.current);
   }
+
+  /** Move the focus up or down in the list. */
+  focusBeside(step) {
+    const buttons = [...$("photos").querySelectorAll("button")];
+    const next = buttons[buttons.indexOf(document.activeElement) + step];
+    if (!next) return;
+    for (const button of buttons) button.tabIndex = button === next ? 0 : -1;
+    next.focus();
+  }
 }
 
-export function badgeOf(item) {
+function badgeOf(item) {
   const state = item.status === "failed" ? "failed" : item.decision !== "open" ? item.decision : item.review ? "review" : "";
   return state ? make("span", { className: `badge ${state}` }, state === "review" ? "look" : state) : null;
 }

@@ -1,12 +1,14 @@
 // The editor's page: commands, keys, buttons.
 
-import { $, bytes, json, make, setTheme } from "/static/common.js";
+import { $, json, make, setTheme } from "/static/common.js";
+import { closeDrawer, openDrawer } from "/static/drawer.js";
 import {
-  about, accept, autosave, current, decide, empty, go, keepDraft, list, loadBand, loadBehind, loadRendered, open, photoApi,
-  ready, reject, save, show, takeMask, tools, view,
+  accept, autosave, baseMask, current, go, keepDraft, list, loadBand, loadBehind, loadRendered, reject, reopen, save, show,
+  takeMask, tools, view,
 } from "/static/editor.js";
+import { describe, empty } from "/static/facts.js";
+import { about, folder, open } from "/static/folder.js";
 import { commandOf } from "/static/keys.js";
-import { Mask } from "/static/mask.js";
 import { TOOLS } from "/static/tools.js";
 import { SHOWN } from "/static/view.js";
 
@@ -38,27 +40,18 @@ function useTool(tool) {
   for (const button of $("tools").children) button.setAttribute("aria-pressed", button.dataset.tool === tool);
 }
 
-let held = null;
-function before(on) {
-  if (!current || on === Boolean(held)) return;
+let comparing = false;
+
+/** Show the network's own mask for as long as it is wanted. */
+async function before(on) {
+  if (on === comparing || (on && !current)) return;
+  comparing = on;
   $("before").setAttribute("aria-pressed", on);
-  if (!on) {
-    view.mask = held;
-    held = null;
-    view.redrawMask();
-    return;
-  }
+  if (!on) { view.compare(null); return; }
   tools.cancel();
   const mine = current;
-  held = view.mask;
-  const swap = () => { if (mine === current && held) { view.mask = mine.base; view.redrawMask(); } };
-  if (mine.base) swap();
-  else {
-    bytes(`${photoApi(mine.id)}/mask?kind=base`).then((content) => {
-      mine.base = Mask.fromRuns(content, mine.meta.width, mine.meta.height);
-      swap();
-    }).catch(() => before(false));
-  }
+  const mask = await baseMask().catch(() => null);
+  if (comparing && mine === current) view.compare(mask);
 }
 
 function toggleBand() {
@@ -69,10 +62,9 @@ function toggleBand() {
 }
 
 const COMMANDS = {
-  accept, save, reject,
-  reopen: async () => { if (current && (await decide("open"))) { ready.delete(current.id); await show(current.id); } },
+  accept, save, reject, reopen,
   next: () => go(1), previous: () => go(-1),
-  search: () => { $("queue").classList.add("open"); $("search").focus(); },
+  search: () => { openDrawer(); $("search").focus(); },
   smaller: () => setSize(tools.radius / 1.25 - 0.3), larger: () => setSize(tools.radius * 1.25 + 0.3),
   softer: () => setHard(Math.max(0, tools.hardness * 100 - 10)), harder: () => setHard(Math.min(100, tools.hardness * 100 + 10)),
   undo: () => tools.undo(), redo: () => tools.redo(), reset: () => takeMask("base"),
@@ -96,6 +88,11 @@ addEventListener("keydown", (event) => {
   const onList = event.target.matches("select, input[type=range]");
   const onButton = event.target.matches("button, a");
   const arrow = ARROWS[event.key];
+  if (arrow && event.target.closest?.("#photos")) {
+    event.preventDefault();
+    list.focusBeside(arrow[0] + arrow[1]);
+    return;
+  }
   if (arrow && !onList && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
     if (event.altKey) view.pan(-60 * arrow[0], -60 * arrow[1]);
@@ -109,14 +106,14 @@ addEventListener("keydown", (event) => {
     }
     return;
   }
-  if (event.key === "Escape") { tools.cancel(); $("queue").classList.remove("open"); return; }
+  if (event.key === "Escape") { tools.cancel(); closeDrawer(); return; }
   if (event.key === "Enter" && onButton && event.target.id !== "accept" && !event.target.closest("#photos")) return;
   if (event.key === "Enter" && event.target.closest?.("#photos")) return;
   const command = commandOf(event);
   if (!command || (onList && !event.ctrlKey && event.key.length > 1)) return;
   event.preventDefault();
   if (event.repeat && ["accept", "save", "reject", "reopen"].includes(command)) return;
-  if (held && command !== "before") before(false);
+  if (command !== "before") before(false);
   COMMANDS[command]?.();
 });
 let spaceDown = 0;
@@ -168,7 +165,8 @@ for (const [id, command] of Object.entries(clicks)) {
 }
 $("before").onpointerdown = () => before(true);
 $("before").onpointerup = $("before").onpointerleave = () => before(false);
-$("drawer").onclick = () => $("queue").classList.toggle("open");
+// By keyboard it stays until it is pressed again.
+$("before").onclick = (event) => { if (event.detail === 0) before(!comparing); };
 setTheme($("theme"));
 setSize(24);
 setHard(100);
@@ -176,6 +174,9 @@ useTool("brush");
 setMode(SHOWN.some(([mode]) => mode === localStorage.getItem("carmask-view")) ? localStorage.getItem("carmask-view") : "tint");
 
 async function begin() {
+  describe(null);
+  $("home").hidden = folder === "out";
+  $("home").href = `/#${folder}`;
   let author = localStorage.getItem("carmask-author") || "";
   if (!author) {
     const { author: user } = await json("/api/about").catch(() => ({ author: "" }));

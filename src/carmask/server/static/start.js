@@ -113,7 +113,14 @@ async function send(files) {
     await Promise.all(Array.from({ length: SENDING }, worker));
     $("refused").hidden = !refused.length;
     $("refused").textContent = refused.join("\n");
-    if (refused.length === files.length) { status("No photo could be sent.", 0); return; }
+    if (refused.length === files.length) {
+      status("No photo could be sent.", 0);
+      await request(`/v1/jobs/${job.id}`, { method: "DELETE" }).catch(() => {});
+      job = null;
+      history.replaceState(null, "", "/");
+      earlier();
+      return;
+    }
     await request(`/v1/jobs/${job.id}/start`, { method: "POST" });
     follow();
   } catch (error) {
@@ -228,10 +235,11 @@ function view(photo) {
   $("slider").focus();
 }
 
-function slide(share) {
-  $("slider").value = share;
-  $("original").style.clipPath = `inset(0 0 0 ${100 - share}%)`;
-  $("edge").style.left = `${100 - share}%`;
+/** Where the result ends and the original begins, in percent of the width. */
+function slide(place) {
+  $("slider").value = place;
+  $("original").style.clipPath = `inset(0 0 0 ${place}%)`;
+  $("edge").style.left = `${place}%`;
 }
 
 function step(by) {
@@ -244,7 +252,7 @@ $("slider").oninput = () => slide(Number($("slider").value));
 const drag = (event) => {
   if (event.buttons || event.type === "pointerdown") {
     const box = $("compare").getBoundingClientRect();
-    slide(Math.round(100 - Math.min(100, Math.max(0, (100 * (event.clientX - box.left)) / box.width))));
+    slide(Math.round(Math.min(100, Math.max(0, (100 * (event.clientX - box.left)) / box.width))));
   }
 };
 $("compare").addEventListener("pointerdown", drag);
@@ -279,7 +287,10 @@ $("again").onclick = async () => {
     toast(error.message, { bad: true });
   }
 };
-$("delete").onclick = async () => {
+$("delete").onclick = () => $("deleting").showModal();
+$("deleting").querySelector("[data-close]").onclick = () => $("deleting").close("");
+$("deleting").onclose = async () => {
+  if ($("deleting").returnValue !== "ok") return;
   try {
     await request(`/v1/jobs/${job.id}`, { method: "DELETE" });
     location.assign("/");
@@ -289,11 +300,12 @@ $("delete").onclick = async () => {
 };
 
 async function earlier() {
-  const { jobs } = await json("/v1/jobs").catch(() => ({ jobs: [] }));
-  $("earlier").hidden = !jobs.length;
+  const { jobs, keep_hours: hours } = await json("/v1/jobs").catch(() => ({ jobs: [], keep_hours: null }));
+  if (hours) $("kept").textContent = `Photos are deleted after ${hours === 24 ? "a day" : hours > 48 ? `${Math.round(hours / 24)} days` : `${+hours.toFixed(1)} hours`}.`;
+  $("earlier").hidden = !jobs.length || Boolean(job);
   $("jobs").replaceChildren(...jobs.map((one) => {
     const link = make("a", { href: `/#${one.id}`, onclick: () => setTimeout(() => location.reload()) }, new Date(one.created * 1000).toLocaleString());
-    return make("li", {}, link, make("span", {}, `${one.photos} photos`), make("span", { className: `badge ${one.state}` }, one.state));
+    return make("li", {}, link, make("span", {}, one.photos === 1 ? "1 photo" : `${one.photos} photos`), make("span", { className: `badge ${one.state}` }, one.state));
   }));
 }
 
@@ -318,12 +330,12 @@ async function resume(id) {
     job = { id, state: found.state };
     follow();
     job.state = found.state;
-  } catch {
+  } catch (error) {
     history.replaceState(null, "", "/");
-    earlier();
+    toast(error.message, { bad: true });
   }
 }
 setTheme($("theme"));
 optionsChanged();
 if (location.hash.length > 1) resume(location.hash.slice(1));
-else earlier();
+earlier();

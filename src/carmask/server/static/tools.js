@@ -68,6 +68,7 @@ export class Tools {
   }
 
   undo() { this.#replay(this.history.undo(this.view.mask)); }
+
   redo() { this.#replay(this.history.redo(this.view.mask)); }
 
   #replay(box) {
@@ -202,7 +203,7 @@ export class Tools {
   // ---- strokes
 
   #begin(place, weight) {
-    if (this.busy || this.tool === "hand") return;
+    if (this.busy || this.tool === "hand" || this.view.instead) return;
     this.stroke = { points: [place], box: null, before: null };
     if (PAINTS.has(this.tool)) {
       this.stroke.before = this.view.mask.data.slice();

@@ -24,6 +24,7 @@ export class View {
     this.pointer = pointer.getContext("2d");
     this.levels = [];
     this.mask = null;
+    this.instead = null;
     this.mode = "tint";
     this.band = null;
     this.showBand = false;
@@ -46,14 +47,21 @@ export class View {
   open(bitmap, mask) {
     this.levels = [bitmap];
     this.mask = mask;
-    this.band = this.behind = this.rendered = null;
+    this.band = this.behind = this.rendered = this.instead = null;
     this.fit();
   }
 
+  /** Show no photo. */
   close() {
     this.levels = [];
-    this.mask = null;
+    this.mask = this.band = this.behind = this.rendered = this.instead = null;
     this.redraw();
+  }
+
+  /** Show another mask in place of the one that is edited, to compare; null ends it. */
+  compare(mask) {
+    this.instead = mask;
+    this.redrawMask();
   }
 
   get size() {
@@ -193,7 +201,7 @@ export class View {
     if (!this.mask || this.mode === "photo" || this.mode === "rendered") return;
     const image = context.createImageData(w, h);
     const out = new Uint32Array(image.data.buffer);
-    const { data, width, height } = this.mask;
+    const { data, width, height } = this.instead ?? this.mask;
     const { scale } = this;
     const fine = scale < 1 ? 2 : 1;
     const columns = samples(x, w, this.x, scale, width, fine), rows = samples(y, h, this.y, scale, height, fine);

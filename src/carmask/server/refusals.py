@@ -1,0 +1,52 @@
+"""Answers that refuse a request: JSON for programs, a plain page for people."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import Scope
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>carmask</title>
+<link rel="icon" href="/static/icon.svg">
+<link rel="stylesheet" href="/static/style.css">
+<link rel="stylesheet" href="/static/page.css">
+</head>
+<body class="page">
+<header class="top"><h1><a href="/">carmask</a></h1></header>
+<main><h2>{text}</h2>{more}</main>
+</body>
+</html>
+"""
+_ASK = """
+<form><p><label for="token">Token</label>
+<input type="password" id="token" name="token" autocomplete="current-password" autofocus required>
+<button class="primary">Go on</button></p></form>"""
+_BACK = '\n<p><a href="/">To the first page</a></p>'
+
+
+def refusal(scope: Scope, status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer that refuses a request.
+
+    Args:
+        scope: the request: a browser that opens an address gets a page.
+        status: the answer's status; 401 asks for the token.
+        text: one line that says why.
+        headers: further headers.
+
+    Returns:
+        ``{"error": text}``, or the page.
+    """
+    accepted = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+    if scope["method"] != "GET" or b"text/html" not in accepted:
+        return JSONResponse({"error": text}, status, headers)
+    if status == 401:
+        return HTMLResponse(_PAGE.format(text="A token is needed", more=_ASK), status, headers)
+    said = html.escape(text[:1].upper() + text[1:])
+    return HTMLResponse(_PAGE.format(text=said, more="" if status == 421 else _BACK), status, headers)
