@@ -3,6 +3,7 @@ FROM python:3.12-slim AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE* NOTICE* ./
 COPY src ./src
+COPY examples ./examples
 RUN python -m venv /carmask && /carmask/bin/pip install --no-cache-dir '.[serve,heif]'
 
 FROM python:3.12-slim

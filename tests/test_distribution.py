@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -46,6 +48,17 @@ def built(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--outdir", out, REPOSITORY, folder=out)
     return out
+
+
+def test_the_container_build_is_given_all_that_the_wheel_is_built_from():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    wanted = {Path(path).parts[0] for path in (*wheel["packages"], *wheel["force-include"])}
+    wanted |= {"pyproject.toml", project["project"]["readme"]}
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    assert wanted <= {word for line in copied for word in line.split()}
+    ignored = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    assert wanted <= {line.removeprefix("!") for line in ignored if line.startswith("!")}
 
 
 def test_models_recipes_and_pages_are_inside(built):
