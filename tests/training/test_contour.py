@@ -69,6 +69,23 @@ def test_a_small_map_of_the_whole_photo_fits_a_large_one():
         assert np.array_equal(large.photo, small.photo)
 
 
+def test_windows_lie_around_places_where_the_map_is_wrong():
+    photo, mask, coarse = scene()
+    coarse[150:160, 200:210] = 0.0  # a hole in the middle of the car, at no contour
+    only = ContourSettings(as_is=1.0, spoilt=0.0, noisy=0.0, wrong=1.0)
+    for seed in range(20):
+        window = draw_window(photo, mask, coarse, (64, 64), only, main=True, rng=np.random.default_rng(seed))
+        assert np.any((window.coarse < 0.5) & (window.mask == 255))
+    right = (mask / 255).astype(np.float32)
+    for seed in range(20):  # no such place: at the contour
+        window = draw_window(
+            photo, mask, right, (64, 64), only.model_copy(update={"elsewhere": 0.0}), main=True,
+            rng=np.random.default_rng(seed),
+        )  # fmt: skip
+        assert window.mask.min() == 0
+        assert window.mask.max() == 255
+
+
 def test_spoilt_maps_differ_and_stay_near():
     photo, mask, coarse = scene()
     moved = ContourSettings(as_is=1.0, spoilt=1.0, noisy=1.0, elsewhere=0.0)

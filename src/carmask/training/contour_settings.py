@@ -11,7 +11,8 @@ class ContourSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     as_is: float = Field(0.5, ge=0, le=1, description="of the main photos' windows: at the photo's own size and angle")
-    elsewhere: float = Field(0.07, ge=0, le=1, description="of all windows: anywhere in the photo, not at a contour")
+    wrong: float = Field(0.4, ge=0, le=1, description="of all windows: around a place where the coarse map is wrong")
+    elsewhere: float = Field(0.07, ge=0, le=1, description="of the others: anywhere in the photo, not at a contour")
     zoom: tuple[float, float] = Field(
         (0.77, 1.18), description="range of sizes of the main photos' other windows, 1 for their own"
     )

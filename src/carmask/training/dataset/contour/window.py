@@ -78,7 +78,7 @@ def draw_window(
     Returns:
         The window; the photo is mirrored beyond its edges.
     """
-    view = _choose(mask, size, settings, main=main, squeezed=squeezed, rng=rng)
+    view = _choose(mask, coarse, size, settings, main=main, squeezed=squeezed, rng=rng)
     factors = coarse.shape[1] / mask.shape[1], coarse.shape[0] / mask.shape[0]
     found = _spoil_map(coarse, view.scaled(factors), size, settings, rng)
     shown = np.asarray(view.warp(photo, size), np.uint8)
@@ -87,7 +87,14 @@ def draw_window(
 
 
 def _choose(
-    mask: SoftMask, size: Size, settings: ContourSettings, *, main: bool, squeezed: bool, rng: np.random.Generator
+    mask: SoftMask,
+    coarse: Probability,
+    size: Size,
+    settings: ContourSettings,
+    *,
+    main: bool,
+    squeezed: bool,
+    rng: np.random.Generator,
 ) -> _View:
     """Where the window lies, how large it is, and how it is turned."""
     height, width = mask.shape
@@ -101,9 +108,13 @@ def _choose(
         wide = float(columns.max() - columns.min() + 1) if len(columns) else width / 2
         scale = float(np.clip(wide / _between(settings.car_width, rng), 0.3, 1.6))
     middle = rng.uniform(0, (width, height))
-    if len(rows) and rng.random() >= settings.elsewhere:
-        index = rng.integers(len(rows))
-        middle = np.array([columns[index], rows[index]]) + rng.uniform(-_OFF_CENTRE, _OFF_CENTRE, 2) * size[::-1]
+    places = np.stack([columns, rows], axis=1)
+    if rng.random() < settings.wrong and len(wrong := _wrong_places(mask, coarse)):
+        places = wrong
+    elif rng.random() < settings.elsewhere:
+        places = places[:0]
+    if len(places):
+        middle = rng.choice(places) + rng.uniform(-_OFF_CENTRE, _OFF_CENTRE, 2) * size[::-1]
     reach = np.array([size[1], size[0]]) * scale / 2
     whole = np.array([width, height], float)
     middle = np.clip(middle, np.minimum(whole / 2, reach), np.maximum(whole / 2, whole - reach))
@@ -118,6 +129,14 @@ def _choose(
     cosine, sine = np.cos(turn) * scale, np.sin(turn) * scale
     linear = np.array([[cosine * across, -sine], [sine * across, cosine]])
     return _View(linear, middle - linear @ (np.array([size[1], size[0]]) / 2))
+
+
+def _wrong_places(mask: SoftMask, coarse: Probability) -> NDArray[np.float64]:
+    """Where a map is wrong: (places, 2), x and y in pixels of the photo; one for each pixel of the map."""
+    small = cv2.resize(mask, coarse.shape[::-1], interpolation=cv2.INTER_AREA)
+    rows, columns = np.nonzero((small > 127) != (coarse > 0.5))
+    scale = mask.shape[1] / coarse.shape[1], mask.shape[0] / coarse.shape[0]
+    return (np.stack([columns, rows], axis=1) + 0.5) * scale
 
 
 def _between(limits: tuple[float, float], rng: np.random.Generator) -> float:
