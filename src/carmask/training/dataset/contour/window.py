@@ -108,7 +108,7 @@ def _choose(
         wide = float(columns.max() - columns.min() + 1) if len(columns) else width / 2
         scale = float(np.clip(wide / _between(settings.car_width, rng), 0.3, 1.6))
     middle = rng.uniform(0, (width, height))
-    places = np.stack([columns, rows], axis=1)
+    places = np.stack([columns, rows], axis=1).astype(np.float64)
     if rng.random() < settings.wrong and len(wrong := _wrong_places(mask, coarse)):
         places = wrong
     elif rng.random() < settings.elsewhere:
@@ -136,7 +136,7 @@ def _wrong_places(mask: SoftMask, coarse: Probability) -> NDArray[np.float64]:
     small = cv2.resize(mask, coarse.shape[::-1], interpolation=cv2.INTER_AREA)
     rows, columns = np.nonzero((small > 127) != (coarse > 0.5))
     scale = mask.shape[1] / coarse.shape[1], mask.shape[0] / coarse.shape[0]
-    return (np.stack([columns, rows], axis=1) + 0.5) * scale
+    return np.asarray((np.stack([columns, rows], axis=1) + 0.5) * scale, np.float64)
 
 
 def _between(limits: tuple[float, float], rng: np.random.Generator) -> float:
