@@ -42,8 +42,22 @@ def test_batches_that_are_disturbed_lose_nothing(work):
         assert counts["lost"] == 0, subject
 
 
-def test_server_jobs_that_are_killed_lose_nothing(work):
-    assert soak(work, "kills", "--only", "server jobs", "--goal", "3")["kills"]["server jobs"]["lost"] == 0
+@pytest.mark.parametrize("case", ["server jobs", "corrections", "watching", "rendering"])
+def test_other_runs_that_are_killed_lose_nothing(work, case):
+    counts = soak(work, "kills", "--only", case, "--goal", "3")["kills"][case]
+    assert counts["killed"] >= 3
+    assert counts["lost"] == 0
+
+
+def test_a_training_that_is_killed_ends_with_the_weights_of_an_undisturbed_one(work):
+    pytest.importorskip("lightning")
+    assert soak(work, "kills", "--only", "training", "--goal", "2")["kills"]["training"]["lost"] == 0
+
+
+@pytest.mark.parametrize("subject", ["torn", "full"])
+def test_a_watch_survives_power_cuts_and_full_disks(work, subject):
+    """Of these seeds some leave a manifest without its tables."""
+    assert soak(work, subject, "--only", "watching", "--goal", "4")[subject]["watching"]["lost"] == 0
 
 
 @pytest.mark.parametrize("row", ["model files", "recipes and pipelines", "manifests and corrections"])

@@ -61,13 +61,15 @@ def run(
         os.close(inner)
         _child(function, folder, arm, outer)
     os.close(outer)
-    ended = _wait(inner, patience if arm.after is None else arm.after)
+    ended = _wait(pid, patience if arm.after is None else arm.after)
     hung = not ended and arm.after is None
     if not ended:
         os.kill(pid, signal.SIGKILL)
-    with os.fdopen(inner, "rb") as stream:
-        said = stream.read()
     _, status = os.waitpid(pid, 0)
+    # Processes of the child's own may live on for a while, and hold the pipe.
+    os.set_blocking(inner, False)
+    with os.fdopen(inner, "rb") as stream:
+        said = stream.read() or b""
     seconds = time.perf_counter() - started
     if hung:
         return Ended("hung", "", 0, seconds)
@@ -78,9 +80,13 @@ def run(
     return Ended(how, text, calls, seconds)
 
 
-def _wait(pipe: int, seconds: float) -> bool:
-    """Whether the child wrote how it ended, or is gone, within a time."""
-    return bool(select.select([pipe], [], [], seconds)[0])
+def _wait(pid: int, seconds: float) -> bool:
+    """Whether the child is gone within a time."""
+    watched = os.pidfd_open(pid)
+    try:
+        return bool(select.select([watched], [], [], seconds)[0])
+    finally:
+        os.close(watched)
 
 
 def _child(function: Callable[[], object], folder: Path, arm: shim.Arm, pipe: int) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.soak import shim, trial
-from benchmarks.soak.cases import CASES, Case
+from benchmarks.soak.cases import Case
+from benchmarks.soak.catalogue import CASES
 from benchmarks.soak.shim import Arm
 from benchmarks.soak.tally import Tally
 

@@ -23,7 +23,7 @@ error. Or every change is written to a log, from which the state of the disk aft
 
 enum { OFF, COUNT, KILL, FAIL, LOG };
 enum { WRITE = 1, READ = 2, SYNC = 4, NAME = 8, OPEN = 16, CREATE = 32 }; /* kinds of calls; also the bits of soak_arm's kinds */
-enum { L_WRITE = 1, L_SIZE, L_SYNC, L_CREATE, L_RENAME, L_UNLINK, L_MKDIR, L_RMDIR };
+enum { L_WRITE = 1, L_SIZE, L_SYNC, L_CREATE, L_RENAME, L_UNLINK, L_MKDIR, L_RMDIR, L_LINK };
 
 static char prefix[PATH_MAX];
 static size_t prefix_length;
@@ -174,6 +174,25 @@ int rename(const char *from, const char *to) {
     return done; }
 NAMES(unlink, L_UNLINK)
 NAMES(rmdir, L_RMDIR)
+/* With a folder's descriptor, as shutil.rmtree does. */
+int unlinkat(int fd, const char *name, int flags) {
+    REAL(unlinkat);
+    char path[2 * PATH_MAX];
+    if (name[0] == '/' || fd == AT_FDCWD) snprintf(path, sizeof path, "%s", name);
+    else if (inside_fd(fd, path)) snprintf(path + strlen(path), PATH_MAX, "/%s", name);
+    else return real(fd, name, flags);
+    if (!inside(path)) return real(fd, name, flags);
+    int done = -1, what = flags & AT_REMOVEDIR ? L_RMDIR : L_UNLINK;
+    GUARDED(if (!strikes(NAME)) { done = real(fd, name, flags); if (!done) note(what, 0, 0, path, NULL, 0); });
+    return done;
+}
+int symlink(const char *target, const char *path) {
+    REAL(symlink);
+    if (!inside(path)) return real(target, path);
+    int done = -1;
+    GUARDED(if (!strikes(NAME)) { done = real(target, path); if (!done) note(L_LINK, 0, 0, path, target, strlen(target)); });
+    return done;
+}
 int mkdir(const char *path, mode_t rights) {
     REAL(mkdir);
     if (!inside(path)) return real(path, rights);

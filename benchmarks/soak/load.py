@@ -251,7 +251,7 @@ def _photo(seed: int) -> bytes:
 def _resident(pid: int) -> int:
     """Bytes resident of a process and its children (Linux)."""
     total = 0
-    for one in _family(pid):
+    for one in family(pid):
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{one}/status").read_text().splitlines():
                 if line.startswith("VmRSS:"):
@@ -259,8 +259,9 @@ def _resident(pid: int) -> int:
     return total
 
 
-def _family(pid: int) -> Iterator[int]:
+def family(pid: int) -> Iterator[int]:
+    """A process, and all below it (Linux)."""
     yield pid
     with contextlib.suppress(OSError):
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            yield from _family(int(child))
+            yield from family(int(child))

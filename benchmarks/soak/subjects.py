@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from benchmarks.soak import disturb, files, guided, load, torn
+from benchmarks.soak import cluster, disturb, files, guided, load, torn
 
 
 class Subject(NamedTuple):
@@ -44,5 +44,12 @@ SUBJECTS = {
     "guided": Subject("parsers under a coverage-guided fuzzer", guided.soak, 1_000_000, needs_shim=False),
     "server": Subject(
         "a server with bad clients among good ones", load.soak, 20_000, needs_shim=False, note="20,000 good requests"
+    ),
+    "cluster": Subject(
+        "a Ray cluster: workers killed, requests of an object store failed",
+        cluster.soak,
+        100,
+        needs_shim=False,
+        note="100 kills of workers, one every 20 seconds, and 1,000 requests that fail, one in twenty",
     ),
 }

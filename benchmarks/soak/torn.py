@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.soak import children, shim, trial
-from benchmarks.soak.cases import CASES, Case
+from benchmarks.soak.cases import Case
+from benchmarks.soak.catalogue import CASES
 from benchmarks.soak.tally import Tally
 
-WRITE, SIZE, SYNC, CREATE, RENAME, UNLINK, MKDIR, RMDIR = range(1, 9)
+WRITE, SIZE, SYNC, CREATE, RENAME, UNLINK, MKDIR, RMDIR, LINK = range(1, 10)
 SECTOR = 512
 #: Power cuts that are made of one logged run.
 CUTS = 10
@@ -108,8 +109,8 @@ class Disk:
             self.by_inode[change.inode] = len(self.files)
             self.names.append((CREATE, change.name, len(self.files)))
             self.files.append(Contents())
-        elif change.what == RENAME:
-            self.names.append((RENAME, change.name, change.data.decode()))
+        elif change.what in {RENAME, LINK}:
+            self.names.append((change.what, change.name, change.data.decode()))
         elif change.what in {UNLINK, MKDIR, RMDIR}:
             self.names.append((change.what, change.name, ""))
         elif change.inode in self.by_inode:
@@ -123,14 +124,13 @@ class Disk:
     def after_a_cut(self, folder: Path, dice: random.Random) -> None:
         """Write what a power cut leaves below a folder, which is empty."""
         count = dice.randint(self.flushed, len(self.names))
-        found: dict[str, int] = {}
+        found: dict[str, int | str] = {}
         folders: set[str] = set()
         for what, name, other in self.names[:count]:
-            if what == CREATE:
-                assert isinstance(other, int)
+            if what in {CREATE, LINK}:
                 found[name] = other
-            elif what == RENAME and name in found:
-                found[str(other)] = found.pop(name)
+            elif what == RENAME:
+                found, folders = _renamed(found, folders, name, str(other))
             elif what == UNLINK:
                 found.pop(name, None)
             elif what == MKDIR:
@@ -139,9 +139,25 @@ class Disk:
                 folders.discard(name)
         for name in sorted(folders):
             Path(name).mkdir(parents=True, exist_ok=True)
-        for name, number in found.items():
+        for name, file in found.items():
             assert Path(name).is_relative_to(folder)
-            Path(name).write_bytes(self.files[number].after_a_cut(dice))
+            if isinstance(file, str):
+                Path(name).symlink_to(file)
+            else:
+                Path(name).write_bytes(self.files[file].after_a_cut(dice))
+
+
+def _renamed(
+    found: dict[str, int | str], folders: set[str], old: str, new: str
+) -> tuple[dict[str, int | str], set[str]]:
+    """Names after a file or a folder was renamed."""
+    if old in found:
+        return {name: file for name, file in found.items() if name not in {old, new}} | {new: found[old]}, folders
+
+    def moved(name: str) -> str:
+        return new + name.removeprefix(old) if name == old or name.startswith(f"{old}/") else name
+
+    return {moved(name): file for name, file in found.items()}, {moved(name) for name in folders}
 
 
 def soak(work: Path, tally: Tally, goal: int, *, only: str | None = None) -> None:

@@ -152,6 +152,22 @@ def test_files_that_are_no_manifests(tmp_path):
         Manifest(tmp_path / "newer", "{}")
 
 
+@pytest.mark.parametrize("how", ["empty", "in WAL mode"])
+def test_a_manifest_whose_run_ended_before_its_tables_is_empty(how, tmp_path):
+    """As a full disk or a power cut leaves it."""
+    file = tmp_path / "manifest.sqlite"
+    file.touch()
+    if how != "empty":
+        base = sqlite3.connect(file)
+        base.execute("PRAGMA journal_mode = WAL")
+        base.close()
+    assert read_records(file) == []
+    assert recorded_outputs(file) == frozenset()
+    with Manifest(file, "{}") as manifest:
+        manifest.record("a", RESULT)
+    assert [row.name for row in read_records(file)] == ["a"]
+
+
 def test_a_manifest_without_facts_is_read_and_completed(tmp_path):
     file = tmp_path / "m"
     with Manifest(file, "{}") as manifest:

@@ -180,3 +180,13 @@ def test_the_masks_of_the_examples_fit_their_photos():
     home = Path(__file__).parents[2] / "examples"
     for one in read_examples(home):
         assert read_mask(one.mask).shape == read_photo(one.photo).shape[:2]
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path):
+    out = tmp_path / "set"
+    render_set(Request(1, SIZE, views=1, parts=True), out)
+    before = everything(out)
+    for folder in (".", "train", "train_masks", "parts"):
+        (out / folder / ".a.jpg.abcd1234.tmp").touch()
+    render_set(Request(1, SIZE, views=1, parts=True), out)
+    assert everything(out) == before

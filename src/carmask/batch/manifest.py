@@ -252,7 +252,7 @@ def read_records(file: Path) -> list[Recorded]:
         file: the manifest.
 
     Returns:
-        Its rows, by name.
+        Its rows, by name; none if a run ended before it had made its tables.
 
     Raises:
         InUseError: if a run is writing to it.
@@ -262,6 +262,8 @@ def read_records(file: Path) -> list[Recorded]:
         with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as base:
             base.text_factory = _decode
             (version,) = base.execute("PRAGMA user_version").fetchone()
+            if not version and not base.execute("SELECT 1 FROM sqlite_master").fetchone():
+                return []  # it was made, and nothing could be written to it any more
             facts = "facts" if version >= 4 else "'{}'"
             rows = base.execute(f"SELECT name, {_COLUMNS}, {facts} FROM photos ORDER BY name").fetchall()  # noqa: S608
     except sqlite3.OperationalError as error:

@@ -15,7 +15,7 @@ from carmask.batch.names import MANIFEST, STATE
 from carmask.data.dataset import read_data
 from carmask.data.split import Split, split_cars
 from carmask.data.table import Example, read_examples
-from carmask.errors import DataError, UsageError
+from carmask.errors import DataError, OutputError, UsageError
 from carmask.images import encode_mask, make_folder, picture_size, read_mask, write_atomically
 
 #: The part of the vehicles that is held out, and the fewest that must be, and that must be left to train on.
@@ -190,5 +190,17 @@ def join_sets(folder: Path, parts: Sequence[tuple[str, Sequence[Example], int]])
             mask = encode_mask(one.read_mask())
             for copy in range(times):
                 name = f"{prefix}{copy}-{one.car}_{one.view:02}"
-                (folder / "train" / f"{name}{one.photo.suffix.lower()}").symlink_to(one.photo.resolve())
+                _link(folder / "train" / f"{name}{one.photo.suffix.lower()}", one.photo.resolve())
                 write_atomically(folder / "train_masks" / f"{name}_mask.png", mask)
+
+
+def _link(place: Path, photo: Path) -> None:
+    """Make a link to a photo.
+
+    Raises:
+        OutputError: if it cannot be made.
+    """
+    try:
+        place.symlink_to(photo)
+    except OSError as error:
+        raise OutputError(f"{place}: the link cannot be made: {error.strerror or error}") from error

@@ -160,8 +160,7 @@ def learn(
             shutil.rmtree(fresh, ignore_errors=True)
             raise
         gathered = gathered._replace(folder=work / "corrections")
-        shutil.rmtree(gathered.folder, ignore_errors=True)
-        fresh.rename(gathered.folder)
+        _put_in_place(fresh, gathered.folder)
         trained, held = (gathered.examples(part) for part in gathered.split)
         LOGGER.info(
             "learning from %s: %d corrected photos of %d vehicles to train on, %d of %d held out",
@@ -240,6 +239,19 @@ def learn(
         verdict, out if verdict.accepted else None, info, gathered, rehearsal, tuple(candidates), before, found[best],
         recalibrated, settings, log,
     )  # fmt: skip
+
+
+def _put_in_place(fresh: Path, folder: Path) -> None:
+    """Have a folder take the place of an older one; the next run makes it anew if there is none.
+
+    Raises:
+        OutputError: if it cannot.
+    """
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
 
 def _times(corrected: int, rehearsed: int) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from carmask.data.table import Example
-from carmask.errors import DataError
+from carmask.errors import DataError, OutputError
 from carmask.evaluation.contours import contour_scores
 from carmask.evaluation.overlap import dice
 from carmask.images import make_folder
@@ -32,11 +33,18 @@ class ScoreFile:
 
         Args:
             file: a line of JSON for each photo and model; a last line that was cut off is dropped.
+
+        Raises:
+            OutputError: if it cannot be read or written.
         """
         self._file = file
         self._known: dict[tuple[str, str], dict[str, Any]] = {}
         make_folder(file.parent)
-        lines = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
+        try:
+            # What a power cut left may be no text; it is no JSON either.
+            lines = file.read_text(encoding="utf-8", errors="replace").split("\n") if file.exists() else []
+        except OSError as error:
+            raise OutputError(f"{file}: cannot be read: {error.strerror or error}") from error
         for line in lines[:-1]:
             try:
                 row = json.loads(line)
@@ -45,7 +53,7 @@ class ScoreFile:
                 continue
         if lines and lines[-1]:
             # Written on from here, half a line would spoil the next one.
-            with file.open("a", encoding="utf-8") as stream:
+            with _added_to(file) as stream:
                 stream.write("\n")
 
     def score(
@@ -73,6 +81,7 @@ class ScoreFile:
         Raises:
             DataError: if a mask has another size than its photo.
             PhotoError: if a photo or mask cannot be read.
+            OutputError: if the scores cannot be written; those that were are kept.
         """
         digest = hashlib.sha256(model.read_bytes()).hexdigest()
         todo = [
@@ -84,7 +93,7 @@ class ScoreFile:
         if todo:
             network = load_model(model)
             info = read_info(model)
-            with self._file.open("a", encoding="utf-8") as stream:
+            with _added_to(self._file) as stream:
                 for example, loading in zip(
                     todo, prefetch(lambda one: (open_for(network, one.photo), one.read_mask()), todo), strict=True
                 ):
@@ -112,6 +121,20 @@ class ScoreFile:
                     if progress is not None:
                         progress(done, len(examples))
         return [self._known[digest, one.name] for one in examples]
+
+
+@contextmanager
+def _added_to(file: Path) -> Iterator[TextIO]:
+    """Open a text file to write at its end.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    try:
+        with file.open("a", encoding="utf-8") as stream:
+            yield stream
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be written: {error.strerror or error}") from error
 
 
 def as_scored(rows: Sequence[dict[str, Any]]) -> list[Scored]:

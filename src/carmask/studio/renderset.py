@@ -27,7 +27,7 @@ from carmask.formats.rle import rle_encode
 from carmask.formats.rle_csv import write_rle_csv
 from carmask.formats.writing import Loaded
 from carmask.geometry import Size
-from carmask.images import make_folder, read_mask, write_atomically, write_mask
+from carmask.images import make_folder, read_mask, remove_leftovers, write_atomically, write_mask
 from carmask.studio.build import build_car, by_material, with_labels
 from carmask.studio.car import BODIES, HARD, Car, draw_car
 from carmask.studio.parts import PARTS
@@ -205,8 +205,10 @@ def render_set(request: Request, out: Path, *, progress: Callable[[int, int], No
     ]
     lacking = [name for _, _, name in names if not _is_done(out, name, parts=request.parts)]
     _check_space(out, len(lacking) * request.size[0] * request.size[1] * _BYTES_PER_PIXEL)
+    remove_leftovers(out, None)
     for folder in ("train", "train_masks", *(["parts"] if request.parts else [])):
         make_folder(out / folder)
+        remove_leftovers(out / folder, None)
     total, done = len(names), len(names) - len(lacking)
     step = progress or _ignore
     step(done, total)
