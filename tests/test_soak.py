@@ -108,6 +108,12 @@ def test_an_inode_that_is_given_again_is_another_file(tmp_path):
     assert cut(tmp_path, changes, 1) == {"a/y": b"new"}
 
 
+def test_a_folder_that_is_renamed_takes_its_files_along(tmp_path):
+    changes = [*WRITTEN, Change(SYNC, 7, 0, "", b""), Change(torn.LINK, 0, 0, "a/l", b"x"), RENAMED]
+    changes += [Change(RENAME, 0, 0, "a", b"b"), Change(CREATE, 8, 0, "c", b""), Change(SYNC, 8, 0, "", b"")]
+    assert cut(tmp_path, changes, 1) == {"b/x": CONTENT, "b/l": CONTENT, "c": b""}
+
+
 def test_what_is_not_flushed_would_be_found(work):
     """The soak run itself, on a program that does not flush what it writes."""
     code = (

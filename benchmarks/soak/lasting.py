@@ -127,8 +127,16 @@ def learned(out: Path) -> dict[str, bytes]:
             found[name] = path.read_bytes()
     scores = out / "ours.learn" / "scores.jsonl"
     if scores.exists():
-        found["scores"] = b"\n".join(sorted(line for line in scores.read_bytes().split(b"\n") if line.endswith(b"}")))
+        # Lines that were torn are dropped, and scored once more.
+        found["scores"] = b"\n".join(sorted(line for line in scores.read_bytes().split(b"\n") if _is_json(line)))
     return found
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return bool(json.loads(line))
+    except ValueError:
+        return False
 
 
 def _whole_of_learning(name: str) -> bool:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from carmask.data.table import read_examples
 from carmask.errors import OutputError, UsageError
 from carmask.evaluation.overlap import dice
 from carmask.images import read_photo
+from carmask.learning import gather, scores
 from carmask.learning.learn import Limits, learn
 from carmask.learning.page import learning_page
 from carmask.learning.rehearsal import find_rehearsal, shipped_examples
@@ -67,11 +69,14 @@ def test_corrections_make_the_model_better(learned, small_model, tmp_path):
 def test_the_same_call_does_nothing_twice(learned, small_model, known):
     made, place, data = learned
     trained = place / "ours.learn" / "trained.onnx"
+    for left in (".ours.onnx.abcd1234.tmp", ".ours.md.abcd1234.tmp", "ours.learn/.trained.onnx.abcd1234.tmp"):
+        (place / left).touch()  # as a killed run leaves it
     stamp, lines = trained.stat().st_mtime_ns, (place / "ours.learn" / "scores.jsonl").read_text()
     again = learn([data], place / "ours.onnx", model=small_model, data=known, limits=FAST)
     assert again.verdict == made.verdict
     assert trained.stat().st_mtime_ns == stamp
     assert (place / "ours.learn" / "scores.jsonl").read_text() == lines
+    assert not [*place.glob(".*.tmp"), *(place / "ours.learn").glob(".*.tmp")]
 
 
 def test_another_run_in_the_same_folder_is_refused(learned, small_model, known, tmp_path):
@@ -128,6 +133,19 @@ def test_half_a_line_of_scores_is_dropped(small_model, known, tmp_path):
     assert [one["dice"] for one in again] == pytest.approx([one["dice"] for one in rows], abs=2e-3)
     kept = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines() if line.endswith("}")]
     assert [one["name"] for one in kept] == [one.name for one in examples]
+
+
+def test_scores_and_links_that_cannot_be_written_are_said(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match="folder: cannot be read: Is a directory"):
+        ScoreFile(tmp_path / "folder")
+    with (
+        pytest.raises(OutputError, match="full: cannot be written: No space left"),
+        scores._added_to(Path("/dev/full")) as stream,
+    ):
+        stream.write("{}")
+    with pytest.raises(OutputError, match="folder: the link cannot be made: File exists"):
+        gather._link(tmp_path / "folder", tmp_path)
 
 
 def test_requests_that_cannot_be_served(small_model, tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from carmask.errors import OutputError, UsageError
-from carmask.images import make_folder, write_atomically
+from carmask.images import make_folder, remove_leftovers, write_atomically
 from carmask.learning.decide import LEVEL, TOLERANCE, Candidate, Verdict, choose, paired_gain
 from carmask.learning.gather import Gathered, gather, join_sets
 from carmask.learning.recalibrate import Recalibrated
@@ -22,6 +22,7 @@ from carmask.learning.scores import ScoreFile, as_scored
 from carmask.learning.settings import CORRECTED, LEARNING_RATE, PASSES, learning_recipe
 from carmask.locking import only_run
 from carmask.logs import log_file
+from carmask.model.card import card_path
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.training.machines import Machines
@@ -147,6 +148,8 @@ def learn(
         raise UsageError(f"{out}: this file is there already; give another one", argument="out")
     make_folder(work)
     with only_run(work / "learn.lock", "another run is learning"), log_file(LOGGER, work / LOG_FILE):
+        remove_leftovers(out.parent, {out.name, card_path(out).name})
+        remove_leftovers(work, None)
         # Beside those of an earlier call, until it is known that they are the same.
         fresh = work / "corrections.new"
         shutil.rmtree(fresh, ignore_errors=True)
