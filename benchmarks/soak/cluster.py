@@ -246,9 +246,8 @@ def lost(results: list[Result], files: Files, wanted: Files) -> list[str]:
 
 def soak(work: Path, tally: Tally, goal: int, *, only: str | None = None) -> None:
     """Make runs until workers were killed, and requests failed, as often as wanted, or time is over."""
-    missing = [name for name in ("ray", "moto") if importlib.util.find_spec(name) is None]
-    if missing:
-        print(f"  not run: it needs {' and '.join(missing)}")
+    if any(importlib.util.find_spec(name) is None for name in ("ray", "moto", "flask_cors")):
+        print("  not run: it needs Ray and Moto (pip install ray 'moto[s3]' flask flask-cors)")
         return
     folder = (work / "cluster").resolve()
     photos = prepare(folder, PHOTOS)

@@ -135,11 +135,22 @@ PWRITES(pwrite64)
     return done; }
 SIZES(ftruncate)
 SIZES(ftruncate64)
+/* What was written into memory that is a file's: this library does not see it, and a flush makes it safe. */
+static void note_content(int fd) {
+    static ssize_t (*real)(int, void *, size_t, off_t);
+    if (mode != LOG) return;
+    if (!real) real = (ssize_t(*)(int, void *, size_t, off_t))dlsym(RTLD_NEXT, "pread");
+    struct stat found;
+    ssize_t size = fstat(fd, &found) || !S_ISREG(found.st_mode) ? 0 : found.st_size;
+    char *data = size > 0 ? malloc(size) : NULL;
+    if (data && real(fd, data, size, 0) == size) note(L_WRITE, inode_of(fd), 0, NULL, data, size);
+    free(data);
+}
 #define SYNCS(name) int name(int fd) { \
     REAL(name); char path[PATH_MAX]; \
     if (!inside_fd(fd, path)) return real(fd); \
     int done = -1; /* what a disk does is not needed here, and takes long */ \
-    GUARDED(if (!strikes(SYNC)) { done = 0; note(L_SYNC, inode_of(fd), 0, path, NULL, 0); }); \
+    GUARDED(if (!strikes(SYNC)) { done = 0; note_content(fd); note(L_SYNC, inode_of(fd), 0, path, NULL, 0); }); \
     return done; }
 SYNCS(fsync)
 SYNCS(fdatasync)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
-from carmask.errors import CarmaskError
+from carmask.errors import CarmaskError, OutputError
 
 _logger = logging.getLogger(__name__)
 
@@ -43,3 +47,22 @@ def describe_failure(name: str, error: Exception) -> Failure:
         return Failure(name, f"{name}: too large for this machine's memory")
     _logger.error("unexpected error in %s", name, exc_info=error)
     return Failure(name, f"{name}: unexpected {type(error).__name__}{': ' * bool(said)}{said}")
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Say in one line what the disk refused, where libraries pass the system's errors through.
+
+    Args:
+        place: named where the error names no file.
+
+    Raises:
+        OutputError: in place of any ``OSError``.
+    """
+    try:
+        yield
+    except OSError as error:
+        file = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else place
+        # A process of PyTorch's puts its whole traceback into the message, the error last.
+        said = error.strerror or (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise OutputError(f"{file}: cannot be read or written: {said}") from error

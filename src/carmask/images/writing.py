@@ -166,6 +166,18 @@ def _flush(file: Path) -> None:
         os.close(descriptor)
 
 
+def flush_file(path: Path) -> None:
+    """Have the disk keep the content of a file that was not written with ``replacing``, such as a memory-mapped one.
+
+    Raises:
+        OutputError: if the disk fails.
+    """
+    try:
+        _flush(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from carmask.errors import OutputError, UsageError
+from carmask.failures import disk_errors
 from carmask.images import make_folder, remove_leftovers, write_atomically
 from carmask.learning.decide import LEVEL, TOLERANCE, Candidate, Verdict, choose, paired_gain
 from carmask.learning.gather import Gathered, gather, join_sets
@@ -147,7 +148,7 @@ def learn(
     if out.exists() and not (work / STATE_FILE).exists():
         raise UsageError(f"{out}: this file is there already; give another one", argument="out")
     make_folder(work)
-    with only_run(work / "learn.lock", "another run is learning"), log_file(LOGGER, work / LOG_FILE):
+    with only_run(work / "learn.lock", "another run is learning"), log_file(LOGGER, work / LOG_FILE), disk_errors(work):
         remove_leftovers(out.parent, {out.name, card_path(out).name})
         remove_leftovers(work, None)
         # Beside those of an earlier call, until it is known that they are the same.
@@ -163,7 +164,8 @@ def learn(
             shutil.rmtree(fresh, ignore_errors=True)
             raise
         gathered = gathered._replace(folder=work / "corrections")
-        _put_in_place(fresh, gathered.folder)
+        shutil.rmtree(gathered.folder, ignore_errors=True)
+        fresh.rename(gathered.folder)
         trained, held = (gathered.examples(part) for part in gathered.split)
         LOGGER.info(
             "learning from %s: %d corrected photos of %d vehicles to train on, %d of %d held out",
@@ -242,19 +244,6 @@ def learn(
         verdict, out if verdict.accepted else None, info, gathered, rehearsal, tuple(candidates), before, found[best],
         recalibrated, settings, log,
     )  # fmt: skip
-
-
-def _put_in_place(fresh: Path, folder: Path) -> None:
-    """Have a folder take the place of an older one; the next run makes it anew if there is none.
-
-    Raises:
-        OutputError: if it cannot.
-    """
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.rename(folder)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
 
 def _times(corrected: int, rehearsed: int) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carmask import geometry
+from carmask.failures import disk_errors
 from carmask.images import remove_leftovers, write_atomically
 from carmask.training.extra_data import Sources, build_mixture
 from carmask.training.machines import TRAINED_IN, Machines, choose_precision
@@ -82,7 +83,7 @@ def train(
             network.
         ModelError: if there is no such model to take initial weights of.
         DeviceError: if the device that was asked for is not there.
-        OutputError: if the run's files cannot be written.
+        OutputError: if the run's files cannot be read or written. What was finished is safe; the same call goes on.
     """
     machines, sources = machines or Machines(), sources or Sources()
     # Everything that can be wrong with the request is found before anything is written.
@@ -106,7 +107,8 @@ def train(
 
     plan = replace(plan, info=plan.info.model_copy(update={"trained_in": TRAINED_IN[precision]}))
     cache = cache or out.resolve().parent / "cache"
-    module, checks = _prepare(plan, out, cache, progress, note, mixed=precision != "32-true")
+    with disk_errors(cache):
+        module, checks = _prepare(plan, out, cache, progress, note, mixed=precision != "32-true")
     described = ((plan.examples, plan.split), *((one.examples, one.split) for one in plan.extra))
     if os.environ.get("LOCAL_RANK", "0") == "0":  # the first of several processes, which start one after the other
         remove_leftovers(out, None)
@@ -116,7 +118,7 @@ def train(
         write_atomically(out / LOCALISATION_FILE, plan.localisation.read_bytes())
     if plan.base is not None and plan.base != out / BASE_FILE:
         write_atomically(out / BASE_FILE, plan.base.read_bytes())
-    with log_file(LOGGER, out / LOG_FILE), warnings.catch_warnings():
+    with log_file(LOGGER, out / LOG_FILE), warnings.catch_warnings(), disk_errors(out):
         _announce(plan, precision, resumed=(out / LAST_FILE).exists())
         writes = fit(module, out, machines, precision=precision, progress=progress, bar=bar)
     shown = checks.sets.get("", ())[:SHEET_PHOTOS]

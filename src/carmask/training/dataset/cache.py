@@ -28,7 +28,7 @@ from carmask.data.table import Example
 from carmask.data.warp import SoftMask
 from carmask.errors import DataError, OutputError
 from carmask.geometry import Letterbox, Size, fit_letterbox, letterbox, resize
-from carmask.images import make_folder, open_reduced, write_atomically
+from carmask.images import flush_file, make_folder, open_reduced, write_atomically
 
 _Decode = partial[tuple[Photo, SoftMask]]
 
@@ -93,7 +93,7 @@ def build_cache(
     Raises:
         DataError: if a mask has another size than its photo.
         PhotoError: if a photo or mask cannot be read.
-        OutputError: if the disk has not enough room, or cannot be written.
+        OutputError: if the disk has not enough room, cannot be written, or what was decoded is damaged.
     """
     labels = isinstance(examples[0], PartsExample)
     height, width = size
@@ -109,11 +109,17 @@ def build_cache(
                 raise OutputError(f"{home}: decoding {len(examples)} photos needs {need / 1e9:.1f} GB of disk")
             try:
                 _fill(examples, partial(_decode, size=size, whole=whole), home, progress)
+                # What says that they are whole must not reach the disk before them.
+                for file in (PHOTOS, MASKS):
+                    flush_file(home / file)
             except BaseException:
                 shutil.rmtree(home, ignore_errors=True)
                 raise
             write_atomically(done_file, json.dumps([example.name for example in examples]).encode())
-    return PhotoCache(np.load(home / PHOTOS, mmap_mode="r"), np.load(home / MASKS, mmap_mode="r"), labels=labels)
+    try:
+        return PhotoCache(np.load(home / PHOTOS, mmap_mode="r"), np.load(home / MASKS, mmap_mode="r"), labels=labels)
+    except (OSError, ValueError, EOFError) as error:
+        raise OutputError(f"{home}: the decoded photos are damaged; remove this folder to decode them again") from error
 
 
 @contextmanager

@@ -1,0 +1,42 @@
+"""Decoded photos: on the disk before what says that they are whole, and damage is said."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from carmask.data.table import read_examples
+from carmask.errors import OutputError
+from carmask.failures import disk_errors
+from carmask.images import writing
+from carmask.training.dataset.cache import build_cache
+
+SIZE = (32, 48)
+
+
+def test_decoded_photos_are_flushed_before_what_says_that_they_are_there(cars, tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(writing, "_flush", lambda file: flushed.append(file.name.split(".json")[0].lstrip(".")))
+    build_cache(read_examples(cars)[:2], SIZE, tmp_path)
+    assert flushed == ["photos.npy", "masks.npy", "done"]
+
+
+@pytest.mark.parametrize("left", [b"", bytes(1000)])
+def test_damaged_decoded_photos_are_said(cars, tmp_path, left):
+    examples = read_examples(cars)[:2]
+    build_cache(examples, SIZE, tmp_path)
+    (file,) = tmp_path.rglob("photos.npy")
+    file.write_bytes(left)
+    with pytest.raises(OutputError, match="the decoded photos are damaged; remove this folder to decode them again"):
+        build_cache(examples, SIZE, tmp_path)
+
+
+def test_what_the_disk_refuses_is_one_line(tmp_path):
+    words = "missing: cannot be read or written: No such file or directory$"
+    with pytest.raises(OutputError, match=words), disk_errors(tmp_path):
+        os.open(os.fsencode(tmp_path / "missing"), os.O_RDONLY)
+    # As PyTorch raises what one of its processes met.
+    words = rf"^{tmp_path}: cannot be read or written: OSError: \[Errno 5\] b$"
+    with pytest.raises(OutputError, match=words), disk_errors(tmp_path):
+        raise OSError("Caught OSError in worker\nTraceback\nOSError: [Errno 5] b\n")
