@@ -60,7 +60,10 @@ def test_health_setup_and_webhook(server):
     assert server.client.post("/setup", json=body).json() == {"model_version": "tiny-1"}
     without = body | {"schema": "<View><Text name='t' value='$t'/></View>"}
     assert server.client.post("/setup", json=without).status_code == 400
-    event = {"action": "ANNOTATION_CREATED", "project": {"id": 1}}
+    assert server.client.get("/versions", params={"project": "1.17"}).json() == {"versions": ["tiny-1"]}
+    # Events hold brush masks, which are long lists of numbers.
+    result = [{"value": {"rle": [255] * 300_000}} for _ in range(3)]
+    event = {"action": "ANNOTATION_CREATED", "project": {"id": 1}, "annotation": {"result": result}}
     assert server.client.post("/webhook", json=event).status_code == 201
 
 

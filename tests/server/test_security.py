@@ -67,6 +67,8 @@ def test_this_machines_own_names_are_answered(server, host):
     [
         ("Origin: https://evil.example",),
         ("Origin: null",),
+        ("Origin: http://[evil",),
+        ("Origin: localhost",),
         ("Origin: http://localhost:1",),
         ("Sec-Fetch-Site: cross-site",),
         ("Sec-Fetch-Site: same-site",),
@@ -125,6 +127,26 @@ def test_a_body_without_a_length_is_cut_off_at_the_limit(server):
         "/v1/cut", "Transfer-Encoding: chunked", "Content-Type: multipart/form-data; boundary=x", method="POST"
     )
     assert status(raw(server.port, request + 8 * piece)) == 413
+
+
+def test_a_body_in_chunks_of_a_byte_is_cut_off(server):
+    head = get("/v1/cut", "Transfer-Encoding: chunked", "Content-Type: image/jpeg", method="POST")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(head + b"1\r\na\r\n")
+        time.sleep(0.2)
+        with contextlib.suppress(OSError):
+            connection.sendall(20_000 * b"1\r\na\r\n" + b"0\r\n\r\n")
+        found = b"nothing"
+        with contextlib.suppress(ConnectionResetError):
+            found = connection.recv(1000)
+        assert found in {b"", b"nothing"}
+
+
+def test_a_body_in_large_chunks_is_read(server, photo_file):
+    content = photo_file.read_bytes()
+    pieces = (content[start : start + 4096] for start in range(0, len(content), 4096))
+    answer = server.client.post("/v1/cut", content=pieces, headers={"content-type": "image/jpeg"})
+    assert answer.status_code == 200
 
 
 def test_a_request_in_two_minds_about_its_length_is_refused(server):

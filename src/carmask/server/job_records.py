@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 import sqlite3
 import threading
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from carmask.batch.job import Result
 from carmask.errors import OutputError, UsageError
+from carmask.server.limits import Limits
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -79,7 +81,7 @@ class JobRecords:
             UsageError: if another server uses the folder.
             OutputError: if it cannot be written, or holds something else.
         """
-        self.lock = threading.RLock()
+        self.lock, self._state = threading.RLock(), state
         self.unwritten: dict[str, tuple[State, str]] = {}
         try:
             self._held = (state / "lock").open("w")
@@ -100,6 +102,23 @@ class JobRecords:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
             self._held.close()
             raise OutputError(f"{file}: not a record of jobs, or damaged ({error}); delete it to start anew") from error
+
+    def check_room(self, limits: Limits, more: int = 0, *, jobs: int = 0) -> None:
+        """Refuse what would fill the disk: photos and jobs are counted, results by what is left free.
+
+        Args:
+            limits: what may be kept.
+            more: bytes that are to be written.
+            jobs: that are to be made.
+
+        Raises:
+            OutputError: if there is no room.
+        """
+        if jobs and self.rows("SELECT COUNT(*) FROM jobs")[0][0] + jobs > limits.jobs:
+            raise OutputError(f"the server keeps {limits.jobs} jobs at most; delete some, or try again later")
+        (total,) = self.rows("SELECT COALESCE(SUM(bytes), 0) FROM photos")[0]
+        if total + more > limits.state_bytes or shutil.disk_usage(self._state).free - more < limits.free_bytes:
+            raise OutputError("the server's disk space for jobs is used up; delete jobs, or try again later")
 
     def close(self) -> None:
         """Close it; another server may use the folder then."""

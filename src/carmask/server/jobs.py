@@ -24,7 +24,7 @@ from carmask.batch.report import Review, write_report
 from carmask.batch.run import open_run, run_jobs
 from carmask.compositing.placement import SERIES_RULES
 from carmask.compositing.turntable import view_of
-from carmask.errors import CarmaskError, OutputError, UsageError
+from carmask.errors import CarmaskError, UsageError
 from carmask.images import (
     PhotoFile,
     encode_picture,
@@ -108,8 +108,7 @@ class Jobs:
         """
         self.tidy()
         options.spec(picture)
-        if self.size() > self._limits.state_bytes:
-            raise OutputError("the server's disk space for jobs is used up; delete jobs, or try again later")
+        self._records.check_room(self._limits, jobs=1)
         job = secrets.token_hex(8)
         make_folder(self._folder(job) / "photos")
         self._set_background(job, picture)
@@ -139,8 +138,7 @@ class Jobs:
             if number > self._limits.job_photos:
                 raise UsageError(f"a job takes {self._limits.job_photos} photos at most")
             photo = StoredPhoto(number, title or f"photo {number}", f"{number:05d}{suffix}")
-            if self.size() + len(content) > self._limits.state_bytes:
-                raise OutputError("the server's disk space for jobs is used up; delete jobs, or try again later")
+            self._records.check_room(self._limits, len(content))
             write_atomically(self._folder(job) / "photos" / photo.file, content)
             self._do("INSERT INTO photos VALUES (?, ?, ?, ?, ?)", job, *photo, len(content))
         return photo
@@ -156,7 +154,9 @@ class Jobs:
         Raises:
             LookupError: if there is no such job.
             UsageError: if it is running, or has no photos, or options exclude each other.
+            OutputError: if there is no room.
         """
+        self._records.check_room(self._limits)
         with self._lock:
             if self.state(job) == "running":
                 raise UsageError("the job is running already")
@@ -246,6 +246,8 @@ class Jobs:
         Raises:
             LookupError: if there is none of this number.
         """
+        if number > self._limits.job_photos:  # SQLite takes no number of any length
+            raise LookupError("there is no such photo in this job")
         found = self._rows("SELECT number, title, file FROM photos WHERE job = ? AND number = ?", job, number)
         if not found:
             raise LookupError("there is no such photo in this job")
@@ -296,11 +298,6 @@ class Jobs:
                 while len(self._folders) > 16:
                     self._folders.pop(next(iter(self._folders))).close()
             return self._folders[job]
-
-    def size(self) -> int:
-        """Bytes of all photos that clients sent."""
-        (total,) = self._rows("SELECT COALESCE(SUM(bytes), 0) FROM photos")[0]
-        return int(total)
 
     # ---- working
 
@@ -356,6 +353,7 @@ class Jobs:
             for result in run_jobs(jobs, manifest, CrewEngine(self._crew, spec)):
                 if self._stopping:
                     return
+                self._records.check_room(self._limits)
                 with progress.changed:
                     progress.results.append((numbers[names[result.photo]], result))
                     progress.changed.notify_all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import secrets
 import zipfile
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +18,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from carmask.batch.job import Result
-from carmask.errors import PhotoError, UsageError
+from carmask.errors import PhotoError
 from carmask.review.queue import id_of
 from carmask.server.crew import Crew
 from carmask.server.cut_api import MEDIA
@@ -28,7 +29,7 @@ from carmask.server.options import parse
 from carmask.server.requests import Show
 from carmask.server.responses import Handler, answering
 from carmask.server.security import without_paths
-from carmask.server.uploads import background_picture, one_photo, read_form, wait_for
+from carmask.server.uploads import background_picture, number_in, one_photo, read_form, wait_for
 
 #: Seconds between looks for news, between signs of life, and until a stream ends: a client that is still there asks on.
 _LOOK, _ALIVE, _END = 0.4, 15.0, 600.0
@@ -142,8 +143,7 @@ class JobsApi:
         """
         job: str = request.path_params["job"]
         progress = await run_in_threadpool(self._jobs.progress, job)
-        boot, _, number = request.headers.get("last-event-id", "").partition("-")
-        seen = int(number) if boot == _BOOT and number.isdigit() else 0
+        seen = _seen(request.headers.get("last-event-id", ""))
         names = {photo.number: photo for photo in await run_in_threadpool(self._jobs.photos, job)}
 
         async def stream() -> AsyncIterator[str]:
@@ -175,10 +175,8 @@ class JobsApi:
         """A photo as it was sent, as JPEG of at most ``side`` pixels if that is given."""
         job: str = request.path_params["job"]
         photo = self._jobs.photo(job, request.path_params["number"])
-        side = request.query_params.get("side", "1600")
-        if not side.isdigit() or not 32 <= int(side) <= 4000:
-            raise UsageError("side: 32 to 4000")
-        found = await wait_for(request, self._crew.ask(Show(self._jobs.path(job, photo), int(side))))
+        side = number_in(request.query_params, "side", 1600, 32, 4000)
+        found = await wait_for(request, self._crew.ask(Show(self._jobs.path(job, photo), side)))
         assert isinstance(found, bytes)
         return Response(found, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"})
 
@@ -234,6 +232,12 @@ class JobsApi:
             "made": _made(outputs),
             "outputs": [_download(photo, path.name) for path in outputs],
         }
+
+
+def _seen(event: str) -> int:
+    """How many photos a client knows, by the last event that it got; none if that was of another server."""
+    boot, _, number = event.partition("-")
+    return int(number) if boot == _BOOT and re.fullmatch("[0-9]{1,9}", number) else 0
 
 
 def _made(outputs: list[Path]) -> str:

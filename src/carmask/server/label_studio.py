@@ -31,10 +31,10 @@ from carmask.server.limits import Limits
 from carmask.server.requests import Cut, Done
 from carmask.server.responses import answering
 from carmask.server.signatures import suffix_of
-from carmask.server.uploads import wait_for
+from carmask.server.uploads import read_object, wait_for
 
-#: Tasks in a request, at most.
-TASKS = 50
+#: Tasks in a request, and characters of a project's labels, at most.
+TASKS, CONFIG = 50, 100_000
 #: Seconds for which the list of a folder's files is used before it is made anew for a name that is not in it.
 _FRESH = 5.0
 
@@ -83,6 +83,7 @@ class LabelStudioApi:
         """All of them."""
         return [
             Route("/health", answering(self.health)),
+            Route("/versions", answering(self.versions)),
             Route("/setup", answering(self.setup), methods=["POST"]),
             Route("/predict", answering(self.predict), methods=["POST"]),
             Route("/webhook", answering(self.webhook), methods=["POST"]),
@@ -92,21 +93,25 @@ class LabelStudioApi:
         """Whether the model is loaded: it is, or nothing would listen."""
         return JSONResponse({"status": "UP", "model_class": "carmask", "model_dir": None})
 
+    async def versions(self, _: Request) -> Response:
+        """The versions to choose from: there is one."""
+        return JSONResponse({"versions": [self._version]})
+
     async def setup(self, request: Request) -> Response:
         """A project is connected: its labels must have a brush."""
-        given = await _body(request)
+        given = await read_object(request)
         if given.get("schema"):
             _tags(str(given["schema"]))
         return JSONResponse({"model_version": self._version})
 
     async def webhook(self, request: Request) -> Response:
         """Events of a project: nothing is learnt from them here."""
-        given = await _body(request)
+        given = await read_object(request)
         return JSONResponse({"status": "ok", "action": given.get("action"), "result": None}, 201)
 
     async def predict(self, request: Request) -> Response:
         """Masks for tasks, in their order; a task that cannot be read gets an empty result."""
-        given = await _body(request)
+        given = await read_object(request)
         tasks = given.get("tasks")
         if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
             raise UsageError("tasks: a list of tasks")
@@ -183,16 +188,6 @@ class LabelStudioApi:
         return path.read_bytes()
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    try:
-        given = await request.json()
-    except (ValueError, RecursionError) as error:
-        raise UsageError("the body is not JSON") from error
-    if not isinstance(given, dict):
-        raise UsageError("the body is not a JSON object")
-    return given
-
-
 def _tags(config: str) -> tuple[str, str, str, str]:
     """The names of brush and picture, the field of a task that holds the picture, and the label for cars.
 
@@ -201,6 +196,8 @@ def _tags(config: str) -> tuple[str, str, str, str]:
     """
     if not config:
         return "tag", "image", "image", "Car"
+    if len(config) > CONFIG:
+        raise UsageError(f"label_config: at most {CONFIG} characters")
     if "<!DOCTYPE" in config or "<!ENTITY" in config:
         raise UsageError("label_config: no document types")
     try:

@@ -15,7 +15,10 @@ class Limits:
         photo_bytes: of the body of a request with one photo.
         job_bytes: of the body of a request with many photos.
         job_photos: photos in such a request.
-        state_bytes: of all jobs on the disk together.
+        state_bytes: of all photos of jobs on the disk together.
+        free_bytes: that jobs leave free on the disk.
+        jobs: that are kept at the same time.
+        incoming_bytes: of all bodies that are under way at the same time.
         pixels: of a photo.
         seconds: that a photo may take.
         waiting: photos that may wait.
@@ -30,6 +33,9 @@ class Limits:
     job_bytes: int = 4000 * MEGABYTE
     job_photos: int = 2000
     state_bytes: int = 40_000 * MEGABYTE
+    free_bytes: int = 1000 * MEGABYTE
+    jobs: int = 10_000
+    incoming_bytes: int = 8000 * MEGABYTE
     pixels: int = 50_000_000
     seconds: float = 60.0
     waiting: int = 32

@@ -22,7 +22,7 @@ from carmask.server.options import CutOptions, parse
 from carmask.server.requests import Done
 from carmask.server.responses import error_response
 from carmask.server.signatures import suffix_of
-from carmask.server.uploads import background_picture, one_photo, read_form
+from carmask.server.uploads import background_picture, one_photo, read_form, read_object
 
 #: The sizes that may be asked for, in pixels of the result.
 _SIZES = {
@@ -69,12 +69,7 @@ class RemovebgApi:
 
     async def _removebg(self, request: Request) -> Response:
         if request.headers.get("content-type", "").startswith("application/json"):
-            try:
-                given = await request.json()
-            except (ValueError, RecursionError) as error:
-                raise UsageError("the body is not JSON") from error
-            if not isinstance(given, dict):
-                raise UsageError("the body is not a JSON object")
+            given = await read_object(request)
             fields = {str(name): _plain(value) for name, value in given.items() if value is not None}
             content, picture = _image_of(fields), None
         else:

@@ -6,7 +6,7 @@ Masks travel as little-endian 32-bit pairs of start and length (``carmask.review
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, get_args
 
 from starlette.concurrency import run_in_threadpool
@@ -24,9 +24,12 @@ from carmask.server.crew import Crew
 from carmask.server.folder import Folder
 from carmask.server.requests import Edit, Show
 from carmask.server.responses import Handler, answering
+from carmask.server.uploads import number_in
 
 #: Photos on a page of the queue, at most.
 PAGE = 200
+#: Pixels of a background's sides, at most: it is shown behind a photo on a screen.
+SIDE = 2000
 #: Points of a stroke, at most.
 POINTS = 20_000
 _BINARY = "application/octet-stream"
@@ -83,7 +86,7 @@ class ReviewApi:
         kind = query.get("filter", "todo")
         if kind not in get_args(Filter):
             raise UsageError(f"filter: one of {', '.join(get_args(Filter))}")
-        offset, limit = _number(query, "offset", 0, 0, 10**9), _number(query, "limit", 50, 1, PAGE)
+        offset, limit = number_in(query, "offset", 0, 0, 10**9), number_in(query, "limit", 50, 1, PAGE)
 
         def page() -> dict[str, Any]:
             queue, decided = folder.queue(), folder.decided()
@@ -102,9 +105,7 @@ class ReviewApi:
         if behind is None or behind.own:
             raise LookupError("the run has no background of its own")
         query = request.query_params
-        size = _number(query, "height", 0, 16, 20_000), _number(query, "width", 0, 16, 20_000)
-        if size[0] * size[1] > 50_000_000:
-            raise UsageError("a background of at most 50 megapixels")
+        size = number_in(query, "height", 0, 16, SIDE), number_in(query, "width", 0, 16, SIDE)
         content = await run_in_threadpool(lambda: encode_picture(behind.fitted(size), format="jpg"))
         return Response(content, media_type="image/jpeg")
 
@@ -141,7 +142,7 @@ class ReviewApi:
     async def thumb(self, request: Request) -> Response:
         """The photo, small."""
         folder, entry = await self._photo(request)
-        side = _number(request.query_params, "side", 160, 32, 640)
+        side = number_in(request.query_params, "side", 160, 32, 640)
         content = await self._ask(Show(folder.photo(entry), side))
         return Response(content, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"})
 
@@ -217,7 +218,7 @@ class ReviewApi:
         """Keep a mask that is being worked on."""
         folder, entry = await self._photo(request)
         mask = await self._mask_of(request, folder, entry)
-        revision = _number(request.query_params, "revision", 0, 0, 10**9)
+        revision = number_in(request.query_params, "revision", 0, 0, 10**9)
         author = _author(request)
         await run_in_threadpool(lambda: folder.keep_draft(entry, mask, author=author, revision=revision))
         return JSONResponse({"kept": True})
@@ -239,7 +240,7 @@ class ReviewApi:
         if decision == "rejected" and not reason:
             raise UsageError("reason: say why the photo is rejected")
         mask = await self._mask_of(request, folder, entry) if decision == "corrected" else None
-        revision, author = _number(query, "revision", 0, 0, 10**9), _author(request)
+        revision, author = number_in(query, "revision", 0, 0, 10**9), _author(request)
         saved, result = await run_in_threadpool(
             lambda: folder.decide(
                 entry,
@@ -312,12 +313,3 @@ def _decision(one: Correction) -> dict[str, Any]:
 
 def _author(request: Request) -> str:
     return " ".join(request.query_params.get("author", "").split())[:60] or "someone"
-
-
-def _number(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = query.get(name)
-    if text is None:
-        return max(default, least)
-    if not (text.isascii() and text.isdigit()) or not least <= int(text[:12]) <= most:
-        raise UsageError(f"{name}: a number from {least} to {most}")
-    return int(text)

@@ -13,9 +13,8 @@ import contextlib
 import hmac
 import logging
 import re
-from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,7 +42,15 @@ _HEADERS = {
 #: Answered without a token: it says nothing but that the server runs.
 _OPEN = frozenset({"/healthz"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Characters of an address without its query, at most; those of this server are shorter.
+_PATH = 300
 _ROOTED = re.compile(r"(?:[A-Za-z]:)?[/\\](?:[^\s:;,'\"<>]+[/\\])+[^\s:;,'\"<>]*")
+
+
+class _Body:
+    """How much of a request's body has come."""
+
+    received = 0
 
 
 class _TooMuchError(Exception):
@@ -83,6 +90,7 @@ class Guard:
             limits: what they may ask.
         """
         self._app, self._hosts, self._token, self._limits = app, frozenset(hosts), token, limits
+        self._incoming = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request and hand it on; see ASGI."""
@@ -92,6 +100,7 @@ class Guard:
         if scope["type"] != "http":
             return
         started = False
+        body = _Body()
 
         async def guarded_send(message: Message) -> None:
             nonlocal started
@@ -100,23 +109,25 @@ class Guard:
                 message = {**message, "headers": _with_headers(message["headers"], scope["path"])}
             await self._send(message, send)
 
-        refused = self._refuse(scope)
-        if refused is not None:
-            await refused(scope, receive, guarded_send)
-            return
         try:
-            await self._app(scope, self._metered(scope, receive), guarded_send)
+            refused = self._refuse(scope)
+            if refused is not None:
+                await refused(scope, receive, guarded_send)
+                return
+            await self._app(scope, self._metered(scope, receive, body), guarded_send)
         except _TooMuchError as error:
             if started:
                 raise
-            body = {"error": str(error)}
-            await JSONResponse(body, error.status, {"connection": "close"})(scope, receive, guarded_send)
+            headers = {"connection": "close"} | ({"retry-after": "5"} if error.status == 503 else {})
+            await JSONResponse({"error": str(error)}, error.status, headers)(scope, receive, guarded_send)
         except Exception:
             _log.exception("bug")
             if started:
                 raise
-            body = {"error": "a fault in the server; its log says more"}
-            await JSONResponse(body, 500)(scope, receive, guarded_send)
+            text = "a fault in the server; its log says more"
+            await JSONResponse({"error": text}, 500)(scope, receive, guarded_send)
+        finally:
+            self._incoming -= body.received
 
     def _refuse(self, scope: Scope) -> Response | None:
         """The answer to a request that is not to be served, or None."""
@@ -125,16 +136,13 @@ class Guard:
         host = headers.get("host", "")
         if _name(host) not in self._hosts:
             return refusal(scope, 421, "this server does not answer to that name; whoever started it can allow it")
-        # A page of another site must not make a browser act here.
-        if scope["method"] not in _SAFE:
-            origin = headers.get("origin")
-            if origin is not None and (origin == "null" or urlsplit(origin).netloc.lower() != host.lower()):
-                return refusal(scope, 403, "requests of other sites' pages are not accepted")
-            if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-                return refusal(scope, 403, "requests of other sites' pages are not accepted")
+        if len(scope["path"]) > _PATH:
+            return refusal(scope, 414, "the address is too long")
+        if _of_another_site(scope["method"], headers, host):
+            return refusal(scope, 403, "requests of other sites' pages are not accepted")
         length = headers.get("content-length")
         most = self._limits.body(scope["path"], scope["method"])
-        if length is not None and (not length.isdigit() or int(length) > most):
+        if length is not None and (not re.fullmatch("[0-9]{1,18}", length) or int(length) > most):
             return refusal(scope, 413, f"at most {most} bytes are accepted here", {"connection": "close"})
         return self._check_token(scope, headers)
 
@@ -148,33 +156,39 @@ class Guard:
             rest = urlencode([(name, value) for name, value in query if name != "token"])
             # One slash: two would be the name of another site.
             response = RedirectResponse("/" + scope["path"].lstrip("/\\") + (f"?{rest}" if rest else ""), 303)
-            response.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", max_age=30 * 86400)
+            response.set_cookie(
+                COOKIE, quote(self._token, safe=""), httponly=True, samesite="strict", max_age=30 * 86400
+            )
             return response
         if any(_same(token, self._token) for token in _tokens(headers)):
             return None
         text = "a token is needed: Authorization: Bearer TOKEN, or open the page with ?token=TOKEN"
         return refusal(scope, 401, text, {"www-authenticate": "Bearer"})
 
-    def _metered(self, scope: Scope, receive: Receive) -> Receive:
-        """Receive a body no longer and no slower than it may be."""
-        most, grace, rate = self._limits.body(scope["path"], scope["method"]), self._limits.grace_seconds, 0
+    def _metered(self, scope: Scope, receive: Receive, body: _Body) -> Receive:
+        """Receive a body no longer and no slower than it may be, and not too many large ones at the same time."""
+        most, grace = self._limits.body(scope["path"], scope["method"]), self._limits.grace_seconds
         clock = asyncio.get_running_loop().time
         began, ended = clock(), False
 
         async def metered() -> Message:
-            nonlocal rate, ended
+            nonlocal ended
             if ended:  # only the end of the connection is waited for
                 return await receive()
-            left = began + grace + rate / self._limits.rate - clock()
+            left = began + grace + body.received / self._limits.rate - clock()
             try:
                 message = await asyncio.wait_for(receive(), max(0.01, left))
             except TimeoutError:
                 raise _TooMuchError(408, "the request came too slowly") from None
             if message["type"] == "http.request":
-                rate += len(message.get("body", b""))
+                size = len(message.get("body", b""))
+                body.received += size
+                self._incoming += size
                 ended = not message.get("more_body", False)
-                if rate > most:
+                if body.received > most:
                     raise _TooMuchError(413, f"at most {most} bytes are accepted here")
+                if self._incoming > self._limits.incoming_bytes:
+                    raise _TooMuchError(503, "too much is being sent at the same time; try again")
             return message
 
         return metered
@@ -205,6 +219,19 @@ def _with_headers(headers: Iterable[tuple[bytes, bytes]], path: str) -> list[tup
     return kept + [(name.encode(), value.encode()) for name, value in added.items() if name.encode() not in present]
 
 
+def _of_another_site(method: str, headers: Mapping[str, str], host: str) -> bool:
+    """Whether another site's page sends a request: it must not make a browser act here, nor work for it.
+
+    Following a link to here is no such request.
+    """
+    site = headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
+    if method in _SAFE:
+        link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        return site and not link
+    origin = headers.get("origin")
+    return site or (origin is not None and origin.partition("://")[2].lower() != host.lower())
+
+
 def _name(host: str) -> str:
     """A Host header without its port, in lower case."""
     if host.startswith("["):
@@ -225,8 +252,9 @@ def _tokens(headers: dict[str, str]) -> list[str]:
     if kind.lower() == "basic":
         with contextlib.suppress(binascii.Error):
             found.append(base64.b64decode(value, validate=True).decode("utf-8", "replace").partition(":")[2])
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        cookie = None
-    return found if cookie is None else [*found, cookie.value]
+    # Not by http.cookies: a header of backslashes takes it seconds, and nobody has shown a token yet.
+    for part in headers.get("cookie", "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            found.append(unquote(value))
+    return found

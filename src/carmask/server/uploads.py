@@ -1,12 +1,13 @@
-"""What a client sends, read within bounds."""
+"""What a client sends, read within bounds: forms, JSON, numbers, photos."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
@@ -20,6 +21,9 @@ from carmask.server.signatures import suffix_of
 
 #: Fields of a form that are no files, at most, and how long each may be.
 FIELDS, FIELD_BYTES = 60, 100_000
+#: Lists and objects in JSON, and values, at most: many small ones take long to parse, and much memory. A brush mask of
+#: Label Studio is a list of some ten thousand numbers.
+JSON_LISTS, JSON_VALUES = 100_000, 4_000_000
 #: Seconds between looks whether the client is still there.
 _LOOK = 1.0
 
@@ -42,7 +46,14 @@ async def read_form(request: Request, *, files: int, field_bytes: int = FIELD_BY
 
     Yields:
         What is in it; a field that comes twice has its last value.
+
+    Raises:
+        UsageError: if its text is not UTF-8: some of Python's codecs take very long.
     """
+    kind = request.headers.get("content-type", "").lower()
+    _, _, charset = kind.partition("charset=")
+    if charset and charset.strip("\"' ").partition(";")[0].strip("\"' ") not in {"utf-8", "utf8", "us-ascii"}:
+        raise UsageError("the form must be UTF-8")
     async with request.form(max_files=files, max_fields=FIELDS, max_part_size=field_bytes) as form:
         fields: dict[str, str] = {}
         found: dict[str, list[UploadFile]] = {}
@@ -52,6 +63,45 @@ async def read_form(request: Request, *, files: int, field_bytes: int = FIELD_BY
             else:
                 fields[name] = value
         yield Form(fields, found)
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        UsageError: if the body is none, or has too many values.
+    """
+    body = await request.body()
+    if body.count(b"[") + body.count(b"{") > JSON_LISTS or body.count(b",") > JSON_VALUES:
+        raise UsageError(f"the body has too many values: {JSON_VALUES} at most, {JSON_LISTS} lists and objects")
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UsageError("the body is not JSON") from error
+    if not isinstance(given, dict):
+        raise UsageError("the body is not a JSON object")
+    return given
+
+
+def number_in(fields: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    """A number of a request within its bounds.
+
+    Args:
+        fields: of the request, such as its query.
+        name: of the number.
+        default: where it is not given; the least if that is more.
+        least: the least that is accepted.
+        most: the most that is accepted.
+
+    Raises:
+        UsageError: if it is no number, or out of bounds.
+    """
+    text = fields.get(name)
+    if text is None:
+        return max(default, least)
+    if not (text.isascii() and text.isdigit()) or len(text) > 12 or not least <= int(text) <= most:
+        raise UsageError(f"{name}: a number from {least} to {most}")
+    return int(text)
 
 
 async def one_photo(form: Form, name: str) -> bytes:
