@@ -159,3 +159,25 @@ def test_nothing_is_printed_by_the_library_s_logger(capfd):
     assert carmask.batch.run is not None
     logging.getLogger("carmask.anything").error("not seen")
     assert capfd.readouterr() == ("", "")
+
+
+def test_plates_are_hidden_where_they_are_found(cutter, png, monkeypatch):
+    from carmask import api
+    from carmask.compositing.plates import PlateCover
+    from carmask.prediction.plates import FoundPlate
+
+    rows, columns = np.nonzero(cutter.mask(png))
+    x, y = np.median(columns), np.median(rows)
+    corners = np.array([[x - 9, y - 3], [x + 9, y - 3], [x + 9, y + 3], [x - 9, y + 3]], np.float32)
+    monkeypatch.setattr(api, "PlateNetwork", lambda: None)
+    monkeypatch.setattr(api, "find_plates", lambda *_: [FoundPlate(corners, 0.9)])
+    green = PlateCover("picture", np.full((4, 12, 3), (0, 250, 0), np.uint8))
+    pixels = np.asarray(Image.open(png)).copy()
+    before = pixels.copy()
+    for made in (cutter.cut_out(pixels, plate=green), cutter.composite(pixels, "white", plate=green)):
+        red, lit, blue = (int(value) for value in made[int(y), int(x)][:3])
+        assert lit > 60 > max(red, blue)
+    assert (pixels == before).all()
+    assert (cutter.cut_out(png, plate="keep") == cutter.cut_out(png)).all()
+    with pytest.raises(UsageError, match="not keep, blur or plain"):
+        cutter.cut_out(png, plate="blurr")

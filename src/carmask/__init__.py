@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from carmask.batch.run import CutSummary
     from carmask.compositing.background import Background
     from carmask.compositing.placement import Placing
+    from carmask.compositing.plates import PlateCover
     from carmask.compositing.style import RenderStyle
     from carmask.errors import (
         ArrayError,
@@ -55,6 +56,7 @@ __all__ = [
     "OutputSpec",
     "PhotoError",
     "Placing",
+    "PlateCover",
     "Prediction",
     "RLEError",
     "RecipeError",
@@ -77,6 +79,7 @@ _HOMES = {
     "Cutter": "carmask.api",
     "OutputSpec": "carmask.batch.outputs",
     "Placing": "carmask.compositing.placement",
+    "PlateCover": "carmask.compositing.plates",
     "Prediction": "carmask.prediction.predict",
     "RenderStyle": "carmask.compositing.style",
     "Review": "carmask.batch.report",

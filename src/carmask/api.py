@@ -20,12 +20,14 @@ from carmask.batch.report import Review
 from carmask.batch.run import CutSummary, cut_folder
 from carmask.compositing.background import Background
 from carmask.compositing.placement import SERIES_RULES
+from carmask.compositing.plates import PlateCover
 from carmask.compositing.style import RenderStyle
 from carmask.errors import ArrayError, UsageError
 from carmask.images import PhotoFile, ReducedPhoto, image_photo, open_photo
 from carmask.model.info import ModelInfo
 from carmask.model.runtime import DEFAULT_MODEL, Device, load_model
 from carmask.prediction.parts import predict_parts
+from carmask.prediction.plates import PlateNetwork, find_plates
 from carmask.prediction.predict import Prediction, open_for, predict_reduced, reduce_for
 from carmask.prediction.stages import predict_map
 
@@ -53,6 +55,7 @@ class Cutter:
         """
         self._model, self._device = model, device
         self._network = load_model(model, device=device)
+        self._plates: PlateNetwork | None = None  # loaded when plates are to be hidden for the first time
 
     @property
     def info(self) -> ModelInfo:
@@ -104,12 +107,16 @@ class Cutter:
         """
         return predict_map(self._network, self._reduced(photo)).enlarged()
 
-    def cut_out(self, photo: PhotoLike, style: RenderStyle | None = None) -> NDArray[np.uint8]:
+    def cut_out(
+        self, photo: PhotoLike, style: RenderStyle | None = None, *, plate: str | PlateCover | None = None
+    ) -> NDArray[np.uint8]:
         """Cut the car out, with soft edges in its own colours.
 
         Args:
             photo: as for ``mask``.
             style: shadow, glass and placing; by default the car alone, where the photo has it.
+            plate: what number plates are hidden with: ``blur``, ``plain``, or a picture's path. Experimental: plates
+                are missed.
 
         Returns:
             uint8 (height, width, 4), RGBA, in the photo's own colour space; transparent where the car is not.
@@ -119,10 +126,15 @@ class Cutter:
             ArrayError: if it is none of what ``mask`` takes.
             UsageError: if the style cannot be followed.
         """
-        return self._render(photo, style, None)
+        return self._render(photo, style, None, plate)
 
     def composite(
-        self, photo: PhotoLike, background: str | Path | Background | Photo, style: RenderStyle | None = None
+        self,
+        photo: PhotoLike,
+        background: str | Path | Background | Photo,
+        style: RenderStyle | None = None,
+        *,
+        plate: str | PlateCover | None = None,
     ) -> Photo:
         """Put the car in front of a background.
 
@@ -131,6 +143,7 @@ class Cutter:
             background: a picture's path; a colour, ``white`` or ``#d0d4d8``; a gradient, ``white:#8a8f98``; ``blur``,
                 the photo's own surroundings out of focus; or uint8 (height, width, 3), sRGB. Pictures cover the frame.
             style: shadow, glass, light and placing; by default the car alone, where the photo has it.
+            plate: as for ``cut_out``.
 
         Returns:
             uint8 (height, width, 3), RGB, in the photo's own colour space.
@@ -144,7 +157,7 @@ class Cutter:
             background = Background.parse(str(background))
         elif not isinstance(background, Background):
             background = Background(check_photo(background))
-        return self._render(photo, style, background)
+        return self._render(photo, style, background, plate)
 
     def cut_folder(
         self,
@@ -190,9 +203,16 @@ class Cutter:
             progress=progress,
         )
 
-    def _render(self, photo: PhotoLike, style: RenderStyle | None, background: Background | None) -> NDArray[np.uint8]:
+    def _render(
+        self,
+        photo: PhotoLike,
+        style: RenderStyle | None,
+        background: Background | None,
+        plate: str | PlateCover | None,
+    ) -> NDArray[np.uint8]:
         style = style or RenderStyle()
-        spec = OutputSpec(background=background, style=style)
+        cover = PlateCover.parse(plate) if isinstance(plate, str) else plate
+        spec = OutputSpec(background=background, style=style, plate=cover)
         spec.check()
         refuse_glass(self._network.info, spec)
         if style.placing.rule in SERIES_RULES:
@@ -201,9 +221,16 @@ class Cutter:
         reduced, parts = reduce_for(self._network, whole), None
         if style.glass is not None:
             parts = predict_parts(self._network, reduced)
+        found = predict_reduced(self._network, reduced) if parts is None else parts.car
+        if cover is not None:
+            if self._plates is None:
+                self._plates = PlateNetwork()
+            plates = find_plates(self._plates, reduced, found.probability_map, self._network.info.threshold)
+            hidden = cover.hide(whole.pixels, [one.corners for one in plates], icc_profile=whole.icc_profile)
+            whole = whole._replace(pixels=hidden)
         cut = CutPhoto(
             whole,
-            predict_reduced(self._network, reduced) if parts is None else parts.car,
+            found,
             threshold=self._network.info.threshold,
             style=style,
             background=background,

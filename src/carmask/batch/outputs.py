@@ -12,6 +12,7 @@ import numpy as np
 from carmask.batch.photo import CutPhoto
 from carmask.batch.rules import ChannelRules
 from carmask.compositing.background import Background
+from carmask.compositing.plates import PlateCover
 from carmask.compositing.style import RenderStyle
 from carmask.errors import UsageError
 from carmask.formats.labels import encode_labels, paint
@@ -45,6 +46,7 @@ class OutputSpec:
         rules: of the channel that the pictures are for; a picture that breaks one is a failure.
         others: photos that show no whole car: ``cut`` like the others, ``keep`` as they are, with an empty mask, or
             ``skip``, nothing is written of them.
+        plate: what number plates are hidden with in all that is drawn of the photo; None to keep them.
     """
 
     mask: bool = False
@@ -58,6 +60,7 @@ class OutputSpec:
     keep_metadata: KeepMetadata = "safe"
     rules: ChannelRules | None = None
     others: Others = "cut"
+    plate: PlateCover | None = None
 
     @property
     def picture(self) -> bool:
@@ -83,6 +86,8 @@ class OutputSpec:
             raise UsageError(
                 "no picture is written with mask=True or parts=True alone; add background=…", argument="keep_metadata"
             )
+        if self.plate is not None and not self.picture and not self.parts:
+            raise UsageError("no picture is written with mask=True alone; add background=…", argument="plate")
         if self.picture and self.background is None:
             if self.format == "jpg":
                 raise UsageError("JPEG has no transparency; add background=…, or take png or webp", argument="format")
@@ -121,6 +126,8 @@ class OutputSpec:
         }
         if self.others != "cut":
             settings["others"] = self.others
+        if self.plate is not None:
+            settings["plate"] = self.plate.digest()
         if self.picture:  # what only changes pictures does not make masks anew
             settings |= {"quality": self.quality, "layers": self.layers, "style": self.style.settings()}
             settings["keep_metadata"] = self.keep_metadata

@@ -32,6 +32,7 @@ from carmask.prediction.corrected import with_mask, without_car
 from carmask.prediction.facts import PhotoFacts, find_facts
 from carmask.prediction.measures import measure_photo, thumbnail, to_text
 from carmask.prediction.parts import PartsPrediction, glass_classes, predict_parts
+from carmask.prediction.plates import PlateNetwork, describe_plates, find_plates
 from carmask.prediction.predict import Prediction, finish_prediction, open_for, predict_reduced, reduce_for
 from carmask.prediction.view import ViewNetwork
 
@@ -86,7 +87,8 @@ class PhotoTask:
             raise UsageError(f"{self.model} tells no parts apart; name a model=… that does", argument="parts")
         refuse_glass(network.info, self.spec)
         views = ViewNetwork(streams=self.threads) if self.facts or self.spec.others != "cut" else None
-        return PhotoCutter(network, self.spec, self.storage, views)
+        plates = None if self.spec.plate is None else PlateNetwork(streams=self.threads)
+        return PhotoCutter(network, self.spec, self.storage, views, plates)
 
 
 def refuse_glass(info: ModelInfo, spec: OutputSpec) -> None:
@@ -105,7 +107,14 @@ def refuse_glass(info: ModelInfo, spec: OutputSpec) -> None:
 class PhotoCutter:
     """The per-photo function."""
 
-    def __init__(self, network: Network, spec: OutputSpec, storage: Storage, views: ViewNetwork | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        spec: OutputSpec,
+        storage: Storage,
+        views: ViewNetwork | None = None,
+        plates: PlateNetwork | None = None,
+    ) -> None:
         """Keep what all photos share.
 
         Args:
@@ -113,8 +122,10 @@ class PhotoCutter:
             spec: what to make of each photo.
             storage: where photos and results are.
             views: finds the view; without it no facts are found.
+            plates: finds number plates; without it none are hidden.
         """
-        self._network, self._spec, self._storage, self._views = network, spec, storage, views
+        self._network, self._spec, self._storage = network, spec, storage
+        self._views, self._plates = views, plates
         self._series = SeriesBox(network, storage.read)
 
     def __call__(self, job: Job) -> Result:
@@ -170,6 +181,7 @@ class PhotoCutter:
             facts: dict[str, str | float | None] = {"vehicle": job.vehicle} if job.vehicle else {}
             if seen is not None:
                 facts = {**facts, **facts_of(seen)}
+            whole = self._hide_plates(whole, reduced, found, facts)
             kept = seen is not None and not seen.whole and "+" not in result.digest and spec.others != "cut"
             if kept and spec.others == "skip":
                 facts[SKIPPED] = "yes"
@@ -213,6 +225,22 @@ class PhotoCutter:
             return None
         return find_facts(self._views, photo, found.probability_map, self._network.info.threshold)
 
+    def _hide_plates(
+        self,
+        whole: PhotoFile | None,
+        photo: ReducedPhoto | None,
+        found: Prediction,
+        facts: dict[str, str | float | None],
+    ) -> PhotoFile | None:
+        """The photo with its plates hidden, if that is wanted; ``facts`` get what was found of them."""
+        cover = self._spec.plate
+        if cover is None or self._plates is None or whole is None or photo is None:
+            return whole
+        plates = find_plates(self._plates, photo, found.probability_map, self._network.info.threshold)
+        facts["plate"] = describe_plates(plates)
+        corners = [one.corners for one in plates]
+        return whole._replace(pixels=cover.hide(whole.pixels, corners, icc_profile=whole.icc_profile))
+
     def _keep_rules(self, job: Job) -> None:
         """Check the written pictures against the channel's rules; none is left in place if one breaks a rule.
 
@@ -238,7 +266,8 @@ class PhotoCutter:
             view = self._series.prediction(job.series, job.photo, digest)
             if view is not None:
                 prob_map, small = view
-                reduced = reduce_for(self._network, whole) if whole is not None and self._views is not None else None
+                looked_at = self._views is not None or self._plates is not None
+                reduced = reduce_for(self._network, whole) if whole is not None and looked_at else None
                 return finish_prediction(prob_map, self._network.info), None, small, reduced
         reduced = open_for(self._network, job.photo, content) if whole is None else reduce_for(self._network, whole)
         if large:

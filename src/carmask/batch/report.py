@@ -24,7 +24,7 @@ REPORT_COLUMNS = (
 )
 #: Facts of a photo (``Result.facts``) in the order of their columns, after the fixed ones; a column stands in the
 #: report if any photo has the fact. Facts that are not listed here follow by name.
-FACT_COLUMNS = ("vehicle", "view", "view_name", "view_confidence", "checks", "take_again")
+FACT_COLUMNS = ("vehicle", "view", "view_name", "view_confidence", "checks", "take_again", "plate")
 #: Confidence below which a person should look, for models that are not calibrated.
 REVIEW_BELOW = 0.98
 

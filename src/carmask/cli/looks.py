@@ -20,7 +20,7 @@ _ATTRIBUTES = {
         name: name
         for name in (
             *("mask", "layers", "parts", "quality", "keep_metadata", "background", "fit", "shadow", "light", "glass"),
-            *("match", "place", "scale", "floor", "size", "crop", "recursive", "group", "name", "others"),
+            *("match", "place", "scale", "floor", "size", "crop", "recursive", "group", "name", "others", "plate"),
         )
     },
     "picture": "format",

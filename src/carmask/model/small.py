@@ -1,4 +1,4 @@
-"""Small networks beside the main one: a vector of numbers for a small picture, on one core, in float32 everywhere."""
+"""Small networks beside the main one: some numbers for a small picture, on one core, in float32 everywhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from carmask.model.upsampling import expand_weights
 
 
 class SmallNetwork:
-    """An ONNX file of the package: uint8 (1, height, width, 3) RGB to float32 (1, numbers)."""
+    """An ONNX file of the package: uint8 (1, height, width, 3) RGB to float32 (1, ...)."""
 
     def __init__(self, path: Path, *, streams: int = 1) -> None:
         """Load it.
@@ -54,7 +54,7 @@ class SmallNetwork:
             pixels: uint8 (height, width, 3), RGB, of the network's size.
 
         Returns:
-            float32 (numbers).
+            float32, of the shape that the network gives for one picture.
         """
         request = self._idle.get()
         try:

@@ -9,6 +9,7 @@ from typing import Any
 from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.vehicles import Grouping
+from carmask.compositing.plates import KEEP
 from carmask.errors import UsageError
 from carmask.profiles.loading import Loaded
 from carmask.profiles.profile import NONE, Profile
@@ -97,6 +98,8 @@ def describe(profile: Profile, loaded: Loaded, given: Mapping[str, Any]) -> str:
         parts.append(f"by {profile.group}")
     if profile.name is not None:
         parts.append(f"named {profile.name}")
+    if profile.plate not in {None, KEEP}:
+        parts.append(f"plates {profile.plate}")
     if profile.rules is not None:
         parts.append(f"rules of {profile.rules.channel} ({profile.rules.date})")
     over = sorted(name.replace("_", "-") for name in given)

@@ -159,6 +159,7 @@ _EXAMPLES = {
     "group": '"folder"',
     "name": '"{vehicle}/{name}"',
     "others": '"keep"',
+    "plate": '"blur"',
     "stock": "'[0-9]{4,6}[A-Z]?'",
 }
 
@@ -236,6 +237,9 @@ def _resolve_files(settings: dict[str, Any], folder: Path) -> None:
     background = settings.get("background")
     if isinstance(background, str) and background not in {*SCENES, BLUR} and _is_picture(background):
         settings["background"] = str(folder / background)
+    plate = settings.get("plate")
+    if isinstance(plate, str) and _is_picture(plate):
+        settings["plate"] = str(folder / plate)
     group = settings.get("group")
     if isinstance(group, str) and group.lower().endswith(".csv"):
         settings["group"] = str(folder / group)

@@ -12,6 +12,7 @@ from carmask.batch.rules import ChannelRules
 from carmask.batch.vehicles import Grouping
 from carmask.compositing.background import Background, Fit
 from carmask.compositing.placement import Placing, Rule
+from carmask.compositing.plates import PlateCover
 from carmask.compositing.shadow import Light, Shadow
 from carmask.compositing.style import RenderStyle
 from carmask.errors import UsageError
@@ -131,6 +132,7 @@ class Profile(_Table):
     name: str | None = None
     stock: str | None = None
     others: Others | None = None
+    plate: str | None = None
     checks: ChecksTable = ChecksTable()
     rules: RulesTable | None = None
 
@@ -173,6 +175,7 @@ class Profile(_Table):
             keep_metadata=self.keep_metadata or "safe",
             rules=rules,
             others=self.others or "cut",
+            plate=None if self.plate is None else PlateCover.parse(self.plate),
         )
         spec.check()
         return spec

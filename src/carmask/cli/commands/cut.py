@@ -46,6 +46,7 @@ _REVIEW = "Photos to review"
         "carmask cut car.jpg --out out/ --background showroom.jpg --shadow keep --format jpg",
         "carmask cut photos/ --out out/ --background white --place turntable --floor 0.85 --size 1600x1200",
         "carmask cut day/ --out out/ --profile showroom --group folder",
+        "carmask cut day/ --out out/ --background white --plate blur",
         "carmask cut photos/ --out out/ --parts --model parts.onnx",
         "carmask cut s3://bucket/photos --out s3://bucket/cut --engine ray --address auto --state runs/monday",
     ),
@@ -111,6 +112,16 @@ _REVIEW = "Photos to review"
     section=_WHAT,
     help="Photos that show no whole car, such as the inside or a wheel. cut: like the others. keep: as they are, with "
     "an empty mask. skip: nothing is written of them.",
+)
+@option(
+    "--plate",
+    metavar="keep|blur|plain|IMAGE",
+    default="keep",
+    show_default=True,
+    section=_WHAT,
+    help="Number plates. blur and plain make them illegible; a picture (plate.png) is put over them in perspective. "
+    "Experimental, plates are missed: the column plate of report.csv says found, doubtful or none. Look at the "
+    "pictures before they are published.",
 )
 @option(
     "--background",
@@ -223,7 +234,8 @@ _REVIEW = "Photos to review"
     metavar="PATTERN",
     section=_VEHICLES,
     help="Pattern of the results' names, of {vehicle}, {name}, {folder}, {number} and {view}; for example "
-    "'{vehicle}/{number:02}'.  [default: '{vehicle}/{name}' with --group]",
+    "'{vehicle}/{number:02}'. {view} is the number at the end of the photo's name, not the view that is found in it: "
+    "'carmask deliver' names pictures by that one.  [default: '{vehicle}/{name}' with --group]",
 )
 @option(
     "--review-budget",

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from carmask.errors import WeightsError
+from carmask.geometry import Size
 from carmask.networks.weights import load_into, read_encoder_weights
 from carmask.prediction.view import INPUT, VIEWS
 
@@ -95,18 +96,19 @@ class ViewModel(nn.Module):
         return scores
 
 
-def write_onnx(model: ViewModel, metadata: dict[str, str]) -> bytes:
+def write_onnx(model: nn.Module, metadata: dict[str, str], size: Size = INPUT) -> bytes:
     """The network as an ONNX file, its weights in 8 bits with a scale for each output channel.
 
     A quarter of the size; it is computed in floats, and the scores differ little (``tests/training/test_views.py``).
 
     Args:
-        model: the network.
+        model: takes uint8 (1, height, width, 3).
         metadata: texts that the file carries.
+        size: (height, width) of its input.
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    example = torch.zeros(1, *INPUT, 3, dtype=torch.uint8)
+    example = torch.zeros(1, *size, 3, dtype=torch.uint8)
     program = torch.onnx.export(
         model.eval(), (example,), input_names=["photo"], output_names=["scores"], dynamo=True, verbose=False
     )

@@ -1,0 +1,196 @@
+"""Where the number plates are: a small network of its own looks at the car once more, when that is asked for.
+
+The network is given the car's box and a little around it, stretched to one size. At every fourth pixel it says whether
+a plate is there and, as EAST does for text (Zhou et al. 2017, https://arxiv.org/abs/1704.03155), where the plate's four
+corners lie from there. A plate is what sits in a plate's place: also a dealer's sign and a plate without a number.
+
+Its file is part of the package (``carmask/models/plates``); ``carmask.training.plates`` makes it.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from carmask.arrays import Photo
+from carmask.geometry import Box, Crop, Size
+from carmask.images import ReducedPhoto
+from carmask.model.small import SmallNetwork
+from carmask.prediction.pieces import car_box, resized_piece
+from carmask.prediction.probability_map import ProbabilityMap
+
+#: (height, width) of the network's input, and pixels of it for one of its output.
+INPUT: Size = (256, 384)
+STRIDE = 4
+#: How much of the car's box is left around it.
+MARGIN = 0.05
+#: Corners are told in this many pixels of the input.
+CORNER_UNIT = 16.0
+#: Scores from which a plate is taken for one, and from which it may be one.
+FOUND, DOUBTFUL = 0.5, 0.2
+#: Of a plate's score, what cells must have to say where its corners are.
+_SAYING = 0.6
+#: How much of a plate must lie on the car, or near it: else it is another car's.
+_ON_CAR = 0.5
+#: No car has more in sight.
+_MOST = 2
+#: A plate has at least this share of the car's box, and at most.
+_SHARES = (0.0004, 0.12)
+
+#: A plate's corners: float32 (4, 2), x and y in pixels; from its upper left one clockwise.
+Corners: TypeAlias = NDArray[np.float32]
+#: What a report says of a photo's plates.
+Plates: TypeAlias = Literal["none", "found", "doubtful"]
+
+
+class FoundPlate(NamedTuple):
+    """A plate, or what may be one.
+
+    Attributes:
+        corners: float32 (4, 2), x and y in pixels of the photo (0, 0 is the upper left corner of the first pixel).
+        score: 0 to 1; from ``FOUND`` on it is taken for a plate.
+    """
+
+    corners: Corners
+    score: float
+
+
+class PlateNetwork:
+    """The network, loaded. May be used by several threads."""
+
+    def __init__(self, *, streams: int = 1) -> None:
+        """Load it.
+
+        Args:
+            streams: photos worked on at the same time.
+
+        Raises:
+            ModelError: if its file is missing or not the one that was published.
+        """
+        path = Path(str(files("carmask") / "models" / "plates" / "plate.onnx"))
+        self._network = SmallNetwork(path, streams=streams)
+
+    def look(self, pixels: Photo) -> NDArray[np.float32]:
+        """What the network says of a car.
+
+        Args:
+            pixels: uint8 (``*INPUT``, 3), RGB.
+
+        Returns:
+            float32 (9, height / 4, width / 4), for ``read_plates``.
+        """
+        return self._network.run(pixels)
+
+
+def find_plates(
+    network: PlateNetwork, photo: ReducedPhoto, prob_map: ProbabilityMap, threshold: float
+) -> list[FoundPlate]:
+    """Find the plates of the car; of a photo without a car, in the whole photo.
+
+    Args:
+        network: of plates.
+        photo: from ``open_for``, or any reduced photo.
+        prob_map: its probabilities, without small components away from the car.
+        threshold: what counts as car.
+
+    Returns:
+        At most two, the most certain first; plates of other cars are left out.
+    """
+    height, width = photo.size
+    car = car_box(prob_map, threshold)
+    box = Box(0, 0, height, width) if car is None else car.grown(MARGIN, MARGIN, MARGIN, MARGIN)
+    shown = Box(max(box.top, 0), max(box.left, 0), min(box.bottom, height), min(box.right, width))
+    pixels = resized_piece(photo.pixels, Crop.whole(photo.size), shown, INPUT)
+    scale = (shown.right - shown.left) / INPUT[1], (shown.bottom - shown.top) / INPUT[0]
+    plates = read_plates(network.look(pixels))
+    if car is not None:
+        probability = resized_piece(prob_map.probability, prob_map.crop, shown, INPUT)
+        plates = [one for one in plates if _on_car(one.corners, probability >= threshold)]
+    start = np.array([shown.left, shown.top], np.float32)
+    return [one._replace(corners=(one.corners * scale + start).astype(np.float32)) for one in plates[:_MOST]]
+
+
+def read_plates(told: NDArray[np.float32]) -> list[FoundPlate]:
+    """What the network's output means.
+
+    Args:
+        told: float32 (9, height, width): a plate's logit for each cell, then x and y of the four corners from the
+            cell's centre, in ``CORNER_UNIT``.
+
+    Returns:
+        Plates in pixels of the input, the most certain first.
+    """
+    score = 1 / (1 + np.exp(-np.clip(told[0], -30, 30)))
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats((score >= DOUBTFUL).astype(np.uint8), connectivity=8)
+    found = []
+    for label in range(1, count):
+        left, top, width, height = boxes[label, :4]
+        place = slice(top, top + height), slice(left, left + width)
+        cells = np.where(labels[place] == label, score[place], 0)
+        best = float(cells.max())
+        rows, columns = np.nonzero(cells >= _SAYING * best)
+        weight = cells[rows, columns][:, None, None] ** 2
+        centre = STRIDE * (np.stack([columns + left, rows + top], 1) + 0.5)
+        corners = told[1:, rows + top, columns + left].T.reshape(-1, 4, 2) * CORNER_UNIT + centre[:, None]
+        mean = ((corners * weight).sum(axis=0) / weight.sum()).astype(np.float32)
+        if is_plate(mean, (STRIDE * told.shape[1], STRIDE * told.shape[2])):
+            found.append(FoundPlate(mean, best))
+    found.sort(key=lambda one: -one.score)
+    kept: list[FoundPlate] = []
+    for one in found:
+        if all(_overlap(one.corners, other.corners) < 0.2 for other in kept):
+            kept.append(one)
+    return kept
+
+
+def is_plate(corners: Corners, size: Size) -> bool:
+    """Whether four corners can be a plate's: convex, clockwise, of a plate's share of the car's box.
+
+    Args:
+        corners: float32 (4, 2), in pixels of the box.
+        size: (height, width) of the box.
+    """
+    sides = np.roll(corners, -1, axis=0) - corners
+    turns = sides[:, 0] * np.roll(sides[:, 1], -1) - sides[:, 1] * np.roll(sides[:, 0], -1)
+    share = float(cv2.contourArea(corners)) / (size[0] * size[1])
+    return bool((turns > 0).all()) and _SHARES[0] <= share <= _SHARES[1]
+
+
+def describe_plates(plates: list[FoundPlate]) -> Plates:
+    """What a report says of them: ``found`` if one is certain, ``doubtful`` if there may be one, ``none``."""
+    if not plates:
+        return "none"
+    return "found" if all(one.score >= FOUND for one in plates) else "doubtful"
+
+
+def overlap(one: Corners, other: Corners) -> float:
+    """Intersection over union of two convex quadrilaterals: float32 (4, 2) each."""
+    shared = _shared(one, other)
+    union = float(cv2.contourArea(one)) + float(cv2.contourArea(other)) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def covered(plate: Corners, by: Corners) -> float:
+    """Which part of a plate's area another convex quadrilateral covers, 0 to 1."""
+    area = float(cv2.contourArea(plate))
+    return _shared(plate, by) / area if area > 0 else 0.0
+
+
+def _shared(one: Corners, other: Corners) -> float:
+    return max(0.0, float(cv2.intersectConvexConvex(one.astype(np.float32), other.astype(np.float32))[0]))
+
+
+def _overlap(one: Corners, other: Corners) -> float:
+    return max(covered(one, other), covered(other, one))
+
+
+def _on_car(corners: Corners, car: NDArray[np.bool_]) -> bool:
+    plate = cv2.fillConvexPoly(np.zeros(car.shape, np.uint8), np.rint(corners).astype(np.int32), 1) > 0
+    # A plate that hangs below the bumper may be left out of the mask.
+    near = cv2.dilate(car.view(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    return int((plate & near).sum()) >= _ON_CAR * int(plate.sum())

@@ -1,0 +1,1 @@
+"""Train the small network that finds number plates (``carmask.prediction.plates``)."""
