@@ -23,7 +23,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 SECTIONS = {
     "Models": "Dice of each photo at its native size, on cars and photos that no training has seen.",
     "Confidence": "How far the column `confidence` can be relied on: [what it means](confidence.md).",
-    "Photos as they come in": "Views and checks: [what they are](how-to/checks-and-views.md).",
+    "Photos as they come in": (
+        "Views and checks: [what they are](how-to/checks-and-views.md). [Number plates](how-to/plates.md)."
+    ),
     "Speed": "Programs beside each other in one run. [More about the figures](experiments/2026-11-22-speed.md).",
     "Learning from corrections": "Another studio, found and learned: [how it is done](how-to/learn.md).",
     "Formats": "Exchange with annotation tools: [the formats](formats.md).",

@@ -171,7 +171,7 @@ def test_plates_are_hidden_where_they_are_found(cutter, png, monkeypatch):
     corners = np.array([[x - 9, y - 3], [x + 9, y - 3], [x + 9, y + 3], [x - 9, y + 3]], np.float32)
     monkeypatch.setattr(api, "PlateNetwork", lambda: None)
     monkeypatch.setattr(api, "find_plates", lambda *_: [FoundPlate(corners, 0.9)])
-    green = PlateCover("picture", np.full((4, 12, 3), (0, 250, 0), np.uint8))
+    green = PlateCover("picture", np.full((16, 48, 3), (0, 250, 0), np.uint8))
     pixels = np.asarray(Image.open(png)).copy()
     before = pixels.copy()
     for made in (cutter.cut_out(pixels, plate=green), cutter.composite(pixels, "white", plate=green)):

@@ -24,7 +24,7 @@ from carmask.prediction.predict import predict_reduced, reduce_for
 from tests.conftest import draw_photo
 
 BLUR = PlateCover("blur")
-RED = PlateCover("picture", np.full((8, 24, 3), (250, 0, 0), np.uint8))
+RED = PlateCover("picture", np.full((16, 48, 3), (250, 0, 0), np.uint8))
 
 
 @pytest.fixture
@@ -151,3 +151,31 @@ def test_a_run_says_it_in_the_report(tiny_model, photo, tmp_path):
     with again.report.open(newline="") as stream:
         (row,) = csv.DictReader(stream)
     assert "plate" not in row
+
+
+@pytest.mark.parametrize(
+    "cover",
+    [
+        None,
+        BLUR,
+        PlateCover("plain"),
+        RED,
+        PlateCover("picture", np.dstack([np.full((20, 40, 3), 200, np.uint8), np.full((20, 40), 255, np.uint8)])),
+        PlateCover("picture", np.random.default_rng(0).integers(0, 255, (90, 2400, 4), np.uint8)),
+    ],
+)
+def test_photos_that_are_rendered_again_hide_what_the_run_did(tmp_path, cover):
+    """A mask that is mended by hand renders its photo again: by what the run kept, with the same settings."""
+    from carmask.batch.runfile import read_run, write_run
+
+    task = module.PhotoTask("best", OutputSpec(plate=cover))
+    write_run(tmp_path, task)
+    spec = read_run(tmp_path).task.spec
+    assert spec.settings() == task.spec.settings()
+
+
+def test_a_cutter_that_is_given_no_network_loads_it(dark, monkeypatch):
+    network = object()
+    monkeypatch.setattr(module, "PlateNetwork", lambda **_: network)
+    assert PhotoCutter(dark, OutputSpec(plate=BLUR), LocalStorage())._plates is network
+    assert PhotoCutter(dark, OutputSpec(), LocalStorage())._plates is None

@@ -145,9 +145,16 @@ def test_what_a_user_writes(tmp_path):
 
 
 def test_a_large_picture_is_made_smaller():
-    large = np.zeros((200, 5000, 3), np.uint8)
-    made = PlateCover("picture", large).hide(photo_with_plate(), [SQUARE])
-    assert made[94, 120].max() < 10
+    for high in (200, 30):
+        made = PlateCover("picture", np.zeros((high, 5000, 3), np.uint8))
+        assert max(made.picture.shape) == 1600
+        assert min(made.picture.shape[:2]) >= 16
+        assert made.hide(photo_with_plate(), [SQUARE])[94, 120].max() < 10
+
+
+def test_a_picture_that_is_too_small_is_refused():
+    with pytest.raises(UsageError, match="40x8: both sides of a picture need 16 pixels"):
+        PlateCover("picture", np.zeros((8, 40, 3), np.uint8))
 
 
 def test_small_plates_and_plates_beyond_the_edge():

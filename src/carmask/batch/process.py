@@ -122,10 +122,12 @@ class PhotoCutter:
             spec: what to make of each photo.
             storage: where photos and results are.
             views: finds the view; without it no facts are found.
-            plates: finds number plates; without it none are hidden.
+            plates: finds number plates; loaded here if ``spec`` hides them and none is given.
         """
         self._network, self._spec, self._storage = network, spec, storage
-        self._views, self._plates = views, plates
+        # Never without it: what is drawn would show the plates that were to be hidden.
+        self._plates = PlateNetwork() if plates is None and spec.plate is not None else plates
+        self._views = views
         self._series = SeriesBox(network, storage.read)
 
     def __call__(self, job: Job) -> Result:

@@ -14,13 +14,14 @@ from carmask.batch.process import PhotoTask
 from carmask.batch.rules import ChannelRules
 from carmask.compositing.background import Background, Fit
 from carmask.compositing.placement import Placing
+from carmask.compositing.plates import CoverKind, PlateCover
 from carmask.compositing.style import RenderStyle
 from carmask.errors import OutputError, UsageError
-from carmask.images import Format, KeepMetadata, encode_picture, open_photo, write_atomically
+from carmask.images import Format, KeepMetadata, encode_picture, open_photo, read_layered, write_atomically
 from carmask.model.file import find_model
 from carmask.model.runtime import Device
 
-FILE, BACKGROUND = OWN_FILES = "run.json", "background.png"
+FILE, BACKGROUND, PLATE = OWN_FILES = "run.json", "background.png", "plate.png"
 
 
 class Run(NamedTuple):
@@ -58,6 +59,7 @@ class _RunFile(BaseModel):
     fit: Fit = "cover"
     others: Others = "cut"
     facts: bool = False
+    plate: Literal["keep", "blur", "plain", "picture"] = "keep"
 
 
 def write_run(state: Path, task: PhotoTask) -> None:
@@ -80,6 +82,8 @@ def write_run(state: Path, task: PhotoTask) -> None:
         elif behind.pixels is not None:
             kind = "picture"
             write_atomically(state / BACKGROUND, encode_picture(behind.pixels, behind.icc_profile))
+    if spec.plate is not None and spec.plate.picture is not None:
+        write_atomically(state / PLATE, encode_picture(spec.plate.picture))
     # A shipped model is found by its name wherever it is installed.
     path = find_model(task.model)
     model = str(path.absolute()) if path == Path(task.model) else task.model
@@ -101,6 +105,7 @@ def write_run(state: Path, task: PhotoTask) -> None:
         rules=spec.rules,
         others=spec.others,
         facts=task.facts,
+        plate="keep" if spec.plate is None else spec.plate.kind,
     )
     write_atomically(state / FILE, kept.model_dump_json(indent=1).encode())
 
@@ -113,7 +118,7 @@ def read_run(state: Path) -> Run:
 
     Raises:
         UsageError: if nothing is recorded there, or another version recorded it.
-        PhotoError: if the background picture is damaged.
+        PhotoError: if the picture of the background, or of plates, is damaged.
     """
     file = state / FILE
     again = "give the same 'carmask cut' command once more: what is done is passed over"
@@ -149,6 +154,13 @@ def read_run(state: Path) -> Run:
         keep_metadata=kept.keep_metadata,
         rules=kept.rules,
         others=kept.others,
+        plate=_cover(state, kept.plate),
         style=RenderStyle(**style, placing=Placing(**placing)),
     )
     return Run(PhotoTask(kept.model, spec, kept.device, facts=kept.facts), Path(kept.base))
+
+
+def _cover(state: Path, kind: Literal["keep"] | CoverKind) -> PlateCover | None:
+    if kind == "keep":
+        return None
+    return PlateCover(kind, read_layered(state / PLATE) if kind == "picture" else None)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from carmask.arrays import Photo
 from carmask.compositing.light import LINEAR, to_display
 from carmask.errors import UsageError
-from carmask.images import read_layered, to_profile
+from carmask.images import MIN_SIDE, read_layered, to_profile
 
 CoverKind: TypeAlias = Literal["blur", "plain", "picture"]
 #: The words for plates that stay, and for two ways to hide them.
@@ -53,10 +53,16 @@ class PlateCover:
             kind: ``blur``; ``plain``, a plate without a number, in its colour and light; or ``picture``.
             picture: uint8 (height, width, 3) or (height, width, 4), sRGB; stretched to the plate. Where it is
                 transparent, the plain plate is seen.
+
+        Raises:
+            UsageError: if the picture has fewer pixels than one that is read from a file.
         """
+        if picture is not None and min(picture.shape[:2]) < MIN_SIDE:
+            height, width = picture.shape[:2]
+            raise UsageError(f"{width}x{height}: both sides of a picture need {MIN_SIDE} pixels", argument="plate")
         if picture is not None and max(picture.shape[:2]) > _LARGEST:
             scale = _LARGEST / max(picture.shape[:2])
-            size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
+            size = max(MIN_SIDE, round(picture.shape[1] * scale)), max(MIN_SIDE, round(picture.shape[0] * scale))
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         self.kind, self._picture = kind, picture
 
@@ -86,6 +92,11 @@ class PlateCover:
                 f"{text}: there is no such picture, and it is not {KEEP}, {BLUR} or {PLAIN}", argument="plate"
             )
         return cls("picture", read_layered(path))
+
+    @property
+    def picture(self) -> NDArray[np.uint8] | None:
+        """uint8 (height, width, 3) or (height, width, 4), sRGB: what is put over plates; None if it is no picture."""
+        return self._picture
 
     def digest(self) -> str:
         """What decides how it looks: another cover has another text."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from carmask.arrays import Mask
-from carmask.batch.checks import SKIPPED
+from carmask.batch.checks import KEPT, SKIPPED
 from carmask.batch.corrections import FILE, Correction, Corrections, Decision
 from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest, describe
@@ -257,10 +257,10 @@ class Folder:
             contextlib.suppress(UsageError, OutputError),
             Manifest(self._state / "manifest.sqlite", describe(self.run.task)) as manifest,
         ):
-            if (earlier := manifest.result(entry.name)) is not None and not found.facts:
+            if (earlier := manifest.result(entry.name)) is not None and KEPT not in found.facts:
                 # View and measurements are the photo's, whatever its mask: they are found by runs only.
                 facts = {name: fact for name, fact in earlier.facts.items() if name != SKIPPED}
-                found = replace(found, facts=facts)
+                found = replace(found, facts={**facts, **found.facts})
             manifest.record(entry.name, found, job.outputs)
             manifest.close()
             self._read = self._version()

@@ -86,9 +86,8 @@ Where the number plates of a car are. Experimental: it misses plates; look at th
 | settings | {settings.samples:,} samples, {settings.epochs} epochs, seed {settings.seed} |
 
 `carvana`: photos of the Carvana Image Masking Challenge (its terms), with a dealer's plate each. `carparts`: DSMLR Car
-Parts (Pasupa et al. 2021), whose plates are blurred or blank. `street`: cars from the side, without plates. `wild`:
-INRIA annotations for Graz-02 (Marszalek & Schmid 2007, Opelt et al. 2006) and photos of unknown owners. Half of the
-plates are drawn over by ones of many countries' manners. No photo is part of the file.
+Parts (Pasupa et al. 2021), whose plates are blurred or blank. `street`: phone photos of cars from the side, without
+plates. Half of the plates are drawn over by ones of many countries' manners. No photo is part of the file.
 
 Made by `examples/train_plates.py`. What it finds and misses: [Number plates](../../../../docs/how-to/plates.md).
 """

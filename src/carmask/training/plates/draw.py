@@ -73,9 +73,9 @@ def _write(plate: Photo, left: int, lines: int, ink: tuple[int, int, int], rando
     font = _FONTS[random.integers(len(_FONTS))]
     named = lines == 1 and width < 3 * height  # with a state's name over the number
     if lines == 2:
-        places = [(0.08, 0.42, (2, 6)), (0.56, 0.36, (2, 6))]
+        places = [(0.08, 0.425, (2, 6)), (0.56, 0.357, (2, 6))]
     else:
-        places = [(0.3, 0.45, (5, 9)) if named else (0.14, 0.52, (5, 9))]
+        places = [(0.3, 0.4464, (5, 9)) if named else (0.14, 0.5184, (5, 9))]
     for top, high, count in places:
         text = _text(int(random.integers(*count)), random)
         (wide, natural), _ = cv2.getTextSize(text, font, 1.0, 2)
