@@ -28,7 +28,7 @@ def secured(secured_url):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1/jobs", "/static/style.css", "/review/x", "/metrics", "/openapi.json", "/health"]
+    "path", ["/", "/v1/jobs", "/static/review.js", "/review/x", "/metrics", "/openapi.json", "/health"]
 )
 def test_nothing_is_served_without_the_token(secured, path):
     assert secured.client.get(path).status_code == 401
@@ -65,6 +65,10 @@ def test_a_browser_without_the_token_is_asked_for_it(secured):
     assert page.headers["www-authenticate"] == "Bearer"
     assert page.headers["content-type"].startswith("text/html")
     assert '<input type="password" id="token" name="token"' in page.text
+    assert "A token is needed" in page.text
+    wrong = secured.client.get("/review/x", params={"token": "wrong"}, headers={"accept": "text/html"})
+    assert (wrong.status_code, "not the server&#x27;s token" in wrong.text) == (401, True)
+    assert secured.client.get("/static/page.css").status_code == 200  # how that page looks
     # What the form sends.
     assert secured.client.get("/review/x", params={"token": TOKEN}, follow_redirects=True).status_code == 200
 

@@ -25,7 +25,7 @@ _PAGE = """<!doctype html>
 </html>
 """
 _ASK = """
-<form><p><label for="token">Token</label>
+<form><p class="ask"><label for="token">Token</label>
 <input type="password" id="token" name="token" autocomplete="current-password" autofocus required>
 <button class="primary">Go on</button></p></form>"""
 _BACK = '\n<p><a href="/">To the first page</a></p>'
@@ -46,7 +46,6 @@ def refusal(scope: Scope, status: int, text: str, headers: Mapping[str, str] | N
     accepted = next((value for name, value in scope["headers"] if name == b"accept"), b"")
     if scope["method"] != "GET" or b"text/html" not in accepted:
         return JSONResponse({"error": text}, status, headers)
-    if status == 401:
-        return HTMLResponse(_PAGE.format(text="A token is needed", more=_ASK), status, headers)
-    said = html.escape(text[:1].upper() + text[1:])
-    return HTMLResponse(_PAGE.format(text=said, more="" if status == 421 else _BACK), status, headers)
+    said = html.escape((text[:1].upper() + text[1:]).partition(":")[0])
+    more = {401: _ASK, 421: ""}.get(status, _BACK)
+    return HTMLResponse(_PAGE.format(text=said, more=more), status, headers)

@@ -39,8 +39,8 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-#: Answered without a token: it says nothing but that the server runs.
-_OPEN = frozenset({"/healthz"})
+#: Answered without a token: whether the server runs, and how the page looks that asks for the token.
+_OPEN = frozenset({"/healthz", "/static/style.css", "/static/page.css", "/static/icon.svg"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Characters of an address without its query, at most; those of this server are shorter.
 _PATH = 300
@@ -163,6 +163,8 @@ class Guard:
         if any(_same(token, self._token) for token in _tokens(headers)):
             return None
         text = "a token is needed: Authorization: Bearer TOKEN, or open the page with ?token=TOKEN"
+        if shown is not None:
+            text = "this is not the server's token"
         return refusal(scope, 401, text, {"www-authenticate": "Bearer"})
 
     def _metered(self, scope: Scope, receive: Receive, body: _Body) -> Receive:

@@ -1,6 +1,7 @@
 // Questions of the editor: why a photo is rejected, and whose work counts.
 
 import { $, make, toast } from "/static/common.js";
+import { timeOf } from "/static/facts.js";
 
 const REASONS = ["No car", "Several cars", "Car cut off", "Blurred", "Too dark or too bright", "Another reason"];
 
@@ -31,8 +32,8 @@ $("rejecting").addEventListener("keydown", (event) => {
 $("rejecting").querySelector("[data-close]").onclick = () => $("rejecting").close("");
 
 /** Somebody else decided first: ``stay`` with one's own work, take ``theirs``, or save ``mine`` over it. */
-export async function askConflict(text) {
-  $("conflict-text").textContent = `${text}. Nothing was overwritten.`;
+export async function askConflict({ author, decision, saved }) {
+  $("conflict-text").textContent = `${author} saved this photo on ${timeOf({ saved })} (${decision}). Nothing was overwritten.`;
   return new Promise((done) => {
     for (const button of $("conflict").querySelectorAll("button")) {
       button.onclick = () => { $("conflict").close(); done(button.dataset.choice); };

@@ -46,6 +46,7 @@ export async function show(id) {
   }
   const { meta, bitmap, mask } = found;
   current = { id, meta, start: mask.copy(), base: null, saved: true, storing: false };
+  list.learned(id, meta);
   empty("");
   drawViews(meta, show);
   view.open(bitmap, mask);
@@ -244,7 +245,7 @@ async function resolve(mine, decision, reason, answer) {
     toast(`${mine.meta.name}: not saved: ${answer.error}`, { bad: true, action: back });
     return false;
   }
-  const choice = await askConflict(answer.error);
+  const choice = await askConflict(answer.current);
   if (mine !== current) return false;
   if (choice === "mine") {
     mine.meta.revision = answer.current.revision;

@@ -35,11 +35,14 @@ export function describe(current, history, name = "") {
   $("redo").disabled = !history.undone.length;
 }
 
+/** When a decision was made. */
+export const timeOf = ({ saved }) => `${saved.replace("T", " ").slice(0, 16)} UTC`;
+
 function factsOf(meta) {
   const facts = [`${meta.width} × ${meta.height}`, `confidence ${percent(meta.confidence)}`];
   if (meta.error !== null) facts.push(`contour off by about ${meta.error.toFixed(1)} px`);
   if (meta.reason) facts.push(meta.reason);
-  if (meta.decision !== "open") facts.push(`${meta.decision} by ${meta.author}, ${meta.saved.replace("T", " ").slice(0, 16)} UTC`);
+  if (meta.decision !== "open") facts.push(`${meta.decision} by ${meta.author}, ${timeOf(meta)}`);
   return facts;
 }
 

@@ -85,6 +85,12 @@ export class QueueList {
     this.#draw();
   }
 
+  /** The photo that is opened may have been decided by others since the list was loaded. */
+  learned(id, { decision, revision, why, author, saved }) {
+    const item = this.items.find((one) => one.id === id);
+    if (item && item.revision !== revision) this.decided(id, { decision, revision, why, author, saved });
+  }
+
   /** The photo before or after one; null at the ends of the page. */
   beside(id, step) {
     const at = this.items.findIndex((one) => one.id === id);
