@@ -112,3 +112,37 @@ def test_frozen_statistics_stay_as_they_are(photos):
     model(photos).sum().backward()
     assert all(torch.equal(value, before[name]) for name, value in model.named_buffers())
     assert all(p.grad is not None for name, p in model.named_parameters() if "decoder" in name)
+
+
+def test_rescaled_filters_compute_the_same(trained, photos, tmp_path):
+    file = tmp_path / "m.onnx"
+    file.write_bytes(to_onnx(trained, INFO))
+    plain, rescaled = (Normalised(build("mobilenetv2-unet")) for _ in range(2))
+    load_initial_weights(plain, file, photos)
+    load_initial_weights(rescaled, file, photos, rescale=True)
+    with torch.no_grad():
+        for one in (plain, rescaled):
+            one.eval()
+        wanted, got = plain(photos), rescaled(photos)
+    assert float((wanted - got).abs().max()) < 1e-3 * float(wanted.std())
+    # He et al. 2015: the standard deviation of a new filter's weights is sqrt(2 / fan-in), here of each filter.
+    layer = rescaled.network.decoder[0][0][0]
+    size = layer.weight.square().mean((1, 2, 3)).sqrt()
+    assert float(size.min()) == pytest.approx(float(size.max()), rel=1e-4)
+    assert float(size.mean()) == pytest.approx((2 / (layer.in_channels * 9)) ** 0.5, rel=1e-4)
+    before = plain.network.decoder[0][0][0].weight.square().mean((1, 2, 3)).sqrt()
+    assert float(before.max()) > 1.05 * float(before.min())
+
+
+def test_the_lowest_layers_of_an_encoder_can_stay_as_they_are(photos):
+    model = Normalised(build("mobilenetv2-unet"))
+    model.network.freeze_lowest(0.35)
+    model(photos[:1]).sum().backward()
+    moved = [p.grad is not None for p in model.network.encoder.parameters()]
+    # The first of them, none between, and about a third of all.
+    assert moved == sorted(moved)
+    assert 0.3 < moved.index(True) / len(moved) < 0.4
+    assert all(p.grad is not None for p in model.network.decoder.parameters())
+    without = Normalised(build("unet-small"))
+    without.network.freeze_lowest(0.35)
+    assert all(p.requires_grad for p in without.parameters())

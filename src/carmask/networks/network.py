@@ -74,6 +74,17 @@ class SegmentationNetwork(nn.Module):
         self.encoder_frozen = frozen
         self.train(self.training)
 
+    def freeze_lowest(self, part: float) -> None:
+        """Leave the weights of the encoder's first layers as they are; of networks without an encoder all are trained.
+
+        Args:
+            part: of its convolutions and BatchNorm layers, in the order of modules, 0 to 1.
+        """
+        encoder = self.encoder_module()
+        layers = [] if encoder is None else [m for m in encoder.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
+        for layer in layers[: round(part * len(layers))]:
+            layer.requires_grad_(False)
+
     def adapt_head(self, weight: Tensor, bias: Tensor) -> None:
         """Make use of the head of initial weights, which has another shape; left out, the head starts anew."""
 

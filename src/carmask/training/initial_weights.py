@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ HEAD = "network.head"
 _Norm = nn.BatchNorm2d
 
 
-def load_initial_weights(model: Normalised, file: Path, photos: Tensor) -> None:
+def load_initial_weights(model: Normalised, file: Path, photos: Tensor, *, rescale: bool = False) -> None:
     """Load weights into a network of the same kind.
 
     Its head may be for other classes (parts, say, where the file knows cars): a head of another shape starts anew.
@@ -38,6 +39,7 @@ def load_initial_weights(model: Normalised, file: Path, photos: Tensor) -> None:
         model: the network; changed in place.
         file: ``weights.safetensors`` of a run, an ONNX file that ``carmask export`` wrote, or a shipped model's name.
         photos: uint8 (batch, height, width, 3), RGB: photos as training sees them.
+        rescale: bring the filters of a model file to the size that new ones have, see ``_rescale_filters``.
 
     Raises:
         WeightsError: if the file cannot be read, or is not of this network.
@@ -46,6 +48,8 @@ def load_initial_weights(model: Normalised, file: Path, photos: Tensor) -> None:
     if file.suffix.lower() != ".safetensors":
         _load_onnx(model, find_model(file))
         _measure_norms(model, photos)
+        if rescale:
+            _rescale_filters(model)
         return
     state = read_weights(file)
     own = model.state_dict()
@@ -189,3 +193,34 @@ def _measure_norms(model: Normalised, photos: Tensor) -> None:
         layer.weight.copy_((variance + layer.eps).sqrt())
         layer.running_mean.copy_(mean)
         layer.running_var.copy_(variance)
+
+
+@torch.no_grad()
+def _rescale_filters(model: Normalised) -> None:
+    """Bring each filter that BatchNorm follows to the size that He's initialisation gives it; nothing else changes.
+
+    With BatchNorm folded into them, the filters of one layer differ in size by factors of thousands, and a decoder's
+    are a tenth of what they were. Adam's steps are about as large as the learning rate whatever a weight's size is
+    (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980), so small filters would be lost within a few of them.
+    BatchNorm takes the factor up: ``weight / sqrt(variance) * (factor * x - factor * mean)`` stays what it was.
+    """
+    layers = dict(model.named_modules())
+    for name, norm in _norm_after(model):
+        layer = layers[name]
+        assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        within = (1, 2, 3) if isinstance(layer, nn.Conv2d) else (0, 2, 3)
+        if isinstance(layer, nn.ConvTranspose2d) and layer.groups > 1:
+            continue
+        across = math.prod(layer.weight.shape[axis] for axis in within)
+        size = layer.weight.square().mean(within).sqrt()
+        # Of filters that are zero nothing is known.
+        factor = torch.where(size > 1e-6, math.sqrt(2 / across) / size.clamp(min=1e-6), torch.ones_like(size))
+        before = (norm.running_var + norm.eps).sqrt()
+        layer.weight.mul_(factor.view(-1, 1, 1, 1) if within[0] == 1 else factor.view(1, -1, 1, 1))
+        if layer.bias is not None:
+            layer.bias.mul_(factor)
+        norm.running_mean.mul_(factor)
+        norm.running_var.mul_(factor.square())
+        norm.weight.mul_((norm.running_var + norm.eps).sqrt() / (before * factor))

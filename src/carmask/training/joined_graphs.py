@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import compose
 
 from carmask.errors import ModelError
@@ -94,11 +95,9 @@ def _store_as_bytes(proto: onnx.ModelProto) -> None:
             continue
         cast = stored[tensor.name]
         name = cast.output[0]
-        weights = values.astype(np.float32)
-        most = np.maximum(np.abs(weights).max(axis=(1, 2, 3), keepdims=True), np.float32(1e-8))
-        rounded = np.rint(weights * (127 / most)).astype(np.int8)
+        rounded, scale = as_bytes(values.astype(np.float32))
         tensor.CopyFrom(onnx.numpy_helper.from_array(rounded, f"{name}.bytes"))
-        scales.append(onnx.numpy_helper.from_array((most / 127).astype(np.float32), f"{name}.scale"))
+        scales.append(onnx.numpy_helper.from_array(scale, f"{name}.scale"))
         cast.input[0], cast.output[0] = f"{name}.bytes", f"{name}.levels"
         products.append(onnx.helper.make_node("Mul", [f"{name}.levels", f"{name}.scale"], [name]))
     graph.initializer.extend(scales)
@@ -106,3 +105,16 @@ def _store_as_bytes(proto: onnx.ModelProto) -> None:
     rest = [node for node in graph.node if node not in casts]
     del graph.node[:]
     graph.node.extend([*casts, *products, *rest])
+
+
+def as_bytes(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A convolution's weights in 8 bits.
+
+    Args:
+        weights: float32 (filters, channels, height, width).
+
+    Returns:
+        int8 of this shape, and what it is multiplied by: float32 (filters, 1, 1, 1).
+    """
+    most = np.maximum(np.abs(weights).max(axis=(1, 2, 3), keepdims=True), np.float32(1e-8))
+    return np.rint(weights * (127 / most)).astype(np.int8), (most / 127).astype(np.float32)

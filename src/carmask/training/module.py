@@ -73,6 +73,8 @@ class Training(lightning.LightningModule):
         initialise(self.model, recipe.initialisation)
         if recipe.encoder.frozen:
             self.model.network.freeze_encoder()
+        if recipe.encoder.frozen_part:
+            self.model.network.freeze_lowest(recipe.encoder.frozen_part)
         if recipe.freeze_norm:
             self.model.network.freeze_norm()
         #: The moving average of the weights, if the recipe has one: it doubles the memory that weights take.

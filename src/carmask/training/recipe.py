@@ -26,6 +26,13 @@ class EncoderSettings(_Settings):
 
     weights: Literal["imagenet", "none"] = "imagenet"
     frozen: bool = Field(False, description="leave the encoder as it was loaded, BatchNorm included")
+    frozen_part: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="of the encoder's layers, from the photo on, those whose weights stay as they were loaded: the "
+        "lowest ones see the most pixels, take the most time, and differ least from place to place",
+    )
 
 
 class StageSettings(_Settings):
@@ -106,6 +113,11 @@ class Recipe(_Settings):
     warmup: float = Field(0.05, ge=0, lt=1, description="fraction of all steps in which the rate rises")
     average: float = Field(0.0, ge=0, lt=1, description="decay of the moving average of weights; 0 for none")
     freeze_norm: bool = Field(False, description="leave BatchNorm's statistics as the initial weights have them")
+    rescale_filters: bool = Field(
+        False,
+        description="bring filters of initial weights from a model file to the size that new ones have, so that the "
+        "optimizer's steps are about the same part of each; BatchNorm takes the factors up",
+    )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: bf16-mixed where the hardware multiplies bfloat16, else 32-true"
     )

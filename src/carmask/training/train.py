@@ -188,7 +188,8 @@ def _prepare(
         return module, checks
     if sources.initial_weights is not None:
         # As the first epoch shows them: BatchNorm's statistics may have to be measured on them.
-        load_initial_weights(module.model, sources.initial_weights, module.first_photos(NORM_PHOTOS))
+        first = module.first_photos(NORM_PHOTOS)
+        load_initial_weights(module.model, sources.initial_weights, first, rescale=recipe.rescale_filters)
     elif recipe.encoder.weights == "imagenet":
         module.model.network.load_encoder(sources.encoder_weights)
     if module.average is not None:
