@@ -34,9 +34,10 @@ from carmask.data.dataset import read_data
 from carmask.data.table import Example, sample
 from carmask.drift.run import judge_runs
 from carmask.images import encode_mask
-from carmask.learning.learn import Limits, learn
+from carmask.learning.learn import learn
 from carmask.learning.page import write_learning
 from carmask.learning.scores import ScoreFile
+from carmask.learning.settings import Limits
 from carmask.model.file import find_model, read_info
 from carmask.pages.drift import write_drift
 

@@ -108,9 +108,10 @@ def learning(given: Path, out: Path) -> None:
     """``carmask learn``, with a network that was fine-tuned before: trainings are disturbed in a row of their own."""
     from carmask.images import write_atomically
     from carmask.learning import training as module
-    from carmask.learning.learn import Limits, learn
+    from carmask.learning.learn import learn
+    from carmask.learning.settings import Limits
 
-    def fine_tune(recipe, work, model, stage, new, machines, **_) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN003, ARG001
+    def fine_tune(recipe, work, name, sources, machines, new, **_) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN003, ARG001
         write_atomically(new, (given / "tuned.onnx").read_bytes())
 
     module.fine_tune = fine_tune

@@ -14,7 +14,7 @@ from carmask.batch.run import cut_folder
 from carmask.data.table import read_examples
 from carmask.errors import DataError, UsageError
 from carmask.images import encode_mask
-from carmask.learning.gather import gather, join_sets
+from carmask.learning.gather import _split, gather, join_sets
 from tests.conftest import draw_photo
 from tests.training.conftest import write_cars
 
@@ -53,6 +53,13 @@ def test_corrected_masks_come_out_as_they_were_stored(reviewed, tmp_path):
     assert set(views.values()) == {2}
 
 
+@pytest.mark.parametrize(("vehicles", "held"), [(5, 3), (6, 3), (9, 4), (11, 5), (12, 6), (18, 6), (30, 10)])
+def test_a_third_is_held_out_or_six_if_half_are_enough(vehicles, held):
+    split = _split({f"s0-car{number}": [] for number in range(vehicles)}, seed=0)
+    assert (len(split.train), len(split.validation)) == (vehicles - held, held)
+    assert not {*split.train} & {*split.validation}
+
+
 def test_the_split_is_the_same_every_time(reviewed, tmp_path):
     one, other = gather([reviewed / "out"], tmp_path / "a"), gather([reviewed / "out"], tmp_path / "b")
     assert one.split == other.split
@@ -80,7 +87,7 @@ def test_data_sets_too_and_a_photo_twice_counts_once(reviewed, tmp_path):
     data = write_cars(tmp_path / "cars", 3, 2)
     found = gather([reviewed / "out", data], tmp_path / "data")
     assert len(found.names) == 20
-    assert len(found.split.validation) == 3
+    assert (len(found.split.train), len(found.split.validation)) == (5, 5)
     assert len(gather([data, reviewed / "out", data], tmp_path / "again").names) == 20
 
 

@@ -59,6 +59,32 @@ def test_averages_lie_between_and_the_localisation_stage_stays(tmp_path):
         )
 
 
+def test_the_localisation_stage_is_averaged_if_it_was_trained(tmp_path):
+    shipped = find_model("shipped:default")
+    other = onnx.load(shipped)
+    for tensor in other.graph.initializer:
+        # Weights in 8 bits are doubled by their scales.
+        if tensor.name.startswith("localisation.") and tensor.name.endswith((".scale", ".half")):
+            values = numpy_helper.to_array(tensor)
+            tensor.CopyFrom(numpy_helper.from_array((values * 2).astype(values.dtype), tensor.name))
+    onnx.save(other, tmp_path / "doubled.onnx")
+    average_into(shipped, tmp_path / "doubled.onnx", 0.5, read_info(shipped), tmp_path / "out.onnx", localisation=True)
+    old, new = _weights(shipped), _weights(tmp_path / "out.onnx")
+    assert set(old) == set(new)
+    in_bytes = [name for name in old if name.endswith(".bytes")]
+    assert len(in_bytes) > 20
+    for name in in_bytes:
+        assert new[name].dtype == np.int8
+        np.testing.assert_array_equal(new[name], old[name])
+        scale = name.replace(".bytes", ".scale")
+        np.testing.assert_allclose(new[scale], 1.5 * old[scale], rtol=1e-5, atol=1e-9)
+    for name, values in old.items():
+        if name.endswith(".half"):
+            factor = 1.5 if name.startswith("localisation.") else 1
+            wanted = factor * values.astype(np.float64)
+            np.testing.assert_allclose(new[name].astype(np.float64), wanted, rtol=8e-3, atol=1e-6)
+
+
 def test_an_average_with_itself_is_the_old_model(tmp_path):
     shipped = find_model("shipped:best")
     average_into(shipped, shipped, 0.4, read_info(shipped), tmp_path / "same.onnx")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ class Gain(NamedTuple):
         return f"Dice {self.gain:+.4f} ± {self.margin:.4f} on {self.photos} photos of {self.vehicles} vehicles"
 
 
-def paired_gain(old: Sequence[Scored], new: Sequence[Scored], *, level: float = LEVEL, tests: int = 1) -> Gain:
+def paired_gain(old: Sequence[Scored], new: Sequence[Scored], *, level: float = LEVEL) -> Gain:
     """Compare two models on the same photos.
 
     The standard error is that of a bootstrap over vehicles, whose photos are alike (Efron and Tibshirani, An
@@ -72,7 +73,6 @@ def paired_gain(old: Sequence[Scored], new: Sequence[Scored], *, level: float = 
         old: scores of the old model.
         new: of the new one: of the same photos.
         level: one-sided probability of passing for better by chance.
-        tests: how many new models are compared; the level is divided by it (Bonferroni).
 
     Returns:
         The gain and its margin.
@@ -95,7 +95,7 @@ def paired_gain(old: Sequence[Scored], new: Sequence[Scored], *, level: float = 
     means = sums[drawn].sum(1) / sizes[drawn].sum(1)
     error = float(means.std()) * math.sqrt(count / (count - 1))
     after, first = (float(np.mean([one.dice for one in scores])) for scores in (new, old))
-    margin = student_quantile(1 - level / tests, count - 1) * error
+    margin = student_quantile(1 - level, count - 1) * error
     return Gain(first, after, after - first, margin, len(new), count)
 
 
@@ -128,10 +128,14 @@ class Verdict(NamedTuple):
 
 
 def choose(candidates: Sequence[Candidate], *, tolerance: float = TOLERANCE) -> Verdict:
-    """Choose the candidate of the largest gain among those that keep what was known, and say whether it is shipped.
+    """Choose among the candidates that keep what was known, and say whether the choice is shipped.
+
+    They are tested one after the other, each at the full level, until one is not better by more than chance: a fixed
+    sequence, which passes a model that is no better as rarely as a single test does (Maurer, Hothorn and Lehmacher,
+    Multiple comparisons in drug clinical trials, 1995). Of those that passed, the one of the largest gain is taken.
 
     Args:
-        candidates: at least one; their margins must allow for their number.
+        candidates: at least one, in an order that does not follow from their scores.
         tolerance: mean Dice that may be lost on the rehearsal set.
 
     Returns:
@@ -143,9 +147,10 @@ def choose(candidates: Sequence[Candidate], *, tolerance: float = TOLERANCE) -> 
         return Verdict(
             best, False, f"forgets what was known: rehearsal {best.rehearsal}, and {tolerance:g} may be lost"
         )
-    best = max(keeping, key=lambda one: one.corrected.gain)
-    if not best.corrected.certain:
-        return Verdict(best, False, f"not better by more than chance: {best.corrected}")
+    passed = list(takewhile(lambda one: one.corrected.certain, keeping))
+    if not passed:
+        return Verdict(keeping[0], False, f"not better by more than chance: {keeping[0].corrected}")
+    best = max(passed, key=lambda one: one.corrected.gain)
     return Verdict(best, True, f"better by more than chance: {best.corrected}; rehearsal {best.rehearsal}")
 
 

@@ -20,6 +20,8 @@ from carmask.images import encode_mask, make_folder, picture_size, read_mask, wr
 
 #: The part of the vehicles that is held out, and the fewest that must be, and that must be left to train on.
 HOLD_OUT, LEAST_HELD, LEAST_TRAINED = 1 / 3, 3, 2
+#: So many are held out if half of the vehicles are enough for that: fewer tell only large gains from chance.
+ENOUGH_HELD = 6
 #: Views of a vehicle that its name has room for.
 _VIEWS = 99
 
@@ -155,7 +157,7 @@ def _split(by_vehicle: dict[str, list[Pair]], seed: int) -> Split:
             f"{sum(map(len, by_vehicle.values()))} corrected photos of {len(by_vehicle)} vehicles: learning needs "
             f"{least} vehicles at least, for {LEAST_HELD} are held out to test with; correct photos of others"
         )
-    count = max(LEAST_HELD, round(HOLD_OUT * len(by_vehicle)))
+    count = max(LEAST_HELD, round(HOLD_OUT * len(by_vehicle)), min(ENOUGH_HELD, len(by_vehicle) // 2))
     short = {re.sub(r".*/", "", vehicle) + f"#{vehicle[:3]}": vehicle for vehicle in by_vehicle}
     if len(short) < len(by_vehicle):
         short = {vehicle: vehicle for vehicle in by_vehicle}

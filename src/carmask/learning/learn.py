@@ -10,53 +10,35 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from carmask.errors import OutputError, UsageError
 from carmask.failures import disk_errors
 from carmask.images import make_folder, remove_leftovers, write_atomically
-from carmask.learning.decide import LEVEL, TOLERANCE, Candidate, Verdict, choose, paired_gain
-from carmask.learning.gather import Gathered, gather, join_sets
+from carmask.learning.decide import Candidate, Verdict, choose, paired_gain
+from carmask.learning.gather import Gathered, gather
 from carmask.learning.recalibrate import Recalibrated
 from carmask.learning.rehearsal import Rehearsal, find_rehearsal
 from carmask.learning.scores import ScoreFile, as_scored
-from carmask.learning.settings import CORRECTED, LEARNING_RATE, PASSES, learning_recipe
+from carmask.learning.settings import CORRECTED, Limits, learning_recipe
 from carmask.locking import only_run
 from carmask.logs import log_file
 from carmask.model.card import card_path
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
-from carmask.training.machines import Machines
+
+if TYPE_CHECKING:
+    from carmask.learning.training import Trained
 
 LOGGER = logging.getLogger("carmask.learning")
-#: Shares of the new weights that are tried in the average with the old ones.
-SHARES = (0.35, 0.7, 1.0)
+#: Shares of the new weights that are tried in the average with the old ones, in the order in which they are tested. A
+#: mixture first: with few photos it is seldom far from the best, where either end may be.
+SHARES = (0.7, 1.0, 0.35)
+#: Of what a run's folder holds: runs of other versions are not gone on with.
+VERSION = 2
 STATE_FILE, LOG_FILE = "learn.json", "learn.log"
 
 Report = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long a run may train, and what passes for better.
-
-    Attributes:
-        minutes: of training, by the clock; None for no limit.
-        processor_minutes: of training, in processor time; None for no limit.
-        passes: how often the photos are gone through at most.
-        rate: the learning rate.
-        scale: of the photos trained on, relative to the model's input: smaller ones are faster, and less exact.
-        level: one-sided probability of a model that is not better passing for better.
-        tolerance: mean Dice that may be lost on the rehearsal set.
-    """
-
-    minutes: float | None = None
-    processor_minutes: float | None = None
-    passes: float = PASSES
-    rate: float = LEARNING_RATE
-    scale: float = 1.0
-    level: float = LEVEL
-    tolerance: float = TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -103,10 +85,10 @@ def learn(
 ) -> Learned:
     """Make a better model of corrected masks, or refuse to.
 
-    The corrected photos are split by vehicle: a third is held out. The segmentation stage is fine-tuned from the
-    model's own weights on the others, mixed with photos of what it knew (rehearsal); networks of other stages stay as
-    they are. Averages of the old and new weights are tried on the photos held out of both. The one of the largest gain
-    that keeps the rehearsal's Dice is recalibrated and written, if its gain is larger than chance explains.
+    The corrected photos are split by vehicle: a third is held out. The segmentation stage, and a localisation network
+    if it is what loses, are fine-tuned from the model's own weights on the others, mixed with photos of what it knew
+    (rehearsal). Averages of the old and new weights are tried on the photos held out of both. The one of the largest
+    gain that keeps the rehearsal's Dice is recalibrated and written, if its gain is larger than chance explains.
 
     Every step is done once: the same call goes on where a killed one was. Lines about the progress go to the logger
     ``carmask.learning`` and to ``learn.log``.
@@ -133,8 +115,8 @@ def learn(
         OutputError: if a file cannot be written, or the folder holds another run.
     """
     from carmask.learning.ship import describe, ship
-    from carmask.learning.training import fine_tune
-    from carmask.learning.weights import average_into, extract_localisation
+    from carmask.learning.training import Photos, train_stages
+    from carmask.learning.weights import average_into
 
     limits, report = limits or Limits(), report or (lambda *_: None)
     work = work or out.with_suffix(".learn")
@@ -175,27 +157,12 @@ def learn(
             len(held),
             len(gathered.split.validation),
         )
-        times = _times(len(trained), len(rehearsal.trained))
+        photos = Photos(trained, rehearsal.trained, _times(len(trained), len(rehearsal.trained)))
         LOGGER.info(
             "rehearsal: %s: %d photos to train on (corrected ones %d times for each of them), %d to test on",
-            rehearsal.about, len(rehearsal.trained), times, len(rehearsal.tested),
+            rehearsal.about, len(rehearsal.trained), photos.times, len(rehearsal.tested),
         )  # fmt: skip
-        stage = None
-        if info.localisation is not None:
-            stage = work / "localisation.onnx"
-            if not stage.exists():
-                extract_localisation(path, info, stage)
-        new = work / "trained.onnx"
-        if not new.exists():
-            photos = [("c", trained, times), ("r", rehearsal.trained, 1)]
-            if not (work / "mixture.done").exists():
-                join_sets(work / "mixture", photos)
-                write_atomically(work / "mixture.done", b"")
-            count = times * len(trained) + len(rehearsal.trained)
-            recipe = learning_recipe(info, count, passes=limits.passes, rate=limits.rate, scale=limits.scale)
-            machines = Machines("cpu", minutes=limits.minutes, processor_minutes=limits.processor_minutes)
-            fine_tune(recipe, work, path, stage, new, machines, report=report, bar=bar)
-            LOGGER.info("trained: %s", new)
+        new = train_stages(info, path, work, photos, limits, report=report, bar=bar)
         scores = ScoreFile(work / "scores.jsonl")
         before = (
             scores.score(path, held, kind="corrected", progress=_named(report, "scoring the old model")),
@@ -208,7 +175,7 @@ def learn(
         for share in SHARES:
             files[share] = work / f"share-{share:g}.onnx"
             if not files[share].exists():
-                average_into(path, new, share, described, files[share])
+                average_into(path, new.file, share, described, files[share], localisation=new.localisation)
             found[share] = (
                 scores.score(
                     files[share], held, kind="corrected", contours=True, progress=_named(report, f"share {share:g}")
@@ -222,7 +189,7 @@ def learn(
                 ),
             )
             gains = [
-                paired_gain(as_scored(old), as_scored(now), level=limits.level, tests=len(SHARES))
+                paired_gain(as_scored(old), as_scored(now), level=limits.level)
                 for old, now in zip(before, found[share], strict=True)
             ]
             candidates.append(Candidate(share, *gains))
@@ -238,7 +205,7 @@ def learn(
                     "recalibrated on %d photos: log of expected 1 - Dice %+.2f, of the expected contour error %+.2f",
                     *(recalibrated.photos, recalibrated.loss, recalibrated.error),
                 )
-        settings = _settings(info, path, limits, rehearsal, times)
+        settings = _settings(info, path, limits, rehearsal, photos.times, new)
         log = tuple((work / LOG_FILE).read_text(encoding="utf-8").splitlines())
     return Learned(
         verdict, out if verdict.accepted else None, info, gathered, rehearsal, tuple(candidates), before, found[best],
@@ -263,7 +230,7 @@ def _check_run(work: Path, model: Path, gathered: Gathered, rehearsal: Rehearsal
         content.update(file.read_bytes())
     for one in (*rehearsal.trained, *rehearsal.tested):
         content.update(f"{one.name} {one.photo.resolve()}".encode())
-    content.update(json.dumps([limits.passes, limits.rate, limits.scale]).encode())
+    content.update(json.dumps([VERSION, *map(float, (limits.passes, limits.rate, limits.scale))]).encode())
     needs, file = content.hexdigest(), work / STATE_FILE
     if file.exists():
         try:
@@ -281,16 +248,22 @@ def _check_run(work: Path, model: Path, gathered: Gathered, rehearsal: Rehearsal
     write_atomically(file, json.dumps({"needs": needs, "started": started}, indent=1).encode())
 
 
-def _settings(info: ModelInfo, model: Path, limits: Limits, rehearsal: Rehearsal, times: int) -> dict[str, str]:
+def _settings(
+    info: ModelInfo, model: Path, limits: Limits, rehearsal: Rehearsal, times: int, new: Trained
+) -> dict[str, str]:
     minutes = "no limit" if limits.minutes is None else f"{limits.minutes:g} minutes"
     if limits.processor_minutes is not None:
         minutes = f"{limits.processor_minutes:g} minutes of processor time"
     count = f"{len(rehearsal.trained)} photos to train on, {len(rehearsal.tested)} to test on"
     how = f"{limits.passes:g} passes at most, learning rate {limits.rate:g}, scale {limits.scale:g}"
-    judged = f"one-sided level {limits.level:g} for all averages together"
+    judged = f"one-sided level {limits.level:g}, one average after the other"
+    stages = "segmentation alone" if new.losses is None else f"{new.losses}"
+    if new.losses is not None and new.localisation:
+        stages += f": {100 * new.losses.training:.0f} % of the training is localisation's"
     return {
         "model": f"{info.name}, version {info.version}: {model}",
         "training": f"{minutes}, {how}",
+        "stages": stages,
         "rehearsal": f"{rehearsal.about}: {count}",
         "mixture": f"a corrected photo is seen {times} times as often as a rehearsal photo",
         "better": f"{judged}; rehearsal may lose {limits.tolerance:g}",

@@ -61,8 +61,8 @@ def learning_page(found: Learned) -> Html:
             "candidates",
             "Averages of old and new weights",
             "Each is scored on photos of vehicles that were not trained on, and on the rehearsal. ±: what chance "
-            "explains, by a bootstrap over vehicles, allowing for the number of averages. The largest gain is taken of "
-            "those that keep the rehearsal's Dice.",
+            "explains, by a bootstrap over vehicles. Those that keep the rehearsal's Dice are tested in this order "
+            "until one is not better by more than chance; of those that are, the largest gain is taken.",
             _candidates(found),
         ),
         Section(

@@ -97,8 +97,8 @@ def ship(
         "| held out | old | new | gain |\n|---|---|---|---|\n"
         f"| corrected photos | {chosen.corrected.before:.5f} | {chosen.corrected.after:.5f} | {chosen.corrected} |\n"
         f"| rehearsal | {chosen.rehearsal.before:.5f} | {chosen.rehearsal.after:.5f} | {chosen.rehearsal} |\n\n"
-        "Gains are given with what chance explains. The share was chosen on the same photos, which the margin allows "
-        "for.\n\n"
+        "Gains are given with what chance explains. The share was chosen on the same photos, among those that "
+        "passed one after the other.\n\n"
     )
     make_folder(out.parent)
     write_atomically(out, content)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from carmask.errors import ModelError
@@ -13,7 +14,7 @@ from carmask.images import write_atomically
 from carmask.model.info import ModelInfo
 from carmask.model.network import LOCATED, PHOTO, PROBABILITY, WHOLE
 from carmask.training.export import read_graph, with_info
-from carmask.training.joined_graphs import PREFIXES, of_other_stage
+from carmask.training.joined_graphs import PREFIXES, as_bytes, of_other_stage
 
 #: Operators with weights, as networks are exported.
 _LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"})
@@ -75,7 +76,7 @@ def _as_floats(proto: onnx.ModelProto) -> None:
     graph.initializer.extend(tensors)
 
 
-def average_into(old: Path, new: Path, share: float, info: ModelInfo, out: Path) -> None:
+def average_into(old: Path, new: Path, share: float, info: ModelInfo, out: Path, *, localisation: bool = False) -> None:
     """Write the old model file with weights that are ``(1 - share) * old + share * new``.
 
     The mean of the weights before and after fine-tuning keeps most of what either knows (Wortsman et al., Robust
@@ -88,22 +89,48 @@ def average_into(old: Path, new: Path, share: float, info: ModelInfo, out: Path)
         share: of the new weights, 0 to 1.
         info: the description of the result.
         out: the file to write.
+        localisation: average the localisation network, too; weights that are stored in 8 bits stay so.
 
     Raises:
         ModelError: if a file cannot be read, or they are not of the same network.
         OutputError: if it cannot be written.
     """
-    given = {tensor.name: numpy_helper.to_array(tensor) for tensor in read_graph(new).graph.initializer}
-    proto = read_graph(old)
+    given, proto = _weights(read_graph(new)), read_graph(old)
+    own = _weights(proto)
     # Constants have numbers for names, which mean something else in another file: only layers' weights are averaged.
-    weights = {name for node in proto.graph.node if node.op_type in _LAYERS for name in node.input[1:]}
-    for tensor in proto.graph.initializer:
-        own = numpy_helper.to_array(tensor)
-        if of_other_stage(tensor.name) or tensor.name.removesuffix(".half") not in weights:
+    layers = {name for node in proto.graph.node if node.op_type in _LAYERS for name in node.input[1:]}
+    means = {}
+    for name in sorted(layers & set(own)):
+        if of_other_stage(name) and not (localisation and name.startswith(PREFIXES["localisation"])):
             continue
-        other = given.get(tensor.name)
-        if other is None or other.shape != own.shape:
-            raise ModelError(f"{old}: its weights cannot be averaged with the trained ones: {tensor.name} differs")
-        mean = (1 - share) * own.astype(np.float32) + share * other.astype(np.float32)
-        tensor.CopyFrom(numpy_helper.from_array(mean.astype(own.dtype), tensor.name))
+        other = given.get(name)
+        if other is None or other.shape != own[name].shape:
+            raise ModelError(f"{old}: its weights cannot be averaged with the trained ones: {name} differs")
+        means[name] = (1 - share) * own[name] + share * other
+    for tensor in proto.graph.initializer:
+        name, _, kind = tensor.name.rpartition(".")
+        if tensor.name in means:
+            name, kind = tensor.name, ""
+        if name not in means:
+            continue
+        value = means[name]
+        if kind in {"bytes", "scale"}:
+            rounded, scale = as_bytes(value)
+            value = rounded if kind == "bytes" else scale
+        else:
+            value = value.astype(numpy_helper.to_array(tensor).dtype)
+        tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
     write_atomically(out, with_info(proto, info))
+
+
+def _weights(proto: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
+    """A graph's weights by the names that layers have them by, as float32, however they are stored."""
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    found = {}
+    for name, values in stored.items():
+        if name.endswith(".bytes"):
+            name = name.removesuffix(".bytes")
+            values = values.astype(np.float32) * stored[f"{name}.scale"]
+        if np.issubdtype(values.dtype, np.floating):
+            found[name.removesuffix(".half")] = values.astype(np.float32)
+    return found

@@ -65,7 +65,7 @@ _HOW = "How it is trained and judged"
 @option(
     "--rate",
     type=NumberRange(min=0, min_open=True),
-    default=2e-4,
+    default=3e-4,
     show_default=True,
     metavar="RATE",
     section=_HOW,
@@ -115,16 +115,18 @@ def learn(
 ) -> None:
     """Make a better model of corrected masks, or refuse to.
 
-    A third of the corrected vehicles is held out. The model is fine-tuned on the others and on photos of what it is to
-    keep. Averages of old and new weights are compared with the old model on photos of both kinds that were not trained
-    on. The best one is recalibrated and written if it is better by more than chance, and loses nothing.
+    A third of the corrected vehicles is held out, up to half if they are few. The model is fine-tuned on the others and
+    on photos of what it is to keep: first its localisation network, if that is what loses. Averages of old and new
+    weights are compared with the old model on photos of both kinds that were not trained on. The best one is
+    recalibrated and written if it is better by more than chance, and loses nothing.
 
     Writes FILE, its card, and the folder of the run with learn.html: every decision. The same command goes on where a
     killed one was. The exit status is 3 if the new model is refused: nothing is written then but the folder of the run.
     """
     need("torch", "train")
-    from carmask.learning.learn import Limits, learn
+    from carmask.learning.learn import learn
     from carmask.learning.page import write_learning
+    from carmask.learning.settings import Limits
 
     limits = Limits(
         minutes=minutes,

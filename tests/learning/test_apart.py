@@ -1,0 +1,51 @@
+"""Trainings in a process of their own, and what is made of their weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from carmask.errors import DataError, WeightsError
+from carmask.learning import apart
+from carmask.learning.apart import TRIES, Request, train_apart
+from carmask.learning.settings import Limits
+from carmask.learning.training import Photos, train_stages
+from carmask.model.file import read_info
+from carmask.training.extra_data import Sources
+from carmask.training.recipe import load_recipe
+from tests.training.conftest import CPU
+
+
+def _request(data, place):
+    return Request(load_recipe("cnn-small"), data, place / "run", Sources(), place / "cache", CPU)
+
+
+def test_what_training_refuses_is_raised_here(tmp_path):
+    with pytest.raises(DataError, match="nowhere"):
+        train_apart(_request(tmp_path / "nowhere", tmp_path), lambda *_: None)
+
+
+@pytest.mark.parametrize(("codes", "fails"), [([-11, -9, 0], False), ([-11] * TRIES, True)])
+def test_a_training_that_a_signal_ends_is_started_again(monkeypatch, tmp_path, codes, fails):
+    left = list(codes)
+    monkeypatch.setattr(apart, "_once", lambda *_: left.pop(0))
+    if fails:
+        with pytest.raises(WeightsError, match="the same call goes on"):
+            train_apart(_request(tmp_path, tmp_path), lambda *_: None)
+    else:
+        train_apart(_request(tmp_path, tmp_path), lambda *_: None)
+    assert not left
+
+
+def test_a_training_that_diverged_leaves_the_old_weights(small_model, tmp_path, caplog):
+    (tmp_path / "run").mkdir()
+    save_file({"network.head.weight": torch.tensor([1.0, float("nan")])}, tmp_path / "run" / "weights.safetensors")
+    (tmp_path / "mixture.done").touch()
+    with caplog.at_level("WARNING"):
+        made = train_stages(
+            read_info(small_model), small_model, tmp_path, Photos([], [], 1), Limits(), report=lambda *_: None
+        )
+    assert made.file.read_bytes() == small_model.read_bytes()
+    assert not made.localisation
+    assert "diverged" in caplog.text
