@@ -18,6 +18,7 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoCutter
 from carmask.batch.storage import LocalStorage
 from carmask.compositing.background import Background
+from carmask.compositing.plates import PlateCover
 from carmask.formats.rle import rle_decode
 from carmask.images import read_mask
 from carmask.model.runtime import load_model
@@ -102,9 +103,19 @@ def test_the_drawn_room_is_that_of_cut(server, photo_file, expected):
     assert answer.content == expected(wanted)[0]
 
 
+def test_plates_are_hidden_as_by_cut(server, photo_file, expected):
+    answer = post(server, photo_file, background="white", plate="plain")
+    assert answer.content == expected(OutputSpec(background=Background.parse("white"), plate=PlateCover("plain")))[0]
+    assert answer.headers["x-carmask-plate"] in {"none", "found", "doubtful"}
+    told = post(server, photo_file, background="white", plate="blur", output="json", picture="yes").json()
+    assert told["plate"] == post(server, photo_file, background="white", plate="blur").headers["x-carmask-plate"]
+    assert "x-carmask-plate" not in post(server, photo_file).headers
+
+
 @pytest.mark.parametrize(
     "fields",
     [
+        {"plate": "house.png"},
         {"format": "jpg"},
         {"shadow": "long"},
         {"size": "99999x99999"},

@@ -110,6 +110,7 @@ class CutApi:
             **{name: result.facts[name] for name in ("view", "view_name", "view_confidence")},
             "checks": str(result.facts["checks"]).split("; ") if result.facts["checks"] else [],
             "take_again": result.facts["take_again"] == "yes",
+            "plate": result.facts.get("plate"),
             "seconds": round(seconds, 4),
             "seconds_computing": round(result.seconds, 4),
             "mask_rle": result.runs,
@@ -129,6 +130,8 @@ class CutApi:
         }
         if result.error is not None:
             headers["x-carmask-expected-error-px"] = f"{result.error:.2f}"
+        if "plate" in result.facts:
+            headers["x-carmask-plate"] = str(result.facts["plate"])
         if done.result.box is not None:
             headers["x-carmask-box"] = " ".join(map(str, done.result.box))
         return headers

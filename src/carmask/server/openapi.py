@@ -129,6 +129,7 @@ _CUT: dict[str, Any] = {
         "view_confidence": {"type": ["number", "null"], "description": "0 to 1"},
         "checks": {"type": "array", "items": _TEXT, "description": "what is wrong with the photo"},
         "take_again": {"type": "boolean", "description": "another photo would help"},
+        "plate": {"type": ["string", "null"], "description": "none, found or doubtful, of plates that are hidden"},
         "mask_rle": {**_TEXT, "description": "start length …, pixels numbered from 1 row by row"},
         "mask_png": {**_TEXT, "description": "base64 of a one-bit PNG"},
         "seconds": _NUMBER,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from carmask.batch.outputs import OutputSpec
 from carmask.compositing.background import Background, Fit
 from carmask.compositing.placement import Placing, Rule
+from carmask.compositing.plates import PlateCover
 from carmask.compositing.shadow import Shadow
 from carmask.compositing.style import RenderStyle
 from carmask.errors import UsageError
@@ -40,6 +41,9 @@ class CutOptions(BaseModel):
     crop: float | None = Field(None, ge=0, le=1, description="cut to the car, with this share of its size as margin")
     format: Format = Field("png", description="jpg needs a background")
     quality: int | None = Field(None, ge=1, le=100, description="of webp and jpg")
+    plate: Literal["keep", "blur", "plain"] = Field(
+        "keep", description="what number plates are hidden with; some are missed"
+    )
 
     @field_validator("size")
     @classmethod
@@ -65,7 +69,8 @@ class CutOptions(BaseModel):
         placing = Placing(self.place, self.scale, self.floor, frame, self.crop)
         style = RenderStyle(self.shadow, self.strength, None, self.match, placing)
         behind = background(self.background, self.fit, picture)
-        spec = OutputSpec(background=behind, format=self.format, quality=self.quality, style=style, **more)
+        cover = None if self.plate == "keep" else PlateCover(self.plate)
+        spec = OutputSpec(background=behind, format=self.format, quality=self.quality, style=style, plate=cover, **more)
         spec.check()
         return spec
 

@@ -37,6 +37,7 @@ from carmask.images import (
 from carmask.memory import keep_memory
 from carmask.model.network import Network
 from carmask.model.runtime import Device, load_model
+from carmask.prediction.plates import PlateNetwork
 from carmask.prediction.predict import Prediction, open_for, predict_reduced, reduce_for
 from carmask.prediction.view import ViewNetwork
 from carmask.review import edits, runs
@@ -118,6 +119,7 @@ class Worker:
         self._cutters: OrderedDict[str, PhotoCutter] = OrderedDict()
         self._photos: OrderedDict[str, Photo] = OrderedDict()
         self._views: ViewNetwork | None = None
+        self._plates: PlateNetwork | None = None
 
     def __call__(self, request: Request) -> Response:
         """Do what a request asks for."""
@@ -153,7 +155,8 @@ class Worker:
                 placing = replace(spec.style.placing, size=frame)
                 spec = replace(spec, style=replace(spec.style, placing=placing))
         job = Job(SENT, SENT, tuple(spec.outputs(SENT)))
-        result = PhotoCutter(self._networks[""], spec, storage, self._view_network() if request.facts else None)(job)
+        views = self._view_network() if request.facts else None
+        result = PhotoCutter(self._networks[""], spec, storage, views, self._plate_network(spec))(job)
         if result.status == "failed":
             return PhotoError(result.reason)
         return Done(result, tuple(storage.written), size)
@@ -162,7 +165,7 @@ class Worker:
         """Kept from one photo to the next: it knows where the views of a car are placed."""
         key = repr(spec.settings())
         if key not in self._cutters:
-            self._cutters[key] = PhotoCutter(self._networks[""], spec, self._storage)
+            self._cutters[key] = PhotoCutter(self._networks[""], spec, self._storage, plates=self._plate_network(spec))
             while len(self._cutters) > _KEPT:
                 self._cutters.popitem(last=False)
         self._cutters.move_to_end(key)
@@ -237,6 +240,14 @@ class Worker:
         if self._views is None:
             self._views = ViewNetwork(streams=self._task.streams or 1)
         return self._views
+
+    def _plate_network(self, spec: OutputSpec) -> PlateNetwork | None:
+        """The network that finds number plates, loaded once, if they are to be hidden."""
+        if spec.plate is None:
+            return None
+        if self._plates is None:
+            self._plates = PlateNetwork(streams=self._task.streams or 1)
+        return self._plates
 
     def _network(self, model: str) -> Network:
         if model not in self._networks:
