@@ -59,21 +59,46 @@ def plates(draw):
 @given(plates(), st.floats(0.3, 0.99))
 def test_what_is_told_is_read_back(corners, score):
     (found,) = read_plates(told_of((corners, score)))
-    assert found.corners == pytest.approx(corners, abs=0.05)
+    # To within half a cell: cells at the edge of which more than half is plate are held, too.
+    assert found.corners == pytest.approx(corners, abs=STRIDE / 2 + 0.5)
+    assert covered(corners, found.corners) > 0.98
     assert found.score == pytest.approx(score, abs=1e-3)
 
 
 @given(plates(), st.integers(0, 1000))
 def test_cells_that_differ_are_averaged(corners, seed):
     (found,) = read_plates(told_of((corners, 0.9), wrong=0.05, seed=seed))
-    assert overlap(found.corners, corners) > 0.8
+    assert covered(corners, found.corners) > 0.9
+    assert overlap(found.corners, corners) > 0.55
+
+
+def test_corners_that_are_told_too_near_are_moved_out_to_the_cells():
+    """Of a long plate, cells at its ends lie beyond the mean of what all cells say."""
+    long = np.array([[100, 150], [220, 150], [220, 174], [100, 174]], np.float32)
+    told = told_of((long, 0.9))
+    near = np.array([[115, 150], [205, 150], [205, 174], [115, 174]], np.float32)
+    centres = STRIDE * (np.stack(np.meshgrid(np.arange(CELLS[1]), np.arange(CELLS[0]))) + 0.5)
+    told[1:] = ((near[:, :, None, None] - centres) / CORNER_UNIT).reshape(8, *CELLS)
+    (found,) = read_plates(told.astype(np.float32))
+    assert found.corners[:, 0].min() == pytest.approx(102, abs=2.1)
+    assert found.corners[:, 0].max() == pytest.approx(218, abs=2.1)
+    assert covered(near, found.corners) == pytest.approx(1, abs=1e-3)
+
+
+@given(st.lists(st.floats(-200, 200, width=32), min_size=8, max_size=8), st.integers(0, 99))
+def test_whatever_is_told_is_read(values, seed):
+    told = told_of((SQUARE, 0.9), wrong=1.0, seed=seed)
+    told[1:] += np.array(values, np.float32)[:, None, None] / 20
+    for one in read_plates(told):
+        assert is_plate(one.corners, INPUT)
+        assert 0 <= one.score <= 1
 
 
 def test_two_plates_the_most_certain_first():
     second = SQUARE + np.float32([150, -80])
     found = read_plates(told_of((SQUARE, 0.4), (second, 0.9)))
     assert [round(one.score, 1) for one in found] == [0.9, 0.4]
-    assert overlap(found[0].corners, second) > 0.95
+    assert overlap(found[0].corners, second) > 0.85
 
 
 def test_what_is_no_plate_is_left_out():
@@ -138,7 +163,7 @@ def test_plates_are_told_in_the_photo():
     assert network.seen[0].shape == (*INPUT, 3)
     # The car's box and 5 % around it: 270..., from (85, 51), 330 x 198 pixels.
     expected = SQUARE * [330 / INPUT[1], 198 / INPUT[0]] + [85, 51]
-    assert found.corners == pytest.approx(expected, abs=0.6)
+    assert found.corners == pytest.approx(expected, abs=STRIDE / 2)
 
 
 def test_they_are_told_in_pixels_of_the_photo_and_not_of_what_was_decoded():
@@ -160,7 +185,7 @@ def test_without_a_car_the_whole_photo_is_looked_at():
     photo, prob_map = a_car()
     nothing = ProbabilityMap(prob_map.probability * 0, prob_map.crop)
     (found,) = find_plates(Told((SQUARE, 0.9)), photo, nothing, 0.5)
-    assert found.corners == pytest.approx(SQUARE * [500 / INPUT[1], 300 / INPUT[0]], abs=0.6)
+    assert found.corners == pytest.approx(SQUARE * [500 / INPUT[1], 300 / INPUT[0]], abs=STRIDE / 2)
 
 
 def test_the_shipped_network_finds_a_drawn_plate_on_no_wall():

@@ -76,7 +76,7 @@ def test_targets_are_what_prediction_reads_back():
     told[0][share > 0.5] = 4
     told[1:] = ((corners[:, :, None, None] - offsets()) / CORNER_UNIT).reshape(8, *CELLS)
     (found,) = read_plates(told)
-    assert found.corners == pytest.approx(CORNERS, abs=0.02)
+    assert found.corners == pytest.approx(CORNERS, abs=STRIDE / 2)
 
 
 def test_drawn_plates_differ():
@@ -90,12 +90,12 @@ def test_drawn_plates_differ():
 
 
 def test_training_repeats_itself_and_the_file_predicts_as_the_network():
-    settings = Settings(samples=16, epochs=2, batch=8)
+    settings = Settings(samples=8, epochs=1, batch=4)
     torch.manual_seed(0)
     encoder = PlateEncoder().eval()
     kept = []
     heads = [train_head(encoder, maker(), settings, keep=kept.append) for _ in range(2)]
-    assert len(kept) == 4
+    assert len(kept) == 2
     for one, other in zip(heads[0].state_dict().values(), heads[1].state_dict().values(), strict=True):
         assert torch.equal(one, other)
     model = PlateModel(encoder, heads[0]).eval()
@@ -126,7 +126,7 @@ def test_a_head_learns_a_plate_by_heart():
             return self.sample
 
     same, encoder = Same(), PlateEncoder().eval()
-    head = train_head(encoder, same, Settings(samples=4, epochs=60, batch=4, learning_rate=5e-3))
+    head = train_head(encoder, same, Settings(samples=4, epochs=40, batch=4, learning_rate=8e-3))
     with torch.inference_mode():
         told = PlateModel(encoder, head).eval()(torch.from_numpy(same.sample.pixels[None])).numpy()[0]
     found = read_plates(told)

@@ -23,8 +23,8 @@ from carmask.images import MIN_SIDE, read_layered, to_profile
 CoverKind: TypeAlias = Literal["blur", "plain", "picture"]
 #: The words for plates that stay, and for two ways to hide them.
 KEEP, BLUR, PLAIN = "keep", "blur", "plain"
-#: Raised with every change after which a hidden plate looks another way.
-REVISION = 1
+#: Raised with every change after which a hidden plate looks another way, or other plates are found.
+REVISION = 2
 #: What is hidden beyond the corners that were found, as a part of width and height: they are a little wrong.
 _BEYOND = {"blur": (0.12, 0.2), "plain": (0.05, 0.10), "picture": (0.05, 0.10)}
 #: (height, width) of what is left of a blurred plate: fewer columns than a number has signs.

@@ -35,6 +35,8 @@ CORNER_UNIT = 16.0
 FOUND, DOUBTFUL = 0.5, 0.2
 #: Of a plate's score, what cells must have to say where its corners are.
 _SAYING = 0.6
+#: By how much of its length or height a plate may be longer than its cells say in the mean.
+_LONGER = 1 / 3
 #: How much of a plate must lie on the car, or near it: else it is another car's.
 _ON_CAR = 0.5
 #: No car has more in sight.
@@ -138,14 +140,34 @@ def read_plates(told: NDArray[np.float32]) -> list[FoundPlate]:
         centre = STRIDE * (np.stack([columns + left, rows + top], 1) + 0.5)
         corners = told[1:, rows + top, columns + left].T.reshape(-1, 4, 2) * CORNER_UNIT + centre[:, None]
         mean = ((corners * weight).sum(axis=0) / weight.sum()).astype(np.float32)
-        if is_plate(mean, (STRIDE * told.shape[1], STRIDE * told.shape[2])):
-            found.append(FoundPlate(mean, best))
+        size = STRIDE * told.shape[1], STRIDE * told.shape[2]
+        if is_plate(mean, size):
+            held = _with_cells(mean, centre.astype(np.float32))
+            found.append(FoundPlate(held if is_plate(held, size) else mean, best))
     found.sort(key=lambda one: -one.score)
     kept: list[FoundPlate] = []
     for one in found:
         if all(_overlap(one.corners, other.corners) < 0.2 for other in kept):
             kept.append(one)
     return kept
+
+
+def _with_cells(corners: Corners, centres: NDArray[np.float32]) -> Corners:
+    """Corners that hold the cells that say so, too: of long plates the ends are told too near.
+
+    Args:
+        corners: float32 (4, 2), the mean of what the cells say, convex.
+        centres: float32 (cells, 2), of the cells.
+
+    Returns:
+        float32 (4, 2), never smaller, and longer by a third at each end at most.
+    """
+    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    from_unit = cv2.getPerspectiveTransform(unit, corners)
+    places = cv2.perspectiveTransform(centres[None], np.linalg.inv(from_unit))[0]
+    least, most = np.clip(places.min(axis=0), -_LONGER, 0), np.clip(places.max(axis=0), 1, 1 + _LONGER)
+    held: Corners = cv2.perspectiveTransform((unit * (most - least) + least)[None].astype(np.float32), from_unit)[0]
+    return held.astype(np.float32)
 
 
 def is_plate(corners: Corners, size: Size) -> bool:
