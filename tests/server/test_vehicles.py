@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from carmask.batch.manifest import Manifest, describe
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.run import cut_folder
+from carmask.batch.runfile import read_run
 from carmask.compositing.background import Background
 from carmask.compositing.placement import Placing
+from carmask.compositing.plates import PlateCover
 from carmask.compositing.style import RenderStyle
 from carmask.server.folder import Folder
 
@@ -49,3 +52,25 @@ def test_a_photo_of_a_vehicle_is_rendered_as_the_run_did(crew, tiny_model, tmp_p
         folder.close()
     assert {path: path.read_bytes() for path in (out / "4711").iterdir()} == before
     assert cut() == [True, True]
+
+
+def test_a_photo_that_is_rendered_again_keeps_what_a_run_found_and_hides_its_plate(crew, tiny_model, tmp_path):
+    pixels = np.full((128, 192, 3), 235, np.uint8)
+    pixels[40:100, 30:160] = 20
+    (tmp_path / "day" / "4711").mkdir(parents=True)
+    Image.fromarray(pixels).save(tmp_path / "day" / "4711" / "front.png")
+    out = tmp_path / "out"
+    spec = OutputSpec(background=Background.parse("white"), plate=PlateCover("plain"))
+    cut_folder(tmp_path / "day", out, spec, model=tiny_model, recursive=True, group="folder")
+    task = read_run(out / ".carmask").task
+    with Manifest(out / ".carmask" / "manifest.sqlite", describe(task)) as manifest:
+        before = manifest.result("4711/front").facts
+    assert {"vehicle", "view_name", "plate"} <= {*before}
+    folder = Folder(out, crew)
+    try:
+        (entry,) = folder.queue().entries
+        found = folder.render(entry, None)
+    finally:
+        folder.close()
+    # A plate is looked for again: whatever was hidden stays so.
+    assert found.facts == before
