@@ -73,6 +73,17 @@ def test_enter_pressed_twice_accepts_one_photo(reviewing, open_page):
     assert [one.decision for one in server.folder.store.history(names[0])] == ["accepted"]
 
 
+def test_enter_accepts_a_photo_that_was_chosen_from_the_list(reviewing, open_page):
+    server = reviewing(OutputSpec(mask=True), below=2)
+    page = open_page(server.url)
+    names = [button.get_attribute("title") for button in page.locator("#photos button").all()]
+    page.click(f"#photos button[title='{names[2]}']")
+    until(lambda: page.inner_text("#name") == names[2])
+    page.keyboard.press("Enter")
+    until(lambda: page.inner_text("#name") == names[3])
+    until(lambda: list(server.folder.decided()) == [names[2]])
+
+
 def test_a_photo_that_cannot_be_read_is_said_and_passed(reviewing, open_page):
     server = reviewing(OutputSpec(mask=True))
     page = open_page(server.url, expect=(422,))

@@ -1,6 +1,6 @@
 // The photo that is being edited: showing it, keeping what is drawn, and what is decided about it.
 
-import { ApiError, bytes, json, request, settled, toast } from "/static/common.js";
+import { $, ApiError, bytes, json, request, settled, toast } from "/static/common.js";
 import { askConflict, askReason } from "/static/dialogs.js";
 import { closeDrawer } from "/static/drawer.js";
 import { describe, drawViews, empty, note } from "/static/facts.js";
@@ -27,6 +27,8 @@ export async function show(id) {
   list.mark(id);
   history.replaceState(null, "", `#${id}`);
   closeDrawer();
+  // Enter accepts the photo that was chosen: the list has done its part.
+  if (document.activeElement?.closest("#photos, #views")) $("overlay").focus({ preventScroll: true });
   const slow = setTimeout(() => { if (number === asked) empty("Loading …"); }, 250);
   const found = await ahead(id);
   forget(id);
