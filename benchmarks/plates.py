@@ -1,4 +1,4 @@
-"""Number plates: how many of those that a person has marked are found and covered, and how many others are hidden.
+"""Number plates: how many of those that were marked by eye are found and covered, and how many others are hidden.
 
     python benchmarks/plates.py --photos shared/ [--pictures out/] [--record]
 
@@ -32,7 +32,7 @@ _OVERLAP, _COVERED = 0.5, 0.95
 
 
 class Row(NamedTuple):
-    """What was found on a photo, and what a person has marked."""
+    """What was found on a photo, and what was marked."""
 
     photo: str
     marked: list[np.ndarray]
@@ -110,7 +110,7 @@ def show(rows: list[Row]) -> None:
         "found, doubtful, none",
         "`none` in spite of a plate",
     ]
-    _bench.table("Number plates found, of those that a person has marked", columns, table, section=SECTION)
+    _bench.table("Number plates found, of those that were marked by eye", columns, table, section=SECTION)
     print(f"processor time: {np.median([row.milliseconds for row in rows]):.1f} ms a photo (median of {len(rows)})")
     for row in rows:
         scores = ", ".join(f"{one.score:.2f}" for one in row.found) or "none"
