@@ -10,6 +10,7 @@ import shutil
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -158,11 +159,12 @@ class Store:
 @contextmanager
 def ray_here() -> Iterator[None]:
     """Ray on this machine, with a core for each worker whatever there is."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Ray's workers are the nicest processes of a machine otherwise, and get nothing of a busy one.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     import ray
 
     ray.init(
-        num_cpus=WORKERS, object_store_memory=100_000_000, log_to_driver=False, logging_level=logging.ERROR,
+        "local", num_cpus=WORKERS, object_store_memory=100_000_000, log_to_driver=False, logging_level=logging.ERROR,
         include_dashboard=False,
     )  # fmt: skip
     try:
@@ -206,7 +208,7 @@ def with_kills(folder: Path, photos: Path, *, every: float, wait: float) -> tupl
     jobs = list(plan_run([photos], out, WANTED).jobs)
     killer = Killer(every)
     results = on_ray(task, jobs, out)
-    return killer.stop(), results, {path.name: path.read_bytes() for path in out.glob("*.*")}
+    return killer.stop(), results, {path.name: path.read_bytes() for path in out.glob("*.png")}
 
 
 def with_store(folder: Path, photos: Path, store: Store) -> tuple[list[Result], Files]:
@@ -238,10 +240,14 @@ def _listed(store: Store) -> Any:
 def lost(results: list[Result], files: Files, wanted: Files) -> list[str]:
     """Photos that failed, were given twice or not at all, or whose files differ; files that nobody wanted."""
     names = [Path(str(result.photo)).stem for result in results]
-    found = {name for name in names if names.count(name) > 1}
+    found = {name for name, times in Counter(names).items() if times > 1}
     found |= {Path(str(result.photo)).stem for result in results if result.status != "done"}
-    found |= {Path(name).stem for name in wanted.keys() | files.keys() if wanted.get(name) != files.get(name)}
-    return sorted(found | {Path(name).stem for name in wanted} - set(names))
+    found |= {_photo_of(name) for name in wanted.keys() | files.keys() if wanted.get(name) != files.get(name)}
+    return sorted(found | {_photo_of(name) for name in wanted} - set(names))
+
+
+def _photo_of(file: str) -> str:
+    return Path(file).stem.removesuffix("_mask")
 
 
 def soak(work: Path, tally: Tally, goal: int, *, only: str | None = None) -> None:
