@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from carmask import geometry
 from carmask.images import read_photo
 from carmask.model import int8
+from carmask.model.engine import core
 from carmask.model.file import find_model, read_info
 from carmask.model.int8 import _with_zero, measure_ranges, round_convolutions
 from carmask.model.openvino import OpenVINONetwork, read_merged
@@ -64,10 +65,10 @@ def test_equals_the_quantised_operators_of_another_runtime(transposed, headroom)
     pixels = photo(most=240 if headroom else 120)
     runtime = pytest.importorskip("onnxruntime")
     content, constants = convolutions(transposed=transposed)
-    model = openvino.Core().read_model(content)
-    (name,) = measure_ranges(openvino.Core().read_model(content), [photo()])
+    model = core().read_model(content)
+    (name,) = measure_ranges(core().read_model(content), [photo()])
     assert round_convolutions(model, {name: (0.0, 255.0)}, headroom=headroom) == 1
-    rounded = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    rounded = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     # The same in ONNX's own operators: values in steps of 1, weights in 127 (or 64) steps of each filter's largest.
     weights = constants["weights"]
     axis = 1 if transposed else 0
@@ -96,24 +97,24 @@ def test_equals_the_quantised_operators_of_another_runtime(transposed, headroom)
     found = rounded([pixels[None]])[0]
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-2)
     # The rounding shows: in floats the answer is another.
-    unchanged = openvino.Core().read_model(content)
-    floats = openvino.Core().compile_model(unchanged, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    unchanged = core().read_model(content)
+    floats = core().compile_model(unchanged, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert np.abs(floats([pixels[None]])[0] - expected).max() > 0.1
 
 
 def test_ranges_are_the_means_of_each_photo_s_extremes_and_the_first_have_none():
-    model = openvino.Core().read_model(convolutions()[0])
+    model = core().read_model(convolutions()[0])
     ranges = measure_ranges(model, [photo(least=2, most=100), photo(least=4, most=201)])
     with pytest.raises(ValueError, match="inputs without values: photo"):
-        measure_ranges(openvino.Core().read_model(convolutions()[0]), [{}])
+        measure_ranges(core().read_model(convolutions()[0]), [{}])
     assert list(ranges.values()) == [(3.0, 150.5)]
 
 
 def test_values_beyond_the_range_are_cut():
-    model = openvino.Core().read_model(convolutions()[0])
-    (name,) = measure_ranges(openvino.Core().read_model(convolutions()[0]), [photo()])
+    model = core().read_model(convolutions()[0])
+    (name,) = measure_ranges(core().read_model(convolutions()[0]), [photo()])
     round_convolutions(model, {name: (0.0, 51.0)})
-    answer = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    answer = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert answer([photo()[None]])[0] == pytest.approx(answer([photo().clip(0, 51)[None]])[0])
     assert np.abs(answer([photo()[None]])[0] - answer([photo().clip(0, 40)[None]])[0]).max() > 1
 

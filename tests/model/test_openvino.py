@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -44,3 +46,28 @@ def test_photos_are_taken_as_they_come(tiny_model):
     strided = np.repeat(PHOTOS[0], 2, axis=1)[:, ::2]
     assert np.array_equal(network.run(frozen), expected)
     assert np.array_equal(network.run(strided), expected)
+
+
+LETTING_GO = """
+import faulthandler, gc, os, signal, sys
+from pathlib import Path
+
+faulthandler.enable()  # as test runners do: signals are handled on a stack of their own
+from carmask.model.runtime import load_model
+
+first, second = load_model(sys.argv[1]), load_model(sys.argv[1])
+del first
+gc.collect()
+del second
+gc.collect()
+got = []
+signal.signal(signal.SIGUSR1, lambda *_: got.append(1))
+os.kill(os.getpid(), signal.SIGUSR1)
+sys.exit(0 if got else 3)
+"""
+
+
+def test_a_process_takes_signals_after_models_were_let_go(tiny_model):
+    # In a process of its own: without one core for all models this is a segmentation fault.
+    ended = subprocess.run([sys.executable, "-c", LETTING_GO, str(tiny_model)], capture_output=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr.decode()

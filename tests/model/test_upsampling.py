@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
-import openvino
 import pytest
 
+from carmask.model.engine import core
 from carmask.model.file import find_model, read_info
 from carmask.model.upsampling import merge_upsampling
 
@@ -52,10 +52,10 @@ def decoder(
 def test_a_merged_decoder_computes_what_another_runtime_computes(dtype):
     runtime = pytest.importorskip("onnxruntime")
     content = decoder(dtype=dtype)
-    model = openvino.Core().read_model(content)
+    model = core().read_model(content)
     assert merge_upsampling(model) == 1
     assert "Interpolate" not in {node.get_type_name() for node in model.get_ops()}
-    merged = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    merged = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     other = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
     random = np.random.default_rng(1)
     for _ in range(3):
@@ -79,10 +79,10 @@ def test_a_merged_decoder_computes_what_another_runtime_computes(dtype):
     ids=str,
 )
 def test_what_looks_otherwise_is_left_alone(other):
-    assert merge_upsampling(openvino.Core().read_model(decoder(**other))) == 0
+    assert merge_upsampling(core().read_model(decoder(**other))) == 0
 
 
 def test_the_shipped_model_profits():
-    model = openvino.Core().read_model(find_model("best"))
+    model = core().read_model(find_model("best"))
     model.reshape([1, *read_info(find_model("best")).size, 3])
     assert merge_upsampling(model) == 4

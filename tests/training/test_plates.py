@@ -14,7 +14,7 @@ pytest.importorskip("timm")
 import torch
 
 from carmask.errors import DataError, WeightsError
-from carmask.model.engine import openvino
+from carmask.model.engine import core
 from carmask.model.upsampling import expand_weights
 from carmask.prediction.plates import CORNER_UNIT, INPUT, STRIDE, is_plate, overlap, read_plates
 from carmask.training.plates import build as building
@@ -102,9 +102,9 @@ def test_training_repeats_itself_and_the_file_predicts_as_the_network():
     content = write_onnx(model, {"carmask_plates": "{}"}, INPUT)
     assert len(content) < 700_000
     pixels = np.random.default_rng(5).integers(0, 255, (1, *INPUT, 3), np.uint8)
-    read = openvino.Core().read_model(content, b"")
+    read = core().read_model(content, b"")
     assert expand_weights(read) > 20  # as ``SmallNetwork`` does
-    told = openvino.Core().compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(pixels)[0]
+    told = core().compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(pixels)[0]
     with torch.inference_mode():
         expected = model(torch.from_numpy(pixels)).numpy()
     assert told.shape == (1, 9, *CELLS)

@@ -11,7 +11,7 @@ pytest.importorskip("timm")
 import torch
 
 from carmask.errors import DataError
-from carmask.model.engine import openvino
+from carmask.model.engine import core
 from carmask.model.upsampling import expand_weights
 from carmask.prediction.view import GREY, INPUT, TILT_UNIT, VIEWS
 from carmask.training.views.data import read_labels
@@ -115,9 +115,9 @@ def test_training_repeats_itself_and_the_file_predicts_as_the_network():
     assert len(content) < 700_000
     assert content == write_onnx(model, {"carmask_views": "{}"})
     pixels = np.random.default_rng(5).integers(0, 255, (1, *INPUT, 3), np.uint8)
-    read = openvino.Core().read_model(content, b"")
+    read = core().read_model(content, b"")
     assert expand_weights(read) > 20  # as ``SmallNetwork`` does
-    compiled = openvino.Core().compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core().compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     scores = compiled(pixels)[0]
     with torch.inference_mode():
         expected = model(torch.from_numpy(pixels)).numpy()

@@ -1,8 +1,7 @@
 """Train in a process of its own.
 
-PyTorch and OpenVINO each bring threads and an allocator's settings of their own. A process that has predicted with the
-one trains with the other, mostly; once it ended with a segmentation fault. So nothing predicts where a run trains, and
-a training that is ended by a signal goes on from its last epoch.
+PyTorch and OpenVINO each bring threads, signal handlers and an allocator's settings of their own. So nothing predicts
+where a run trains, and a training that is ended by a signal goes on from its last epoch.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Photo
-from carmask.model.engine import openvino
+from carmask.model.engine import core, openvino
 from carmask.model.engine import opset13 as ops
 from carmask.model.upsampling import constant_of
 
@@ -56,7 +56,7 @@ def measure_ranges(model: openvino.Model, inputs: Iterable[Photo | Mapping[str, 
     # Several convolutions may read the same values.
     sources = {_source(one): one.input_value(0) for one in inner}
     model.add_outputs(list(sources.values()))
-    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     request = compiled.create_infer_request()
     sums = np.zeros((len(sources), 2))
     count = 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from carmask.arrays import Photo, Probability
 from carmask.errors import ModelError
 from carmask.geometry import Size
-from carmask.model.engine import openvino
+from carmask.model.engine import core, openvino
 from carmask.model.info import ModelInfo
 from carmask.model.int8 import round_convolutions
 from carmask.model.network import COARSE, DETAIL, GRAPHS, GUIDE, PHOTO, UNKNOWN, WHOLE, Stage, car_of_parts
@@ -94,7 +94,7 @@ class OpenVINONetwork:
             model = read_merged(path, size, stage)
             if self.precision.int8 != "none":
                 round_convolutions(model, self.info.ranges, headroom=self.precision.int8 == "headroom")
-            compiled = openvino.Core().compile_model(model, "CPU", settings)
+            compiled = core().compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise ModelError(f"{path}: OpenVINO cannot load it: {str(error).strip().splitlines()[-1]}") from error
         requests: _Requests = queue.SimpleQueue()
@@ -131,7 +131,7 @@ def read_merged(path: Path, size: Size, stage: Stage = "segmentation", *, upsamp
         RuntimeError: if OpenVINO cannot read it.
     """
     graph = GRAPHS[stage]
-    model = _graph_of(openvino.Core().read_model(str(path)), stage)
+    model = _graph_of(core().read_model(str(path)), stage)
     shapes = {one.any_name: [1, *size] if one.any_name == graph.guide else [1, *size, 3] for one in model.inputs}
     fits = all(one.partial_shape.compatible(openvino.PartialShape(shapes[one.any_name])) for one in model.inputs)
     if not fits or not {*shapes} - {graph.guide} <= {graph.photo}:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Photo
 from carmask.errors import ModelError
-from carmask.model.engine import openvino
+from carmask.model.engine import core, openvino
 from carmask.model.upsampling import expand_weights
 
 
@@ -39,10 +39,10 @@ class SmallNetwork:
             "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        model = openvino.Core().read_model(str(path))
+        model = core().read_model(str(path))
         # OpenVINO computes 8-bit weights with a scale wrongly where there are several streams.
         expand_weights(model)
-        compiled = openvino.Core().compile_model(model, "CPU", settings)
+        compiled = core().compile_model(model, "CPU", settings)
         self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
         for _ in range(streams):
             self._idle.put(compiled.create_infer_request())

@@ -25,7 +25,7 @@ from carmask.evaluation.summary import summarise
 from carmask.geometry import Size
 from carmask.images import write_atomically
 from carmask.model.card import save_model
-from carmask.model.engine import openvino
+from carmask.model.engine import core
 from carmask.model.file import METADATA_KEY
 from carmask.model.info import ModelInfo
 from carmask.model.network import GRAPHS, GUIDE, PHOTO, PROBABILITY, Network, Stage
@@ -185,7 +185,7 @@ def _in_full_precision(file: Path, info: ModelInfo, stage: Stage) -> Callable[..
     """The file in 32-bit floats, whatever the processor is fastest in."""
     size = info.size if info.refinement is None else info.refinement.size
     graph = read_merged(file, size, stage, upsampling=False)
-    compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def run(*inputs: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
         names = GRAPHS[stage].photo, GRAPHS[stage].guide

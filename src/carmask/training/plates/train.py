@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carmask.errors import DataError
-from carmask.model.engine import openvino
+from carmask.model.engine import core, openvino
 from carmask.prediction.plates import INPUT
 from carmask.training.plates.network import PlateEncoder, PlateHead
 from carmask.training.plates.samples import PlateSampleMaker, in_units, offsets
@@ -121,7 +121,7 @@ def _compile(encoder: PlateEncoder) -> openvino.InferRequest:
     example = torch.zeros(1, *INPUT, 3, dtype=torch.uint8)
     model = openvino.convert_model(encoder.eval(), example_input=example, input=[(1, *INPUT, 3)])
     settings: dict[str, str | int] = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    return openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+    return core().compile_model(model, "CPU", settings).create_infer_request()
 
 
 def _loss(head: PlateHead, data: _Features, chosen: NDArray[np.int64]) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carmask.model.engine import openvino
+from carmask.model.engine import core, openvino
 from carmask.prediction.view import INPUT, VIEWS
 from carmask.training.views.network import ViewEncoder, ViewHead
 from carmask.training.views.samples import Sample, SampleMaker
@@ -116,7 +116,7 @@ def _compile(encoder: ViewEncoder) -> openvino.InferRequest:
     example = torch.zeros(1, *INPUT, 3, dtype=torch.uint8)
     model = openvino.convert_model(encoder.eval(), example_input=example, input=[(1, *INPUT, 3)])
     settings: dict[str, str | int] = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    return openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+    return core().compile_model(model, "CPU", settings).create_infer_request()
 
 
 _NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
