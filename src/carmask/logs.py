@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from carmask.errors import OutputError
+
+if TYPE_CHECKING:  # the command line's help does without it
+    import logging
 
 
 def duration(seconds: float | None) -> str:
@@ -29,6 +32,8 @@ def log_to(logger: logging.Logger, handler: logging.Handler, times: str) -> Iter
         handler: closed at the end.
         times: how times are written, in the words of ``time.strftime``.
     """
+    import logging
+
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", times))
     before = logger.level
     logger.addHandler(handler)
@@ -53,6 +58,8 @@ def log_file(logger: logging.Logger, file: Path) -> Iterator[None]:
     Raises:
         OutputError: if the file cannot be written.
     """
+    import logging
+
     try:
         handler = logging.FileHandler(file, encoding="utf-8")
     except OSError as error:
