@@ -20,10 +20,10 @@ from carmask.prediction.plates import CORNER_UNIT, INPUT, STRIDE, is_plate, over
 from carmask.training.plates import build as building
 from carmask.training.plates.data import CROP, PlateCrop, PlateLabel, read_crops, read_labels
 from carmask.training.plates.draw import draw_plate
-from carmask.training.plates.network import PlateEncoder, PlateHead, PlateModel
+from carmask.training.plates.network import PlateEncoder, PlateHead
 from carmask.training.plates.samples import PlateSampleMaker, offsets, targets
 from carmask.training.plates.train import Settings, train_head
-from carmask.training.views.network import write_onnx
+from carmask.training.small_networks import EncoderWithHead, write_onnx
 
 CELLS = INPUT[0] // STRIDE, INPUT[1] // STRIDE
 CORNERS = np.array([[200, 220], [280, 215], [282, 256], [199, 262]], np.float32)
@@ -98,7 +98,7 @@ def test_training_repeats_itself_and_the_file_predicts_as_the_network():
     assert len(kept) == 2
     for one, other in zip(heads[0].state_dict().values(), heads[1].state_dict().values(), strict=True):
         assert torch.equal(one, other)
-    model = PlateModel(encoder, heads[0]).eval()
+    model = EncoderWithHead(encoder, heads[0]).eval()
     content = write_onnx(model, {"carmask_plates": "{}"}, INPUT)
     assert len(content) < 700_000
     pixels = np.random.default_rng(5).integers(0, 255, (1, *INPUT, 3), np.uint8)
@@ -128,7 +128,7 @@ def test_a_head_learns_a_plate_by_heart():
     same, encoder = Same(), PlateEncoder().eval()
     head = train_head(encoder, same, Settings(samples=4, epochs=40, batch=4, learning_rate=8e-3))
     with torch.inference_mode():
-        told = PlateModel(encoder, head).eval()(torch.from_numpy(same.sample.pixels[None])).numpy()[0]
+        told = EncoderWithHead(encoder, head).eval()(torch.from_numpy(same.sample.pixels[None])).numpy()[0]
     found = read_plates(told)
     assert found
     assert overlap(found[0].corners, same.sample.corners) > 0.7

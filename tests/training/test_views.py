@@ -14,8 +14,9 @@ from carmask.errors import DataError
 from carmask.model.engine import core
 from carmask.model.upsampling import expand_weights
 from carmask.prediction.view import GREY, INPUT, TILT_UNIT, VIEWS
+from carmask.training.small_networks import EncoderWithHead, write_onnx
 from carmask.training.views.data import read_labels
-from carmask.training.views.network import ViewEncoder, ViewModel, write_onnx
+from carmask.training.views.network import ViewEncoder
 from carmask.training.views.samples import CarCrop, SampleMaker, crop_car, fit, turned
 from carmask.training.views.train import Settings, train_head
 
@@ -110,10 +111,10 @@ def test_training_repeats_itself_and_the_file_predicts_as_the_network():
     heads = [train_head(encoder, maker(), settings) for _ in range(2)]
     for one, other in zip(heads[0].state_dict().values(), heads[1].state_dict().values(), strict=True):
         assert torch.equal(one, other)
-    model = ViewModel(encoder, heads[0]).eval()
-    content = write_onnx(model, {"carmask_views": "{}"})
+    model = EncoderWithHead(encoder, heads[0]).eval()
+    content = write_onnx(model, {"carmask_views": "{}"}, INPUT)
     assert len(content) < 700_000
-    assert content == write_onnx(model, {"carmask_views": "{}"})
+    assert content == write_onnx(model, {"carmask_views": "{}"}, INPUT)
     pixels = np.random.default_rng(5).integers(0, 255, (1, *INPUT, 3), np.uint8)
     read = core().read_model(content, b"")
     assert expand_weights(read) > 20  # as ``SmallNetwork`` does

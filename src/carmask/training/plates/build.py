@@ -10,10 +10,10 @@ from pathlib import Path
 from carmask.images import write_atomically
 from carmask.prediction.plates import INPUT
 from carmask.training.plates.data import PlateCrop, read_crops, read_labels
-from carmask.training.plates.network import PlateEncoder, PlateHead, PlateModel
+from carmask.training.plates.network import PlateEncoder, PlateHead
 from carmask.training.plates.samples import PlateSampleMaker
 from carmask.training.plates.train import Settings, describe, train_head
-from carmask.training.views.network import write_onnx
+from carmask.training.small_networks import EncoderWithHead, write_onnx
 
 #: The key of the file's description.
 METADATA_KEY = "carmask_plates"
@@ -55,7 +55,7 @@ def build_plates(
 
     def keep(head: PlateHead) -> None:
         described = {METADATA_KEY: describe(settings, count(crops))}
-        content = write_onnx(PlateModel(encoder, head), described, INPUT)
+        content = write_onnx(EncoderWithHead(encoder, head), described, INPUT)
         write_atomically(out / "plate.onnx", content)
         write_atomically(out / "plate.md", _card(content, settings, crops).encode())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from carmask.training.views.network import ViewEncoder
+from carmask.training.small_networks import LiteEncoder
 
 #: Channels of the encoder's features, of strides 4, 8 and 16.
 CHANNELS = (24, 40, 80)
@@ -21,19 +21,13 @@ _WIDE = (24, 32, 32)
 _RARE = -4.0
 
 
-class PlateEncoder(ViewEncoder):
+class PlateEncoder(LiteEncoder):
     """From uint8 (batch, height, width, 3), RGB, to features of strides 4, 8 and 16."""
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of pictures."""
-        from carmask.training.views.network import MEAN, SCALE
-
-        features = self.bn1(self.conv_stem((pixels.permute(0, 3, 1, 2).float() - MEAN) / SCALE))  # type: ignore[operator]
-        kept = []
-        for stage in self.blocks:
-            features = stage(features)
-            kept.append(features)
-        return kept[1], kept[2], kept[3]
+        _, fine, middle, coarse = self.stages(pixels)
+        return fine, middle, coarse
 
 
 class PlateHead(nn.Module):
@@ -82,16 +76,3 @@ def _block(wide: int, dilation: int) -> nn.Module:
     return _Residual(
         nn.Sequential(nn.Conv2d(wide, wide, 3, padding=dilation, dilation=dilation, bias=False), nn.BatchNorm2d(wide))
     )
-
-
-class PlateModel(nn.Module):
-    """Encoder and head, as the file holds them."""
-
-    def __init__(self, encoder: PlateEncoder, head: PlateHead) -> None:
-        super().__init__()
-        self.encoder, self.head = encoder, head
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """What is told of pictures: uint8 (batch, height, width, 3) to float32 (batch, 9, height / 4, width / 4)."""
-        told: Tensor = self.head(self.encoder(pixels))
-        return told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,11 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carmask.errors import DataError
-from carmask.model.engine import core, openvino
 from carmask.prediction.plates import INPUT
 from carmask.training.plates.network import PlateEncoder, PlateHead
 from carmask.training.plates.samples import PlateSampleMaker, in_units, offsets
+from carmask.training.small_networks import Fitting, compile_encoder, fit_head
 
 #: Weights of the losses of overlap and of corners, beside that of each cell.
 _OVERLAP_LOSS, _CORNER_LOSS = 0.5, 1.0
@@ -73,33 +71,21 @@ def train_head(
     torch.manual_seed(settings.seed)
     data = _compute(encoder, maker, settings, report)
     head = PlateHead()
-    optimizer = torch.optim.AdamW(head.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    steps = max(1, settings.samples // settings.batch) * settings.epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=steps, pct_start=0.1)
-    random = np.random.default_rng(settings.seed)
-    for epoch in range(settings.epochs):
-        order, losses = random.permutation(settings.samples), []
-        for start in range(0, settings.samples - settings.batch + 1, settings.batch):
-            loss = _loss(head, data, np.sort(order[start : start + settings.batch]))
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            losses.append(float(loss.detach()))
-            if not math.isfinite(losses[-1]):
-                raise DataError(f"the loss is {losses[-1]} after {epoch} epochs; lower the learning rate")
-            said = f"training, loss {np.mean(losses[-50:]):.3f}"
-            report(said, epoch * settings.samples + start + settings.batch, settings.epochs * settings.samples)
-        keep(head.eval())
-        head.train()
-    return head.eval()
+    fit_head(
+        head,
+        lambda chosen: _loss(head, data, chosen),
+        Fitting(**settings._asdict()),
+        report=report,
+        keep=lambda: keep(head),
+    )
+    return head
 
 
 def _compute(
     encoder: PlateEncoder, maker: PlateSampleMaker, settings: Settings, report: Callable[[str, int, int], None]
 ) -> _Features:
     """Make all samples, and compute the encoder's features of them."""
-    request = _compile(encoder)
+    request = compile_encoder(encoder, INPUT)
     features: tuple[NDArray[np.float16], ...] = ()
     shares, corners = [], []
     for done in range(settings.samples):
@@ -114,14 +100,6 @@ def _compute(
         corners.append(one.corners)
         report("samples", done + 1, settings.samples)
     return _Features(features, np.stack(shares), np.stack(corners))
-
-
-def _compile(encoder: PlateEncoder) -> openvino.InferRequest:
-    """The encoder in OpenVINO, a third of torch's time on one core."""
-    example = torch.zeros(1, *INPUT, 3, dtype=torch.uint8)
-    model = openvino.convert_model(encoder.eval(), example_input=example, input=[(1, *INPUT, 3)])
-    settings: dict[str, str | int] = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    return core().compile_model(model, "CPU", settings).create_infer_request()
 
 
 def _loss(head: PlateHead, data: _Features, chosen: NDArray[np.int64]) -> Tensor:

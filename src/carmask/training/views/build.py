@@ -8,8 +8,10 @@ from pathlib import Path
 
 from carmask.images import write_atomically
 from carmask.model.network import Network
+from carmask.prediction.view import INPUT
+from carmask.training.small_networks import EncoderWithHead, write_onnx
 from carmask.training.views.data import Crops, read_labels, read_pictures
-from carmask.training.views.network import ViewEncoder, ViewModel, write_onnx
+from carmask.training.views.network import ViewEncoder
 from carmask.training.views.samples import SampleMaker
 from carmask.training.views.train import Settings, describe, train_head
 
@@ -58,7 +60,7 @@ def build_views(
     maker = SampleMaker(studio, others, read_pictures(pictures), seed=settings.seed)
     head = train_head(encoder, maker, settings, report=report)
     description = describe(settings, len(studio), len(others))
-    content = write_onnx(ViewModel(encoder, head), {METADATA_KEY: description})
+    content = write_onnx(EncoderWithHead(encoder, head), {METADATA_KEY: description}, INPUT)
     out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / "view.onnx", content)
     write_atomically(out / "view.md", _card(content, settings, len(studio), len(others)).encode())

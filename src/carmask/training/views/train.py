@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carmask.model.engine import core, openvino
 from carmask.prediction.view import INPUT, VIEWS
+from carmask.training.small_networks import Fitting, compile_encoder, fit_head
 from carmask.training.views.network import ViewEncoder, ViewHead
 from carmask.training.views.samples import Sample, SampleMaker
 
@@ -70,23 +70,9 @@ def train_head(
     torch.manual_seed(settings.seed)
     data = _compute(encoder, maker, settings, report)
     head = ViewHead()
-    optimizer = torch.optim.AdamW(head.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    steps = max(1, settings.samples // settings.batch) * settings.epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=steps, pct_start=0.1)
-    random = np.random.default_rng(settings.seed)
-    for epoch in range(settings.epochs):
-        order = random.permutation(settings.samples)
-        total = 0.0
-        for start in range(0, settings.samples - settings.batch + 1, settings.batch):
-            chosen = np.sort(order[start : start + settings.batch])
-            loss = _loss(head, data, chosen)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            total += float(loss.detach())
-        report("training", epoch + 1, settings.epochs)
-    return head.eval()
+    how = {name: value for name, value in settings._asdict().items() if name != "wild_share"}
+    fit_head(head, lambda chosen: _loss(head, data, chosen), Fitting(**how), report=report)
+    return head
 
 
 def _compute(
@@ -95,7 +81,7 @@ def _compute(
     """Make all samples, and compute the encoder's features of them."""
     made: list[Sample] = []
     features: list[NDArray[np.float16]] = []
-    request = _compile(encoder)
+    request = compile_encoder(encoder, INPUT)
     for done in range(settings.samples):
         one = maker.make(settings.wild_share)
         request.infer({0: one.pixels[None]})
@@ -109,14 +95,6 @@ def _compute(
         np.stack([one.others for one in made]),
         np.array([one.tilt_known for one in made], np.float32),
     )
-
-
-def _compile(encoder: ViewEncoder) -> openvino.InferRequest:
-    """The encoder in OpenVINO, a third of torch's time on one core."""
-    example = torch.zeros(1, *INPUT, 3, dtype=torch.uint8)
-    model = openvino.convert_model(encoder.eval(), example_input=example, input=[(1, *INPUT, 3)])
-    settings: dict[str, str | int] = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    return core().compile_model(model, "CPU", settings).create_infer_request()
 
 
 _NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
