@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from carmask.data.table import Example
 from carmask.errors import OutputError, UsageError
 from carmask.failures import disk_errors
 from carmask.images import make_folder, remove_leftovers, write_atomically
@@ -39,6 +40,8 @@ VERSION = 2
 STATE_FILE, LOG_FILE = "learn.json", "learn.log"
 
 Report = Callable[[str, int, int], None]
+#: Rows of scores: of the corrected photos that are held out, and of the rehearsal's.
+_Scores: TypeAlias = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -123,31 +126,13 @@ def learn(
     path = find_model(model)
     info = read_info(path)
     learning_recipe(info, 1, scale=limits.scale)  # refuses what cannot be done
-    if out.suffix.lower() != ".onnx":
-        raise UsageError(f"{out}: the name of a model file ends in .onnx", argument="out")
-    if out.exists() and out.resolve() == path.resolve():
-        raise UsageError(f"{out}: this is the model to learn from; give another file", argument="out")
-    if out.exists() and not (work / STATE_FILE).exists():
-        raise UsageError(f"{out}: this file is there already; give another one", argument="out")
+    _check_out(out, path, work)
     make_folder(work)
     with only_run(work / "learn.lock", "another run is learning"), log_file(LOGGER, work / LOG_FILE), disk_errors(work):
         remove_leftovers(out.parent, {out.name, card_path(out).name})
         remove_leftovers(work, None)
-        # Beside those of an earlier call, until it is known that they are the same.
-        fresh = work / "corrections.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        gathered = gather(sources, fresh, progress=_named(report, "copying photos"))
-        for line in gathered.problems:
-            LOGGER.warning("%s", line)
         rehearsal = find_rehearsal(data, info)
-        try:
-            _check_run(work, path, gathered, rehearsal, limits)
-        except OutputError:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
-        gathered = gathered._replace(folder=work / "corrections")
-        shutil.rmtree(gathered.folder, ignore_errors=True)
-        fresh.rename(gathered.folder)
+        gathered = _gather_once(sources, work, path, rehearsal, limits, report)
         trained, held = (gathered.examples(part) for part in gathered.split)
         LOGGER.info(
             "learning from %s: %d corrected photos of %d vehicles to train on, %d of %d held out",
@@ -163,43 +148,18 @@ def learn(
             rehearsal.about, len(rehearsal.trained), photos.times, len(rehearsal.tested),
         )  # fmt: skip
         new = train_stages(info, path, work, photos, limits, report=report, bar=bar)
-        scores = ScoreFile(work / "scores.jsonl")
-        before = (
-            scores.score(path, held, kind="corrected", progress=_named(report, "scoring the old model")),
-            scores.score(path, rehearsal.tested, kind="rehearsal", progress=_named(report, "rehearsal, old model")),
-        )
-        candidates: list[Candidate] = []
-        files: dict[float, Path] = {}
-        found: dict[float, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
         described = describe(info, out.stem, gathered, len(trained))
-        for share in SHARES:
-            files[share] = work / f"share-{share:g}.onnx"
-            if not files[share].exists():
-                average_into(path, new.file, share, described, files[share], localisation=new.localisation)
-            found[share] = (
-                scores.score(
-                    files[share], held, kind="corrected", contours=True, progress=_named(report, f"share {share:g}")
-                ),
-                scores.score(
-                    files[share],
-                    rehearsal.tested,
-                    kind="rehearsal",
-                    contours=True,
-                    progress=_named(report, f"share {share:g}, rehearsal"),
-                ),
-            )
-            gains = [
-                paired_gain(as_scored(old), as_scored(now), level=limits.level)
-                for old, now in zip(before, found[share], strict=True)
-            ]
-            candidates.append(Candidate(share, *gains))
-            LOGGER.info("%g of the new weights: corrected %s; rehearsal %s", share, *gains)
-        verdict = choose(candidates, tolerance=limits.tolerance)
+
+        def average(share: float, file: Path) -> None:
+            average_into(path, new.file, share, described, file, localisation=new.localisation)
+
+        tried = _try_averages(path, work, held, rehearsal.tested, average, limits, report)
+        verdict = choose(tried.candidates, tolerance=limits.tolerance)
         LOGGER.info("%s: %s", "shipped" if verdict.accepted else "refused", verdict.reason)
         best = verdict.candidate.share
         recalibrated = None
         if verdict.accepted:
-            recalibrated = ship(files[best], out, path, verdict, found[best])
+            recalibrated = ship(_average_file(work, best), out, path, verdict, tried.found[best])
             if recalibrated is not None:
                 LOGGER.info(
                     "recalibrated on %d photos: log of expected 1 - Dice %+.2f, of the expected contour error %+.2f",
@@ -208,8 +168,8 @@ def learn(
         settings = _settings(info, path, limits, rehearsal, photos.times, new)
         log = tuple((work / LOG_FILE).read_text(encoding="utf-8").splitlines())
     return Learned(
-        verdict, out if verdict.accepted else None, info, gathered, rehearsal, tuple(candidates), before, found[best],
-        recalibrated, settings, log,
+        verdict, out if verdict.accepted else None, info, gathered, rehearsal, tuple(tried.candidates), tried.before,
+        tried.found[best], recalibrated, settings, log,
     )  # fmt: skip
 
 
@@ -268,6 +228,83 @@ def _settings(
         "mixture": f"a corrected photo is seen {times} times as often as a rehearsal photo",
         "better": f"{judged}; rehearsal may lose {limits.tolerance:g}",
     }
+
+
+def _check_out(out: Path, model: Path, work: Path) -> None:
+    if out.suffix.lower() != ".onnx":
+        raise UsageError(f"{out}: the name of a model file ends in .onnx", argument="out")
+    if out.exists() and out.resolve() == model.resolve():
+        raise UsageError(f"{out}: this is the model to learn from; give another file", argument="out")
+    if out.exists() and not (work / STATE_FILE).exists():
+        raise UsageError(f"{out}: this file is there already; give another one", argument="out")
+
+
+def _gather_once(
+    sources: Sequence[Path], work: Path, model: Path, rehearsal: Rehearsal, limits: Limits, report: Report
+) -> Gathered:
+    """Copy the corrected photos to the run's folder, if it is this run's."""
+    # Beside those of an earlier call, until it is known that they are the same.
+    fresh = work / "corrections.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    gathered = gather(sources, fresh, progress=_named(report, "copying photos"))
+    for line in gathered.problems:
+        LOGGER.warning("%s", line)
+    try:
+        _check_run(work, model, gathered, rehearsal, limits)
+    except OutputError:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    gathered = gathered._replace(folder=work / "corrections")
+    shutil.rmtree(gathered.folder, ignore_errors=True)
+    fresh.rename(gathered.folder)
+    return gathered
+
+
+class _Tried(NamedTuple):
+    """Averages of old and new weights: how they score, on corrected and on rehearsal photos."""
+
+    candidates: list[Candidate]
+    before: _Scores
+    found: dict[float, _Scores]
+
+
+def _average_file(work: Path, share: float) -> Path:
+    return work / f"share-{share:g}.onnx"
+
+
+def _try_averages(
+    model: Path,
+    work: Path,
+    held: Sequence[Example],
+    rehearsed: Sequence[Example],
+    average: Callable[[float, Path], None],
+    limits: Limits,
+    report: Report,
+) -> _Tried:
+    """Make each average, as the file that would be shipped, and score it beside the model."""
+    scores = ScoreFile(work / "scores.jsonl")
+    before = (
+        scores.score(model, held, kind="corrected", progress=_named(report, "scoring the old model")),
+        scores.score(model, rehearsed, kind="rehearsal", progress=_named(report, "rehearsal, old model")),
+    )
+    tried = _Tried([], before, {})
+    for share in SHARES:
+        file, said = _average_file(work, share), f"share {share:g}"
+        if not file.exists():
+            average(share, file)
+        tried.found[share] = (
+            scores.score(file, held, kind="corrected", contours=True, progress=_named(report, said)),
+            scores.score(
+                file, rehearsed, kind="rehearsal", contours=True, progress=_named(report, f"{said}, rehearsal")
+            ),
+        )
+        gains = [
+            paired_gain(as_scored(old), as_scored(now), level=limits.level)
+            for old, now in zip(before, tried.found[share], strict=True)
+        ]
+        tried.candidates.append(Candidate(share, *gains))
+        LOGGER.info("%g of the new weights: corrected %s; rehearsal %s", share, *gains)
+    return tried
 
 
 def _named(report: Report, what: str) -> Callable[[int, int], None]:
