@@ -102,6 +102,11 @@ def test_a_power_cut_leaves_what_was_flushed_by_one_of_its_names(tmp_path):
         )
 
 
+def test_a_power_cut_leaves_the_names_of_a_folder_that_was_flushed(tmp_path):
+    changes = [*WRITTEN, Change(SYNC, 7, 0, "", b""), RENAMED, Change(SYNC, 3, 0, "a", b"")]
+    assert all(cut(tmp_path, changes, seed) == {"a/x": CONTENT} for seed in range(20))
+
+
 def test_an_inode_that_is_given_again_is_another_file(tmp_path):
     changes = [*WRITTEN, Change(SYNC, 7, 0, "", b""), RENAMED, Change(torn.UNLINK, 0, 0, "a/x", b"")]
     changes += [Change(CREATE, 7, 0, "a/y", b""), Change(WRITE, 7, 0, "", b"new"), Change(SYNC, 7, 0, "", b"")]

@@ -113,13 +113,13 @@ class Disk:
             self.names.append((change.what, change.name, change.data.decode()))
         elif change.what in {UNLINK, MKDIR, RMDIR}:
             self.names.append((change.what, change.name, ""))
-        elif change.inode in self.by_inode:
-            file = self.files[self.by_inode[change.inode]]
-            if change.what == SYNC:
+        elif change.what == SYNC:  # of a folder, too
+            self.flushed = len(self.names)
+            if change.inode in self.by_inode:
+                file = self.files[self.by_inode[change.inode]]
                 file.safe, file.since = file.now(), []
-                self.flushed = len(self.names)
-            else:
-                file.since.append(change)
+        elif change.inode in self.by_inode:
+            self.files[self.by_inode[change.inode]].since.append(change)
 
     def after_a_cut(self, folder: Path, dice: random.Random) -> None:
         """Write what a power cut leaves below a folder, which is empty."""
@@ -189,8 +189,7 @@ def _cuts(case: Case, place: Path, reference: trial.Reference, tally: Tally) -> 
             return False
         seed = tally.next_seed(case.name)
         dice = random.Random(seed)  # noqa: S311  # no secrets here
-        # Every third when the run was over, and had said so.
-        end = len(changes) if dice.random() < 1 / 3 else dice.randint(1, len(changes))
+        end = _moment(changes, dice)
         disk = Disk()
         for change in changes[:end]:
             disk.apply(change)
@@ -201,6 +200,16 @@ def _cuts(case: Case, place: Path, reference: trial.Reference, tally: Tally) -> 
         if finding:
             tally.find(case.name, seed, f"cut at change {end} of {len(changes)}: {finding}")
     return True
+
+
+def _moment(changes: list[Change], dice: random.Random) -> int:
+    """How many changes are made before a cut: all of them, as many as come before a flush, or any number."""
+    # What one file says of another is wrong longest where its content is written and nothing is flushed yet.
+    before = [number for number, change in enumerate(changes) if number and change.what == SYNC]
+    kind = dice.randrange(3)
+    if kind == 0 or (kind == 1 and not before):
+        return len(changes)
+    return dice.choice(before) if kind == 1 else dice.randint(1, len(changes))
 
 
 def _fresh(folder: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from carmask.batch.job import Result
 from carmask.errors import OutputError, UsageError
+from carmask.images import writing
 from carmask.review import runs
 from carmask.server.crew_engine import CrewEngine
 from carmask.server.jobs import Jobs
@@ -215,6 +216,34 @@ def test_what_a_killed_server_left_half_written_is_removed(crew, tiny_model, tmp
         path.touch()
     Jobs(tmp_path, crew, Limits(), **words).close()
     assert not any(path.exists() for path in left)
+
+
+def test_folders_of_jobs_that_were_half_made_or_half_deleted_are_removed(crew, tiny_model, tmp_path):
+    words = {"model": str(tiny_model), "review_below": 0.98}
+    first = Jobs(tmp_path, crew, Limits(), **words)
+    job = first.create(first_options(), None)
+    first.close()
+    (tmp_path / "jobs" / "0123456789abcdef" / "photos").mkdir(parents=True)
+    (tmp_path / "jobs" / "not a job's").mkdir()
+    Jobs(tmp_path, crew, Limits(), **words).close()
+    assert sorted(path.name for path in (tmp_path / "jobs").iterdir()) == sorted([job, "not a job's"])
+
+
+def test_a_file_is_on_the_disk_by_its_name_before_the_record_has_it(crew, tiny_model, tmp_path, monkeypatch):
+    """After a power cut the record had a photo whose file was not there; found by the soak run ``torn``."""
+    order = []
+    monkeypatch.setattr(writing, "_flush", lambda path: order.append(path.relative_to(tmp_path).as_posix()))
+    jobs = Jobs(tmp_path, crew, Limits(), model=str(tiny_model), review_below=0.98)
+    do = jobs._records.do
+    monkeypatch.setattr(jobs, "_do", lambda text, *values: order.append(text[:11]) or do(text, *values))
+    job = jobs.create(first_options(), None)
+    assert order == ["jobs", f"jobs/{job}", "INSERT INTO"]
+    order.clear()
+    jobs.add(job, "a.jpg", photo_bytes(1))
+    temporary, *rest = order
+    assert temporary.startswith(f"jobs/{job}/photos/.00001.jpg.")
+    assert rest == [f"jobs/{job}/photos", "INSERT INTO"]
+    jobs.close()
 
 
 def note(results, worked):

@@ -178,6 +178,17 @@ def flush_file(path: Path) -> None:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
+def flush_folder(path: Path) -> None:
+    """Have the disk keep which names a folder holds, before something else says that they are there.
+
+    A file that was written with ``replacing`` is whole after a power cut, or not there; which of both, this decides.
+
+    Raises:
+        OutputError: if the disk fails.
+    """
+    flush_file(path)
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it.
 

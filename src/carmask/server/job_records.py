@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import shutil
 import sqlite3
 import threading
@@ -12,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from carmask.batch.job import Result
 from carmask.errors import OutputError, UsageError
+from carmask.images import remove_leftovers
 from carmask.server.limits import Limits
 
 _TABLES = """
@@ -33,6 +35,10 @@ CREATE TABLE IF NOT EXISTS photos (
 PRAGMA user_version = 1;
 """
 
+
+#: Random bytes in a job's id, which is their hexadecimal form and its folder's name.
+ID_BYTES = 8
+_ID = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")
 
 State = Literal["new", "running", "done", "failed"]
 
@@ -119,6 +125,20 @@ class JobRecords:
         (total,) = self.rows("SELECT COALESCE(SUM(bytes), 0) FROM photos")[0]
         if total + more > limits.state_bytes or shutil.disk_usage(self._state).free - more < limits.free_bytes:
             raise OutputError("the server's disk space for jobs is used up; delete jobs, or try again later")
+
+    def tidy_folders(self) -> None:
+        """Remove what an earlier server left half made or half deleted: folders without a job, temporary files.
+
+        Raises:
+            OutputError: if the folder cannot be read.
+        """
+        known = {job for (job,) in self.rows("SELECT id FROM jobs")}
+        for folder in (self._state / "jobs").iterdir():
+            if folder.name not in known and _ID.fullmatch(folder.name):
+                shutil.rmtree(folder, ignore_errors=True)
+                continue
+            for place in (folder, folder / "photos"):
+                remove_leftovers(place, None)
 
     def close(self) -> None:
         """Close it; another server may use the folder then."""

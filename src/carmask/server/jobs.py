@@ -28,17 +28,17 @@ from carmask.errors import CarmaskError, UsageError
 from carmask.images import (
     PhotoFile,
     encode_picture,
+    flush_folder,
     make_folder,
     open_photo,
     remove_file,
-    remove_leftovers,
     write_atomically,
 )
 from carmask.model.file import fixed_name
 from carmask.server.crew import Crew
 from carmask.server.crew_engine import CrewEngine
 from carmask.server.folder import Folder
-from carmask.server.job_records import JobRecords, Progress, State, StoredPhoto
+from carmask.server.job_records import ID_BYTES, JobRecords, Progress, State, StoredPhoto
 from carmask.server.limits import Limits
 from carmask.server.options import CutOptions
 from carmask.server.security import without_paths
@@ -68,10 +68,8 @@ class Jobs:
         self._model, self._below = model, review_below
         make_folder(state / "jobs")
         self._records = JobRecords(state)
-        for folder in (state / "jobs").iterdir():
-            for place in (folder, folder / "photos"):
-                remove_leftovers(place, None)
         self._lock, self._rows, self._do = self._records.lock, self._records.rows, self._records.do
+        self._records.tidy_folders()
         self._progress: dict[str, Progress] = {}
         self._folders: dict[str, Folder] = {}
         self._stopping = False
@@ -109,8 +107,9 @@ class Jobs:
         self.tidy()
         options.spec(picture)
         self._records.check_room(self._limits, jobs=1)
-        job = secrets.token_hex(8)
+        job = secrets.token_hex(ID_BYTES)
         make_folder(self._folder(job) / "photos")
+        flush_folder(self._state / "jobs")
         self._set_background(job, picture)
         self._do("INSERT INTO jobs VALUES (?, ?, 'new', ?, '')", job, time.time(), options.model_dump_json())
         return job
@@ -140,6 +139,8 @@ class Jobs:
             photo = StoredPhoto(number, title or f"photo {number}", f"{number:05d}{suffix}")
             self._records.check_room(self._limits, len(content))
             write_atomically(self._folder(job) / "photos" / photo.file, content)
+            # After a power cut the record must not have a photo whose file is not there.
+            flush_folder(self._folder(job) / "photos")
             self._do("INSERT INTO photos VALUES (?, ?, ?, ?, ?)", job, *photo, len(content))
         return photo
 
@@ -191,7 +192,7 @@ class Jobs:
         shutil.rmtree(self._folder(job), ignore_errors=True)
 
     def tidy(self) -> None:
-        """Delete jobs that are older than they may be, and folders that no job knows."""
+        """Delete jobs that are older than they may be."""
         oldest = time.time() - 3600 * self._limits.keep_hours
         for (job,) in self._rows("SELECT id FROM jobs WHERE created < ? AND state != 'running'", oldest):
             with contextlib.suppress(LookupError, UsageError):
@@ -380,6 +381,7 @@ class Jobs:
             remove_file(file)
         else:
             write_atomically(file, encode_picture(picture.pixels, picture.icc_profile))
+        flush_folder(file.parent)
 
     def _folder(self, job: str) -> Path:
         return self._state / "jobs" / job
