@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.soak.load import family
+from benchmarks.soak.served import family
 from benchmarks.soak.tally import Tally
 from PIL import Image
 from tests.drawn import draw_photo, write_tiny_model
