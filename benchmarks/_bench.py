@@ -173,13 +173,19 @@ def table(
         record(title, columns, dict(zip(rows, cells, strict=True)), section=section)
 
 
-def record(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]], *, section: str, **more: str) -> Path:
-    """Keep a table for the page of results (``benchmarks/report.py``): a file for each script, processor, table."""
+def record(
+    title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]], *, section: str, part: str = "", **more: str
+) -> Path:
+    """Keep a table for the page of results (``benchmarks/report.py``): a file for each script, part, processor."""
     script = Path(sys.argv[0])
     data, _, rest = machine().rpartition("; ")
     kind = "avx512-bf16" if this_processor().bf16 else "vnni" if this_processor().vnni else "avx2"
     number = _RECORDED["tables"] = _RECORDED.get("tables", 0) + 1
-    file = Path(__file__).parent / "results" / f"{script.stem}-{kind}{f'-{number}' if number > 1 else ''}.json"
+    file = (
+        Path(__file__).parent
+        / "results"
+        / f"{script.stem}{part and f'-{part}'}-{kind}{f'-{number}' if number > 1 else ''}.json"
+    )
     words = [f"benchmarks/{script.name}", *(word for word in sys.argv[1:] if word != "--record")]
     shown = " ".join(Path(word).name if "/" in word and Path(word).is_absolute() else word for word in words)
     content = {

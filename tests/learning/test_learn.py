@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,16 @@ def test_half_a_line_of_scores_is_dropped(small_model, known, tmp_path):
     assert [one["dice"] for one in again] == pytest.approx([one["dice"] for one in rows], abs=2e-3)
     kept = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines() if line.endswith("}")]
     assert [one["name"] for one in kept] == [one.name for one in examples]
+
+
+def test_photos_of_two_kinds_may_have_one_name(small_model, known, tmp_path):
+    one = read_examples(known)[0]
+    other = replace(one, photo=read_examples(known)[-1].photo)
+    scored = ScoreFile(tmp_path / "s.jsonl")
+    first = scored.score(small_model, [one], kind="corrected")[0]
+    second = scored.score(small_model, [other], kind="rehearsal")[0]
+    assert first["dice"] > second["dice"]  # the second mask is another photo's
+    assert scored.score(small_model, [one], kind="corrected")[0] == first
 
 
 def test_scores_and_links_that_cannot_be_written_are_said(tmp_path):

@@ -26,7 +26,7 @@ from carmask.prefetch import prefetch
 
 
 class ScoreFile:
-    """Scores of models on photos, by the contents of the model's file and the photo's name."""
+    """Scores of models on photos, by the contents of the model's file, the kind of photo and its name."""
 
     def __init__(self, file: Path) -> None:
         """Read what is known.
@@ -38,7 +38,7 @@ class ScoreFile:
             OutputError: if it cannot be read or written.
         """
         self._file = file
-        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+        self._known: dict[tuple[str, str, str], dict[str, Any]] = {}
         make_folder(file.parent)
         try:
             # What a power cut left may be no text; it is no JSON either.
@@ -48,7 +48,7 @@ class ScoreFile:
         for line in lines[:-1]:
             try:
                 row = json.loads(line)
-                self._known[row["model"], row["name"]] = row
+                self._known[row["model"], row["kind"], row["name"]] = row
             except (ValueError, KeyError, TypeError):
                 continue
         if lines and lines[-1]:
@@ -70,7 +70,7 @@ class ScoreFile:
         Args:
             model: its file.
             examples: photos with their true masks.
-            kind: of photo, kept with the score.
+            kind: of photo: photos of two kinds may have the same name.
             contours: measure the contour's error, too.
             progress: called with the number done and of all.
 
@@ -87,7 +87,7 @@ class ScoreFile:
         todo = [
             one
             for one in examples
-            if (row := self._known.get((digest, one.name))) is None or (contours and row["error"] is None)
+            if (row := self._known.get((digest, kind, one.name))) is None or (contours and row["error"] is None)
         ]
         done = len(examples) - len(todo)
         if todo:
@@ -114,13 +114,13 @@ class ScoreFile:
                         "features": None if features is None else list(features),
                         "error": error,
                     }
-                    self._known[digest, example.name] = row
+                    self._known[digest, kind, example.name] = row
                     stream.write(json.dumps(row) + "\n")
                     stream.flush()
                     done += 1
                     if progress is not None:
                         progress(done, len(examples))
-        return [self._known[digest, one.name] for one in examples]
+        return [self._known[digest, kind, one.name] for one in examples]
 
 
 @contextmanager
