@@ -78,12 +78,12 @@ def _things() -> list[Surface]:
     ]  # fmt: skip
 
 
-def write_rendered(cars: Sequence[int], views: int, folder: Path, *, shifted: bool) -> list[Example]:
+def write_rendered(cars: Sequence[int], photos: int, folder: Path, *, shifted: bool) -> list[Example]:
     """Render cars of ``SEED`` in the hall, or in the usual studio; photos that are there already are left.
 
     Args:
         cars: their numbers.
-        views: of each, so many, evenly spaced, beginning with another one from car to car.
+        photos: of all of them; each car's are evenly spaced, and begin with another view from car to car.
         folder: to write ``train/`` and ``train_masks/`` to.
         shifted: in the hall.
 
@@ -92,7 +92,8 @@ def write_rendered(cars: Sequence[int], views: int, folder: Path, *, shifted: bo
     """
     for inner in ("train", "train_masks"):
         make_folder(folder / inner)
-    for index in cars:
+    for number, index in enumerate(cars):
+        views = photos // len(cars) + (number < photos % len(cars))
         sitting = draw_sitting(SEED, index)
         asked = [1 + (index + k * VIEWS // views) % VIEWS for k in range(views)]
         lacking = [view for view in asked if not (folder / "train" / f"{sitting.name}_{view:02d}.jpg").exists()]

@@ -14,9 +14,9 @@ cars that the default model was not trained on, by the order of a hash:
 - 18 others stay in the challenge's studio: 6 of them, 2 views each, are the rehearsal's test photos, 12 of them, 3
   views each, are scored before and after. The rehearsal is trained on 24 photos of 24 cars that the model knew.
 
-With ``--rendered`` the shifted studio is a hall with 12 + 10 rendered cars, 4 and 2 views each (``_rendered.py``);
-before the shift is the usual rendered studio. With ``--random`` each of the 40 photos gets the mask of another car's
-photo: a model learned from that must be refused.
+With ``--rendered`` the shifted studio is a hall with 12 + 10 rendered cars, in 40 and 20 photos (``_rendered.py``);
+before the shift is the usual rendered studio, in 10 of these photos. With ``--random`` each of the 40 photos gets the
+mask of another car's photo: a model learned from that must be refused.
 
 Everything is done once; the same command goes on where it was.
 """
@@ -89,7 +89,8 @@ def main() -> None:
     if given.until == "learn":
         return
     where = "the hall" if given.rendered else "the shifted studio"
-    what = f"{len(found.choices)} corrections, drift: {len(moved)} of {len(found.drift.changes)} measures moved"
+    corrected, changes = len(made.gathered.names), len(found.drift.changes)
+    what = f"{corrected} corrections, drift: {len(moved)} of {changes} measures and rates moved"
     if made.model is None:
         columns = ("photos held out", "Dice before", "after", "gain", "± by chance", "verdict")
         rows = {
@@ -102,7 +103,7 @@ def main() -> None:
         title = "Masks of other cars as corrections" if given.random else f"Corrections of {where}: refused"
         keep(given, title, columns, rows, f"{what}; {made.verdict.reason}", "random" if given.random else "refused")
         return
-    rows = compare(ScoreFile(work / "test.jsonl"), (model, made.model), sets, given.photos)
+    rows = compare(given, (model, made.model), sets)
     scene = "rendered cars in a dim hall" if given.rendered else "validation cars before a room's picture, relit"
     data = f"{scene}, and the challenge's validation cars in their own studio; {what}"
     title = "A rendered shifted studio: 40 corrections" if given.rendered else "A shifted studio: 40 corrections"
@@ -130,26 +131,32 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def compare(scores: ScoreFile, models: tuple[Path, Path], sets: dict[str, list[Example]], count: int) -> Rows:
+def compare(given: argparse.Namespace, models: tuple[Path, Path], sets: dict[str, list[Example]]) -> Rows:
     """Score both models in the shifted studio, on the same photos before the shift, and in the challenge's studio."""
-    shifted = sample(sets["test"], count)
+    scores = ScoreFile(given.work / "test.jsonl")
+    shifted = sample(sets["test"], given.photos)
     names = {one.name for one in shifted}
     chosen = {
         "test": shifted,
         "usual": [one for one in sets["usual"] if one.name in names],
-        "studio": sample(sets["studio"], count),
+        "studio": sample(sets["studio"], given.photos),
     }
-    mean = {
-        (kind, at): float(np.mean([row["dice"] for row in scores.score(file, examples, kind=kind)]))
+    dice = {
+        (kind, at): {row["name"]: row["dice"] for row in scores.score(file, examples, kind=kind)}
         for kind, examples in chosen.items()
         for at, file in enumerate(models)
     }
+    cost = float(np.mean([found - dice["test", 0][name] for name, found in dice["usual", 0].items()]))
     rows = {}
-    for kind, title in TITLES.items():
-        before, after = mean[kind, 0], mean[kind, 1]
-        cost = mean["usual", 0] - before
+    # Before the shift, the challenge's own cars stand in its studio, too.
+    both = {"usual studio": "challenge's studio, 22 cars"} if not given.rendered else {}
+    for kind, title in (TITLES | both).items():
+        before, after = (
+            float(np.mean([found for one in kind.split() for found in dice[one, at].values()])) for at in (0, 1)
+        )
+        photos = sum(len(chosen[one]) for one in kind.split())
         rows[title] = [
-            str(len(chosen[kind])), f"{before:.5f}", f"{after:.5f}", f"{after - before:+.5f}",
+            str(photos), f"{before:.5f}", f"{after:.5f}", f"{after - before:+.5f}",
             f"{(after - before) / (1 - before):+.0%}", f"{(after - before) / cost:+.0%}" if kind == "test" else "",
         ]  # fmt: skip
     return rows

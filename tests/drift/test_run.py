@@ -17,6 +17,7 @@ from carmask.batch.run import cut_folder
 from carmask.cli import app
 from carmask.drift.run import find_reference, judge_runs, save_reference
 from carmask.errors import DataError, UsageError
+from carmask.pages.drift import _short
 from carmask.prediction.measures import MEASURES
 
 
@@ -79,6 +80,12 @@ def test_photos_that_are_gone_are_shown_as_such(cut, tmp_path):
         assert "Cannot be shown" in drift_page(found)
     finally:
         (tmp_path / "elsewhere.png").rename(found.choices[0].row.photo)
+
+
+def test_unusual_measures_are_named_shortly_and_apart():
+    short = {_short(measure.title) for measure in MEASURES.values()}
+    assert len(short) == len(MEASURES)
+    assert {"colour around the car, blue to yellow", "view: width over height of the car's box"} <= short
 
 
 def test_requests_that_cannot_be_served(cut, tmp_path):

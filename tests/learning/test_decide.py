@@ -78,6 +78,10 @@ def test_averages_are_tested_one_after_the_other():
     assert choose([sure, larger, unsure]).candidate == larger
     found = choose([unsure, larger, sure])
     assert (found.accepted, found.candidate) == (False, unsure)
+    assert found.outcomes == ("not beyond chance", "not tested", "not tested")
+    forgets = _candidate(0.9, 0.05, 0, -0.01)
+    found = choose([sure, forgets, larger, unsure])
+    assert found.outcomes == ("smaller gain", "forgets", "taken", "not beyond chance")
 
 
 def test_of_several_that_are_no_better_one_passes_as_rarely_as_of_one():

@@ -120,11 +120,13 @@ class Verdict(NamedTuple):
         candidate: the one to ship, or the best of those that are refused.
         accepted: whether it is shipped.
         reason: in words.
+        outcomes: what became of each candidate, in words, in their order.
     """
 
     candidate: Candidate
     accepted: bool
     reason: str
+    outcomes: tuple[str, ...] = ()
 
 
 def choose(candidates: Sequence[Candidate], *, tolerance: float = TOLERANCE) -> Verdict:
@@ -142,16 +144,27 @@ def choose(candidates: Sequence[Candidate], *, tolerance: float = TOLERANCE) -> 
         The verdict.
     """
     keeping = [one for one in candidates if one.rehearsal.gain >= -tolerance]
-    if not keeping:
-        best = max(candidates, key=lambda one: one.rehearsal.gain)
-        return Verdict(
-            best, False, f"forgets what was known: rehearsal {best.rehearsal}, and {tolerance:g} may be lost"
-        )
     passed = list(takewhile(lambda one: one.corrected.certain, keeping))
-    if not passed:
-        return Verdict(keeping[0], False, f"not better by more than chance: {keeping[0].corrected}")
-    best = max(passed, key=lambda one: one.corrected.gain)
-    return Verdict(best, True, f"better by more than chance: {best.corrected}; rehearsal {best.rehearsal}")
+    best = max(passed, key=lambda one: one.corrected.gain) if passed else None
+    outcomes = tuple(_outcome(one, keeping, passed, best) for one in candidates)
+    if not keeping:
+        nearest = max(candidates, key=lambda one: one.rehearsal.gain)
+        reason = f"forgets what was known: rehearsal {nearest.rehearsal}, and {tolerance:g} may be lost"
+        return Verdict(nearest, False, reason, outcomes)
+    if best is None:
+        return Verdict(keeping[0], False, f"not better by more than chance: {keeping[0].corrected}", outcomes)
+    reason = f"better by more than chance: {best.corrected}; rehearsal {best.rehearsal}"
+    return Verdict(best, True, reason, outcomes)
+
+
+def _outcome(one: Candidate, keeping: Sequence[Candidate], passed: Sequence[Candidate], best: Candidate | None) -> str:
+    if one is best:
+        return "taken"
+    if one not in keeping:
+        return "forgets"
+    if one in passed:
+        return "smaller gain"
+    return "not beyond chance" if one is keeping[len(passed)] else "not tested"
 
 
 def student_quantile(probability: float, freedom: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from carmask.pages.html import (
     Section,
     box,
     heading,
-    join,
     page,
     say,
     table,
@@ -44,8 +44,7 @@ def write_learning(found: Learned, file: Path) -> Path:
 def learning_page(found: Learned) -> Html:
     """Show how a run ended, and each decision on the way."""
     verdict, chosen = found.verdict, found.verdict.candidate
-    ended = f"Shipped as {found.model}" if found.model is not None else "Refused: no model was written"
-    lead = f"Learning from corrections. {ended}. {verdict.reason[0].upper()}{verdict.reason[1:]}."
+    ended = f"Shipped as {found.model}." if found.model is not None else "Refused: no model was written."
     split = found.gathered.split
     figures = [
         (f"{chosen.corrected.gain:+.4f}", f"Dice on {chosen.corrected.photos} corrected photos held out"),
@@ -54,9 +53,14 @@ def learning_page(found: Learned) -> Html:
         (f"{len(split.train)} + {len(split.validation)}", "vehicles trained on + held out"),
         (f"{chosen.share:g}", "of the new weights in the average"),
     ]
+    held = sum(name.rpartition("_")[0] in split.validation for name in found.gathered.names)
+    old, trained = f"{found.old.name}, version {found.old.version}", len(found.gathered.names) - held
+    lead = f"{old}, was fine-tuned on {trained} corrected photos of {len(split.train)} vehicles. {ended}"
     colour = "good" if verdict.accepted else "bad"
+    word = "Shipped" if verdict.accepted else "Refused"
+    card = box(f"card {colour}", heading(f"{word}: {verdict.reason}"))
     sections = [
-        Section("overview", "Overview", "", join([box(f"card {colour}", heading(verdict.reason)), tiles(figures)])),
+        Section("overview", "Overview", "", box("stack", card, tiles(figures))),
         Section(
             "candidates",
             "Averages of old and new weights",
@@ -77,12 +81,12 @@ def learning_page(found: Learned) -> Html:
             Section(
                 "confidence",
                 "Confidence",
-                "The biases of expected Dice and contour error, fitted anew to the photos held out.",
+                "The errors that the old calibration expects are multiplied by these, fitted to photos held out.",
                 tiles(
                     [
-                        (f"{found.recalibrated.loss:+.2f}", "log of the expected 1 - Dice"),
-                        (f"{found.recalibrated.error:+.2f}", "log of the expected contour error"),
-                        (f"{found.recalibrated.photos}", "photos"),
+                        (f"× {math.exp(found.recalibrated.loss):.2f}", "expected 1 - Dice"),
+                        (f"× {math.exp(found.recalibrated.error):.2f}", "expected contour error"),
+                        (f"{found.recalibrated.photos}", "photos held out, corrected and rehearsal ones"),
                     ]
                 ),
             )
@@ -92,26 +96,27 @@ def learning_page(found: Learned) -> Html:
     sections.append(
         Section(
             "settings",
-            "What was asked for",
+            "Settings and data",
             "",
             box("whole", table((Column("what"), Column("value", wide=True)), rows)),
         )
     )
-    lines = Html(f"<pre style='white-space: pre-wrap'>{text(chr(10).join(found.log))}</pre>")
+    lines = Html(f"<pre>{text(chr(10).join(found.log))}</pre>")
     sections.append(Section("log", "Log", "", box("card", lines)))
     return page("Learning from corrections", lead, sections)
 
 
 def _candidates(found: Learned) -> Html:
     columns = (
-        Column("share of new weights", number=True), Column("corrected: old", number=True), Column("new", number=True),
+        Column("new share", number=True), Column("outcome"), Column("corrected: old", number=True),
+        Column("new", number=True),
         Column("gain", number=True), Column("±", number=True), Column("rehearsal: old", number=True),
-        Column("new", number=True), Column("gain", number=True), Column("±", number=True), Column("taken"),
+        Column("new", number=True), Column("gain", number=True), Column("±", number=True),
     )  # fmt: skip
     rows = []
-    for one in found.candidates:
-        taken = one.share == found.verdict.candidate.share
-        row: list[Cell | str | Html] = [Cell(f"{one.share:g}", one.share)]
+    for one, outcome in zip(found.candidates, found.verdict.outcomes, strict=True):
+        said = Html("<b>taken</b>") if outcome == "taken" else outcome
+        row: list[Cell | str | Html] = [Cell(f"{one.share:g}", one.share), said]
         for gain in (one.corrected, one.rehearsal):
             row += [
                 Cell(f"{gain.before:.5f}", gain.before),
@@ -119,7 +124,7 @@ def _candidates(found: Learned) -> Html:
                 Cell(f"{gain.gain:+.5f}", gain.gain),
                 Cell(f"{gain.margin:.5f}", gain.margin),
             ]
-        rows.append([*row, Html("<b>yes</b>") if taken and found.verdict.accepted else "no"])
+        rows.append(row)
     return box("whole", table(columns, rows))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -119,7 +120,8 @@ def drift_page(found: Judged, *, progress: Callable[[int, int], None] | None = N
             "photos",
             title,
             "Chosen one after another: uncertain, and unlike the photos that were corrected or chosen before. Unusual: "
-            f"deviations from the reference's median. 'carmask review' mends their masks.{note}",
+            "how many of the reference's deviations a measure lies above or below its median. 'carmask review' mends "
+            f"their masks.{note}",
             body,
         )
     )
@@ -128,8 +130,8 @@ def drift_page(found: Judged, *, progress: Callable[[int, int], None] | None = N
 
 def _changes(changes: Sequence[Change]) -> Html:
     columns = (
-        Column("what"), Column("reference", number=True), Column("now", number=True), Column("distance", number=True),
-        Column("independent", number=True), Column("p", number=True), Column("moved"),
+        Column("what", wide=True), Column("reference", number=True), Column("now", number=True),
+        Column("distance", number=True), Column("independent", number=True), Column("p", number=True), Column("moved"),
     )  # fmt: skip
     rows = [
         (
@@ -207,12 +209,14 @@ def _card(number: int, choice: Choice) -> Html:
         shown = picture(pixels, str(row.photo), shown="")
     except CarmaskError as error:
         shown = say(f"Cannot be shown: {error}")
-    unusual = ", ".join(f"{title.partition(',')[0]} {deviation:+.1f}" for title, deviation in choice.unusual)
-    head = Html(
-        f'<div class="head"><span class="rank">{number}</span><b>{text(row.name)}</b>'
-        f'<span class="score">{row.confidence:.3f}</span></div>'
-    )
-    return box("card", head, shown, say(f"Unusual: {unusual}."))
+    unusual = "; ".join(f"{_short(title)} {deviation:+.1f}" for title, deviation in choice.unusual)
+    head = Html(f'<div class="head"><span class="rank">{number}</span><b>{text(row.name)}</b></div>')
+    return box("card", head, shown, say(f"Confidence {row.confidence:.3f}. Unusual: {unusual}."))
+
+
+def _short(title: str) -> str:
+    """A measure's title without what it is computed as, in brackets or after the last comma."""
+    return re.sub(r" \(.*?\)|, (mean|standard deviation of) .*|, logarithm$|, from the \w+$", "", title)
 
 
 def _write_csv(file: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
