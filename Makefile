@@ -16,11 +16,13 @@ $(STAMPS)/base: pyproject.toml
 	mkdir -p $(STAMPS) && touch $@
 
 # Everything: training and the tools of development too (about 5 GB, most of it PyTorch with CUDA). With LOCKED=1 exactly
-# the versions of requirements/development.txt, each checked against its hash: what a build server should take.
+# the versions of requirements/development.txt, each checked against its hash: what a build server should take. Nothing is
+# resolved (--no-deps): older pips ask for another version of a package with extras then. pip check says what is missing.
 $(STAMPS)/all: $(STAMPS)/base
 ifdef LOCKED
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/development.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m pip check
 else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,studio,cluster,serve,docs,dev]'
 endif
@@ -61,9 +63,10 @@ docs: $(STAMPS)/all  ## the documentation as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "Open site/index.html"
 
-sbom: $(STAMPS)/base  ## the software bill of materials of the base install, CycloneDX JSON
+sbom: $(STAMPS)/base  ## sbom.json, the software bill of materials of what is installed in .venv, CycloneDX
 	$(PYTHON) -m venv .venv-sbom && .venv-sbom/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom
 	.venv-sbom/bin/cyclonedx-py environment $(BIN)/python --output-file sbom.json
+	sed -i 's|file://$(CURDIR)|file://.|' sbom.json
 	rm -rf .venv-sbom
 
 lock:  ## requirements/development.txt anew: the newest versions that pyproject.toml allows, with hashes
