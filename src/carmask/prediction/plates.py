@@ -204,7 +204,29 @@ def covered(plate: Corners, by: Corners) -> float:
 
 
 def _shared(one: Corners, other: Corners) -> float:
-    return max(0.0, float(cv2.intersectConvexConvex(one.astype(np.float32), other.astype(np.float32))[0]))
+    """The area that two convex quadrilaterals share, in any order of corners.
+
+    The method is Sutherland and Hodgman's (1974, https://doi.org/10.1145/360767.360802). OpenCV's
+    ``intersectConvexConvex`` gives 0 for some quadrilaterals whose sides lie nearly on each other.
+    """
+    left = one.astype(np.float64)
+    clip = other.astype(np.float64)
+    if cv2.contourArea(other, oriented=True) < 0:
+        clip = clip[::-1]
+    for start, end in zip(clip, np.roll(clip, -1, axis=0), strict=True):
+        (along, down), away = end - start, left - start
+        inside = along * away[:, 1] - down * away[:, 0]
+        kept = []
+        for index, here in enumerate(inside):
+            before = inside[index - 1]
+            if (here < 0) != (before < 0):
+                kept.append(left[index - 1] + before / (before - here) * (left[index] - left[index - 1]))
+            if here >= 0:
+                kept.append(left[index])
+        if len(kept) < 3:
+            return 0.0
+        left = np.array(kept)
+    return float(cv2.contourArea((left - left[0]).astype(np.float32)))
 
 
 def _overlap(one: Corners, other: Corners) -> float:
