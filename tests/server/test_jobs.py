@@ -18,6 +18,7 @@ from carmask.review import runs
 from carmask.server.crew_engine import CrewEngine
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
+from carmask.server.options import CutOptions
 from tests.conftest import draw_photo
 
 
@@ -246,6 +247,30 @@ def test_a_file_is_on_the_disk_by_its_name_before_the_record_has_it(crew, tiny_m
     jobs.close()
 
 
+def test_a_job_gets_its_new_options_and_runs_in_one_change(crew, tiny_model, tmp_path, monkeypatch):
+    """A server that was killed between two had a job that was done, and no file of it by its name."""
+    words = {"model": str(tiny_model), "review_below": 0.98}
+    jobs = Jobs(tmp_path, crew, Limits(), **words)
+    job = jobs.create(first_options(), None)
+    jobs.add(job, "a.jpg", photo_bytes(1))
+    jobs.start(job)
+    wait_until(lambda: jobs.state(job) == "done")
+    do, changes = jobs._do, []
+
+    def killed_after_one(text, *values):
+        assert not changes
+        changes.append(do(text, *values))
+
+    monkeypatch.setattr(jobs, "_do", killed_after_one)
+    jobs.start(job, CutOptions(background="white", format="jpg"))
+    jobs.close()
+    second = Jobs(tmp_path, crew, Limits(), **words)
+    wait_until(lambda: second.state(job) == "done")
+    (photo,) = second.photos(job)
+    assert [(path.suffix, path.exists()) for path in second.outputs(job, photo)] == [(".jpg", True)]
+    second.close()
+
+
 def note(results, worked):
     for job, result in results:
         worked.append(job.name)
@@ -253,8 +278,6 @@ def note(results, worked):
 
 
 def first_options():
-    from carmask.server.options import CutOptions
-
     return CutOptions(background="white")
 
 

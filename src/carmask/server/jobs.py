@@ -166,10 +166,11 @@ class Jobs:
             if options is not None:
                 options.spec(picture)
                 self._set_background(job, picture)
-                self._do("UPDATE jobs SET options = ? WHERE id = ?", options.model_dump_json(), job)
             if job in self._folders:
                 self._folders.pop(job).close()
-            self._do("UPDATE jobs SET state = 'running', error = '' WHERE id = ?", job)
+            # One change: a job that is done, with options that its files were not made with, would have no files.
+            text = (options or self.options(job)).model_dump_json()
+            self._do("UPDATE jobs SET options = ?, state = 'running', error = '' WHERE id = ?", text, job)
             self._records.unwritten.pop(job, None)
             self._work(job)
 
