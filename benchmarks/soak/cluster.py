@@ -33,7 +33,7 @@ from carmask.batch.storage import Stores
 
 WORKERS = 4
 #: Seconds between two kills, photos of a run, and how long each takes beside its work, so that a run lasts.
-EVERY, PHOTOS, WAIT = 20.0, 1000, 0.5
+EVERY, PHOTOS, WAIT = 20.0, 1600, 1.0
 #: Of the requests to the store; half of them are answered with 503, half are cut off.
 FAILING = 1 / 20
 KILLED, STORE = "local files, workers killed", "object store, requests fail"
@@ -43,40 +43,53 @@ Files = dict[str, bytes]
 
 @dataclass(frozen=True)
 class SlowTask(PhotoTask):
-    """A task that takes longer, without a processor.
+    """A task that takes longer, without a processor, and notes who has begun to work.
 
     Attributes:
         wait: seconds for each photo.
+        begun: a folder that gets a file for each worker that has done a photo, by the number of its process.
     """
 
     wait: float = WAIT
+    begun: Path | None = None
 
     def load(self) -> Callable[[Job], Result]:
         """Load the network."""
-        cut, wait = super().load(), self.wait
+        cut, wait, begun = super().load(), self.wait, self.begun
 
         def slow(job: Job) -> Result:
             time.sleep(wait)
-            return cut(job)
+            result = cut(job)
+            if begun is not None:
+                # This process is a worker's own: the actor, which is killed, is above it.
+                (begun / str(os.getppid())).touch()
+            return result
 
         return slow
 
 
 class Killer(threading.Thread):
-    """Kills a worker of this process's Ray now and then; also what counts its kills."""
+    """Kills a worker of this process's Ray now and then; also what counts its kills.
 
-    def __init__(self, every: float) -> None:
+    Only one that has begun to work, while another one works: on a busy machine a worker needs longer to start than
+    there is between two kills. One that starts loses nothing when it is killed, and the last one would never get to
+    the end of its portion.
+    """
+
+    def __init__(self, every: float, begun: Path) -> None:
         """Begin."""
         super().__init__(daemon=True)
-        self.killed, self._every, self._over = 0, every, threading.Event()
+        self.killed, self._every, self._begun, self._over = 0, every, begun, threading.Event()
         self.start()
 
     def run(self) -> None:
         """Kill, until it is over."""
         while not self._over.wait(self._every):
-            if found := _workers():
-                os.kill(random.choice(found), signal.SIGKILL)  # noqa: S311  # no secrets here
-                self.killed += 1
+            while len(found := [pid for pid in _workers() if (self._begun / str(pid)).exists()]) < 2:
+                if self._over.wait(0.2):
+                    return
+            os.kill(random.choice(found), signal.SIGKILL)  # noqa: S311  # no secrets here
+            self.killed += 1
 
     def stop(self) -> int:
         """End; how many were killed."""
@@ -203,10 +216,13 @@ def on_ray(task: PhotoTask, jobs: list[Job], state: Path) -> list[Result]:
 
 def with_kills(folder: Path, photos: Path, *, every: float, wait: float) -> tuple[int, list[Result], Files]:
     """A run over local files whose workers are killed: how many, the results and the files."""
-    task, out = SlowTask(str(folder / "tiny.onnx"), WANTED, wait=wait), folder / "ray"
-    shutil.rmtree(out, ignore_errors=True)
+    out, begun = folder / "ray", folder / "begun"
+    for one in (out, begun):
+        shutil.rmtree(one, ignore_errors=True)
+    begun.mkdir()
+    task = SlowTask(str(folder / "tiny.onnx"), WANTED, wait=wait, begun=begun)
     jobs = list(plan_run([photos], out, WANTED).jobs)
-    killer = Killer(every)
+    killer = Killer(every, begun)
     results = on_ray(task, jobs, out)
     return killer.stop(), results, {path.name: path.read_bytes() for path in out.glob("*.png")}
 

@@ -14,6 +14,8 @@ from benchmarks.soak.shim import COUNT, Arm
 
 #: Of a trial: how often a run is disturbed before it is left alone.
 ROUNDS = 4
+#: Seconds after which the writing of a case's input is taken to hang.
+PREPARING = 900.0
 
 
 class Reference(NamedTuple):
@@ -52,7 +54,8 @@ def refer(case: Case, work: Path, kinds: int, folder: Path | None = None) -> Ref
     """
     given, out = work / "in", work / "out"
     if not given.exists():
-        case.prepare(given)
+        _prepare(case, work / "in.new")
+        (work / "in.new").rename(given)
     _fresh(out)
     children.warm(lambda: case.run(given, out))
     _fresh(out)
@@ -60,6 +63,15 @@ def refer(case: Case, work: Path, kinds: int, folder: Path | None = None) -> Ref
     if ended.how != "done":
         raise SystemExit(f"{case.name}: undisturbed: {ended.how}: {ended.said}")
     return Reference(case.look(out), ended.calls, ended.seconds)
+
+
+def _prepare(case: Case, folder: Path) -> None:
+    """Write a case's input, in a child: some of it is trained, and threads of PyTorch do not survive a fork."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    ended = children.run(lambda: case.prepare(folder), folder, patience=PREPARING)
+    if ended.how != "done":
+        raise SystemExit(f"{case.name}: its input: {ended.how}: {ended.said}")
 
 
 def disturb(case: Case, work: Path, reference: Reference, how: Disturb, seed: int, *, strikes: bool = True) -> Outcome:
