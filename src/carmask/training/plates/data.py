@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
+import functools
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +16,7 @@ from carmask.arrays import Photo
 from carmask.errors import DataError
 from carmask.images import open_photo
 from carmask.prediction.plates import INPUT, Corners
+from carmask.training.kept import kept
 
 #: The car's box has this size in a crop, (height, width), and so much of it is around it, as far as the photo goes.
 CROP = (INPUT[0] * 5 // 4, INPUT[1] * 5 // 4)
@@ -93,17 +94,19 @@ def read_crops(
     cache.mkdir(parents=True, exist_ok=True)
     crops = []
     for done, label in enumerate(labels, 1):
-        kept = cache / f"{hashlib.sha256(repr(label[:2]).encode()).hexdigest()[:24]}.npy"
-        if not kept.exists():
-            paths = sorted(root.glob(f"{label.photo}.*"))
-            if not paths:
-                continue
-            np.save(kept, _stretched(open_photo(paths[0]).pixels, label))
-        crops.append(_with_places(np.load(kept, allow_pickle=False), label))
+        crop = kept(cache, repr(label[:2]), functools.partial(_read, root, label))
+        if crop is None:
+            continue
+        crops.append(_with_places(crop, label))
         report("photos", done, len(labels))
     if not crops:
         raise DataError(f"{root}: none of the {len(labels)} photos is there")
     return crops
+
+
+def _read(root: Path, label: PlateLabel) -> Photo | None:
+    paths = sorted(root.glob(f"{label.photo}.*"))
+    return _stretched(open_photo(paths[0]).pixels, label) if paths else None
 
 
 def _shown(label: PlateLabel) -> tuple[float, float, float, float]:

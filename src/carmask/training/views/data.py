@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Callable, Iterable
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +19,7 @@ from carmask.geometry import resize
 from carmask.images import open_photo, search_photos
 from carmask.model.network import Network
 from carmask.prediction.predict import predict
+from carmask.training.kept import kept
 from carmask.training.views.samples import CarCrop, crop_car
 
 _Array = TypeVar("_Array", NDArray[np.uint8], NDArray[np.float32])
@@ -113,13 +113,12 @@ class Crops:
         return crops
 
     def _kept(self, name: str, make: Callable[[], NDArray[np.uint8] | None]) -> NDArray[np.uint8] | None:
-        file = self._cache / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.npy"
-        if file.exists():
-            crop: NDArray[np.uint8] = np.load(file, allow_pickle=False)
-            return crop if crop.size else None
-        made = make()
-        np.save(file, np.zeros(0, np.uint8) if made is None else made)
-        return made
+        def made() -> NDArray[np.uint8]:
+            crop = make()
+            return np.zeros(0, np.uint8) if crop is None else crop  # no car: not looked for again
+
+        crop = kept(self._cache, name, made)
+        return crop if crop is not None and crop.size else None
 
 
 def read_pictures(folder: Path) -> list[Photo]:
