@@ -53,7 +53,7 @@ def soak(work: Path, tally: Tally, goal: int, *, only: str | None = None) -> Non
     del only
     while tally.count(SELF, LOAD) < goal and not tally.over():
         server = Server(work / "server")
-        life = min(LIFE, 60.0 * (goal - tally.count(SELF, LOAD)) / 2)
+        life = max(60.0, min(LIFE, 60.0 * (goal - tally.count(SELF, LOAD)) / 2))
         server.start()
         try:
             asyncio.run(_Load(server, tally, life).run())
@@ -100,6 +100,7 @@ class _Load:
             if minutes := int((clock() - counted) / 60):
                 self._tally.add(SELF, {LOAD: minutes})
                 counted += 60 * minutes
+        self._tally.add(SELF, {LOAD: round((clock() - counted) / 60)})
         length = found[-1].second
         early = _typical([one for one in found if 0.1 * length <= one.second <= 0.2 * length])
         late = _typical([one for one in found if one.second >= 0.9 * length])
@@ -161,20 +162,22 @@ class _Load:
 
     async def _silent(self) -> None:
         """Connections that say nothing, opened again when the server closes them."""
-        held: list[asyncio.StreamWriter] = []
+        held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         while not self._over:
+            before = len(held)
             with contextlib.suppress(OSError):
                 while len(held) < SILENT:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self._server.port)
-                    held.append(writer)
+                    held.append(await asyncio.open_connection("127.0.0.1", self._server.port))
                     if len(held) % 50 == 0:
                         await asyncio.sleep(0)
+            self._tally.add("silent connections", {"sent": len(held) - before})
             self._tally.highest("silent connections", "at the same time", len(held))
             await asyncio.sleep(1)
-            closed = [writer for writer in held if writer.is_closing()]
-            self._tally.add("silent connections", {"sent": len(closed)})
-            held = [writer for writer in held if not writer.is_closing()]
-        for writer in held:
+            closed = [one for one in held if one[0].at_eof() or one[0].exception() or one[1].is_closing()]
+            for _, writer in closed:
+                writer.close()
+            held = [one for one in held if one not in closed]
+        for _, writer in held:
             writer.close()
 
     async def _jobs(self) -> None:
