@@ -231,7 +231,7 @@ def pipeline(folder: Path) -> None:
 
 def build(given: Path, out: Path) -> None:
     """``carmask build``, with steps that write texts: what is tested is what is kept of a build, and what is redone."""
-    from carmask.images import write_atomically
+    from carmask.images import make_folder, write_atomically
     from carmask.release import step_functions
     from carmask.release.build import build as build_pipeline
     from carmask.release.pipeline import load_pipeline
@@ -239,7 +239,7 @@ def build(given: Path, out: Path) -> None:
     def step(one, context):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         needed = sorted(context.paths[name].name for name in one.references().values() if name in context.paths)
         for path in one.outputs(context.out):
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             text = json.dumps([path.name, one.settings(context.changes), needed], sort_keys=True)
             write_atomically(path, text.encode())
         return "done"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import random
@@ -165,7 +166,8 @@ def rewritten(content: Any, seed: int) -> str:
         elif fault == 1 and isinstance(holder, list):
             holder.insert(last, json.loads(json.dumps(holder[last])))
         else:
-            holder[last] = source.choice(STRANGE)
+            # A copy: what is put in is damaged in its turn, and would be in itself otherwise.
+            holder[last] = copy.deepcopy(source.choice(STRANGE))
     return json.dumps(content).encode(errors="replace").decode()
 
 

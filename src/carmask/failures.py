@@ -27,6 +27,12 @@ class Failure(NamedTuple):
     reason: str
 
 
+def in_one_line(error: BaseException) -> str:
+    """What an exception says, without line breaks and other characters that are not seen."""
+    text = " ".join(str(error).split())
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def describe_failure(name: str, error: Exception) -> Failure:
     """Turn an exception into a failure.
 
@@ -39,7 +45,7 @@ def describe_failure(name: str, error: Exception) -> Failure:
     Returns:
         The failure; its reason names what failed even if the exception does not.
     """
-    said = " ".join(str(error).split())
+    said = in_one_line(error)
     if isinstance(error, CarmaskError):
         named = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said)
         return Failure(name, said if named else f"{name}: {said}")

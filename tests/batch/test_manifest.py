@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from carmask.batch.corrections import Corrections
 from carmask.batch.job import Result
-from carmask.batch.manifest import Manifest, describe, read_records, recorded_outputs
+from carmask.batch.manifest import Manifest, describe, open_to_read, read_records, recorded_outputs
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.errors import ModelError, OutputError, UsageError
@@ -168,6 +170,26 @@ def test_a_manifest_whose_run_ended_before_its_tables_is_empty(how, tmp_path):
     assert [row.name for row in read_records(file)] == ["a"]
 
 
+def test_a_manifest_whose_first_change_was_cut_short_is_put_right_and_read(tmp_path):
+    """A power cut leaves the journal that takes the change back; found by the soak run ``torn``."""
+    made, file = tmp_path / "made", tmp_path / "manifest.sqlite"
+    base = sqlite3.connect(made)
+    base.execute("CREATE TABLE a (b)")
+    base.execute("PRAGMA cache_spill = 1")
+    base.execute("PRAGMA cache_size = 1")
+    base.execute("BEGIN")
+    base.executemany("INSERT INTO a VALUES (?)", [("x" * 3000,)] * 50)
+    for suffix in ("", "-journal"):
+        shutil.copy(f"{made}{suffix}", f"{file}{suffix}")
+    base.close()
+    base = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        base.execute("SELECT * FROM a").fetchall()
+    base.close()
+    with contextlib.closing(open_to_read(file)) as base:
+        assert base.execute("SELECT COUNT(*) FROM a").fetchone() == (0,)
+
+
 def test_a_manifest_without_facts_is_read_and_completed(tmp_path):
     file = tmp_path / "m"
     with Manifest(file, "{}") as manifest:
@@ -207,3 +229,13 @@ def test_people_can_read_it(tmp_path):
     found = base.execute("SELECT name, typeof(photo), text, finished LIKE '20__-__-__T%' FROM photos JOIN settings")
     assert found.fetchall() == [("größe", "text", '{"model": "x"}', 1)]
     base.close()
+
+
+def test_what_is_wrong_with_a_manifest_is_one_line(tmp_path):
+    """SQLite's own message may hold lines of the file, and what is not seen."""
+    Manifest(tmp_path / "m", "{}").close()
+    damaged = (tmp_path / "m").read_bytes().replace(b"error REAL,", b'error REAL"')
+    (tmp_path / "m").write_bytes(damaged)
+    with pytest.raises(OutputError, match="not a manifest, or damaged") as raised:
+        read_records(tmp_path / "m")
+    assert str(raised.value).isprintable()

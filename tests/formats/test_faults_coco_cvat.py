@@ -71,6 +71,7 @@ def test_coco(tmp_path, changes, message):
         (cvat("", labels=()), "names no labels"),
         (cvat("", head='<!DOCTYPE a [<!ENTITY x "y">]>'), "has a document type"),
         ("<annotations><image", "not XML"),
+        ("<?xml version='1.0' encoding='etf-8'?><annotations/>", "not XML: unknown encoding"),
         ("<annotations><meta><task/></meta><track id='0'/></annotations>", "not 'CVAT for images 1.1'"),
     ],
 )

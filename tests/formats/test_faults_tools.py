@@ -144,6 +144,7 @@ def fiftyone(**changes):
         (fiftyone(bounding_box=[0.5, 0, 1, 1]), "at column 15, row 0 does not lie in the picture"),
         (fiftyone(bounding_box=[0, 0, 0.5, 1]), "the mask is 30x20, but the picture is 15x20 of its box"),
         (fiftyone(mask="xxxx"), "no array as FiftyOne writes them"),
+        (fiftyone(mask={"$binar": {"base64": ""}}), "no array as FiftyOne writes them"),
         (fiftyone(mask=base64.b64encode(zlib.compress(b"no array")).decode()), "no array"),
         (fiftyone(mask=pack_array(np.zeros((2, 2, 2), np.uint8))), r"a mask of the shape \(2, 2, 2\)"),
         (fiftyone(mask=pack_array(np.zeros((20, 30)))), "no array of whole numbers"),

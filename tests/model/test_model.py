@@ -10,7 +10,7 @@ import pytest
 
 import carmask
 from carmask.errors import DeviceError, ModelError
-from carmask.model import metadata
+from carmask.model import metadata, openvino
 from carmask.model.file import METADATA_KEY, find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.runtime import load_model
@@ -146,6 +146,17 @@ def test_damage_inside_the_graph_is_the_runtime_s_to_report(tmp_path):
     onnx.save(proto, tmp_path / "damaged.onnx")
     with pytest.raises(ModelError, match="OpenVINO cannot load it"):
         load_model(tmp_path / "damaged.onnx")
+
+
+def test_a_damaged_name_in_the_runtime_s_own_message_is_said(tiny_model, monkeypatch):
+    """Its message is no text then."""
+
+    def unreadable(*_):
+        return b"\xff".decode()
+
+    monkeypatch.setattr(openvino, "read_merged", unreadable)
+    with pytest.raises(ModelError, match="OpenVINO cannot load it"):
+        load_model(tiny_model)
 
 
 def test_a_missing_gpu_is_an_error():

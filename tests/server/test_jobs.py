@@ -193,6 +193,19 @@ def test_a_disk_that_is_full_when_a_job_ends_is_said_and_the_next_server_goes_on
     second.close()
 
 
+def test_a_record_with_a_damaged_page_is_said(crew, tiny_model, tmp_path):
+    """Found by the soak run ``read-errors``: it was a traceback."""
+    words = {"model": str(tiny_model), "review_below": 0.98}
+    jobs = Jobs(tmp_path, crew, Limits(), **words)
+    job = jobs.create(first_options(), None)
+    jobs.close()
+    content = bytearray((tmp_path / "jobs.sqlite").read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    (tmp_path / "jobs.sqlite").write_bytes(content)
+    with pytest.raises(OutputError, match="the record of jobs cannot be read: database disk image is malformed"):
+        Jobs(tmp_path, crew, Limits(), **words).photos(job)
+
+
 def test_a_record_that_cannot_be_opened_is_said(crew, tiny_model, tmp_path):
     words = {"model": str(tiny_model), "review_below": 0.98}
     (tmp_path / "jobs.sqlite").write_bytes(b"this is no data base " * 200)

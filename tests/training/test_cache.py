@@ -22,6 +22,16 @@ def test_decoded_photos_are_flushed_before_what_says_that_they_are_there(cars, t
     assert flushed == ["photos.npy", "masks.npy", "done"]
 
 
+def test_what_a_power_cut_left_half_written_is_removed(cars, tmp_path):
+    examples = read_examples(cars)[:2]
+    build_cache(examples, SIZE, tmp_path)
+    (done,) = tmp_path.rglob("done.json")
+    left = done.rename(done.with_name(".done.json.abcd1234.tmp"))
+    build_cache(examples, SIZE, tmp_path)
+    assert done.exists()
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("left", [b"", bytes(1000)])
 def test_damaged_decoded_photos_are_said(cars, tmp_path, left):
     examples = read_examples(cars)[:2]

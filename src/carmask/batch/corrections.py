@@ -20,6 +20,7 @@ from typing import Any, Literal
 from carmask.batch.job import Job
 from carmask.batch.names import STATE
 from carmask.errors import CarmaskError, OutputError, UsageError
+from carmask.failures import in_one_line
 from carmask.images import make_folder
 
 #: Of the tables below; a file of another version is refused.
@@ -167,7 +168,8 @@ class Corrections:
 
     def close(self) -> None:
         """Close it."""
-        self._base.close()
+        with self._lock:  # closed while another thread asks, SQLite ends the process
+            self._base.close()
 
     def save(self, correction: Correction, *, seen: int) -> Correction:
         """Store a decision, and drop its author's draft.
@@ -323,7 +325,7 @@ class Corrections:
         except sqlite3.OperationalError as error:
             raise OutputError(f"{self._file}: cannot be written: {error}") from error
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
-            raise OutputError(f"{self._file}: not a file of corrections, or damaged ({error})") from error
+            raise OutputError(f"{self._file}: not a file of corrections, or damaged ({in_one_line(error)})") from error
 
 
 def corrected_masks(out: Path) -> dict[str, Callable[[], bytes]]:

@@ -19,6 +19,7 @@ from carmask.batch.job import Result
 from carmask.batch.outputs import OUTPUT_REVISION
 from carmask.batch.process import PhotoTask
 from carmask.errors import InUseError, OutputError, UsageError
+from carmask.failures import in_one_line
 from carmask.model.file import file_digest, find_model, read_info
 from carmask.prediction.facts import FACTS_REVISION
 
@@ -230,7 +231,9 @@ class Manifest:
                 raise _in_use(self._file) from error
             raise OutputError(f"{self._file}: cannot be written: {error}") from error
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
-            raise OutputError(f"{self._file}: not a manifest, or damaged ({error}); delete it to start anew") from error
+            raise OutputError(
+                f"{self._file}: not a manifest, or damaged ({in_one_line(error)}); delete it to start anew"
+            ) from error
 
 
 class Recorded(NamedTuple):
@@ -259,7 +262,7 @@ def read_records(file: Path) -> list[Recorded]:
         OutputError: if it cannot be read.
     """
     try:
-        with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as base:
+        with contextlib.closing(open_to_read(file)) as base:
             base.text_factory = _decode
             (version,) = base.execute("PRAGMA user_version").fetchone()
             if not version and not base.execute("SELECT 1 FROM sqlite_master").fetchone():
@@ -271,8 +274,29 @@ def read_records(file: Path) -> list[Recorded]:
             raise _in_use(file) from error
         raise OutputError(f"{file}: cannot be read: {error}") from error
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
-        raise OutputError(f"{file}: not a manifest, or damaged ({error})") from error
+        raise OutputError(f"{file}: not a manifest, or damaged ({in_one_line(error)})") from error
     return [Recorded(row[0], _result(row[1:])) for row in rows]
+
+
+def open_to_read(file: Path) -> sqlite3.Connection:
+    """Open a manifest that is not to be changed; what a power cut left half changed is put right first.
+
+    Raises:
+        sqlite3.Error: if it cannot be read.
+    """
+    where = file.absolute().as_uri()
+    base = sqlite3.connect(f"{where}?mode=ro", uri=True, timeout=1)
+    try:
+        base.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        base.close()
+        if "readonly" not in str(error):
+            raise
+        return sqlite3.connect(f"{where}?mode=rw", uri=True, timeout=1)
+    except BaseException:
+        base.close()
+        raise
+    return base
 
 
 def recorded_outputs(file: Path) -> frozenset[str]:

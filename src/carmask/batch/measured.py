@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from carmask.batch.corrections import Corrections
-from carmask.batch.manifest import FORMAT
+from carmask.batch.manifest import FORMAT, open_to_read
 from carmask.batch.names import MANIFEST, REPORT, STATE
 from carmask.batch.runfile import read_run
 from carmask.data.table import car_and_view
 from carmask.errors import CarmaskError, OutputError, UsageError
+from carmask.failures import in_one_line
 
 #: The fact of a photo that names its vehicle.
 VEHICLE = "vehicle"
@@ -153,7 +154,7 @@ def models_of(out: Path) -> dict[MadeWith, int]:
 
 def _read_rows(file: Path) -> list[tuple[str, str, str, float | None, str, str, str, str]]:
     try:
-        with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as base:
+        with contextlib.closing(open_to_read(file)) as base:
             base.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
             (version,) = base.execute("PRAGMA user_version").fetchone()
             if version not in {2, 3, 4, FORMAT}:
@@ -172,7 +173,7 @@ def _read_rows(file: Path) -> list[tuple[str, str, str, float | None, str, str, 
             raise UsageError(f"{file.parent}: another carmask is writing here; wait for it") from error
         raise OutputError(f"{file}: cannot be read: {error}") from error
     except sqlite3.DatabaseError as error:
-        raise OutputError(f"{file}: not a manifest, or damaged ({error})") from error
+        raise OutputError(f"{file}: not a manifest, or damaged ({in_one_line(error)})") from error
 
 
 def _base(out: Path) -> Path:

@@ -169,14 +169,14 @@ def unpack_array(written: Any) -> NDArray[Any]:
     Raises:
         DataError: if it is none, or larger than 1 GB.
     """
-    text = written["$binary"]["base64"] if isinstance(written, dict) else written
     try:
+        text = written["$binary"]["base64"] if isinstance(written, dict) else written
         unpacker = zlib.decompressobj()
         content = unpacker.decompress(base64.b64decode(text, validate=True), _MAX_ARRAY)
         if unpacker.unconsumed_tail:
             raise DataError("an array of more than 1 GB")
         found = np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, ValueError, TypeError, EOFError, zlib.error) as error:
+    except (OSError, ValueError, TypeError, EOFError, LookupError, zlib.error) as error:
         raise DataError(f"the mask is no array as FiftyOne writes them: {error}") from error
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "biu":
         raise DataError("the mask is no array of whole numbers")

@@ -94,7 +94,7 @@ def parse_xml(
     parser.EndElementHandler, parser.CharacterDataHandler = end, text
     try:
         parser.Parse(read_bytes(file), True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:  # an encoding that there is none of is a LookupError
         raise DataError(f"{file}: not XML: {error}") from error
 
 

@@ -95,7 +95,7 @@ class OpenVINONetwork:
             if self.precision.int8 != "none":
                 round_convolutions(model, self.info.ranges, headroom=self.precision.int8 == "headroom")
             compiled = core().compile_model(model, "CPU", settings)
-        except RuntimeError as error:
+        except (RuntimeError, UnicodeDecodeError) as error:  # also of a message that holds damaged names
             raise ModelError(f"{path}: OpenVINO cannot load it: {str(error).strip().splitlines()[-1]}") from error
         requests: _Requests = queue.SimpleQueue()
         for _ in range(count):

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from carmask.batch.job import Result
 from carmask.errors import OutputError, UsageError
+from carmask.failures import in_one_line
 from carmask.images import remove_leftovers
 from carmask.server.limits import Limits
 
@@ -107,7 +108,9 @@ class JobRecords:
             raise OutputError(f"{file}: cannot be written: {error}") from error
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
             self._held.close()
-            raise OutputError(f"{file}: not a record of jobs, or damaged ({error}); delete it to start anew") from error
+            raise OutputError(
+                f"{file}: not a record of jobs, or damaged ({in_one_line(error)}); delete it to start anew"
+            ) from error
 
     def check_room(self, limits: Limits, more: int = 0, *, jobs: int = 0) -> None:
         """Refuse what would fill the disk: photos and jobs are counted, results by what is left free.
@@ -142,7 +145,8 @@ class JobRecords:
 
     def close(self) -> None:
         """Close it; another server may use the folder then."""
-        self._base.close()
+        with self.lock:  # closed while another thread asks, SQLite ends the process
+            self._base.close()
         self._held.close()
 
     def rows(self, text: str, *values: object) -> list[tuple[Any, ...]]:
@@ -154,8 +158,10 @@ class JobRecords:
         try:
             with self.lock:
                 return self._base.execute(text, values).fetchall()
-        except sqlite3.OperationalError as error:
-            raise OutputError(f"the record of jobs cannot be read: {error}") from error
+        except sqlite3.ProgrammingError:  # closed by now
+            raise
+        except sqlite3.DatabaseError as error:  # also of a page that could not be read
+            raise OutputError(f"the record of jobs cannot be read: {in_one_line(error)}") from error
 
     def do(self, text: str, *values: object) -> None:
         """Change something.
@@ -166,8 +172,10 @@ class JobRecords:
         try:
             with self.lock:
                 self._base.execute(text, values)
-        except sqlite3.OperationalError as error:
-            raise OutputError(f"the record of jobs cannot be written: {error}") from error
+        except sqlite3.ProgrammingError:  # closed by now
+            raise
+        except sqlite3.DatabaseError as error:
+            raise OutputError(f"the record of jobs cannot be written: {in_one_line(error)}") from error
 
     def end(self, job: str, state: State, error: str) -> None:
         """Write down how a job ended.

@@ -28,7 +28,7 @@ from carmask.data.table import Example
 from carmask.data.warp import SoftMask
 from carmask.errors import DataError, OutputError
 from carmask.geometry import Letterbox, Size, fit_letterbox, letterbox, resize
-from carmask.images import flush_file, make_folder, open_reduced, write_atomically
+from carmask.images import flush_file, make_folder, open_reduced, remove_leftovers, write_atomically
 
 _Decode = partial[tuple[Photo, SoftMask]]
 
@@ -104,6 +104,7 @@ def build_cache(
     with _locked(folder / f"{home.name}.lock"):
         if not done_file.exists():
             make_folder(home)
+            remove_leftovers(home, None)
             need = len(examples) * height * width * 4
             if shutil.disk_usage(home).free < need * 1.05:
                 raise OutputError(f"{home}: decoding {len(examples)} photos needs {need / 1e9:.1f} GB of disk")
