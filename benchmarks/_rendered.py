@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +100,9 @@ def write_rendered(cars: Sequence[int], photos: int, folder: Path, *, shifted: b
         lacking = [view for view in asked if not (folder / "train" / f"{sitting.name}_{view:02d}.jpg").exists()]
         if not lacking:
             continue
-        pieces = build_car(sitting.car)
-        labeller = Labeller(*with_labels(pieces))
+        pieces, labeller = _car(index)
         around_it = (hall if shifted else room)(sitting.studio)
-        renderer = Renderer(by_material(pieces), materials(sitting.car), around_it)
+        renderer = Renderer(pieces, materials(sitting.car), around_it)
         camera = sitting.studio.camera
         for view in lacking:
             mask = labeller.label(camera, turn_of(view), SIZE) > 0
@@ -113,6 +113,13 @@ def write_rendered(cars: Sequence[int], photos: int, folder: Path, *, shifted: b
                 photograph(light, np.random.default_rng([*sitting.key, view])),
             )
     return read_examples(folder)
+
+
+@lru_cache(1)
+def _car(index: int) -> tuple[list[tuple[str, Mesh]], Labeller]:
+    """A car's pieces by material, and what finds it: the last one is kept."""
+    pieces = build_car(draw_sitting(SEED, index).car)
+    return by_material(pieces), Labeller(*with_labels(pieces))
 
 
 def _bricks(rng: np.random.Generator) -> np.ndarray:

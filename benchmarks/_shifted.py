@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from carmask.data.table import Example
+from carmask.data.table import Example, read_examples
 from carmask.images import read_photo
 from carmask.training.dataset.composite import blend, clean_contour
 
@@ -48,8 +48,8 @@ def shift_photo(photo: np.ndarray, mask: np.ndarray, room: np.ndarray, *, seed: 
     return np.clip(lit + grain, 0, 255).astype(np.uint8)
 
 
-def write_shifted(examples: Sequence[Example], room: Path, folder: Path) -> None:
-    """Write photos of a shifted studio as a data set; those that are there already are left."""
+def write_shifted(examples: Sequence[Example], room: Path, folder: Path) -> list[Example]:
+    """Write photos of a shifted studio as a data set; those that are there already are left. Returns the photos."""
     for inner in ("train", "train_masks"):
         (folder / inner).mkdir(parents=True, exist_ok=True)
     background = read_photo(room)
@@ -60,3 +60,4 @@ def write_shifted(examples: Sequence[Example], room: Path, folder: Path) -> None
         mask = one.read_mask()
         Image.fromarray(mask).save(folder / "train_masks" / f"{one.name}_mask.png")
         Image.fromarray(shift_photo(read_photo(one.photo), mask, background, seed=number)).save(to, quality=92)
+    return read_examples(folder)

@@ -14,8 +14,8 @@ cars that the default model was not trained on, by the order of a hash:
 - 18 others stay in the challenge's studio: 6 of them, 2 views each, are the rehearsal's test photos, 12 of them, 3
   views each, are scored before and after. The rehearsal is trained on 24 photos of 24 cars that the model knew.
 
-With ``--rendered`` the shifted studio is a hall with 12 + 10 rendered cars, in 40 and 20 photos (``_rendered.py``);
-before the shift is the usual rendered studio, in 10 of these photos. With ``--random`` each of the 40 photos gets the
+With ``--rendered`` the shifted studio is a hall with 12 + 10 rendered cars, in 40 and 10 photos (``_rendered.py``);
+before the shift is the usual rendered studio. With ``--random`` each of the 40 photos gets the
 mask of another car's photo: a model learned from that must be refused.
 
 Everything is done once; the same command goes on where it was.
@@ -103,6 +103,7 @@ def main() -> None:
         title = "Masks of other cars as corrections" if given.random else f"Corrections of {where}: refused"
         keep(given, title, columns, rows, f"{what}; {made.verdict.reason}", "random" if given.random else "refused")
         return
+    prepare_test(given, sets)
     rows = compare(given, (model, made.model), sets)
     scene = "rendered cars in a dim hall" if given.rendered else "validation cars before a room's picture, relit"
     data = f"{scene}, and the challenge's validation cars in their own studio; {what}"
@@ -184,16 +185,9 @@ def prepare(given: argparse.Namespace, unseen: tuple[str, ...]) -> dict[str, lis
         "studio": views(examples, cars[28:], 3),
     }
     if given.rendered:
-        for name, numbers, count in (
-            ("shifted", range(12), 4),
-            ("test", range(12, 22), 2),
-            ("usual", range(12, 22), 2),
-        ):
-            sets[name] = write_rendered(numbers, count, work / name, shifted=name != "usual")
+        sets["shifted"] = write_rendered(range(12), 40, work / "shifted", shifted=True)
     else:
-        for name, chosen in (("shifted", views(examples, cars[:12], 5)), ("test", views(examples, cars[12:22], 3))):
-            write_shifted(chosen, given.room, work / name)
-            sets[name] = read_data(work / name)[0]
+        sets["shifted"] = write_shifted(views(examples, cars[:12], 5), given.room, work / "shifted")
         sets["usual"] = views(examples, cars[12:22], 3)
     for name in ("rehearsal", "studio"):
         for inner in ("train", "train_masks"):
@@ -203,6 +197,16 @@ def prepare(given: argparse.Namespace, unseen: tuple[str, ...]) -> dict[str, lis
                 if not (to := work / name / inner / file.name).exists():
                     to.symlink_to(file.resolve())
     return sets
+
+
+def prepare_test(given: argparse.Namespace, sets: dict[str, list[Example]]) -> None:
+    """Write the photos of the other cars, which a refusal does without."""
+    test = given.work / "test"
+    if given.rendered:
+        sets["usual"] = write_rendered(range(12, 22), 10, given.work / "usual", shifted=False)
+        sets["test"] = write_rendered(range(12, 22), 10, test, shifted=True)
+    else:
+        sets["test"] = write_shifted(sets["usual"], given.room, test)
 
 
 def views(examples: list[Example], cars: list[str], count: int) -> list[Example]:

@@ -92,6 +92,16 @@ def test_the_commands(tiny_model, tmp_path):
     shown = run(app, ["models", "show", "best"]).stdout
     assert "# best, version 1" in shown
     assert "default here: no" in shown
-    assert run(app, ["models", "show", "none"]).exit_code == 2 or isinstance(
-        run(app, ["models", "show", "none"]).exception, Exception
-    )
+    done = run(app, ["models", "show", "none"])
+    assert done.exit_code == 2
+    assert "neither a model file nor the name" in done.stderr
+
+
+def test_a_default_that_is_gone_is_said(tiny_model, tmp_path):
+    run = CliRunner().invoke
+    run(app, ["models", "use", str(tiny_model), "--name", "ours"])
+    (tmp_path / "models" / "ours.onnx").unlink()
+    done = run(app, ["models", "list"])
+    assert done.exit_code == 0
+    assert "* " not in done.stdout
+    assert "the model that default points at is gone" in done.stderr

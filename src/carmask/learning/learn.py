@@ -127,11 +127,11 @@ def learn(
     info = read_info(path)
     learning_recipe(info, 1, scale=limits.scale)  # refuses what cannot be done
     _check_out(out, path, work)
+    rehearsal = find_rehearsal(data, info)
     make_folder(work)
     with only_run(work / "learn.lock", "another run is learning"), log_file(LOGGER, work / LOG_FILE), disk_errors(work):
         remove_leftovers(out.parent, {out.name, card_path(out).name})
         remove_leftovers(work, None)
-        rehearsal = find_rehearsal(data, info)
         gathered = _gather_once(sources, work, path, rehearsal, limits, report)
         trained, held = (gathered.examples(part) for part in gathered.split)
         LOGGER.info(

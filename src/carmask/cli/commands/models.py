@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from carmask.cli.command import Command, Entry, LazyGroup, option
+from carmask.cli.messages import complain
+from carmask.errors import ModelError
 
 if TYPE_CHECKING:
     from carmask.model.installed import KnownModel
@@ -38,6 +40,7 @@ def list_() -> None:
     Prints name, version, network, score on cars not trained on, SHA-256 and file. The one that 'default' means has a
     star.
     """
+    from carmask.model.file import find_model
     from carmask.model.installed import list_models
 
     found = list_models()
@@ -51,6 +54,10 @@ def list_() -> None:
         score = "–       " if one.info.score is None else f"{one.info.score:.6f}"
         where = f"{one.info.network}{', shipped' if one.shipped else f', {one.path}'}"
         print(f"{star} {one.name:{width}}  {one.info.version:7}  {score:9}  {one.digest[:8]}  {where}")
+    try:
+        find_model("default")
+    except ModelError as error:
+        complain(str(error))
 
 
 @click.command(
