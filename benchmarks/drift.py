@@ -1,10 +1,11 @@
 """Does drift flag another studio, and stay quiet over ordinary photos.
 
-    python benchmarks/drift.py ORDINARY SHIFTED [--draws 20] [--photos 50] [--record]
+    python benchmarks/drift.py ORDINARY SHIFTED... [--draws 20] [--photos 50] [--record]
 
 ORDINARY and SHIFTED are output folders of ``carmask cut``: of the challenge's photos of cars that the model was not
-trained on, and of a shifted studio (``benchmarks/learning.py`` makes one). Half of ORDINARY's cars, by the order of a
-hash, are the reference; photos of the others are drawn at random. The same number of photos is drawn from SHIFTED.
+trained on, and of shifted studios (``benchmarks/learning.py`` makes two). Half of ORDINARY's cars, by the order of a
+hash, are the reference; photos of the others are drawn at random. The same number of photos is drawn from each SHIFTED,
+once if it has no more than that.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ordinary", type=Path)
-    parser.add_argument("shifted", type=Path)
+    parser.add_argument("shifted", type=Path, nargs="+")
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--photos", type=int, default=50)
     parser.add_argument("--record", action="store_true")
@@ -40,19 +41,23 @@ def main() -> None:
     table = {}
     for title, photos in (
         ("ordinary photos of other cars", rest),
-        ("the shifted studio", [row for row in read_measured(given.shifted) if row.measures]),
+        *(
+            (f"a shifted studio: {folder.name}", [row for row in read_measured(folder) if row.measures])
+            for folder in given.shifted
+        ),
     ):
-        found = draw(photos, reference, given.draws, given.photos)
+        draws = given.draws if len(photos) > given.photos else 1
+        found = draw(photos, reference, draws, given.photos)
         moved = [len(one.moved) for one in found]
         least = min(one.changes[0].adjusted for one in found)
         table[title] = [
-            f"{sum(count > 0 for count in moved)} of {given.draws}", f"{np.mean(moved):.1f} of {len(found[0].changes)}",
+            f"{sum(count > 0 for count in moved)} of {draws}", f"{np.mean(moved):.1f} of {len(found[0].changes)}",
             f"{least:.1g}", f"{max(one.changes[0].adjusted for one in found):.1g}",
         ]  # fmt: skip
         print(title, table[title])
     if given.record:
         columns = ["alarms", "measures moved", "smallest p", "largest p"]
-        what = f"{len(rows)} photos of {len(order)} cars not trained on, and a shifted studio"
+        what = f"{len(rows)} photos of {len(order)} cars not trained on, and shifted studios, cut with {reference.made_with}"
         record(f"Drift, draws of {given.photos} photos", columns, table, section="Learning from corrections", data=what)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,7 @@ def test_photos_that_are_gone_are_shown_as_such(cut, tmp_path):
     found.choices[0].row.photo.rename(tmp_path / "elsewhere.png")
     try:
         assert "Cannot be shown" in drift_page(found)
+        assert "Photos to correct" in drift_page(replace(found, choices=()))
     finally:
         (tmp_path / "elsewhere.png").rename(found.choices[0].row.photo)
 

@@ -112,7 +112,7 @@ def drift_page(found: Judged, *, progress: Callable[[int, int], None] | None = N
     if len(found.weeks) > 1:
         sections.append(Section("weeks", "Week by week", "Medians and rates of the weeks.", _weeks(found.weeks)))
     cards = _cards(found.choices, progress)
-    title = f"The {len(cards)} photos most worth correcting"
+    title = f"The {len(cards)} photos most worth correcting" if cards else "Photos to correct"
     kept, note = keep_within(MAX_PAGE_BYTES, page("Drift", lead, sections), cards)
     body = box("grid", *kept) if kept else box("card good", heading("No photo is left to correct."))
     sections.append(
