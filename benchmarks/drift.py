@@ -57,7 +57,8 @@ def main() -> None:
         print(title, table[title])
     if given.record:
         columns = ["alarms", "measures moved", "smallest p", "largest p"]
-        what = f"{len(rows)} photos of {len(order)} cars not trained on, and shifted studios, cut with {reference.made_with}"
+        what = f"{len(rows)} photos of {len(order)} cars not trained on, and shifted studios"
+        what = f"{what}, cut with {reference.made_with}"
         record(f"Drift, draws of {given.photos} photos", columns, table, section="Learning from corrections", data=what)
 
 
