@@ -56,7 +56,7 @@ def test_a_training_that_is_killed_ends_with_the_weights_of_an_undisturbed_one(w
 
 @pytest.mark.parametrize("subject", ["torn", "full"])
 def test_a_watch_survives_power_cuts_and_full_disks(work, subject):
-    """Of these seeds some leave a manifest without its tables."""
+    """What they leave of a manifest is made by itself in ``tests/batch/test_manifest.py``."""
     assert soak(work, subject, "--only", "watching", "--goal", "4")[subject]["watching"]["lost"] == 0
 
 
