@@ -19,8 +19,17 @@ def draw_photo(seed: int, size: tuple[int, int] = (128, 192)) -> np.ndarray:
     return pixels
 
 
-def write_tiny_model(path: Path) -> Path:
-    """A real model file that calls dark pixels car: 32x48, loads at once, takes no time. It needs ``onnx``."""
+def write_tiny_model(
+    path: Path, *, size: tuple[int, int] = (32, 48), cars: tuple[str, ...] = (), operators: int = 18
+) -> Path:
+    """A real model file that calls dark pixels car: it loads at once, takes no time. It needs ``onnx``.
+
+    Args:
+        path: the file.
+        size: (height, width) of its input.
+        cars: that it says to have been trained on.
+        operators: version of ONNX's operators.
+    """
     import onnx
 
     helper, types = onnx.helper, onnx.TensorProto
@@ -28,11 +37,12 @@ def write_tiny_model(path: Path) -> Path:
         name="tiny",
         version="1",
         network="none",
-        height=32,
-        width=48,
+        height=size[0],
+        width=size[1],
         normalisation="none",
         threshold=0.5,
         training_data="none",
+        training_cars=cars,
         licence="none",
     )
     constants = {"axis": np.array([3], np.int64), "level": np.float32(110), "slope": np.float32(0.1)}
@@ -45,11 +55,11 @@ def write_tiny_model(path: Path) -> Path:
             helper.make_node("Sigmoid", ["logit"], ["probability"]),
         ],
         "tiny",
-        [helper.make_tensor_value_info("photo", types.UINT8, [1, 32, 48, 3])],
-        [helper.make_tensor_value_info("probability", types.FLOAT, [1, 32, 48])],
+        [helper.make_tensor_value_info("photo", types.UINT8, [1, *size, 3])],
+        [helper.make_tensor_value_info("probability", types.FLOAT, [1, *size])],
         [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", operators)], ir_version=9)
     helper.set_model_props(model, {METADATA_KEY: info.model_dump_json()})
     onnx.save(model, path)
     return path

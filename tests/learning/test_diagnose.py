@@ -17,6 +17,7 @@ class _Blind:
 
     def __init__(self, network):
         self.info, self.run, self.refine, self.run_parts = network.info, network.run, network.refine, network.run_parts
+        self.specialise = network.specialise
 
     def locate(self, pixels):
         return np.zeros(pixels.shape[:2], np.float32)

@@ -14,6 +14,7 @@ from carmask.model import metadata, openvino
 from carmask.model.file import METADATA_KEY, find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.runtime import load_model
+from tests.drawn import write_tiny_model
 
 DEFAULT = find_model("default")
 
@@ -80,6 +81,7 @@ def test_runs_and_agrees_with_onnxruntime():
             "photo": pixels[None],
             "guide": np.full((1, *network.info.size), 0.5, np.float32),
             "whole": np.zeros((1, *network.info.localisation_size, 3), np.uint8),
+            "familiar": np.zeros((1, *network.info.size, 3), np.uint8),
         },
     )
     assert ours.dtype == np.float32
@@ -129,11 +131,9 @@ def test_onnx_files_of_others(tmp_path):
         load_model(rewritten(tmp_path / "other.onnx", {"author": "x"}))
     with pytest.raises(ModelError, match="not one this version reads: "):
         load_model(rewritten(tmp_path / "old.onnx", {METADATA_KEY: "{}"}))
-    info = json.loads(read_info(find_model("best")).model_dump_json())
-    described = {METADATA_KEY: json.dumps({**info, "locate": None})}
-    fixed = onnx.load(rewritten(tmp_path / "size.onnx", described, find_model("best")))
-    fixed.graph.input[0].type.tensor_type.shape.dim[1].dim_value = info["height"] + 32
-    onnx.save(fixed, tmp_path / "size.onnx")
+    tiny = write_tiny_model(tmp_path / "tiny.onnx")
+    info = json.loads(read_info(tiny).model_dump_json())
+    rewritten(tmp_path / "size.onnx", {METADATA_KEY: json.dumps({**info, "height": 64})}, tiny)
     with pytest.raises(ModelError, match="does not take a photo of shape"):
         load_model(tmp_path / "size.onnx")
     with pytest.raises(ModelError, match="threshold"):

@@ -9,21 +9,27 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from carmask.data.dataset import read_data
 from carmask.errors import ModelError, RecipeError
 from carmask.images import ReducedPhoto
+from carmask.learning.weights import average_into
 from carmask.model.file import read_info
 from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, WHOLE
 from carmask.model.openvino import OpenVINONetwork
+from carmask.model.runtime import load_model
 from carmask.networks import build
 from carmask.networks.mobilenetv2_unet import widen
 from carmask.prediction.predict import predict
+from carmask.prediction.specialist import GRID
 from carmask.prediction.stages import network_inputs
+from carmask.release.specialists import join_specialist
 from carmask.training.export import export, read_run
 from carmask.training.extra_data import Sources
 from carmask.training.initial_weights import load_network
 from carmask.training.predictor import Normalised, TorchNetwork
 from carmask.training.recipe import load_recipe
 from carmask.training.train import train
+from tests.drawn import write_tiny_model
 
 from .conftest import CPU, FAST, draw, stages
 
@@ -153,3 +159,37 @@ def test_what_does_not_fit_is_refused(cars, cache, localisation, guided, tmp_pat
             machines=CPU,
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_a_specialist_beside_it(guided, cars, tmp_path):
+    """One more network in the file, which photos of its studio are segmented by; all others are as they were."""
+    names = tuple(sorted({one.car for one in read_data(cars)[0]}))
+    tiny = write_tiny_model(tmp_path / "tiny.onnx", size=(64, 96), cars=names, operators=20)
+    made = join_specialist(guided / "guided.onnx", tiny, cars, tmp_path / "both.onnx", name="both", version="2")
+    assert (made.format, made.name, made.version, made.specialist.network) == (4, "both", "2", "none")
+    assert made == read_info(tmp_path / "both.onnx")
+    assert "of photos of one studio by `none`" in (tmp_path / "both.md").read_text()
+    before, both, alone = (load_model(file) for file in (guided / "guided.onnx", tmp_path / "both.onnx", tiny))
+    rng = np.random.default_rng(0)
+    pixels, guide = rng.integers(0, 256, (64, 96, 3), np.uint8), rng.random((64, 96), np.float32)
+    assert np.allclose(both.specialise(pixels), alone.run(pixels), atol=0.01)
+    assert np.array_equal(both.run(pixels, guide), before.run(pixels, guide))
+    assert np.array_equal(both.locate(pixels), before.locate(pixels))
+    assert np.shape(made.specialist.mean) == np.shape(made.specialist.deviation) == (*GRID, 3)
+    # It is averaged and learned from with the specialist as it is.
+    average_into(tmp_path / "both.onnx", guided / "guided.onnx", 0.5, made, tmp_path / "again.onnx")
+    assert np.array_equal(load_model(tmp_path / "again.onnx").specialise(pixels), both.specialise(pixels))
+
+
+def test_what_cannot_have_or_be_a_specialist(guided, cars, tmp_path):
+    tiny = write_tiny_model(tmp_path / "tiny.onnx", size=(64, 96), cars=("nobody",))
+    with pytest.raises(ModelError, match="cannot have a specialist"):
+        join_specialist(tiny, tiny, cars, tmp_path / "out.onnx")
+    with pytest.raises(ModelError, match=r"cannot be a specialist: .* whose input is 96x64"):
+        join_specialist(guided / "guided.onnx", write_tiny_model(tmp_path / "s.onnx"), cars, tmp_path / "out.onnx")
+    with pytest.raises(ModelError, match="was trained on none of the cars"):
+        join_specialist(guided / "guided.onnx", tiny, cars, tmp_path / "out.onnx")
+    old = write_tiny_model(tmp_path / "old.onnx", size=(64, 96), cars=(read_data(cars)[0][0].car,))
+    with pytest.raises(ModelError, match="other ONNX operators"):
+        join_specialist(guided / "guided.onnx", old, cars, tmp_path / "out.onnx")
+    assert not (tmp_path / "out.onnx").exists()

@@ -110,6 +110,9 @@ class _TrulyLocated:
         )
         return located
 
+    def specialise(self, pixels: Photo, /) -> Probability:
+        return self._network.specialise(pixels)
+
     def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:
         return self._network.refine(pixels, coarse)
 

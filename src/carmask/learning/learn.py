@@ -36,7 +36,7 @@ LOGGER = logging.getLogger("carmask.learning")
 #: mixture first: with few photos it is seldom far from the best, where either end may be.
 SHARES = (0.7, 1.0, 0.35)
 #: Of what a run's folder holds: runs of other versions are not gone on with.
-VERSION = 2
+VERSION = 3
 STATE_FILE, LOG_FILE = "learn.json", "learn.log"
 
 Report = Callable[[str, int, int], None]
@@ -285,7 +285,10 @@ def _try_averages(
     scores = ScoreFile(work / "scores.jsonl")
     before = (
         scores.score(model, held, kind="corrected", progress=_named(report, "scoring the old model")),
-        scores.score(model, rehearsed, kind="rehearsal", progress=_named(report, "rehearsal, old model")),
+        # By the network that learns: what a specialist segments tells nothing of what that has forgotten.
+        scores.score(
+            model, rehearsed, kind="rehearsal", specialist=False, progress=_named(report, "rehearsal, old model")
+        ),
     )
     tried = _Tried([], before, {})
     for share in SHARES:
@@ -295,7 +298,12 @@ def _try_averages(
         tried.found[share] = (
             scores.score(file, held, kind="corrected", contours=True, progress=_named(report, said)),
             scores.score(
-                file, rehearsed, kind="rehearsal", contours=True, progress=_named(report, f"{said}, rehearsal")
+                file,
+                rehearsed,
+                kind="rehearsal",
+                contours=True,
+                specialist=False,
+                progress=_named(report, f"{said}, rehearsal"),
             ),
         )
         gains = [

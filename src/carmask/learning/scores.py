@@ -18,6 +18,7 @@ from carmask.learning.decide import Scored
 from carmask.learning.recalibrate import Residual
 from carmask.model.calibration import ConfidenceFeatures
 from carmask.model.file import read_info
+from carmask.model.network import Redescribed
 from carmask.model.runtime import load_model
 from carmask.prediction.confidence import measure_map
 from carmask.prediction.predict import finish_prediction, open_for
@@ -63,6 +64,7 @@ class ScoreFile:
         *,
         kind: str,
         contours: bool = False,
+        specialist: bool = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[dict[str, Any]]:
         """Score a model on photos; those that are known are passed over.
@@ -72,6 +74,7 @@ class ScoreFile:
             examples: photos with their true masks.
             kind: of photo: photos of two kinds may have the same name.
             contours: measure the contour's error, too.
+            specialist: let the model's specialist segment photos of its studio; else the segmentation network does.
             progress: called with the number done and of all.
 
         Returns:
@@ -93,6 +96,8 @@ class ScoreFile:
         if todo:
             network = load_model(model)
             info = read_info(model)
+            if not specialist:
+                network = Redescribed(network, info.model_copy(update={"specialist": None}))
             with _added_to(self._file) as stream:
                 for example, loading in zip(
                     todo, prefetch(lambda one: (open_for(network, one.photo), one.read_mask()), todo), strict=True

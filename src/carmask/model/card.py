@@ -97,8 +97,9 @@ def _stages(info: ModelInfo) -> str:
     if info.refinement is not None:
         tall, long = info.refinement.size
         fine = f", refinement of the contour at {long}x{tall} by `{info.refinement.network}`"
+    special = "" if info.specialist is None else f", of photos of one studio by `{info.specialist.network}`"
     first = f"localisation in the whole photo at {width}x{height}{by}"
-    return f"{first}, segmentation of the crop around the car{guided}{fine}"
+    return f"{first}, segmentation of the crop around the car{guided}{special}{fine}"
 
 
 def _output(info: ModelInfo) -> str:

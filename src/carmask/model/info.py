@@ -83,12 +83,43 @@ class Refinement(BaseModel):
     training_data: str = ""
 
 
+class Specialist(BaseModel):
+    """A second segmentation network in the model file, for photos of the one studio that it was trained on.
+
+    A mixture of two experts (Jacobs et al. 1991, https://doi.org/10.1162/neco.1991.3.1.79) with a simple gate: it
+    segments photos whose background has the studio's colours, and its map is taken if localisation, which knows other
+    places too, sees the same car. All other photos are left to the segmentation network.
+
+    Attributes:
+        network: name in the table of networks.
+        normalisation: what its graph does to values of 0 to 255 first, for the reader.
+        mean: the studio's background: mean RGB, 0 to 255, of each cell of a grid over the photo; of rows, then columns,
+            then colours.
+        deviation: by how much photos of the studio differ from it, in the same order.
+        distance: a photo is of the studio if its background differs from the mean by at most so many deviations (root
+            mean square over cells and colours).
+        disagreement: how large the part may be that one of both calls car and the other does not, away from
+            localisation's contour, as a fraction of localisation's car.
+        training_data: what it was trained on, for the reader.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: str
+    normalisation: str
+    mean: tuple[tuple[tuple[float, float, float], ...], ...]
+    deviation: tuple[tuple[tuple[float, float, float], ...], ...]
+    distance: float = Field(1.45, gt=0)
+    disagreement: float = Field(0.02, ge=0)
+    training_data: str = ""
+
+
 class ModelInfo(BaseModel):
     """What a model file says of itself.
 
     Attributes:
-        format: version of this description: 3 where there is a refinement network, 2 where there is a localisation
-            network of its own, else 1.
+        format: version of this description: 4 where there is a specialist, 3 where there is a refinement network, 2
+            where there is a localisation network of its own, else 1.
         name: the model's name.
         version: the model's own version.
         network: name in the table of networks.
@@ -101,6 +132,7 @@ class ModelInfo(BaseModel):
             segmentation stage is then the crop that holds the car (``carmask.prediction.stages``). None for one stage,
             on the whole photo.
         localisation: the network of that stage, if it is one of its own; else the same network is both stages.
+        specialist: the segmentation network for one studio, or None without one.
         refinement: the network of the refinement stage, or None without one.
         trained_in: the arithmetic of the training's convolutions. Depthwise weights of a model trained in bfloat16 are
             rounded to it in the file, for that is what the training saw: docs/decisions/0018-precision.md.
@@ -122,7 +154,7 @@ class ModelInfo(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1, 2, 3] = 1
+    format: Literal[1, 2, 3, 4] = 1
     name: str
     version: str
     network: str
@@ -132,6 +164,7 @@ class ModelInfo(BaseModel):
     stretch: bool = False
     localisation_size: Size | None = None
     localisation: Localisation | None = None
+    specialist: Specialist | None = None
     refinement: Refinement | None = None
     trained_in: Literal["float32", "bfloat16", "float16"] = "float32"
     normalisation: str
@@ -163,10 +196,15 @@ class ModelInfo(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> ModelInfo:
-        if (self.refinement is not None) != (self.format == 3):
-            raise ValueError("format 3 is for files with a refinement network, and for no others")
-        if self.refinement is None and (self.localisation is not None) != (self.format == 2):
-            raise ValueError("format 2 is for files with a localisation network of its own, and for no others")
+        stages = (self.localisation, self.refinement, self.specialist)
+        needed = max(number for number, stage in zip((2, 3, 4), stages, strict=True) if stage) if any(stages) else 1
+        if self.format != needed:
+            raise ValueError(
+                f"format {self.format} does not fit: 4 is for files with a specialist, 3 for those with a refinement "
+                "network, 2 for those with a localisation network of its own, 1 for all others"
+            )
+        if self.specialist is not None and (self.localisation is None or self.parts):
+            raise ValueError("a specialist needs a localisation network of its own, and masks of whole cars")
         if self.refinement is not None and (self.localisation_size is None or self.parts):
             raise ValueError("a refinement network needs localisation_size, and masks of whole cars")
         if self.localisation is not None and self.localisation_size is None:

@@ -6,7 +6,8 @@ Normalisation is inside the graph. A file with a localisation network of its own
 first one: ``whole``, uint8 (1, height, width, 3), to ``located``, float32 (1, height, width); and its main graph takes
 ``guide`` beside ``photo``, float32 (1, height, width): what the localisation network gives for the same pixels. A file
 with a refinement network holds one more: ``detail``, uint8 (1, height, width, 3), and ``coarse``, float32 (1, height,
-width), to ``refined``, float32 (1, height, width).
+width), to ``refined``, float32 (1, height, width). A file with a specialist holds ``familiar``, uint8 (1, height,
+width, 3), to ``specialised``, float32 (1, height, width).
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from carmask.model.info import ModelInfo
 PHOTO, GUIDE, PROBABILITY = "photo", "guide", "probability"
 WHOLE, LOCATED = "whole", "located"
 DETAIL, COARSE, REFINED = "detail", "coarse", "refined"
+FAMILIAR, SPECIALISED = "familiar", "specialised"
 #: What a guide holds where nothing is known.
 UNKNOWN = 0.5
 
 #: The stages of prediction that a file may hold a graph for.
-Stage = Literal["segmentation", "localisation", "refinement"]
+Stage = Literal["segmentation", "localisation", "specialist", "refinement"]
 
 
 class Graph(NamedTuple):
@@ -44,10 +46,11 @@ class Graph(NamedTuple):
     output: str
 
 
-#: By stage. The localisation network takes no probabilities.
+#: By stage. The localisation network and the specialist take no probabilities.
 GRAPHS: dict[Stage, Graph] = {
     "segmentation": Graph(PHOTO, GUIDE, PROBABILITY),
     "localisation": Graph(WHOLE, "", LOCATED),
+    "specialist": Graph(FAMILIAR, "", SPECIALISED),
     "refinement": Graph(DETAIL, COARSE, REFINED),
 }
 
@@ -85,6 +88,16 @@ class Network(Protocol):
             float32 (``*info.localisation_size``) in [0, 1]: the probability of car.
         """
 
+    def specialise(self, pixels: Photo, /) -> Probability:
+        """Predict as ``run`` does, for a photo of the studio that the model has a specialist for.
+
+        Args:
+            pixels: uint8 (``*info.size``, 3), RGB.
+
+        Returns:
+            float32 (``*info.size``) in [0, 1]: the probability of car.
+        """
+
     def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:
         """Move the contour to where the photo has it; only models with a refinement network can.
 
@@ -105,6 +118,14 @@ class Network(Protocol):
         Returns:
             float32 (1 + parts, ``*info.size``) in [0, 1], background first; they add up to 1 for each pixel.
         """
+
+
+class Redescribed:
+    """A network under another description: what its stages do, but for the networks themselves, is decided by that."""
+
+    def __init__(self, network: Network, info: ModelInfo) -> None:
+        self.info, self.run, self.run_parts = info, network.run, network.run_parts
+        self.locate, self.specialise, self.refine = network.locate, network.specialise, network.refine
 
 
 def car_of_parts(classes: NDArray[np.float32]) -> Probability:

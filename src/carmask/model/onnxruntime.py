@@ -64,6 +64,10 @@ class OnnxRuntimeNetwork:
         """Find the car in a whole photo: uint8 (``*info.localisation_size``, 3) RGB to float32 in [0, 1]."""
         return self._run("localisation", pixels)
 
+    def specialise(self, pixels: Photo, /) -> Probability:
+        """Predict a photo of the specialist's studio: uint8 (``*info.size``, 3) RGB to float32 in [0, 1]."""
+        return self._run("specialist", pixels)
+
     def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:
         """Move the contour: uint8 (``*info.refinement.size``, 3) RGB and float32 of this size to float32 in [0, 1]."""
         return self._run("refinement", pixels, coarse)
@@ -99,6 +103,8 @@ class OnnxRuntimeNetwork:
         sizes: dict[Stage, Size] = {"segmentation": self.info.size}
         if self.info.localisation is not None and self.info.localisation_size is not None:
             sizes["localisation"] = self.info.localisation_size
+        if self.info.specialist is not None:
+            sizes["specialist"] = self.info.size
         if self.info.refinement is not None:
             sizes["refinement"] = self.info.refinement.size
         return sizes

@@ -16,7 +16,7 @@ from carmask.geometry import Size
 from carmask.model.engine import core, openvino
 from carmask.model.info import ModelInfo
 from carmask.model.int8 import round_convolutions
-from carmask.model.network import COARSE, DETAIL, GRAPHS, GUIDE, PHOTO, UNKNOWN, WHOLE, Stage, car_of_parts
+from carmask.model.network import COARSE, DETAIL, FAMILIAR, GRAPHS, GUIDE, PHOTO, UNKNOWN, WHOLE, Stage, car_of_parts
 from carmask.model.precision import Precision, choose_precision
 from carmask.model.upsampling import expand_weights, merge_upsampling
 
@@ -55,6 +55,9 @@ class OpenVINONetwork:
         self._locating: _Requests | None = None
         if info.localisation is not None and info.localisation_size is not None:
             self._locating = self._compile(path, info.localisation_size, settings, streams or 1, "localisation")
+        self._special: _Requests | None = None
+        if info.specialist is not None:
+            self._special = self._compile(path, info.size, settings, streams or 1, "specialist")
         self._refining: _Requests | None = None
         if info.refinement is not None:
             self._refining = self._compile(path, info.refinement.size, settings, streams or 1, "refinement")
@@ -70,6 +73,11 @@ class OpenVINONetwork:
         """Find the car in a whole photo: uint8 (``*info.localisation_size``, 3) RGB to float32 in [0, 1]."""
         assert self._locating is not None
         return _infer(self._locating, {WHOLE: pixels})
+
+    def specialise(self, pixels: Photo, /) -> Probability:
+        """Predict a photo of the specialist's studio: uint8 (``*info.size``, 3) RGB to float32 in [0, 1]."""
+        assert self._special is not None
+        return _infer(self._special, {FAMILIAR: pixels})
 
     def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:
         """Move the contour: uint8 (``*info.refinement.size``, 3) RGB and float32 of this size to float32 in [0, 1]."""

@@ -1,6 +1,7 @@
 """Staged prediction: a localisation stage finds the car in the whole photo, a segmentation stage finds its contour.
 
-A refinement stage, if there is one, moves the contour at the photo's own size.
+A refinement stage, if there is one, moves the contour at the photo's own size. A specialist, if there is one, takes the
+place of the segmentation network for photos of the one studio that it knows.
 
 A studio's photo is half wall and floor. A network that is given a crop of the car alone sees the car half as large
 again for the same work, and always at about the same size. Coarse to fine, as in PointRend (Kirillov et al. 2020,
@@ -29,6 +30,7 @@ from carmask.prediction.crops import (
     suppress_unconfirmed,
 )
 from carmask.prediction.probability_map import ProbabilityMap
+from carmask.prediction.specialist import disagreement, is_familiar
 
 #: Where localisation finds no car, its probabilities are kept below the threshold by this factor at least.
 _JUST_NO_CAR = np.float32(0.98)
@@ -92,6 +94,7 @@ def segment(
     coarse: ProbabilityMap | None = None,
     *,
     mirrored: bool = False,
+    special: bool = False,
 ) -> ProbabilityMap:
     """The segmentation stage: a crop of the photo, at ``info.size``.
 
@@ -101,6 +104,7 @@ def segment(
         crop: in pixels of the photo as it was decoded.
         coarse: the localisation stage's map, for models that are guided by it.
         mirrored: predict the crop's mirror image, and mirror the prediction back.
+        special: by the model's specialist.
 
     Returns:
         The probabilities of the crop.
@@ -110,8 +114,11 @@ def segment(
     if mirrored:
         pixels = np.ascontiguousarray(pixels[:, ::-1])
         guide = None if guide is None else np.ascontiguousarray(guide[:, ::-1])
-    # Networks that take no guide need not know of it.
-    found = network.run(pixels) if guide is None else network.run(pixels, guide)
+    if special:
+        found = network.specialise(pixels)
+    else:
+        # Networks that take no guide need not know of it.
+        found = network.run(pixels) if guide is None else network.run(pixels, guide)
     if mirrored:
         found = found[:, ::-1]
     return ProbabilityMap(np.ascontiguousarray(geometry.without_bars(found, crop.place)), crop.crop.of(photo.size))
@@ -197,32 +204,50 @@ def network_inputs(network: Network, photo: ReducedPhoto) -> tuple[Photo] | tupl
 def _segment_car(network: Network, photo: ReducedPhoto, coarse: ProbabilityMap) -> ProbabilityMap:
     """The segmentation stage around the car that localisation found, again if the car goes on beyond the crop."""
     info = network.info
-    margins = info.behaviour.crop
     found = find_box(coarse, info, info.localisation_threshold)
     kept = coarse if info.localisation is not None else None
     if found is None and info.behaviour.confirmation.car:
         return ProbabilityMap(np.minimum(coarse.probability, _JUST_NO_CAR * info.threshold), coarse.crop, kept)
+    if info.specialist is not None and found is not None and is_familiar(photo.pixels, coarse, info.specialist):
+        fine = _segment_box(network, photo, coarse, found, special=True)
+        if disagreement(fine, coarse, info.threshold, info.localisation_threshold) <= info.specialist.disagreement:
+            return fine._replace(coarse=kept)
+    return _segment_box(network, photo, coarse, found, special=False)._replace(coarse=kept)
+
+
+def _segment_box(
+    network: Network, photo: ReducedPhoto, coarse: ProbabilityMap, found: Box | None, *, special: bool
+) -> ProbabilityMap:
+    """The segmentation stage around a box; around more if the car goes on beyond the crop."""
+    info = network.info
+    margins = info.behaviour.crop
     box = found or WHOLE
-    fine = _limited(network, photo, _crop(network, photo, box.grown(*margins.margin)), coarse)
+    fine = _limited(network, photo, _crop(network, photo, box.grown(*margins.margin)), coarse, special=special)
     more = beyond_crop(fine, info.threshold)
     if more is not None:
         # Localisation missed some of the car: once more, with all that may be missing.
         box = more
-        fine = _limited(network, photo, _crop(network, photo, box), coarse)
+        fine = _limited(network, photo, _crop(network, photo, box), coarse, special=special)
     if info.test_time_augmentation:
         wider = _crop(network, photo, box.grown(*margins.mirrored_margin))
-        fine = mean_map(fine, _limited(network, photo, wider, coarse, mirrored=True))
+        fine = mean_map(fine, _limited(network, photo, wider, coarse, mirrored=True, special=special))
     # A localisation that missed some of the car confirms nothing.
     if found is not None and more is None and info.behaviour.confirmation.components:
         fine = suppress_unconfirmed(fine, coarse, info.threshold, info.behaviour.confirmation)
-    return fine._replace(coarse=kept)
+    return fine
 
 
 def _limited(
-    network: Network, photo: ReducedPhoto, crop: CroppedInput, coarse: ProbabilityMap, *, mirrored: bool = False
+    network: Network,
+    photo: ReducedPhoto,
+    crop: CroppedInput,
+    coarse: ProbabilityMap,
+    *,
+    mirrored: bool = False,
+    special: bool = False,
 ) -> ProbabilityMap:
     """The segmentation stage's map within reach of what localisation found, if the model limits it."""
-    fine = segment(network, photo, crop, coarse, mirrored=mirrored)
+    fine = segment(network, photo, crop, coarse, mirrored=mirrored, special=special)
     return limit_to_reach(fine, coarse, network.info.behaviour.confirmation)
 
 

@@ -23,7 +23,7 @@ from carmask.model.calibration import Calibration
 from carmask.model.card import save_model
 from carmask.model.file import find_model
 from carmask.model.info import ModelInfo
-from carmask.model.network import Network
+from carmask.model.network import Network, Redescribed
 from carmask.model.runtime import load_model
 from carmask.prediction.components import remove_small_components
 from carmask.prediction.confidence import measure_map
@@ -109,7 +109,7 @@ def calibrate(
     path = find_model(model)
     network = load_model(path)
     info = ModelInfo.model_validate({**network.info.model_dump(), "calibration": None, **(changes or {})})
-    network = _Renamed(network, info)
+    network = Redescribed(network, info)
     examples = unseen(info, data, read_data(data)[0])
     others = {folder.resolve().name: unseen(info, folder, read_data(folder)[0]) for folder in extra}
     scored: list[_Scored] = []
@@ -138,14 +138,6 @@ def calibrate(
     content = with_info(read_graph(path), info)
     save_model(out, info, content, like=path)
     return Calibrated(info, trust, gain, rest, tested)
-
-
-class _Renamed:
-    """A network under another description."""
-
-    def __init__(self, network: Network, info: ModelInfo) -> None:
-        self.info, self.run, self.run_parts = info, network.run, network.run_parts
-        self.locate, self.refine = network.locate, network.refine
 
 
 def unseen(info: ModelInfo, data: Path, examples: Sequence[Example]) -> list[Example]:

@@ -20,10 +20,11 @@ from carmask.model.card import save_model
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.int8 import measure_ranges
-from carmask.model.network import GRAPHS, WHOLE, Stage
+from carmask.model.network import FAMILIAR, GRAPHS, WHOLE, Stage
 from carmask.model.openvino import OpenVINONetwork, read_merged
 from carmask.prediction.predict import open_for
-from carmask.prediction.stages import localisation_input, network_inputs, refinement_inputs
+from carmask.prediction.specialist import is_familiar
+from carmask.prediction.stages import localisation_input, localise, network_input, network_inputs, refinement_inputs
 from carmask.release.calibration import unseen
 from carmask.training.export import read_graph, with_info
 
@@ -102,7 +103,7 @@ def quantize(
     plain = OpenVINONetwork(path, info)
     sets = {folder.resolve().name: _divide(info, folder) for folder in (data, *extra)}
     seen = [example for known, _ in sets.values() for example in known]
-    stages = 1 + (info.localisation is not None) + (info.refinement is not None)
+    stages = 1 + sum(one is not None for one in (info.localisation, info.specialist, info.refinement))
     total = stages * len(seen) + 2 * sum(len(held) for _, held in sets.values())
     done = 0
 
@@ -116,6 +117,9 @@ def quantize(
     if info.localisation is not None and info.localisation_size is not None:
         locating = read_merged(path, info.localisation_size, "localisation")
         ranges |= measure_ranges(locating, _whole_inputs(plain, seen, step))
+    if info.specialist is not None:
+        special = read_merged(path, info.size, "specialist")
+        ranges |= measure_ranges(special, _special_inputs(plain, seen, step))
     if info.refinement is not None:
         refining = read_merged(path, info.refinement.size, "refinement")
         ranges |= measure_ranges(refining, _refinement_inputs(plain, seen, step))
@@ -159,6 +163,18 @@ def _whole_inputs(
 ) -> Iterator[dict[str, NDArray[Any]]]:
     for example in examples:
         yield {WHOLE: localisation_input(network, open_for(network, example.photo))[0]}
+        step()
+
+
+def _special_inputs(
+    network: OpenVINONetwork, examples: Sequence[Example], step: Callable[[], None]
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Crops of photos of the specialist's studio, which is all that it is given."""
+    assert network.info.specialist is not None
+    for example in examples:
+        photo = open_for(network, example.photo)
+        if is_familiar(photo.pixels, localise(network, photo), network.info.specialist):
+            yield {FAMILIAR: network_input(network, photo)}
         step()
 
 

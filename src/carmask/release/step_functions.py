@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from carmask.errors import CarmaskError
-from carmask.release.steps import AnyStep, AverageStep, CalibrateStep, ExportStep, QuantizeStep, TrainStep
+from carmask.release.steps import (
+    AnyStep,
+    AverageStep,
+    CalibrateStep,
+    ExportStep,
+    QuantizeStep,
+    SpecialistStep,
+    TrainStep,
+)
 from carmask.training.extra_data import ExtraFolder, Sources
 from carmask.training.machines import Machines
 
@@ -98,6 +106,23 @@ def run_average(step: AverageStep, context: Context) -> str:
     return f"{1 - step.share:.0%} {step.first}, {step.share:.0%} {step.second}"
 
 
+def run_specialist(step: SpecialistStep, context: Context) -> str:
+    """Put a specialist beside a model."""
+    from carmask.release.specialists import join_specialist
+
+    made = join_specialist(
+        _at(context, step.model),
+        _at(context, step.specialist),
+        _at(context, step.data),
+        step.outputs(context.out)[0],
+        name=step.name,
+        version=step.version,
+        progress=context.progress("measuring backgrounds"),
+    )
+    assert made.specialist is not None
+    return f"{step.specialist} beside {step.model}: {made.specialist.training_data}"
+
+
 def run_quantize(step: QuantizeStep, context: Context) -> str:
     """Measure the ranges for 8 bits."""
     from carmask.release.int8_ranges import TOLERANCE, quantize
@@ -140,6 +165,7 @@ FUNCTIONS: dict[str, Callable[[Any, Context], str]] = {
     "train": run_train,
     "export": run_export,
     "average": run_average,
+    "specialist": run_specialist,
     "quantize": run_quantize,
     "calibrate": run_calibrate,
 }

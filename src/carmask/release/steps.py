@@ -146,6 +146,19 @@ class AverageStep(_ModelStep):
     name: str | None = None
 
 
+class SpecialistStep(_ModelStep):
+    """``carmask.release.specialists``."""
+
+    REFERENCES: ClassVar[frozenset[str]] = frozenset({"model", "specialist", "data"})
+
+    kind: Literal["specialist"]
+    model: Reference
+    specialist: Reference
+    data: Reference
+    name: str | None = None
+    version: str | None = None
+
+
 class QuantizeStep(_ModelStep):
     """``carmask.release.int8_ranges``."""
 
@@ -180,7 +193,9 @@ class CalibrateStep(_ModelStep):
         return _listed(value) if name == "extra" else super()._references_of(name, value)
 
 
-AnyStep = Annotated[TrainStep | ExportStep | AverageStep | QuantizeStep | CalibrateStep, Field(discriminator="kind")]
+AnyStep = Annotated[
+    TrainStep | ExportStep | AverageStep | SpecialistStep | QuantizeStep | CalibrateStep, Field(discriminator="kind")
+]
 
 
 def _listed(values: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 from onnx import compose
 
 from carmask.errors import ModelError
+from carmask.geometry import Size
 from carmask.model.network import GRAPHS, Stage
 
 #: Weights of at least so many values are stored in 8 bits.
 _MANY = 16_384
 #: What the names of a further stage's network begin with in the joined file.
-PREFIXES: dict[Stage, str] = {"localisation": "localisation.", "refinement": "refinement."}
+PREFIXES: dict[Stage, str] = {
+    "localisation": "localisation.",
+    "specialist": "specialist.",
+    "refinement": "refinement.",
+}
 
 
 def of_other_stage(name: str) -> bool:
@@ -37,6 +42,26 @@ def add_localisation(proto: onnx.ModelProto, file: Path) -> None:
     other = _read(file)
     _store_as_bytes(other)
     _add(proto, other, "localisation", file)
+
+
+def add_specialist(proto: onnx.ModelProto, file: Path, size: Size) -> None:
+    """Put a segmentation network for one studio beside the graphs of a model file; they share nothing.
+
+    Args:
+        proto: the model's; changed in place.
+        file: a model file of one graph, ``photo`` to ``probability``; its large weights are stored in 8 bits, with a
+            scale for each filter.
+        size: (height, width) of the photos that it takes from now on.
+
+    Raises:
+        ModelError: if the file cannot be read, or was exported with different operators.
+    """
+    other = _read(file)
+    for value in (*other.graph.input, *other.graph.output):
+        dims = value.type.tensor_type.shape.dim
+        dims[1].dim_value, dims[2].dim_value = size
+    _store_as_bytes(other)
+    _add(proto, other, "specialist", file)
 
 
 def add_refinement(proto: onnx.ModelProto, refinement: onnx.ModelProto, file: Path) -> None:

@@ -104,6 +104,11 @@ class TorchNetwork:
         assert self.locating is not None
         return self.locating.run(pixels)
 
+    def specialise(self, pixels: Photo, /) -> Probability:
+        """Predict a photo of the specialist's studio: uint8 (``*info.size``, 3) RGB to float32 in [0, 1]."""
+        assert self.locating is not None
+        return self.locating.specialise(pixels)
+
     def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:
         """Move the contour: uint8 (``*info.refinement.size``, 3) RGB and float32 of this size to float32 in [0, 1]."""
         raise NotImplementedError(f"{self.info.name}: has no refinement stage")
@@ -136,6 +141,10 @@ class RefiningNetwork(TorchNetwork):
     def locate(self, pixels: Photo, /) -> Probability:
         """The base's localisation stage."""
         return self._base.locate(pixels)
+
+    def specialise(self, pixels: Photo, /) -> Probability:
+        """The base's specialist."""
+        return self._base.specialise(pixels)
 
     def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:
         """Move the contour: uint8 (``*info.refinement.size``, 3) RGB and float32 of this size to float32 in [0, 1]."""

@@ -58,7 +58,7 @@ def describe_refined(base: ModelInfo, run: ModelInfo) -> ModelInfo:
     return ModelInfo.model_validate(
         {
             **base.model_dump(),
-            "format": 3,
+            "format": 3 if base.specialist is None else 4,
             "name": run.name,
             "version": run.version,
             "refinement": stage.model_dump(),

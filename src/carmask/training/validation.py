@@ -64,6 +64,9 @@ class _Given:
     def locate(self, pixels: Photo, /) -> Probability:
         raise NotImplementedError
 
+    def specialise(self, pixels: Photo, /) -> Probability:
+        raise NotImplementedError
+
     def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:
         raise NotImplementedError
 

@@ -1,0 +1,120 @@
+"""Put a network that knows one studio beside a model that knows all places."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carmask.data.dataset import read_data
+from carmask.data.table import sample
+from carmask.errors import ModelError
+from carmask.model.card import save_model
+from carmask.model.file import find_model, read_info
+from carmask.model.info import ModelInfo, Specialist
+from carmask.model.runtime import load_model
+from carmask.prediction.predict import open_for
+from carmask.prediction.specialist import background_cells
+from carmask.prediction.stages import localise
+from carmask.training.export import read_graph, with_info
+from carmask.training.joined_graphs import add_specialist
+
+#: Photos of the specialist's studio that its background's colours are measured on.
+PHOTOS = 320
+#: Added to the deviation of each of these colours: the data set's photos may be alike by chance.
+_LEAST = 4.0
+
+
+def join_specialist(
+    model: str | Path,
+    specialist: str | Path,
+    data: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ModelInfo:
+    """Write a model file with a specialist for the photos of one data set.
+
+    Args:
+        model: a model with a localisation network of its own, and without a specialist.
+        specialist: a model of whole cars whose segmentation network takes the photo alone, of the same size; only this
+            network is taken over.
+        data: the data set of its studio; the background's colours are measured on cars that it was trained on.
+        out: the model file to write, its card beside it. It has no calibration and no score yet.
+        name: of the new model; ``model``'s by default.
+        version: of the new model; ``model``'s by default.
+        progress: called with the number of photos measured and of all.
+
+    Returns:
+        The new model's description.
+
+    Raises:
+        ModelError: if there is no such model, its file is damaged, or the two do not fit together.
+        DataError: if the data set is incomplete, or has none of the specialist's cars.
+        PhotoError: if a photo cannot be read.
+        OutputError: if the file cannot be written.
+    """
+    path, other = find_model(model), find_model(specialist)
+    info, known = read_info(path), read_info(other)
+    if info.localisation is None or info.specialist is not None or info.parts or info.refinement is not None:
+        raise ModelError(
+            f"{path}: cannot have a specialist: this needs a model of whole cars with a localisation network of its "
+            "own, and neither a refinement stage nor a specialist"
+        )
+    if known.localisation is not None or known.parts or known.size != info.size:
+        raise ModelError(
+            f"{other}: cannot be a specialist: this needs a model of whole cars without a localisation network of its "
+            f"own, whose input is {info.width}x{info.height}"
+        )
+    network = load_model(path)
+    examples = [one for one in read_data(data)[0] if one.car in set(known.training_cars)]
+    if not examples:
+        raise ModelError(f"{other}: was trained on none of the cars of {data}")
+    chosen, cells = sample(examples, PHOTOS), []
+    for done, example in enumerate(chosen, 1):
+        photo = open_for(network, example.photo)
+        cells.append(background_cells(photo.pixels, localise(network, photo)))
+        if progress is not None:
+            progress(done, len(chosen))
+    mean, deviation = _describe_background(np.array(cells))
+    described = ModelInfo.model_validate(
+        {
+            **info.model_dump(),
+            "format": 4,
+            "name": name or info.name,
+            "version": version or info.version,
+            "specialist": Specialist(
+                network=known.network,
+                normalisation=known.normalisation,
+                mean=mean.tolist(),
+                deviation=deviation.tolist(),
+                training_data=known.training_data,
+            ).model_dump(),
+            "training_cars": tuple(sorted({*info.training_cars, *known.training_cars})),
+            "validation_cars": tuple(car for car in info.validation_cars if car not in known.seen()),
+            "calibration": None,
+            "score": None,
+            "ranges": {},
+        }
+    )
+    proto = read_graph(path)
+    add_specialist(proto, other, info.size)
+    save_model(out, described, with_info(proto, described))
+    return described
+
+
+def _describe_background(cells: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation over photos: float (photos, rows, columns, 3) to (rows, columns, 3) each.
+
+    Cells that the car fills in all photos may hold any colour.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=RuntimeWarning)
+        mean, deviation = np.nanmean(cells, axis=0, dtype=np.float64), np.nanstd(cells, axis=0, dtype=np.float64)
+    filled = np.nan_to_num(np.asarray(mean, np.float64), nan=128), np.nan_to_num(deviation + _LEAST, nan=255)
+    return filled[0].round(1), np.asarray(filled[1], np.float64).round(1)
