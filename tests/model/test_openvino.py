@@ -71,3 +71,13 @@ def test_a_process_takes_signals_after_models_were_let_go(tiny_model):
     # In a process of its own: without one core for all models this is a segmentation fault.
     ended = subprocess.run([sys.executable, "-c", LETTING_GO, str(tiny_model)], capture_output=True, timeout=120)
     assert ended.returncode == 0, ended.stderr.decode()
+
+
+def test_threads_that_need_the_specialist_first_share_it():
+    """It is compiled once, by whichever thread comes first."""
+    together, alone = load_model("shipped:default", streams=2), load_model("shipped:default", streams=2)
+    pixels = np.random.default_rng(0).integers(0, 256, (*alone.info.size, 3), np.uint8)
+    wanted = alone.specialise(pixels)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(together.specialise, [pixels] * 4))
+    assert all(np.array_equal(one, wanted) for one in found)

@@ -124,6 +124,12 @@ class Redescribed:
     """A network under another description: what its stages do, but for the networks themselves, is decided by that."""
 
     def __init__(self, network: Network, info: ModelInfo) -> None:
+        """Take a network.
+
+        Args:
+            network: a loaded model.
+            info: the description that is to be followed.
+        """
         self.info, self.run, self.run_parts = info, network.run, network.run_parts
         self.locate, self.specialise, self.refine = network.locate, network.specialise, network.refine
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -55,9 +57,10 @@ class OpenVINONetwork:
         self._locating: _Requests | None = None
         if info.localisation is not None and info.localisation_size is not None:
             self._locating = self._compile(path, info.localisation_size, settings, streams or 1, "localisation")
+        # Compiled when the first photo of its studio comes: most users have none.
         self._special: _Requests | None = None
-        if info.specialist is not None:
-            self._special = self._compile(path, info.size, settings, streams or 1, "specialist")
+        self._compile_special = partial(self._compile, path, info.size, settings, streams or 1, "specialist")
+        self._lock = threading.Lock()
         self._refining: _Requests | None = None
         if info.refinement is not None:
             self._refining = self._compile(path, info.refinement.size, settings, streams or 1, "refinement")
@@ -75,8 +78,14 @@ class OpenVINONetwork:
         return _infer(self._locating, {WHOLE: pixels})
 
     def specialise(self, pixels: Photo, /) -> Probability:
-        """Predict a photo of the specialist's studio: uint8 (``*info.size``, 3) RGB to float32 in [0, 1]."""
-        assert self._special is not None
+        """Predict a photo of the specialist's studio: uint8 (``*info.size``, 3) RGB to float32 in [0, 1].
+
+        Raises:
+            ModelError: at the first call, if its graph is damaged.
+        """
+        with self._lock:
+            if self._special is None:
+                self._special = self._compile_special()
         return _infer(self._special, {FAMILIAR: pixels})
 
     def refine(self, pixels: Photo, coarse: Probability, /) -> Probability:

@@ -9,15 +9,15 @@ https://arxiv.org/abs/1609.05158) from stride 4 to full size.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from carmask.errors import WeightsError
 from carmask.networks.blocks import conv_bn_relu
 from carmask.networks.network import IMAGENET_MEAN, IMAGENET_STD, SegmentationNetwork, car_channels_of
-from carmask.networks.weights import load_into, read_encoder_weights
+from carmask.networks.weights import download_timm, load_into, read_encoder_weights
 
 #: timm's name of the encoder.
 ENCODER = "tf_efficientnet_lite2"
@@ -88,21 +88,5 @@ class EfficientNetLite2UNet(SegmentationNetwork):
         Raises:
             WeightsError: if the file is unreadable or is not of this encoder, or the download fails.
         """
-        state = read_encoder_weights(file, download_lite2)
+        state = read_encoder_weights(file, partial(download_timm, ENCODER))
         load_into(self.encoder, state, prefix="model.", what="EfficientNet-Lite2 in timm's layout", source=file)
-
-
-def download_lite2() -> dict[str, Tensor]:
-    """Fetch timm's ImageNet weights.
-
-    Raises:
-        WeightsError: if the download fails.
-    """
-    import timm
-
-    try:
-        return dict(timm.create_model(ENCODER, pretrained=True).state_dict())
-    except Exception as error:  # the hub's exceptions share no base class
-        raise WeightsError(
-            f"{ENCODER}: its ImageNet weights could not be downloaded ({str(error).splitlines()[0]}); name a file"
-        ) from error

@@ -70,3 +70,25 @@ def load_into(encoder: nn.Module, state: dict[str, Tensor], *, prefix: str, what
                 f"{tuple(value.shape)}"
             )
     encoder.load_state_dict({key: given.get(key, value) for key, value in wanted.items()})
+
+
+def download_timm(encoder: str) -> dict[str, Tensor]:
+    """Fetch timm's ImageNet weights.
+
+    Args:
+        encoder: timm's name of the network.
+
+    Returns:
+        Tensors by timm's names.
+
+    Raises:
+        WeightsError: if the download fails.
+    """
+    import timm
+
+    try:
+        return dict(timm.create_model(encoder, pretrained=True).state_dict())
+    except Exception as error:  # the hub's exceptions share no base class
+        raise WeightsError(
+            f"{encoder}: its ImageNet weights could not be downloaded ({str(error).splitlines()[0]}); name a file"
+        ) from error

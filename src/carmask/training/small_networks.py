@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carmask.errors import DataError, WeightsError
+from carmask.errors import DataError
 from carmask.geometry import Size
 from carmask.model.engine import core, openvino
-from carmask.networks.weights import load_into, read_encoder_weights
+from carmask.networks.weights import download_timm, load_into, read_encoder_weights
 
 #: timm's name of the encoder, and the number of its stages that are used.
 ENCODER, STAGES = "tf_efficientnet_lite0", 4
@@ -47,7 +48,7 @@ class LiteEncoder(nn.Module):
         Raises:
             WeightsError: if the file is unreadable or is not of this encoder, or the download fails.
         """
-        state = read_encoder_weights(file, _download)
+        state = read_encoder_weights(file, partial(download_timm, ENCODER))
         load_into(self, state, prefix="model.", what="EfficientNet-Lite0 in timm's layout", source=file)
 
     def stages(self, pixels: Tensor) -> list[Tensor]:
@@ -201,14 +202,3 @@ def write_onnx(model: nn.Module, metadata: dict[str, str], size: Size) -> bytes:
     made.producer_name, made.producer_version = "carmask", ""
     content: bytes = made.SerializeToString(deterministic=True)
     return content
-
-
-def _download() -> dict[str, Tensor]:
-    import timm
-
-    try:
-        return dict(timm.create_model(ENCODER, pretrained=True).state_dict())
-    except Exception as error:  # the hub's exceptions share no base class
-        raise WeightsError(
-            f"{ENCODER}: its ImageNet weights could not be downloaded ({str(error).splitlines()[0]}); name a file"
-        ) from error
