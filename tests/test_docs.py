@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from carmask.cli import app
+from carmask.model.file import find_model, read_info
+from carmask.training.recipe import load_recipe
 from tests.conftest import EXAMPLES, REPOSITORY
 from tests.test_cli_help import test_examples_parse as parse
 
@@ -39,6 +41,23 @@ def test_commands_in_the_documentation_parse(line):
         assert CliRunner().invoke(app, line.split()[1:]).exit_code == 0
     else:
         parse(line)
+
+
+def test_what_documented_trainings_begin_with_has_the_network_of_their_recipe():
+    from carmask.cli.commands.train import train
+
+    lines = [*{line for _, line in EVERY}, *train.examples]
+    begun = [found for line in lines if (found := re.search(r"^carmask train (\S+) .*--init (default|best)\b", line))]
+    assert len(begun) > 2
+    for recipe, name in (one.groups() for one in begun):
+        info = read_info(find_model(f"shipped:{name}"))
+        assert info.specialist is not None
+        assert load_recipe(recipe).network in {info.network, info.specialist.network}, recipe
+
+
+def test_example_photos_that_are_named_exist():
+    named = {(page, one) for page in GUIDES for one in re.findall(r"examples/[\w/.-]+\.\w+", page.read_text("utf-8"))}
+    assert [one for one in named if not (REPOSITORY / one[1]).exists()] == []
 
 
 def test_the_first_steps_can_be_taken(tmp_path):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from carmask.errors import ModelError, WeightsError
+from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
+from carmask.model.openvino import OpenVINONetwork
 from carmask.networks import build
 from carmask.training.export import to_onnx
 from carmask.training.initial_weights import load_initial_weights
@@ -63,6 +66,26 @@ def test_a_model_file(trained, photos, tmp_path):
     assert float((wanted - in_training).abs().mean()) < 0.2 * spread
     with pytest.raises(WeightsError, match="not a model of this recipe's network"):
         load_initial_weights(Normalised(build("unet-small")), file, photos)
+
+
+def test_of_the_shipped_model_a_network_without_a_guide_takes_the_specialist(photos, examples):
+    """The runtime, which reads the same file by itself, is the oracle."""
+    shipped = find_model("shipped:default")
+    info = read_info(shipped)
+    assert info.guided
+    model = Normalised(build("mobilenetv2-unet"))
+    load_initial_weights(model, shipped, photos[:1])
+    with Image.open(examples / "train" / "coupe_06.jpg") as photo:
+        pixels = np.array(photo.convert("RGB").resize((info.width, info.height)))
+    with torch.no_grad():
+        found = model.eval().car(torch.from_numpy(pixels)[None])[0].numpy()
+    # In the runtime it may be computed in 8 bits and in bfloat16.
+    assert np.abs(found - OpenVINONetwork(shipped, info).specialise(pixels)).mean() < 0.02
+    assert 0.05 < (found > 0.5).mean() < 0.95
+    # One that is guided takes the segmentation network.
+    load_initial_weights(Normalised(build("mobilenetv2-unet-guided")), shipped, photos[:1])
+    with pytest.raises(WeightsError, match=r"it holds mobilenetv2-unet, whose specialist\.\S+ does not fit"):
+        load_initial_weights(Normalised(build("unet-small")), shipped, photos)
 
 
 def test_weights_of_a_run(trained, photos, tmp_path):

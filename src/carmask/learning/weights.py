@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from carmask.errors import ModelError
@@ -14,7 +13,7 @@ from carmask.images import write_atomically
 from carmask.model.info import ModelInfo
 from carmask.model.network import LOCATED, PHOTO, PROBABILITY, WHOLE
 from carmask.training.export import read_graph, with_info
-from carmask.training.joined_graphs import PREFIXES, as_bytes, of_other_stage
+from carmask.training.joined_graphs import PREFIXES, as_bytes, of_other_stage, weights_of
 
 #: Operators with weights, as networks are exported.
 _LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"})
@@ -95,8 +94,8 @@ def average_into(old: Path, new: Path, share: float, info: ModelInfo, out: Path,
         ModelError: if a file cannot be read, or they are not of the same network.
         OutputError: if it cannot be written.
     """
-    given, proto = _weights(read_graph(new)), read_graph(old)
-    own = _weights(proto)
+    given, proto = weights_of(read_graph(new)), read_graph(old)
+    own = weights_of(proto)
     # Constants have numbers for names, which mean something else in another file: only layers' weights are averaged.
     layers = {name for node in proto.graph.node if node.op_type in _LAYERS for name in node.input[1:]}
     means = {}
@@ -121,16 +120,3 @@ def average_into(old: Path, new: Path, share: float, info: ModelInfo, out: Path,
             value = value.astype(numpy_helper.to_array(tensor).dtype)
         tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
     write_atomically(out, with_info(proto, info))
-
-
-def _weights(proto: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
-    """A graph's weights by the names that layers have them by, as float32, however they are stored."""
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
-    found = {}
-    for name, values in stored.items():
-        if name.endswith(".bytes"):
-            name = name.removesuffix(".bytes")
-            values = values.astype(np.float32) * stored[f"{name}.scale"]
-        if np.issubdtype(values.dtype, np.floating):
-            found[name.removesuffix(".half")] = values.astype(np.float32)
-    return found

@@ -46,7 +46,7 @@ class Entry:
 
 
 NETWORKS: dict[str, Entry] = {
-    "mobilenetv2-unet": Entry(MobileNetV2UNet, (512, 768), "carmask's own: the shipped default model"),
+    "mobilenetv2-unet": Entry(MobileNetV2UNet, (512, 768), "carmask's own: the specialist of the shipped models"),
     "mobilenetv2-unet-guided": Entry(
         GuidedMobileNetV2UNet, (448, 832), "carmask's own: the default model's segmentation stage"
     ),

@@ -1,4 +1,4 @@
-"""A light U-Net on a MobileNetV2 encoder: the network of the shipped default model.
+"""A light U-Net on a MobileNetV2 encoder: segmentation for one studio, the specialist of the shipped models.
 
 Encoder: MobileNetV2 (Sandler et al. 2018, https://arxiv.org/abs/1801.04381) in torchvision's layout, without its last
 1x1 convolution to 1,280 channels, which serves classification and would be 40 % of the decoder's first stage.

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 
 from carmask.errors import WeightsError
 from carmask.model.file import find_model, read_info
+from carmask.model.info import ModelInfo
 from carmask.networks import build
 from carmask.networks.mobilenetv2_unet import widen
 from carmask.training.epochs import read_weights
-from carmask.training.joined_graphs import of_other_stage
+from carmask.training.joined_graphs import PREFIXES, of_other_stage, weights_of
 from carmask.training.predictor import Normalised, TorchNetwork
 
 #: What the names of the last layers begin with: those that depend on the classes.
@@ -29,7 +29,9 @@ _Norm = nn.BatchNorm2d
 def load_initial_weights(model: Normalised, file: Path, photos: Tensor, *, rescale: bool = False) -> None:
     """Load weights into a network of the same kind.
 
-    Its head may be for other classes (parts, say, where the file knows cars): a head of another shape starts anew.
+    Its head may be for other classes (parts, say, where the file knows cars): a head of another shape starts anew. Of a
+    model file the segmentation network is taken; or its specialist, if the segmentation network is guided by a
+    localisation stage, and the one to train is not.
 
     A model file holds no BatchNorm: its statistics are folded into the convolutions. They are measured anew on
     ``photos``, and the layer's scale and shift set such that it changes nothing: in evaluation the network computes
@@ -80,26 +82,28 @@ def _for_other_classes(name: str, given: Tensor | np.ndarray, own: Tensor) -> bo
 
 def _load_onnx(model: Normalised, file: Path) -> None:
     try:
-        graph = onnx.load(str(file)).graph
+        proto = onnx.load(str(file))
     except Exception as error:  # whatever protobuf makes of other files
         raise WeightsError(f"{file}: not a readable model file") from error
-    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    info, values = read_info(file), weights_of(proto)
+    network, prefix = _network_for(model, info)
+    refused = f"{file}: not a model of this recipe's network: it holds {network}"
     layers = dict(model.named_modules())
     norms = dict(_norm_after(model))
     left = {name for name, layer in layers.items() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)}
-    for node in graph.node:
+    for node in proto.graph.node:
         if node.op_type not in {"Conv", "ConvTranspose"}:
             continue
-        # Exported as a part of a module ``model``; 16-bit weights stand behind a Cast that adds nothing to the name.
-        if of_other_stage(node.input[1]):
+        if not node.input[1].startswith(prefix) or (not prefix and of_other_stage(node.input[1])):
             continue
-        name = node.input[1].removeprefix("model.").removesuffix(".weight")
+        # Exported as a part of a module ``model``.
+        name = node.input[1].removeprefix(prefix).removeprefix("model.").removesuffix(".weight")
         layer = layers.get(name)
-        weight = values.get(node.input[1], values.get(f"{node.input[1]}.half"))
+        weight = values.get(node.input[1])
         bias = values.get(node.input[2]) if len(node.input) > 2 else None
         if name in left and weight is not None:
             # A network that is guided starts as the one that is not.
-            wide = widen(torch.from_numpy(np.array(weight)), layer.weight)  # type: ignore[union-attr]
+            wide = widen(torch.from_numpy(weight), layer.weight)  # type: ignore[union-attr]
             weight = weight if wide is None else wide.numpy()
         if name in left and weight is not None and _for_other_classes(name, weight, layer.weight):  # type: ignore[union-attr]
             left.remove(name)
@@ -107,13 +111,20 @@ def _load_onnx(model: Normalised, file: Path) -> None:
             model.network.adapt_head(*(torch.from_numpy(np.array(one, np.float32)) for one in (weight, shift)))
             continue
         if name not in left or weight is None or weight.shape != tuple(layer.weight.shape):  # type: ignore[union-attr]
-            raise WeightsError(f"{file}: not a model of this recipe's network: {node.input[1]}")
+            raise WeightsError(f"{refused}, whose {node.input[1]} does not fit")
         assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
         left.remove(name)
         _fill(layer, norms.get(name), weight, np.zeros(len(weight)) if bias is None else bias)
     left = {name for name in left if not name.removeprefix("network.").startswith(model.network.added or ("-",))}
     if left:
-        raise WeightsError(f"{file}: not a model of this recipe's network: it lacks {sorted(left)[0]}")
+        raise WeightsError(f"{refused}, which lacks {sorted(left)[0]}")
+
+
+def _network_for(model: Normalised, info: ModelInfo) -> tuple[str, str]:
+    """Which of a model file's networks is taken: its name, and what the names of its weights begin with."""
+    if info.guided and info.specialist is not None and not model.network.guided:
+        return info.specialist.network, PREFIXES["specialist"]
+    return info.network, ""
 
 
 @torch.no_grad()

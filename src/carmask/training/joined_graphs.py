@@ -143,3 +143,23 @@ def as_bytes(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np
     """
     most = np.maximum(np.abs(weights).max(axis=(1, 2, 3), keepdims=True), np.float32(1e-8))
     return np.rint(weights * (127 / most)).astype(np.int8), (most / 127).astype(np.float32)
+
+
+def weights_of(proto: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
+    """A model file's weights and constants by the names that layers have them by, however they are stored.
+
+    Args:
+        proto: the model's; weights in 16 bits and in 8 bits with a scale are read, too.
+
+    Returns:
+        float32 of each tensor's own shape; what is kept as whole numbers is left out.
+    """
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    found = {}
+    for name, values in stored.items():
+        if name.endswith(".bytes"):
+            name = name.removesuffix(".bytes")
+            values = values.astype(np.float32) * stored[f"{name}.scale"]
+        if np.issubdtype(values.dtype, np.floating):
+            found[name.removesuffix(".half")] = values.astype(np.float32)
+    return found
