@@ -24,9 +24,10 @@ SOURCE = Path(carmask.__file__).parent
 @click.command("paint", cls=Command)
 @click.argument("paths", metavar="PATH...", nargs=-1)
 @option("--place", "-p", metavar="WHERE")
+@option("--fit", type=click.Choice(["cover", "contain"]))
 @option("--shadow-strength", "strength", arguments=["darkness"], metavar="0-3")
 @option("--recursive", "-r", is_flag=True)
-def paint(paths, place, strength, recursive):
+def paint(paths, place, fit, strength, recursive):
     """Paint."""
 
 
@@ -38,6 +39,10 @@ def paint(paths, place, strength, recursive):
         (
             UsageError("photos/: search with recursive=True, or name place=…"),
             "photos/: search with --recursive, or name --place WHERE",
+        ),
+        (
+            UsageError("it goes neither with fit=… nor with place=…"),
+            "it goes neither with --fit nor with --place WHERE",
         ),
         (UsageError("strength=1.5 is too much."), "--shadow-strength 1.5 is too much."),
         (UsageError("5 is too much", argument="darkness"), "--shadow-strength: 5 is too much"),

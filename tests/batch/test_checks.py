@@ -185,6 +185,16 @@ def test_a_skipped_photo_is_not_looked_at_again(cars, tiny_model, tmp_path):
     assert rows(out)["d"]["reason"] == "no whole car: skipped"
 
 
+def test_what_an_earlier_run_wrote_of_a_photo_that_is_skipped_now_is_removed(cars, tiny_model, tmp_path):
+    out = tmp_path / "out"
+    cut_folder(cars, out, OutputSpec(mask=True), model=tiny_model)
+    assert (out / "d_mask.png").exists()
+    cut_folder(cars, out, OutputSpec(mask=True, others="skip"), model=tiny_model)
+    assert not (out / "d_mask.png").exists()
+    cut_folder(cars, out, OutputSpec(mask=True), model=tiny_model)
+    assert (out / "d_mask.png").exists()
+
+
 def test_wrong_names_of_checks_are_refused(cars, tiny_model, tmp_path):
     with pytest.raises(UsageError, match="no check sharp"):
         cut_folder(cars, tmp_path / "out", model=tiny_model, checks=CheckSettings.parse("sharp=on"))

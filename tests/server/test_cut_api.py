@@ -19,6 +19,7 @@ from carmask.batch.process import PhotoCutter
 from carmask.batch.storage import LocalStorage
 from carmask.compositing.background import Background
 from carmask.compositing.plates import PlateCover
+from carmask.compositing.style import RenderStyle
 from carmask.formats.rle import rle_decode
 from carmask.images import read_mask
 from carmask.model.runtime import load_model
@@ -134,6 +135,39 @@ def test_options_that_are_none_are_refused(server, photo_file, fields):
     answer = post(server, photo_file, **fields)
     assert answer.status_code == 400
     assert "\n" not in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"others": "skip"}, "others: there is no such option; there are background, fit, shadow, "),
+        ({"size": "large"}, "size: give WIDTHxHEIGHT, such as 1600x1200"),
+        ({"size": "9x9"}, "size: both sides must be 16 to 8000"),
+        ({"scale": "0.5"}, "scale: it says how large a moved car is: it needs place='centre', place='turntable' or "),
+        ({"floor": "0.5"}, "floor: it says where a moved car stands: it needs place='centre', place='turntable' or "),
+        ({"crop": "0.1", "place": "centre"}, "crop: it cuts the photo's own frame: it goes neither with place=… nor "),
+        ({"light": "left"}, "light: it lights a made shadow: it needs shadow='make' or shadow='reflect'"),
+    ],
+)
+def test_refusals_speak_of_the_options_as_clients_know_them(server, photo_file, fields, said):
+    assert post(server, photo_file, **fields).json()["error"].startswith(said)
+
+
+def test_the_light_of_a_shadow_is_that_of_cut(server, photo_file, expected):
+    answer = post(server, photo_file, background="white", shadow="make", light="left")
+    style = RenderStyle(shadow="make", light="left")
+    assert answer.content == expected(OutputSpec(background=Background.parse("white"), style=style))[0]
+
+
+def test_a_file_under_another_name_is_refused_not_passed_over(server, photo_file):
+    content = photo_file.read_bytes()
+    files = {"image": ("a.jpg", content), "background": ("hall.jpg", content)}
+    answer = server.client.post("/v1/cut", files=files)
+    assert answer.status_code == 400
+    said = "background: no file is taken under this name; there are image, background_file"
+    assert answer.json() == {"error": said}
+    answer = server.client.post("/v1/jobs", files={"image": ("a.jpg", content)})
+    assert answer.json() == {"error": "image: no file is taken under this name; there are photos, background_file"}
 
 
 def test_a_photo_without_a_car_and_a_tiny_one(server, tmp_path):

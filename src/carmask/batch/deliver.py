@@ -65,7 +65,9 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     done = [one for one in read_records(out / STATE / MANIFEST) if one.result.photo in now]
     done = [one for one in done if one.result.status == "done" and one.result.facts.get("vehicle")]
     if not done:
-        raise UsageError(f"{out}: no photo of a vehicle is done there; cut with group=…")
+        raise UsageError(
+            f"{out}: no photo that is done there has a vehicle; say which one each shows when they are cut"
+        )
     rows = list(_rows(done, spec, naming))
     make_folder(to)
     for row, source in rows:

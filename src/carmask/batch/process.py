@@ -187,6 +187,8 @@ class PhotoCutter:
             kept = seen is not None and not seen.whole and "+" not in result.digest and spec.others != "cut"
             if kept and spec.others == "skip":
                 facts[SKIPPED] = "yes"
+                for output in job.outputs:  # what a run with other options has written of it
+                    self._storage.remove(output)
                 return replace(result, status="done", reason="no whole car: skipped", facts=facts, measures=measured)
             if kept:
                 found, parts = without_car(found), None

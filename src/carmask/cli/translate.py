@@ -67,7 +67,7 @@ def translate(message: str, params: dict[str, click.Parameter]) -> str:
         value = next((group for group in found.groups()[1:] if group is not None), "")
         if value == "True":
             return _name(param)
-        return f"{_name(param)} {param.metavar or param.human_readable_name if value == '…' else value}"
+        return f"{_name(param)} {(param.metavar or '') if value == '…' else value}".rstrip()
 
     return _ASSIGNMENT.sub(option, message)
 

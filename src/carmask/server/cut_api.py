@@ -75,6 +75,7 @@ class CutApi:
             suffix_of(content)
         else:
             async with read_form(request, files=2) as form:
+                form.check_files("image", "background_file")
                 content, fields = await one_photo(form, "image"), dict(request.query_params) | form.fields
                 picture = await background_picture(request, form, "background_file", self._crew, self._limits)
         kind = fields.pop("output", "")

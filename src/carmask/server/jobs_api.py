@@ -69,6 +69,7 @@ class JobsApi:
     async def create(self, request: Request) -> Response:
         """``POST /v1/jobs``: options, and photos or none yet; with photos it starts at once."""
         async with read_form(request, files=self._limits.job_photos + 1) as form:
+            form.check_files("photos", "background_file")
             options = parse(form.fields)
             picture = await background_picture(request, form, "background_file", self._crew, self._limits)
             job = await run_in_threadpool(self._jobs.create, options, picture)
@@ -102,6 +103,7 @@ class JobsApi:
         options = picture = None
         if request.headers.get("content-type"):
             async with read_form(request, files=1) as form:
+                form.check_files("background_file")
                 options = parse(form.fields)
                 picture = await background_picture(request, form, "background_file", self._crew, self._limits)
         await run_in_threadpool(self._jobs.start, job, options, picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -11,13 +12,15 @@ from carmask.batch.outputs import OutputSpec
 from carmask.compositing.background import Background, Fit
 from carmask.compositing.placement import Placing, Rule
 from carmask.compositing.plates import PlateCover
-from carmask.compositing.shadow import Shadow
+from carmask.compositing.shadow import Light, Shadow
 from carmask.compositing.style import RenderStyle
 from carmask.errors import UsageError
 from carmask.images import Format, PhotoFile
 
 #: The longer side of a picture that is asked for.
 MAX_SIDE = 8000
+#: What the library calls options that have another name here, and on the command line.
+_RENAMED = {"rule": "place", "fill": "scale"}
 
 
 class CutOptions(BaseModel):
@@ -33,6 +36,7 @@ class CutOptions(BaseModel):
     fit: Fit = Field("cover", description="how a background picture fills the frame")
     shadow: Shadow = Field("none", description="keep the photo's own, make one, or reflect the car in the floor")
     strength: float = Field(1.0, ge=0, le=3, description="of the shadow")
+    light: Light = Field("above", description="where the light of a made shadow comes from")
     match: float = Field(0.0, ge=0, le=1, description="how far the car takes on the background's light")
     place: Rule = Field("photo", description="where the car stands; turntable and vehicle: all views of a car alike")
     scale: float = Field(0.8, gt=0, le=1, description="how much of the frame a placed car takes")
@@ -67,11 +71,15 @@ class CutOptions(BaseModel):
             width, height = map(int, self.size.split("x"))
             frame = (height, width)
         placing = Placing(self.place, self.scale, self.floor, frame, self.crop)
-        style = RenderStyle(self.shadow, self.strength, None, self.match, placing)
+        style = RenderStyle(self.shadow, self.strength, None, self.match, placing, self.light)
         behind = background(self.background, self.fit, picture)
         cover = None if self.plate == "keep" else PlateCover(self.plate)
         spec = OutputSpec(background=behind, format=self.format, quality=self.quality, style=style, plate=cover, **more)
-        spec.check()
+        try:
+            spec.check()
+        except UsageError as error:
+            message = re.sub(r"\b(rule|fill)(?==)", lambda found: _RENAMED[found[0]], error.message)
+            raise UsageError(message, argument=_RENAMED.get(error.argument or "", error.argument)) from error
         return spec
 
 
@@ -86,7 +94,11 @@ def parse(fields: Mapping[str, str]) -> CutOptions:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{where}: {first['msg']}") from error
+        said = {
+            "extra_forbidden": f"there is no such option; there are {', '.join(CutOptions.model_fields)}",
+            "string_pattern_mismatch": "give WIDTHxHEIGHT, such as 1600x1200",
+        }.get(first["type"], first["msg"].removeprefix("Value error, "))
+        raise UsageError(f"{where}: {said}") from error
 
 
 def background(text: str, fit: Fit, picture: PhotoFile | None = None) -> Background | None:

@@ -34,6 +34,19 @@ class Form(NamedTuple):
     fields: dict[str, str]
     files: dict[str, list[UploadFile]]
 
+    def check_files(self, *names: str) -> None:
+        """Refuse files under other names: they would be passed over, and nobody would know.
+
+        Args:
+            names: under which files are taken.
+
+        Raises:
+            UsageError: if there is another one.
+        """
+        for name, files in self.files.items():
+            if name not in names and any(file.filename or file.size for file in files):
+                raise UsageError(f"{name[:100]}: no file is taken under this name; there are {', '.join(names)}")
+
 
 @contextlib.asynccontextmanager
 async def read_form(request: Request, *, files: int, field_bytes: int = FIELD_BYTES) -> AsyncIterator[Form]:
