@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import shutil
 import subprocess
 import zipfile
@@ -24,8 +25,11 @@ from carmask.formats.rle import rle_decode
 from carmask.images import read_mask
 from carmask.model.runtime import load_model
 from carmask.server.crew import Crew
+from carmask.server.cut_api import CutApi
+from carmask.server.jobs_api import JobsApi
 from carmask.server.limits import Limits
 from carmask.server.openapi import document
+from carmask.server.removebg_api import RemovebgApi
 from carmask.server.work import WorkTask
 from tests.conftest import draw_photo
 
@@ -79,6 +83,8 @@ def test_json_holds_the_mask_in_both_forms_and_its_box(server, photo_file, expec
     assert any(one.startswith("wrong size") for one in found["checks"])  # a photo of 192x128
     assert found["take_again"]
     with_picture = post(server, photo_file, headers={"accept": "application/json"}, picture="true").json()
+    described = document(Limits(), token=False)["components"]["schemas"]["Cut"]["properties"]
+    assert set(described) == set(with_picture)
     assert base64.b64decode(with_picture["picture"]) == expected(OutputSpec())[0]
     assert with_picture["mask_rle"] == found["mask_rle"]
     assert post(server, photo_file, output="mask").content == expected(OutputSpec(mask=True))[0]
@@ -327,6 +333,23 @@ def test_figures_are_those_of_the_routes(serving, photo_file):
     assert 'route="/v1/jobs/{job}",status="404"' in text
     assert "carmask_workers 1.0" in text
     assert "0123456789abcdef" not in text
+
+
+def test_every_address_for_programs_is_in_the_openapi_document(server, crew):
+    cut = CutApi(crew, Limits(), review_below=0.9)
+    parts = (cut, RemovebgApi(cut, crew, Limits()), JobsApi(server.jobs, crew, Limits()))
+    served = {
+        (re.sub(r":int}", "}", route.path), method.lower())
+        for part in parts
+        for route in part.routes()
+        for method in route.methods - {"HEAD"}
+    }
+    # Asked with GET, rembg's address says that nothing is fetched.
+    served.remove(("/api/remove", "get"))
+    paths = document(Limits(), token=False)["paths"]
+    named = {(path, method) for path, operations in paths.items() for method in operations if method != "parameters"}
+    assert named - served == {("/predict", "post"), ("/healthz", "get"), ("/metrics", "get")}
+    assert served <= named
 
 
 def test_the_openapi_document_is_one_and_names_what_is_served(server):

@@ -310,6 +310,18 @@ def test_two_servers_do_not_share_a_folder(crew, tiny_model, tmp_path):
     Jobs(tmp_path, crew, Limits(), **words).close()
 
 
+def test_old_jobs_are_gone_though_nobody_asks_for_anything(serving, tmp_path, monkeypatch):
+    monkeypatch.setattr("carmask.server.app.TIDY_EVERY", 0.05)
+    server = serving(limits=Limits(keep_hours=0))
+    job = server.jobs.create(CutOptions(), None)
+    folder = tmp_path / "state" / "jobs" / job
+    until = time.monotonic() + 30
+    while folder.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not folder.exists()
+    assert server.client.get(f"/v1/jobs/{job}").status_code == 404
+
+
 def test_old_jobs_and_deleted_ones_are_gone_with_their_files(crew, tiny_model, tmp_path):
     words = {"model": str(tiny_model), "review_below": 0.98}
     jobs = Jobs(tmp_path, crew, Limits(keep_hours=0), **words)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import getpass
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -16,6 +19,7 @@ from starlette.types import ASGIApp
 
 from carmask import __version__
 from carmask.batch.report import REVIEW_BELOW
+from carmask.errors import CarmaskError
 from carmask.model.info import ModelInfo
 from carmask.server.crew import Crew
 from carmask.server.cut_api import CutApi
@@ -31,6 +35,11 @@ from carmask.server.removebg_api import RemovebgApi
 from carmask.server.review_api import ReviewApi
 from carmask.server.security import Guard
 from carmask.server.site import Site
+
+#: Seconds from one look for jobs that are older than they may be to the next.
+TIDY_EVERY = 600.0
+
+_log = logging.getLogger("carmask.server")
 
 
 def review_app(folder: Folder, crew: Crew, *, hosts: Sequence[str], token: str | None, limits: Limits) -> ASGIApp:
@@ -91,6 +100,7 @@ def guarded(
     token: str | None,
     limits: Limits,
     stop: Callable[[], None],
+    tidy: Callable[[], None] | None = None,
     metrics: Metrics | None = None,
 ) -> ASGIApp:
     """An application with its outer layer.
@@ -101,14 +111,18 @@ def guarded(
         token: what clients must show, or None.
         limits: what they may ask.
         stop: called when it ends.
+        tidy: called every ``TIDY_EVERY`` seconds.
         metrics: counts what is answered; None counts nothing.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        tidying = None if tidy is None else asyncio.create_task(_repeat(tidy))
         try:
             yield
         finally:
+            if tidying is not None:
+                tidying.cancel()
             stop()
 
     async def missing(request: Request, error: Exception) -> Response:
@@ -124,6 +138,15 @@ def guarded(
     if metrics is not None:
         app = metrics.counting(app, list(routes))
     return Guard(app, hosts=hosts, token=token, limits=limits)
+
+
+async def _repeat(work: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(TIDY_EVERY)
+        try:
+            await run_in_threadpool(work)
+        except CarmaskError as error:  # such as a disk that cannot be read: it may be back the next time
+            _log.warning("%s", error)
 
 
 def _user() -> str:
@@ -182,7 +205,7 @@ def serve_app(
         *JobsApi(jobs, crew, limits).routes(),
         *studio.routes(),
     ]
-    return guarded(routes, hosts=hosts, token=token, limits=limits, stop=jobs.close, metrics=metrics)
+    return guarded(routes, hosts=hosts, token=token, limits=limits, stop=jobs.close, tidy=jobs.tidy, metrics=metrics)
 
 
 def review_threshold(model: ModelInfo) -> float:

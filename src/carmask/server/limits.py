@@ -26,7 +26,7 @@ class Limits:
         header_seconds: for a request's header.
         grace_seconds: for a body, beyond what its size takes at ``rate``.
         rate: bytes a second that a client must send or take at least.
-        keep_hours: after which a job is deleted.
+        keep_hours: after which a job is deleted, if it is not running.
     """
 
     photo_bytes: int = 40 * MEGABYTE

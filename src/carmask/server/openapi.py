@@ -15,14 +15,33 @@ _OBJECT = {"type": "object"}
 
 
 def document(limits: Limits, *, token: bool) -> dict[str, Any]:
-    """The document.
+    """The document: every address that is for other programs; those of the review page are not.
 
     Args:
         limits: named in descriptions.
         token: whether clients must show one.
     """
-    options = _options()
-    paths: dict[str, Any] = {
+    paths = _photo_paths(limits) | _job_paths(limits) | _result_paths() | _paths_of_others() | _own_paths()
+    found: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": "carmask", "version": __version__, "description": "Takes the car out of a photo."},
+        "paths": paths,
+        "components": {"schemas": {"Cut": _CUT, "Error": {"type": "object", "properties": {"error": _TEXT}}}},
+    }
+    if token:
+        found["components"]["securitySchemes"] = {
+            "token": {"type": "http", "scheme": "bearer"},
+            "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+        }
+        found["security"] = [{"token": []}, {"key": []}]
+    return found
+
+
+def _photo_paths(limits: Limits) -> dict[str, Any]:
+    """One photo in, one answer out."""
+    picture = {"type": "boolean", "description": "with output=json: the picture too, in base64"}
+    form = {"image": _BINARY, "output": {"enum": ["picture", "json", "mask"]}, "picture": picture, **_options()}
+    return {
         "/v1/cut": {
             "post": _operation(
                 "Cut the car out of one photo",
@@ -30,12 +49,17 @@ def document(limits: Limits, *, token: bool) -> dict[str, Any]:
                 f"(output=json, or Accept: application/json). At most {limits.photo_bytes / 1e6:.0f} MB and "
                 f"{limits.pixels / 1e6:.0f} megapixels. The photo may also be the body itself, with options in the "
                 "address.",
-                _form({"image": _BINARY, "output": {"enum": ["picture", "json", "mask"]}, "picture": {
-                    "type": "boolean", "description": "with output=json: the picture too, in base64"}, **options},
-                    ["image"]),
+                _form(form, ["image"]),
                 {"200": _pictures("The picture, or JSON.", "Cut")},
             )
-        },
+        }
+    }
+
+
+def _job_paths(limits: Limits) -> dict[str, Any]:
+    """Many photos: a job is made, filled, started, asked about and deleted."""
+    options = _options()
+    return {
         "/v1/jobs": {
             "get": _operation("List the latest jobs", "", None, {"200": _json("The jobs.", _OBJECT)}),
             "post": _operation(
@@ -47,71 +71,105 @@ def document(limits: Limits, *, token: bool) -> dict[str, Any]:
             ),
         },
         "/v1/jobs/{job}": {
-            "parameters": [_job()],
+            "parameters": [_JOB],
             "get": _operation("What became of a job's photos", "", None, {"200": _json("The job.", _OBJECT)}),
             "delete": _operation("Delete a job with all its files", "", None, {"204": {"description": "Deleted."}}),
         },
         "/v1/jobs/{job}/photos": {
-            "parameters": [_job()],
-            "post": _operation("Add a photo", "", _form({"photo": _BINARY}, ["photo"]),
-                               {"201": _json("Its number.", _OBJECT)}),
+            "parameters": [_JOB],
+            "post": _operation(
+                "Add a photo", "", _form({"photo": _BINARY}, ["photo"]), {"201": _json("Its number.", _OBJECT)}
+            ),
         },
         "/v1/jobs/{job}/start": {
-            "parameters": [_job()],
-            "post": _operation("Start a job, or render it again with other options", "Corrections by hand are kept.",
-                               _form(options, []),
-                               {"202": _json("It runs.", _OBJECT)}),
+            "parameters": [_JOB],
+            "post": _operation(
+                "Start a job, or render it again with other options",
+                "Corrections by hand are kept.",
+                _form(options, []),
+                {"202": _json("It runs.", _OBJECT)},
+            ),
         },
         "/v1/jobs/{job}/events": {
-            "parameters": [_job()],
-            "get": _operation("Follow a job", "Server-sent events: photo for each photo, end at the end.", None,
-                              {"200": {"description": "The events.", "content": {"text/event-stream": {}}}}),
+            "parameters": [_JOB],
+            "get": _operation(
+                "Follow a job",
+                "Server-sent events: photo for each photo, end at the end.",
+                None,
+                {"200": _content("The events.", "text/event-stream")},
+            ),
         },
+    }
+
+
+def _result_paths() -> dict[str, Any]:
+    """What was made of a job's photos, and the photos themselves."""
+    one = [_JOB, _path("number", "integer")]
+    side = {"name": "side", "in": "query", "description": "of the longer side, in pixels", "schema": {
+        "type": "integer", "minimum": 32, "maximum": 4000, "default": 1600}}  # fmt: skip
+    return {
         "/v1/jobs/{job}/zip": {
-            "parameters": [_job()],
-            "get": _operation("All results in one archive", "", None,
-                              {"200": {"description": "A ZIP.", "content": {"application/zip": {}}}}),
+            "parameters": [_JOB],
+            "get": _operation("All results in one archive", "", None, {"200": _content("A ZIP.", "application/zip")}),
+        },
+        "/v1/jobs/{job}/photos/{number}/image": {
+            "parameters": [*one, side],
+            "get": _operation("A photo as it was sent, small", "", None, {"200": _content("A JPEG.", "image/jpeg")}),
         },
         "/v1/jobs/{job}/photos/{number}/output/{output}": {
-            "parameters": [_job(), _path("number", "integer"), _path("output", "integer")],
+            "parameters": [*one, _path("output", "integer")],
             "get": _operation("One file that was made of a photo", "", None, {"200": _pictures("The file.", None)}),
         },
+    }
+
+
+def _paths_of_others() -> dict[str, Any]:
+    """Addresses in the form of rembg, remove.bg and Label Studio, for clients that know those."""
+    flag = {"type": "boolean"}
+    texts = ("image_file_b64", "size", "format", "bg_color", "crop_margin", "scale", "position")
+    removebg = {
+        "image_file": _BINARY,
+        "bg_image_file": _BINARY,
+        "channels": {"enum": ["rgba", "alpha"]},
+        "crop": flag,
+        "add_shadow": flag,
+        **dict.fromkeys(texts, _TEXT),
+    }
+    tasks = {"type": "object", "properties": {"tasks": {"type": "array"}, "label_config": _TEXT}}
+    return {
         "/api/remove": {
-            "post": _operation("As rembg's server takes it", "om asks for the mask alone, bgc for a background "
-                               "(r,g,b,a). Nothing is fetched from an address.",
-                               _form({"file": _BINARY, "om": {"type": "boolean"}, "bgc": _TEXT}, ["file"]),
-                               {"200": _pictures("A PNG.", None)}),
+            "post": _operation(
+                "As rembg's server takes it",
+                "om asks for the mask alone, bgc for a background (r,g,b,a). Nothing is fetched from an address.",
+                _form({"file": _BINARY, "om": flag, "bgc": _TEXT}, ["file"]),
+                {"200": _pictures("A PNG.", None)},
+            )
         },
         "/v1.0/removebg": {
-            "post": _operation("As remove.bg takes it", "image_url and bg_image_url are refused: nothing is fetched.",
-                               _form({"image_file": _BINARY, "image_file_b64": _TEXT, "size": _TEXT, "format": _TEXT,
-                                      "channels": {"enum": ["rgba", "alpha"]}, "bg_color": _TEXT,
-                                      "bg_image_file": _BINARY, "crop": {"type": "boolean"}, "crop_margin": _TEXT,
-                                      "scale": _TEXT, "position": _TEXT, "add_shadow": {"type": "boolean"}}, []),
-                               {"200": _pictures("The picture, or JSON with result_b64.", None)}),
+            "post": _operation(
+                "As remove.bg takes it",
+                "image_url and bg_image_url are refused: nothing is fetched.",
+                _form(removebg, []),
+                {"200": _pictures("The picture, or JSON with result_b64.", None)},
+            )
         },
-        "/predict": {"post": _operation("Label Studio: masks for tasks", "Brush results.", {"content": {
-            "application/json": {"schema": {"type": "object", "properties": {"tasks": {"type": "array"},
-                                                                            "label_config": _TEXT}}}}},
-            {"200": _json("The predictions.", _OBJECT)})},
+        "/predict": {
+            "post": _operation(
+                "Label Studio: masks for tasks",
+                "Brush results.",
+                {"content": {"application/json": {"schema": tasks}}},
+                {"200": _json("The predictions.", _OBJECT)},
+            )
+        },
+    }
+
+
+def _own_paths() -> dict[str, Any]:
+    """The server itself."""
+    return {
         "/healthz": {"get": _operation("Whether the server runs", "", None, {"200": _json("It does.", _OBJECT)})},
-        "/metrics": {"get": _operation("Figures for Prometheus", "", None,
-                                       {"200": {"description": "Text.", "content": {"text/plain": {}}}})},
-    }  # fmt: skip
-    schemes = {
-        "token": {"type": "http", "scheme": "bearer"},
-        "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+        "/metrics": {"get": _operation("Figures for Prometheus", "", None, {"200": _content("Text.", "text/plain")})},
     }
-    found: dict[str, Any] = {
-        "openapi": "3.1.0",
-        "info": {"title": "carmask", "version": __version__, "description": "Takes the car out of a photo."},
-        "paths": paths,
-        "components": {"schemas": {"Cut": _CUT, "Error": {"type": "object", "properties": {"error": _TEXT}}}},
-    }
-    if token:
-        found["components"]["securitySchemes"] = schemes
-        found["security"] = [{"token": []}, {"key": []}]
-    return found
 
 
 _CUT: dict[str, Any] = {
@@ -119,10 +177,15 @@ _CUT: dict[str, Any] = {
     "properties": {
         "width": {"type": "integer"},
         "height": {"type": "integer"},
-        "confidence": {**_NUMBER, "description": "0 to 1: the Dice score to expect"},
+        "confidence": {
+            **_NUMBER,
+            "description": "0 to 1: the Dice score to expect, times the probability that the scene is one whole car; "
+            "0: no car was found",
+        },
         "expected_error_px": {"type": ["number", "null"], "description": "of the contour, in pixels of the photo"},
         "review": {"type": "boolean", "description": "a person should look at it"},
         "area": {**_NUMBER, "description": "fraction of the photo that is car"},
+        "note": {**_TEXT, "description": "what is remarkable about the mask, or empty"},
         "box": {"type": ["array", "null"], "items": {"type": "integer"}, "description": "left, top, right, bottom"},
         "view": {"type": ["integer", "null"], "description": "1 to 16, as a turntable's photos are numbered"},
         "view_name": {**_TEXT, "description": "front, front left …, or other: no whole car"},
@@ -132,7 +195,10 @@ _CUT: dict[str, Any] = {
         "plate": {"type": ["string", "null"], "description": "none, found or doubtful, of plates that are hidden"},
         "mask_rle": {**_TEXT, "description": "start length …, pixels numbered from 1 row by row"},
         "mask_png": {**_TEXT, "description": "base64 of a one-bit PNG"},
-        "seconds": _NUMBER,
+        "picture": {**_TEXT, "description": "base64 of the picture, if it was asked for"},
+        "picture_type": {**_TEXT, "description": "its media type"},
+        "seconds": {**_NUMBER, "description": "from the request to the answer"},
+        "seconds_computing": {**_NUMBER, "description": "of these, in the process that cut the photo"},
     },
 }
 
@@ -174,9 +240,12 @@ def _pictures(text: str, schema: str | None) -> dict[str, Any]:
     return {"description": text, "content": content}
 
 
-def _job() -> dict[str, Any]:
-    return _path("job", "string")
+def _content(text: str, media: str) -> dict[str, Any]:
+    return {"description": text, "content": {media: {}}}
 
 
 def _path(name: str, kind: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": kind}}
+
+
+_JOB = _path("job", "string")
