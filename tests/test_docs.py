@@ -93,6 +93,29 @@ def test_files_that_the_design_names_exist():
         assert (REPOSITORY / "src" / "carmask" / folder).is_dir(), folder
 
 
+def test_every_decision_has_a_number_of_its_own_and_stands_in_the_list():
+    folder = REPOSITORY / "docs" / "decisions"
+    files = sorted(one for one in folder.glob("*.md") if one.name != "index.md")
+    numbers = [int(one.name[:4]) for one in files]
+    assert len(numbers) == len({*numbers})
+    listed = (folder / "index.md").read_text(encoding="utf-8")
+    for number, file in zip(numbers, files, strict=True):
+        title = file.read_text(encoding="utf-8").partition("\n")[0].removeprefix(f"# {number}. ")
+        assert f"| {number} | [{title}]({file.name}) |" in listed
+
+
+def test_decisions_that_the_code_names_exist():
+    named = {
+        (file, one)
+        for folder in ("src", "tests", "benchmarks")
+        for kind in ("py", "md")
+        for file in (REPOSITORY / folder).rglob(f"*.{kind}")
+        for one in re.findall(r"docs/(?:decisions|experiments)/[\w-]+\.md", file.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 10
+    assert [(file.name, one) for file, one in named if not (REPOSITORY / one).exists()] == []
+
+
 def test_the_site_can_be_built(tmp_path):
     pytest.importorskip("mkdocs")
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src"), "NO_MKDOCS_2_WARNING": "1"}

@@ -171,7 +171,7 @@ def test_manifests_of_earlier_versions(cut, tmp_path, tiny_model):
 
 
 def test_the_shipped_models_reference_is_its_own():
-    """Made again for another default model: docs/decisions/0020-drift.md says by which commands."""
+    """Made again for another default model: docs/decisions/0026-drift.md says by which commands."""
     from carmask.model.installed import describe_model
 
     shipped = describe_model("shipped:default")

@@ -10,14 +10,16 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
 from carmask.geometry import Crop
+from carmask.model.behaviour import Behaviour, GateSettings
 from carmask.model.info import ModelInfo, Specialist
 from carmask.prediction.predict import predict
 from carmask.prediction.probability_map import ProbabilityMap
-from carmask.prediction.specialist import GRID, background_cells, background_distance, disagreement, is_familiar
+from carmask.prediction.specialist import background_cells, background_distance, disagreement, is_familiar
 
 from .test_guided_stages import RED, Guided, draw, guided_info
 
 WALL = 220
+GRID = GateSettings().grid
 
 
 def special(**changes) -> Specialist:
@@ -148,3 +150,36 @@ def test_the_format_says_which_networks_a_file_holds(dark, place):
         ModelInfo.model_validate({**good, "specialist": None})
     with pytest.raises(ValidationError, match="a specialist needs a localisation network"):
         ModelInfo.model_validate({**good, "localisation": None})
+
+
+def test_the_gate_is_as_the_file_says(dark):
+    """With a grid of one cell a photo's upper half may have any colour that its mean hides."""
+    photo, empty = draw(CAR), draw()
+    for one in (photo, empty):
+        one[:200][(one[:200] == WALL).all(axis=2)] = WALL - 60
+    one = Behaviour(gate=GateSettings(grid=(1, 1)))
+    mean = background_cells(empty, whole(np.zeros((40, 60))), one.gate)
+    info = special_info(dark.info).model_copy(
+        update={"behaviour": one, "specialist": special(mean=mean.tolist(), deviation=[[[8.0] * 3]])}
+    )
+    network = Mixed(ModelInfo.model_validate(info.model_dump()))
+    predict(network, photo)
+    assert network.specialised == 1
+    usual = Mixed(special_info(dark.info))
+    predict(usual, photo)
+    assert usual.specialised == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mean": [[[1.0] * 3] * 6] * 3},
+        {"mean": [[[1.0] * 3] * 5] * 4},
+        {"deviation": [[[1.0] * 3] * 6] * 5},
+        {"deviation": [[[0.0] * 3] * 6] * 4},
+    ],
+)
+def test_a_background_that_does_not_fit_the_grid_is_refused(dark, wrong):
+    good = special_info(dark.info).model_dump()
+    with pytest.raises(ValidationError, match=r"a mean and a deviation above 0 for each cell of behaviour\.gate\.grid"):
+        ModelInfo.model_validate({**good, "specialist": {**good["specialist"], **wrong}})

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from carmask.model.behaviour import GateSettings
 from carmask.model.info import Specialist
-from carmask.prediction.specialist import GRID, background_distance
+from carmask.prediction.specialist import background_distance
 from carmask.release.specialists import _LEAST, _describe_background
+
+GRID = GateSettings().grid
 
 
 def test_mean_and_deviation_by_hand():

@@ -20,7 +20,6 @@ from carmask.model.runtime import load_model
 from carmask.networks import build
 from carmask.networks.mobilenetv2_unet import widen
 from carmask.prediction.predict import predict
-from carmask.prediction.specialist import GRID
 from carmask.prediction.stages import network_inputs
 from carmask.release.specialists import join_specialist
 from carmask.training.export import export, read_run
@@ -175,7 +174,7 @@ def test_a_specialist_beside_it(guided, cars, tmp_path):
     assert np.allclose(both.specialise(pixels), alone.run(pixels), atol=0.01)
     assert np.array_equal(both.run(pixels, guide), before.run(pixels, guide))
     assert np.array_equal(both.locate(pixels), before.locate(pixels))
-    assert np.shape(made.specialist.mean) == np.shape(made.specialist.deviation) == (*GRID, 3)
+    assert np.shape(made.specialist.mean) == np.shape(made.specialist.deviation) == (*made.behaviour.gate.grid, 3)
     # It is averaged and learned from with the specialist as it is.
     average_into(tmp_path / "both.onnx", guided / "guided.onnx", 0.5, made, tmp_path / "again.onnx")
     assert np.array_equal(load_model(tmp_path / "again.onnx").specialise(pixels), both.specialise(pixels))

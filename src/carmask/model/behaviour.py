@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from carmask.geometry import Size
+
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -89,6 +91,26 @@ class FeatureSettings(BaseModel):
     offset: float = Field(3e-6, gt=0)
 
 
+class GateSettings(BaseModel):
+    """How photos of a specialist's studio are told from others (``carmask.prediction.specialist``).
+
+    Attributes:
+        grid: (rows, columns) of the cells that a photo's background is described by.
+        background: pixels to which localisation gives at most this are background ...
+        around: ... but for those this close to others, in localisation's pixels.
+        shown: a cell counts if at least this share of it is background.
+        near: this close to localisation's contour, in its pixels, the specialist's map may differ from it.
+    """
+
+    model_config = _FROZEN
+
+    grid: Size = (4, 6)
+    background: float = Field(0.1, ge=0, lt=1)
+    around: int = Field(3, ge=0)
+    shown: float = Field(0.3, gt=0, le=1)
+    near: int = Field(2, ge=0)
+
+
 class Behaviour(BaseModel):
     """All of them, by what they decide.
 
@@ -97,6 +119,7 @@ class Behaviour(BaseModel):
         confirmation: what localisation must confirm.
         components: which connected components are kept.
         features: how confidence features are measured.
+        gate: which photos are a specialist's.
     """
 
     model_config = _FROZEN
@@ -105,3 +128,4 @@ class Behaviour(BaseModel):
     confirmation: ConfirmationSettings = ConfirmationSettings()
     components: ComponentSettings = ComponentSettings()
     features: FeatureSettings = FeatureSettings()
+    gate: GateSettings = GateSettings()

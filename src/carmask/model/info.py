@@ -93,8 +93,8 @@ class Specialist(BaseModel):
     Attributes:
         network: name in the table of networks.
         normalisation: what its graph does to values of 0 to 255 first, for the reader.
-        mean: the studio's background: mean RGB, 0 to 255, of each cell of a grid over the photo; of rows, then columns,
-            then colours.
+        mean: the studio's background: mean RGB, 0 to 255, of each cell of ``behaviour.gate.grid`` over the photo; of
+            rows, then columns, then colours.
         deviation: by how much photos of the studio differ from it, in the same order.
         distance: a photo is of the studio if its background differs from the mean by at most so many deviations (root
             mean square over cells and colours).
@@ -112,6 +112,13 @@ class Specialist(BaseModel):
     distance: float = Field(1.45, gt=0)
     disagreement: float = Field(0.02, ge=0)
     training_data: str = ""
+
+    def describes(self, grid: Size) -> bool:
+        """Whether it knows the background of a grid of (rows, columns) cells, each with deviations above 0."""
+        cells = (self.mean, self.deviation)
+        if any([len(row) for row in one] != [grid[1]] * grid[0] for one in cells):
+            return False
+        return all(value > 0 for row in self.deviation for cell in row for value in cell)
 
 
 class ModelInfo(BaseModel):
@@ -205,6 +212,8 @@ class ModelInfo(BaseModel):
             )
         if self.specialist is not None and (self.localisation is None or self.parts):
             raise ValueError("a specialist needs a localisation network of its own, and masks of whole cars")
+        if self.specialist is not None and not self.specialist.describes(self.behaviour.gate.grid):
+            raise ValueError("a specialist needs a mean and a deviation above 0 for each cell of behaviour.gate.grid")
         if self.refinement is not None and (self.localisation_size is None or self.parts):
             raise ValueError("a refinement network needs localisation_size, and masks of whole cars")
         if self.localisation is not None and self.localisation_size is None:

@@ -77,7 +77,7 @@ def open_for(network: Network, path: Path | str, content: bytes | None = None) -
 def reduce_for(network: Network, photo: PhotoFile) -> ReducedPhoto:
     """Reduce a photo that was decoded at its own size to the size that a network makes use of.
 
-    Of large JPEG files the masks differ slightly from those of ``open_for``: docs/decisions/0019-one-decode.md.
+    Of large JPEG files the masks differ slightly from those of ``open_for``: docs/decisions/0024-one-decode.md.
 
     Args:
         network: a loaded model.

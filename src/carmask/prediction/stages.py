@@ -104,13 +104,13 @@ def segment(
         crop: in pixels of the photo as it was decoded.
         coarse: the localisation stage's map, for models that are guided by it.
         mirrored: predict the crop's mirror image, and mirror the prediction back.
-        special: by the model's specialist.
+        special: by the model's specialist, which is given the photo alone.
 
     Returns:
         The probabilities of the crop.
     """
     pixels = crop_photo(photo.pixels, crop)
-    guide = None if coarse is None or not network.info.guided else guide_of(coarse, crop)
+    guide = None if coarse is None or special or not network.info.guided else guide_of(coarse, crop)
     if mirrored:
         pixels = np.ascontiguousarray(pixels[:, ::-1])
         guide = None if guide is None else np.ascontiguousarray(guide[:, ::-1])
@@ -208,9 +208,10 @@ def _segment_car(network: Network, photo: ReducedPhoto, coarse: ProbabilityMap) 
     kept = coarse if info.localisation is not None else None
     if found is None and info.behaviour.confirmation.car:
         return ProbabilityMap(np.minimum(coarse.probability, _JUST_NO_CAR * info.threshold), coarse.crop, kept)
-    if info.specialist is not None and found is not None and is_familiar(photo.pixels, coarse, info.specialist):
+    gate, special = info.behaviour.gate, info.specialist
+    if special is not None and found is not None and is_familiar(photo.pixels, coarse, special, gate):
         fine = _segment_box(network, photo, coarse, found, special=True)
-        if disagreement(fine, coarse, info.threshold, info.localisation_threshold) <= info.specialist.disagreement:
+        if disagreement(fine, coarse, info.threshold, info.localisation_threshold, gate) <= special.disagreement:
             return fine._replace(coarse=kept)
     return _segment_box(network, photo, coarse, found, special=False)._replace(coarse=kept)
 

@@ -173,7 +173,7 @@ def _special_inputs(
     assert network.info.specialist is not None
     for example in examples:
         photo = open_for(network, example.photo)
-        if is_familiar(photo.pixels, localise(network, photo), network.info.specialist):
+        if is_familiar(photo.pixels, localise(network, photo), network.info.specialist, network.info.behaviour.gate):
             yield {FAMILIAR: network_input(network, photo)}
         step()
 

@@ -78,7 +78,7 @@ def join_specialist(
     chosen, cells = sample(examples, PHOTOS), []
     for done, example in enumerate(chosen, 1):
         photo = open_for(network, example.photo)
-        cells.append(background_cells(photo.pixels, localise(network, photo)))
+        cells.append(background_cells(photo.pixels, localise(network, photo), info.behaviour.gate))
         if progress is not None:
             progress(done, len(chosen))
     mean, deviation = _describe_background(np.array(cells))
