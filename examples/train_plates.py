@@ -12,9 +12,9 @@ Needs the [train] extra; about a quarter of an hour of one processor core, and 4
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
+from _settings import add_options, chosen, lines
 from carmask.training.plates.build import build_plates
 from carmask.training.plates.train import Settings
 
@@ -24,29 +24,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--labels", type=Path)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, help="crops of the photos; default OUT/cache")
-    for name, value in Settings._field_defaults.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, help=f"default {value}")
+    add_options(parser, Settings)
     given = parser.parse_args()
-    settings = Settings(**{name: getattr(given, name) for name in Settings._fields})
-    started, said = time.monotonic(), 0.0
-
-    def report(what: str, done: int, total: int) -> None:
-        nonlocal said
-        if done == total or time.monotonic() - said > 20:
-            said = time.monotonic()
-            print(f"{said - started:6.0f} s  {what}: {done} of {total}", flush=True)
-
     file = build_plates(
         given.out,
         photos=given.photos,
         labels=given.labels,
         weights=given.weights,
         cache=given.cache or given.out / "cache",
-        settings=settings,
-        report=report,
+        settings=chosen(Settings, given),
+        report=lines(),
     )
     print(f"{file}: {file.stat().st_size} bytes")
 

@@ -14,9 +14,9 @@ Needs the [train] extra; about half an hour of one processor core.
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
+from _settings import add_options, chosen, lines
 from carmask.model.runtime import load_model
 from carmask.training.views.build import build_views
 from carmask.training.views.train import Settings
@@ -28,22 +28,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--wild", type=Path)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, help="crops of the photos; default OUT/cache")
     parser.add_argument("--model", default="default", help="finds cars in --wild, and names the validation cars")
-    for name, value in Settings._field_defaults.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, help=f"default {value}")
+    add_options(parser, Settings)
     given = parser.parse_args()
-    settings = Settings(**{name: getattr(given, name) for name in Settings._fields})
-    started, said = time.monotonic(), 0.0
-
-    def report(what: str, done: int, total: int) -> None:
-        nonlocal said
-        if done == total or time.monotonic() - said > 20:
-            said = time.monotonic()
-            print(f"{said - started:6.0f} s  {what}: {done} of {total}", flush=True)
-
     file = build_views(
         given.out,
         data=given.data,
@@ -52,8 +39,8 @@ def main() -> None:
         weights=given.weights,
         network=load_model(given.model, streams=1),
         cache=given.cache or given.out / "cache",
-        settings=settings,
-        report=report,
+        settings=chosen(Settings, given),
+        report=lines(),
     )
     print(f"{file}: {file.stat().st_size} bytes")
 
