@@ -6,25 +6,35 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 DEMO := demo-out
 
-.PHONY: setup demo test check format bench soak lock docs sbom model clean
+.PHONY: setup demo test check format bench soak lock docs sbom clean
 
-# The base install: all that cutting needs, free of torch.
+# With LOCKED=1 exactly the versions of requirements/development.txt, each checked against its hash: what a build server
+# should take. Nothing is resolved (--no-deps): older pips ask for another version of a package with extras then. pip check
+# says what is missing. The build backend alone, hatchling, is fetched by pip in the version that pyproject.toml allows.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+define install_locked
+$(PIP) --no-deps --require-hashes -r requirements/development.txt
+$(PIP) --no-deps --editable .
+$(BIN)/python -m pip check
+endef
+
+# The base install: all that cutting needs, free of torch; with LOCKED=1 all that is pinned.
 $(STAMPS)/base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c "import sys; sys.exit('carmask needs Python 3.11 or newer' if sys.version_info < (3, 11) else 0)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+ifdef LOCKED
+	$(install_locked)
+else
+	$(PIP) --editable .
+endif
 	mkdir -p $(STAMPS) && touch $@
 
-# Everything: training and the tools of development too (about 5 GB, most of it PyTorch with CUDA). With LOCKED=1 exactly
-# the versions of requirements/development.txt, each checked against its hash: what a build server should take. Nothing is
-# resolved (--no-deps): older pips ask for another version of a package with extras then. pip check says what is missing.
+# Everything: training and the tools of development too (about 5 GB, most of it PyTorch with CUDA).
 $(STAMPS)/all: $(STAMPS)/base
 ifdef LOCKED
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/development.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	$(BIN)/python -m pip check
+	$(install_locked)
 else
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,studio,cluster,serve,docs,dev]'
+	$(PIP) --editable '.[train,studio,cluster,serve,docs,dev]'
 endif
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
@@ -85,4 +95,4 @@ soak: $(STAMPS)/all  ## hours of kills, full disks, power cuts and damaged files
 	$(BIN)/python benchmarks/report.py
 
 clean:  ## remove what make made
-	rm -rf $(VENV) $(DEMO) site
+	rm -rf $(VENV) $(DEMO) site soak-out sbom.json

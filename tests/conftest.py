@@ -38,6 +38,7 @@ ALLOWED_SKIPS = (
     "no real photos",
     "no photos of car parts",
     "needs a GPU",
+    "needs make",
     "needs a machine without a GPU",
     "needs another operating system",
 )
