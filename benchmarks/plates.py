@@ -23,7 +23,14 @@ import _bench
 from carmask.compositing.plates import PlateCover
 from carmask.images import open_photo, write_picture
 from carmask.model.runtime import load_model
-from carmask.prediction.plates import FoundPlate, PlateNetwork, covered, describe_plates, find_plates, overlap
+from carmask.prediction.plates import (
+    FoundPlate,
+    PlateNetwork,
+    covered,
+    describe_plates,
+    find_plates,
+    plate_iou,
+)
 from carmask.prediction.predict import open_for, predict_reduced
 
 LABELS = Path(__file__).parents[1] / "tests" / "prediction" / "plates.csv"
@@ -81,10 +88,10 @@ def show(rows: list[Row]) -> None:
     for source in [*sorted({row.photo.partition("/")[0] for row in rows}), "all"]:
         some = [row for row in rows if source in ("all", row.photo.partition("/")[0])]
         plates = [(corners, row.found) for row in some for corners in row.marked]
-        at_best = [max((overlap(corners, one.corners) for one in found), default=0.0) for corners, found in plates]
+        at_best = [max((plate_iou(corners, one.corners) for one in found), default=0.0) for corners, found in plates]
         hidden = [max((covered(corners, hidden_by(one)) for one in found), default=0.0) for corners, found in plates]
         wrong = sum(
-            all(overlap(corners, one.corners) < 0.1 for corners in row.marked) for row in some for one in row.found
+            all(plate_iou(corners, one.corners) < 0.1 for corners in row.marked) for row in some for one in row.found
         )
         said = [describe_plates(row.found) for row in some]
         told = sum(row.marked != [] and state == "none" for row, state in zip(some, said, strict=True))
@@ -114,7 +121,7 @@ def show(rows: list[Row]) -> None:
     print(f"processor time: {np.median([row.milliseconds for row in rows]):.1f} ms a photo (median of {len(rows)})")
     for row in rows:
         scores = ", ".join(f"{one.score:.2f}" for one in row.found) or "none"
-        best = [max((overlap(corners, one.corners) for one in row.found), default=0.0) for corners in row.marked]
+        best = [max((plate_iou(corners, one.corners) for one in row.found), default=0.0) for corners in row.marked]
         print(f"  {row.photo}: {scores}; overlap {', '.join(f'{one:.2f}' for one in best) or '-'}")
 
 

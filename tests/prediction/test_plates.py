@@ -23,7 +23,7 @@ from carmask.prediction.plates import (
     describe_plates,
     find_plates,
     is_plate,
-    overlap,
+    plate_iou,
     read_plates,
 )
 from carmask.prediction.probability_map import ProbabilityMap
@@ -76,7 +76,7 @@ def test_what_is_told_is_read_back(corners, score):
 def test_cells_that_differ_are_averaged(corners, seed):
     (found,) = read_plates(told_of((corners, 0.9), wrong=0.05, seed=seed))
     assert covered(corners, found.corners) > 0.9
-    assert overlap(found.corners, corners) > 0.55
+    assert plate_iou(found.corners, corners) > 0.55
 
 
 def test_corners_that_are_told_too_near_are_moved_out_to_the_cells():
@@ -105,7 +105,7 @@ def test_two_plates_the_most_certain_first():
     second = SQUARE + np.float32([150, -80])
     found = read_plates(told_of((SQUARE, 0.4), (second, 0.9)))
     assert [round(one.score, 1) for one in found] == [0.9, 0.4]
-    assert overlap(found[0].corners, second) > 0.85
+    assert plate_iou(found[0].corners, second) > 0.85
 
 
 def test_what_is_no_plate_is_left_out():
@@ -158,9 +158,9 @@ def test_shared_area_is_scipys(both):
     expected = shared_by_half_planes(one, other)
     assert covered(one, other) * cv2.contourArea(one) == pytest.approx(expected, rel=1e-3, abs=0.5)
     assert covered(one, other[::-1]) == pytest.approx(covered(one, other), abs=1e-4)
-    assert overlap(one, other) == pytest.approx(overlap(other, one), abs=1e-4)
+    assert plate_iou(one, other) == pytest.approx(plate_iou(other, one), abs=1e-4)
     assert covered(one, one) == pytest.approx(1, abs=1e-4)
-    assert overlap(one, one) == pytest.approx(1, abs=1e-4)
+    assert plate_iou(one, one) == pytest.approx(1, abs=1e-4)
 
 
 def test_quadrilaterals_whose_sides_lie_nearly_on_each_other():
@@ -173,11 +173,11 @@ def test_quadrilaterals_whose_sides_lie_nearly_on_each_other():
 def test_overlap_of_quadrilaterals_by_hand():
     one = np.array([[0, 0], [4, 0], [4, 2], [0, 2]], np.float32)
     other = one + np.float32([2, 0])
-    assert overlap(one, other) == pytest.approx(4 / 12)
+    assert plate_iou(one, other) == pytest.approx(4 / 12)
     assert covered(one, other) == pytest.approx(0.5)
-    assert overlap(one, one + np.float32([9, 0])) == 0
+    assert plate_iou(one, one + np.float32([9, 0])) == 0
     assert covered(one, (one - one.mean(axis=0)) * 2 + one.mean(axis=0)) == pytest.approx(1)
-    assert covered(one * 0, one) == overlap(one * 0, one * 0) == 0
+    assert covered(one * 0, one) == plate_iou(one * 0, one * 0) == 0
 
 
 @pytest.mark.parametrize(

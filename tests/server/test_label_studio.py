@@ -99,3 +99,12 @@ def test_a_task_whose_picture_is_not_in_the_folder_gets_nothing(server, value):
     (found,) = predict(server, value)["results"]
     assert found["result"] == []
     assert "secret" not in found["error"]
+
+
+def test_a_picture_that_has_gone_since_the_folder_was_listed_costs_its_own_task(server, tmp_path):
+    name = "0a1b-a car.jpg"
+    assert predict(server, f"/data/upload/3/{name}")["results"][0]["result"]
+    (tmp_path / "media" / "upload" / "3" / name).unlink()
+    (found,) = predict(server, f"/data/upload/3/{name}")["results"]
+    assert found["result"] == []
+    assert found["error"] == "task: the picture cannot be read: No such file or directory"

@@ -16,7 +16,7 @@ import torch
 from carmask.errors import DataError, WeightsError
 from carmask.model.engine import core
 from carmask.model.upsampling import expand_weights
-from carmask.prediction.plates import CORNER_UNIT, INPUT, STRIDE, is_plate, overlap, read_plates
+from carmask.prediction.plates import CORNER_UNIT, INPUT, STRIDE, is_plate, plate_iou, read_plates
 from carmask.training.plates import build as building
 from carmask.training.plates.data import CROP, PlateCrop, PlateLabel, read_crops, read_labels
 from carmask.training.plates.draw import draw_plate
@@ -131,7 +131,7 @@ def test_a_head_learns_a_plate_by_heart():
         told = EncoderWithHead(encoder, head).eval()(torch.from_numpy(same.sample.pixels[None])).numpy()[0]
     found = read_plates(told)
     assert found
-    assert overlap(found[0].corners, same.sample.corners) > 0.7
+    assert plate_iou(found[0].corners, same.sample.corners) > 0.7
 
 
 def test_labels(tmp_path):

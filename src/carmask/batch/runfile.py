@@ -119,6 +119,7 @@ def read_run(state: Path) -> Run:
     Raises:
         UsageError: if nothing is recorded there, or another version recorded it.
         PhotoError: if the picture of the background, or of plates, is damaged.
+        OutputError: if the record cannot be read.
     """
     file = state / FILE
     again = "give the same 'carmask cut' command once more: what is done is passed over"

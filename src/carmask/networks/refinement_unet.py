@@ -33,6 +33,11 @@ class RefinementUNet(GuidedMobileNetV2UNet):
     added = ("detail",)
 
     def __init__(self, classes: int = 1) -> None:
+        """Build it.
+
+        Raises:
+            UnknownNameError: if it is to have parts.
+        """
         if classes > 1:
             raise UnknownNameError("mobilenetv2-unet-refinement refines contours of whole cars; it has no parts")
         super().__init__(classes)

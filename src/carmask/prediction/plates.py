@@ -117,17 +117,17 @@ def find_plates(
     return [one._replace(corners=(one.corners * scale + start).astype(np.float32)) for one in plates[:_MOST]]
 
 
-def read_plates(told: NDArray[np.float32]) -> list[FoundPlate]:
+def read_plates(output: NDArray[np.float32]) -> list[FoundPlate]:
     """What the network's output means.
 
     Args:
-        told: float32 (9, height, width): a plate's logit for each cell, then x and y of the four corners from the
+        output: float32 (9, height, width): a plate's logit for each cell, then x and y of the four corners from the
             cell's centre, in ``CORNER_UNIT``.
 
     Returns:
         Plates in pixels of the input, the most certain first.
     """
-    score = 1 / (1 + np.exp(-np.clip(told[0], -30, 30)))
+    score = 1 / (1 + np.exp(-np.clip(output[0], -30, 30)))
     count, labels, boxes, _ = cv2.connectedComponentsWithStats((score >= DOUBTFUL).astype(np.uint8), connectivity=8)
     found = []
     for label in range(1, count):
@@ -138,16 +138,16 @@ def read_plates(told: NDArray[np.float32]) -> list[FoundPlate]:
         rows, columns = np.nonzero(cells >= _SAYING * best)
         weight = cells[rows, columns][:, None, None] ** 2
         centre = STRIDE * (np.stack([columns + left, rows + top], 1) + 0.5)
-        corners = told[1:, rows + top, columns + left].T.reshape(-1, 4, 2) * CORNER_UNIT + centre[:, None]
+        corners = output[1:, rows + top, columns + left].T.reshape(-1, 4, 2) * CORNER_UNIT + centre[:, None]
         mean = ((corners * weight).sum(axis=0) / weight.sum()).astype(np.float32)
-        size = STRIDE * told.shape[1], STRIDE * told.shape[2]
+        size = STRIDE * output.shape[1], STRIDE * output.shape[2]
         if is_plate(mean, size):
             held = _with_cells(mean, centre.astype(np.float32))
             found.append(FoundPlate(held if is_plate(held, size) else mean, best))
     found.sort(key=lambda one: -one.score)
     kept: list[FoundPlate] = []
     for one in found:
-        if all(_overlap(one.corners, other.corners) < 0.2 for other in kept):
+        if all(_covers(one.corners, other.corners) < 0.2 for other in kept):
             kept.append(one)
     return kept
 
@@ -190,7 +190,7 @@ def describe_plates(plates: list[FoundPlate]) -> Plates:
     return "found" if all(one.score >= FOUND for one in plates) else "doubtful"
 
 
-def overlap(one: Corners, other: Corners) -> float:
+def plate_iou(one: Corners, other: Corners) -> float:
     """Intersection over union of two convex quadrilaterals: float32 (4, 2) each."""
     shared = _shared(one, other)
     union = float(cv2.contourArea(one)) + float(cv2.contourArea(other)) - shared
@@ -229,7 +229,8 @@ def _shared(one: Corners, other: Corners) -> float:
     return float(cv2.contourArea((left - left[0]).astype(np.float32)))
 
 
-def _overlap(one: Corners, other: Corners) -> float:
+def _covers(one: Corners, other: Corners) -> float:
+    """The larger of the two parts that each of two plates covers of the other, 0 to 1."""
     return max(covered(one, other), covered(other, one))
 
 

@@ -202,7 +202,9 @@ class Folder:
         Raises:
             ReplacedError: if the photo is not the one that was cut. Nothing is stored.
             ConflictError: if another revision holds now. Nothing is stored.
+            PhotoError: if the mask has another size than the photo. Nothing is stored.
             OutputError: if it cannot be stored.
+            CarmaskError: if the photo cannot be read or rendered, or too many wait.
         """
         seen = self.look(entry)
         if entry.digest and seen.digest != entry.digest:
@@ -212,7 +214,7 @@ class Folder:
         png = None
         if decision == "corrected":
             if mask is None or mask.shape != seen.size:
-                raise PhotoError(f"{entry.name}: the mask has not the photo's size")
+                raise PhotoError(f"{entry.name}: the mask has another size than the photo; reload the page")
             png = encode_mask(mask)
         before = self.store.current(entry.name)
         model = Path(self.run.task.model.removeprefix(SHIPPED)).stem
@@ -269,13 +271,19 @@ class Folder:
     def keep_draft(self, entry: Entry, mask: Mask, *, author: str, revision: int) -> None:
         """Store what is being worked on.
 
+        Args:
+            entry: the photo.
+            mask: bool (height, width), at the photo's size.
+            author: whose draft it is.
+            revision: the one that it began with.
+
         Raises:
             OutputError: if it cannot be stored.
             PhotoError: if the mask has another size than the photo.
         """
         seen = self.look(entry)
         if mask.shape != seen.size:
-            raise PhotoError(f"{entry.name}: the mask has not the photo's size")
+            raise PhotoError(f"{entry.name}: the mask has another size than the photo; reload the page")
         self.store.keep_draft(entry.name, author, encode_mask(mask), seen=revision, photo=seen.digest)
 
     def _series(self, entry: Entry) -> tuple[Path | str, ...]:

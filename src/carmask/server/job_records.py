@@ -182,6 +182,11 @@ class JobRecords:
 
         If the disk is full, those who ask are told until this server stops; in the record the job still runs, and goes
         on with the next server.
+
+        Args:
+            job: its id.
+            state: ``done`` or ``failed``.
+            error: why it failed as a whole, or ''.
         """
         try:
             self.do("UPDATE jobs SET state = ?, error = ? WHERE id = ?", state, error, job)

@@ -183,9 +183,13 @@ class LabelStudioApi:
         elif "/data/" in name:
             name = name.partition("/data/")[2]
         path = self._files.find(name.lstrip("/")) or self._files.find(name.removeprefix("upload/"))
-        if path is None or path.stat().st_size > self._limits.photo_bytes:
+        if path is None:
             raise PhotoError("task: there is no such picture in this server's folder")
-        return path.read_bytes()
+        try:
+            with path.open("rb") as stream:
+                return stream.read(self._limits.photo_bytes + 1)  # more than may be is refused by the caller
+        except OSError as error:
+            raise PhotoError(f"task: the picture cannot be read: {error.strerror}") from error
 
 
 def _tags(config: str) -> tuple[str, str, str, str]:

@@ -152,7 +152,19 @@ async def wait_for(request: Request, future: Future[Response]) -> Response:
 
 
 async def background_picture(request: Request, form: Form, name: str, crew: Crew, limits: Limits) -> PhotoFile | None:
-    """A background that was sent as a file, decoded by a worker; None if there is none."""
+    """A background that was sent as a file, decoded by a worker; None if there is none.
+
+    Args:
+        request: whose client is waiting.
+        form: of the request.
+        name: of the file's field.
+        crew: decodes it.
+        limits: how many pixels it may have.
+
+    Raises:
+        UsageError: if several were sent.
+        CarmaskError: if it is no picture, or cannot be decoded.
+    """
     if name not in form.files or not (form.files[name][0].size or 0):
         return None
     found = await wait_for(request, crew.ask(Decode(await one_photo(form, name), limits.pixels)))

@@ -67,10 +67,10 @@ def build(
 ) -> None:
     """Make a model by a pipeline of steps.
 
-    Steps are trainings, exports, averages of weights, ranges for 8 bits and calibrations. Writes a file or a
-    folder for each step, state.json and build.log. After an interruption the same command goes on where it was. A
-    finished step is done again only if something that it needs has changed: its settings, its recipe, the content
-    of an input, the output of an earlier step.
+    Steps are trainings, exports, averages of weights, specialists put beside a model, ranges for 8 bits and
+    calibrations. Writes a file or a folder for each step, state.json and build.log. After an interruption the same
+    command goes on where it was. A finished step is done again only if something that it needs has changed: its
+    settings, its recipe, the content of an input, the output of an earlier step.
     """
     need("torch", "train")
     from carmask.release.build import build as run

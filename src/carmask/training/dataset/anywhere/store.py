@@ -77,6 +77,9 @@ class PhotoStore:
 
         Returns:
             uint8 (height, width, 3) RGB, and uint8 (height, width), 255 times the fraction that is car.
+
+        Raises:
+            DataError: if its decoded photo is missing or damaged.
         """
         file = self._files[index]
         photo = cv2.imread(str(file), cv2.IMREAD_REDUCED_COLOR_2 if half else cv2.IMREAD_COLOR)
