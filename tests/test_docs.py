@@ -104,15 +104,17 @@ def test_every_decision_has_a_number_of_its_own_and_stands_in_the_list():
         assert f"| {number} | [{title}]({file.name}) |" in listed
 
 
-def test_decisions_that_the_code_names_exist():
+def test_files_that_pages_and_code_name_exist():
+    pages = [page for page in (REPOSITORY / "docs").rglob("*.md") if page.parent.name != "experiments"]
+    code = [file for folder in ("src", "tests", "benchmarks") for file in (REPOSITORY / folder).rglob("*.py")]
+    name = r"(?<![\w/.])(?:tests|benchmarks|src/carmask|docs|requirements)/[\w./-]+\.(?:py|md|json|toml|txt|csv)\b"
     named = {
         (file, one)
-        for folder in ("src", "tests", "benchmarks")
-        for kind in ("py", "md")
-        for file in (REPOSITORY / folder).rglob(f"*.{kind}")
-        for one in re.findall(r"docs/(?:decisions|experiments)/[\w-]+\.md", file.read_text(encoding="utf-8"))
+        for file in [*REPOSITORY.glob("*.md"), *pages, *code]
+        for one in re.findall(name, file.read_text(encoding="utf-8"))
+        if "NAME" not in one
     }
-    assert len(named) > 10
+    assert len(named) > 100
     assert [(file.name, one) for file, one in named if not (REPOSITORY / one).exists()] == []
 
 

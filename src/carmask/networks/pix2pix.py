@@ -4,7 +4,7 @@ Encoders: MobileNetV2 (Sandler et al. 2018, https://arxiv.org/abs/1801.04381) an
 https://arxiv.org/abs/1409.1556), in torchvision's layout, cut after the last layer that is used. Decoder: blocks of
 pix2pix (Isola et al. 2017, https://arxiv.org/abs/1611.07004) as TensorFlow's segmentation tutorial joins them.
 The sources' published counts (Keras-style: parameters and BatchNorm's moving statistics) are kept in ``COUNTS`` of
-tests/networks/test_pix2pix.py, stage by stage.
+tests/networks/test_counts.py, stage by stage.
 
 Head: three channels, as the tutorial has for another data set, and as the sources left it; see ``car_channels_of``.
 """

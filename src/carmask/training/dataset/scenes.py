@@ -17,7 +17,7 @@ from carmask.training.dataset.mixture import Mixture
 #: where there are such; else it is drawn.
 FROM_PICTURES, FROM_SCENES = 0.5, 0.3
 #: How much more or less than the car is shown when it is zoomed to: up to this fraction of its height or width, on each
-#: side. It covers what prediction shows, and what its first look is mistaken in.
+#: side. It covers what prediction shows, and by what its localisation stage is mistaken.
 MOST_AROUND, LEAST_AROUND = 0.16, -0.01
 
 
@@ -100,7 +100,7 @@ def look_at_car(photo: Photo, mask: SoftMask, window: Size, *, rng: np.random.Ge
 
 
 def zoom_in(photo: Photo, mask: SoftMask, window: Size, *, rng: np.random.Generator) -> tuple[Photo, SoftMask]:
-    """Show the part of a photo that the car fills, as prediction does after its first look (``prediction.crops``).
+    """Show the part of a photo that the car fills, as prediction does after localisation (``prediction.crops``).
 
     Args:
         photo: uint8 (height, width, 3), RGB.
