@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from carmask import geometry
 from carmask.failures import disk_errors
 from carmask.images import remove_leftovers, write_atomically
+from carmask.model.network import Network
 from carmask.training.extra_data import Sources, build_mixture
 from carmask.training.machines import TRAINED_IN, Machines, choose_precision
 from carmask.training.plan import Plan, plan_training
@@ -137,39 +138,15 @@ def _prepare(
 
     from carmask.model.runtime import load_model
     from carmask.training.checkpoint import check_checkpoint
-    from carmask.training.dataset.anywhere.pool import build_pool
     from carmask.training.dataset.cache import build_cache
-    from carmask.training.dataset.contour.pool import build_contour_pool
     from carmask.training.initial_weights import load_initial_weights, load_network
     from carmask.training.module import Training
     from carmask.training.validation import Checks
 
     recipe, info, sources = plan.recipe, plan.info, plan.sources
-    largest = max((stage.size for stage in recipe.stages), key=lambda size: size[0] * size[1])
-    # What locates the car first never stretches a photo: where the shapes differ, there are bars.
-    whole = info.localisation_size is not None and geometry.fit_letterbox(plan.photo, largest).inner != largest
     locating = None if plan.localisation is None else load_network(plan.localisation)
     base = None if plan.base is None else load_model(plan.base)
-    photos: Mixture | ScenePool | ContourPool
-    if recipe.contour is not None and plan.base is not None and base is not None:
-        extra = [(one.name, one.training(), one.share) for one in plan.extra]
-        photos = build_contour_pool(plan.trained_on, extra, recipe.contour, base, plan.base, cache, progress=note)
-    elif recipe.scenes is None:
-        photos = build_mixture(
-            plan.trained_on,
-            plan.extra,
-            plan.backgrounds,
-            largest,
-            cache,
-            whole=whole,
-            views=recipe.views,
-            progress=note,
-        )
-    else:
-        extra = [(one.name, one.training(), one.share) for one in plan.extra]
-        photos = build_pool(
-            plan.trained_on, extra, plan.backgrounds, recipe.scenes, largest, cache, locating=locating, progress=note
-        )
+    photos = _decode(plan, cache, note, locating=locating, base=base)
     sets = plan.checks
     # A loss needs masks of what the network sees, which it chooses itself where it locates the car first.
     decoded = (
@@ -195,6 +172,29 @@ def _prepare(
     if module.average is not None:
         module.average.module.load_state_dict(module.model.state_dict())
     return module, checks
+
+
+def _decode(
+    plan: Plan, cache: Path, note: Callable[[int, int], None], *, locating: Network | None, base: Network | None
+) -> Mixture | ScenePool | ContourPool:
+    """Decode the photos to train on, as the recipe shows them: along contours, in scenes, or as they are."""
+    from carmask.training.dataset.anywhere.pool import build_pool
+    from carmask.training.dataset.contour.pool import build_contour_pool
+
+    recipe = plan.recipe
+    largest = max((stage.size for stage in recipe.stages), key=lambda size: size[0] * size[1])
+    extra = [(one.name, one.training(), one.share) for one in plan.extra]
+    if recipe.contour is not None and plan.base is not None and base is not None:
+        return build_contour_pool(plan.trained_on, extra, recipe.contour, base, plan.base, cache, progress=note)
+    if recipe.scenes is not None:
+        return build_pool(
+            plan.trained_on, extra, plan.backgrounds, recipe.scenes, largest, cache, locating=locating, progress=note
+        )
+    # What locates the car first never stretches a photo: where the shapes differ, there are bars.
+    whole = plan.info.localisation_size is not None and geometry.fit_letterbox(plan.photo, largest).inner != largest
+    return build_mixture(
+        plan.trained_on, plan.extra, plan.backgrounds, largest, cache, whole=whole, views=recipe.views, progress=note
+    )
 
 
 def _announce(plan: Plan, precision: str, *, resumed: bool) -> None:
