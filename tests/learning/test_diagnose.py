@@ -9,7 +9,10 @@ from carmask.data.table import read_examples
 from carmask.learning.diagnose import StageLosses, measure_losses
 from carmask.learning.rehearsal import shipped_examples
 from carmask.model.file import find_model
+from carmask.model.network import Redescribed
 from carmask.model.runtime import load_model
+from carmask.prediction.predict import open_for
+from carmask.prediction.stages import predict_map
 
 
 class _Blind:
@@ -36,6 +39,19 @@ def test_a_blind_localisation_is_what_loses(network):
     assert 0 < found.located < 0.05
     assert (found.training, found.photos) == (0.75, 2)
     assert measure_losses(network, examples).located == pytest.approx(found.located, abs=1e-3)
+
+
+def test_a_specialist_is_left_out_as_it_does_not_learn(network):
+    known = network.info.specialist
+    assert known is not None
+    # Every photo is of its studio, and it is always believed.
+    special = known.model_copy(update={"distance": 1e9, "disagreement": 1e9})
+    asked = Redescribed(network, network.info.model_copy(update={"specialist": special}))
+    asked.specialise = None
+    examples = read_examples(shipped_examples())[:1]
+    with pytest.raises(TypeError, match="not callable"):
+        predict_map(asked, open_for(asked, examples[0].photo))
+    assert measure_losses(asked, examples).own < 0.05
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from carmask.arrays import Photo, Probability
 from carmask.data.table import Example, sample
 from carmask.evaluation.overlap import dice
 from carmask.model.info import ModelInfo
-from carmask.model.network import Network
+from carmask.model.network import Network, without_specialist
 from carmask.prediction.predict import finish_prediction, open_for
 from carmask.prediction.stages import predict_map
 
@@ -58,7 +58,7 @@ class StageLosses(NamedTuple):
 def measure_losses(
     network: Network, examples: Sequence[Example], *, progress: Callable[[int, int], None] | None = None
 ) -> StageLosses:
-    """Predict photos with a model's localisation and with the true one.
+    """Predict photos with a model's localisation and with the true one, without its specialist, which learns nothing.
 
     Args:
         network: of a model with a localisation network of its own.
@@ -71,7 +71,7 @@ def measure_losses(
     Raises:
         PhotoError: if a photo or mask cannot be read.
     """
-    chosen = sample(examples, PHOTOS)
+    network, chosen = without_specialist(network), sample(examples, PHOTOS)
     losses = []
     for done, one in enumerate(chosen, 1):
         photo, truth = open_for(network, one.photo), one.read_mask()

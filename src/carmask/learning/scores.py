@@ -18,7 +18,7 @@ from carmask.learning.decide import Scored
 from carmask.learning.recalibrate import Residual
 from carmask.model.calibration import ConfidenceFeatures
 from carmask.model.file import read_info
-from carmask.model.network import Redescribed
+from carmask.model.network import without_specialist
 from carmask.model.runtime import load_model
 from carmask.prediction.confidence import measure_map
 from carmask.prediction.predict import finish_prediction, open_for
@@ -97,7 +97,7 @@ class ScoreFile:
             network = load_model(model)
             info = read_info(model)
             if not specialist:
-                network = Redescribed(network, info.model_copy(update={"specialist": None}))
+                network = without_specialist(network)
             with _added_to(self._file) as stream:
                 for example, loading in zip(
                     todo, prefetch(lambda one: (open_for(network, one.photo), one.read_mask()), todo), strict=True

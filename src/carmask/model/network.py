@@ -134,6 +134,13 @@ class Redescribed:
         self.locate, self.specialise, self.refine = network.locate, network.specialise, network.refine
 
 
+def without_specialist(network: Network) -> Network:
+    """A network whose segmentation stage segments all photos, also those of the studio that it has a specialist for."""
+    if network.info.specialist is None:
+        return network
+    return Redescribed(network, network.info.model_copy(update={"specialist": None}))
+
+
 def car_of_parts(classes: NDArray[np.float32]) -> Probability:
     """The probability of car, any part of it, where background has the first of several probabilities."""
     return np.asarray(np.clip(1 - classes[0], 0, 1), np.float32)
