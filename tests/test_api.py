@@ -181,3 +181,50 @@ def test_plates_are_hidden_where_they_are_found(cutter, png, monkeypatch):
     assert (cutter.cut_out(png, plate="keep") == cutter.cut_out(png)).all()
     with pytest.raises(UsageError, match="not keep, blur or plain"):
         cutter.cut_out(png, plate="blurr")
+
+
+@pytest.mark.parametrize(
+    ("style", "said"),
+    [
+        (RenderStyle(shadow="soft"), "shadow: 'soft': give 'none', 'keep', 'make', 'reflect'"),
+        (RenderStyle(shadow="make", light="up"), "light: 'up': give 'above', 'left', 'right'"),
+        (RenderStyle(placing=Placing("center")), "rule: 'center': give 'photo', 'centre', 'turntable', 'vehicle'"),
+        (
+            RenderStyle(placing=Placing("centre", size=(0, 10))),
+            "size: (0, 10): give (height, width), two whole numbers",
+        ),
+        (RenderStyle(placing=Placing("centre", size="3x4")), "size: '3x4': give (height, width), two whole numbers"),
+        (RenderStyle(placing=Placing("centre", size=(3.5, 4))), "size: (3.5, 4): give (height, width), two whole"),
+    ],
+)
+def test_a_style_that_there_is_not_is_refused_not_passed_over(cutter, png, style, said):
+    with pytest.raises(UsageError) as error:
+        cutter.composite(png, "white", style)
+    assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"format": "gif"}, "format: 'gif': give 'png', 'webp', 'jpg'"),
+        ({"others": "drop"}, "others: 'drop': give 'cut', 'keep', 'skip'"),
+        ({"keep_metadata": "some"}, "keep_metadata: 'some': give 'all', 'safe', 'none'"),
+        ({"background": "white"}, "background: 'white': give a Background, such as Background.parse(…)"),
+        ({"plate": "blur"}, "plate: 'blur': give a PlateCover, such as PlateCover.parse(…)"),
+        ({"format": "webp", "quality": 1000}, "quality: 1000: give 1 to 100"),
+    ],
+)
+def test_outputs_that_there_are_not_are_refused_before_anything_is_written(cutter, png, tmp_path, settings, said):
+    with pytest.raises(UsageError) as error:
+        cutter.cut_folder(png, tmp_path / "out", OutputSpec(**settings))
+    assert str(error.value) == said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_background_of_another_kind_is_called_one(cutter, png):
+    with pytest.raises(ArrayError, match="a background must be a uint8 array"):
+        cutter.composite(png, np.zeros((4, 4)))
+    with pytest.raises(UsageError, match="fit: 'stretch': give 'cover', 'contain'"):
+        Background.parse("white", fit="stretch")
+    with pytest.raises(UsageError, match="plate: 'fancy': give 'blur', 'plain', 'picture'"):
+        carmask.PlateCover("fancy")

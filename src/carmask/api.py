@@ -156,7 +156,7 @@ class Cutter:
         if isinstance(background, str | Path):
             background = Background.parse(str(background))
         elif not isinstance(background, Background):
-            background = Background(check_photo(background))
+            background = Background(check_photo(background, "background"))
         return self._render(photo, style, background, plate)
 
     def cut_folder(

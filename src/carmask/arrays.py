@@ -22,11 +22,12 @@ Mask: TypeAlias = NDArray[np.bool_]
 Probability: TypeAlias = NDArray[np.float32]
 
 
-def check_photo(array: Any) -> Photo:
+def check_photo(array: Any, name: str = "photo") -> Photo:
     """Return ``array`` unchanged if it is a Photo.
 
     Args:
         array: anything.
+        name: what it is to be, for the message.
 
     Returns:
         The same array: uint8 (height, width, 3), RGB.
@@ -35,9 +36,9 @@ def check_photo(array: Any) -> Photo:
         ArrayError: if it is not; the message gives the dtype and shape found.
     """
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
-        raise ArrayError(f"a photo must be a uint8 array of shape (height, width, 3), RGB; got {_describe(array)}")
+        raise ArrayError(f"a {name} must be a uint8 array of shape (height, width, 3), RGB; got {_describe(array)}")
     if array.size == 0:
-        raise ArrayError(f"a photo must have at least one pixel; got {_describe(array)}")
+        raise ArrayError(f"a {name} must have at least one pixel; got {_describe(array)}")
     return array
 
 

@@ -27,6 +27,8 @@ argument carries the argument's name; the command line shows its own name for it
 
 from __future__ import annotations
 
+from typing import Any, get_args
+
 #: No message is longer.
 _LONGEST = 4000
 
@@ -109,3 +111,18 @@ class ModelError(CarmaskError):
 
 class StudioError(CarmaskError):
     """A car cannot be built or rendered as asked."""
+
+
+def check_choice(value: object, choices: Any, argument: str) -> None:
+    """Refuse a value that is none of a ``Literal``'s, as a program may give it that no type checker has seen.
+
+    Args:
+        value: what was given.
+        choices: the ``Literal``.
+        argument: whose value it is.
+
+    Raises:
+        UsageError: if it is none of them.
+    """
+    if value not in get_args(choices):
+        raise UsageError(f"{value!r}: give {', '.join(map(repr, get_args(choices)))}", argument=argument)

@@ -159,6 +159,7 @@ def test_what_is_refused(file, inputs, calls, tmp_path):
     pipeline, out = load_pipeline(file), tmp_path / "out"
     for given, message in (
         ({"data": inputs["data"]}, "some needs the input street: other cars"),
+        ({}, "some needs the inputs data: cars; street: other cars"),
         ({**inputs, "yard": tmp_path}, r"has no input yard; it has: data \(cars\); street"),
         ({**inputs, "data": tmp_path / "absent"}, "input data: .*absent: there is no such file or folder"),
     ):

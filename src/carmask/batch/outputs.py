@@ -14,7 +14,7 @@ from carmask.batch.rules import ChannelRules
 from carmask.compositing.background import Background
 from carmask.compositing.plates import PlateCover
 from carmask.compositing.style import RenderStyle
-from carmask.errors import UsageError
+from carmask.errors import UsageError, check_choice
 from carmask.formats.labels import encode_labels, paint
 from carmask.images import Format, KeepMetadata, encode_mask, encode_picture
 
@@ -73,6 +73,14 @@ class OutputSpec:
         Raises:
             UsageError: if they do, or a number is out of range.
         """
+        check_choice(self.format, Format, "format")
+        check_choice(self.others, Others, "others")
+        check_choice(self.keep_metadata, KeepMetadata, "keep_metadata")
+        for name, kind in (("background", Background), ("plate", PlateCover)):
+            if not isinstance(given := getattr(self, name), kind | None):
+                raise UsageError(f"{given!r}: give a {kind.__name__}, such as {kind.__name__}.parse(…)", argument=name)
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise UsageError(f"{self.quality!r}: give 1 to 100", argument="quality")
         self.style.check()
         if self.rules is not None:
             self.rules.check()

@@ -13,7 +13,7 @@ from PIL import ImageColor
 
 from carmask.arrays import Mask, Photo
 from carmask.compositing.scene import REVISION, SCENES
-from carmask.errors import UsageError
+from carmask.errors import UsageError, check_choice
 from carmask.geometry import Size
 from carmask.images import open_photo, to_profile
 
@@ -39,6 +39,7 @@ class Background:
             icc_profile: of the picture; None is sRGB.
             scene: a drawn room, a key of ``SCENES``, with ``pixels`` None.
         """
+        check_choice(fit, Fit, "fit")
         self._pixels, self._fit, self._profile, self._scene = pixels, fit, icc_profile, scene
         self._last: tuple[Size, bytes | None, Photo] | None = None
 
@@ -55,6 +56,7 @@ class Background:
             UsageError: if it is none of these.
             PhotoError: if the picture cannot be read.
         """
+        check_choice(fit, Fit, "fit")
         path = Path(text)
         if path.is_file():
             picture = open_photo(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeVar
 
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.errors import UsageError
+from carmask.errors import UsageError, check_choice
 from carmask.geometry import Box, Size
 from carmask.images import MAX_PIXELS
 
@@ -33,6 +34,15 @@ class Move(NamedTuple):
     top: int
     left: int
     size: Size
+
+
+def _is_size(value: object) -> bool:
+    """Whether this is a height and a width."""
+    return (
+        isinstance(value, tuple | list)
+        and len(value) == 2
+        and all(isinstance(side, numbers.Integral) and side >= 1 for side in value)
+    )
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,7 @@ class Placing:
         Raises:
             UsageError: if a number is out of range or two rules exclude each other.
         """
+        check_choice(self.rule, Rule, "rule")
         if not 0 < self.fill <= 1:
             raise UsageError(
                 f"{self.fill:g}: the car can take more than 0 and at most 1 of the picture", argument="fill"
@@ -89,6 +100,10 @@ class Placing:
         if self.crop is not None and (self.rule != "photo" or self.size is not None):
             raise UsageError(
                 "it cuts the photo's own frame: it goes neither with rule=… nor with size=…", argument="crop"
+            )
+        if self.size is not None and not _is_size(self.size):
+            raise UsageError(
+                f"{self.size!r}: give (height, width), two whole numbers of pixels, at least 1", argument="size"
             )
         if self.size is not None and self.size[0] * self.size[1] > MAX_PIXELS:
             raise UsageError(

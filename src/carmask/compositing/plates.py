@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Photo
 from carmask.compositing.light import LINEAR, to_display
-from carmask.errors import UsageError
+from carmask.errors import UsageError, check_choice
 from carmask.images import MIN_SIDE, read_layered, to_profile
 
 CoverKind: TypeAlias = Literal["blur", "plain", "picture"]
@@ -55,8 +55,9 @@ class PlateCover:
                 transparent, the plain plate is seen.
 
         Raises:
-            UsageError: if the picture has fewer pixels than one that is read from a file.
+            UsageError: if there is no such kind, or the picture has fewer pixels than one that is read from a file.
         """
+        check_choice(kind, CoverKind, "plate")
         if picture is not None and min(picture.shape[:2]) < MIN_SIDE:
             height, width = picture.shape[:2]
             raise UsageError(f"{width}x{height}: both sides of a picture need {MIN_SIDE} pixels", argument="plate")

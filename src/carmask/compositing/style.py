@@ -18,7 +18,7 @@ from carmask.compositing.matte import Matte, matte
 from carmask.compositing.placement import Move, Placing, moved
 from carmask.compositing.reflection import lay, lay_under, reflect
 from carmask.compositing.shadow import Light, Shadow
-from carmask.errors import UsageError
+from carmask.errors import UsageError, check_choice
 from carmask.geometry import Box, box_of
 
 #: What is said of a photo whose shadow was wanted and could not be told from its floor.
@@ -52,6 +52,8 @@ class RenderStyle:
         Raises:
             UsageError: if a number is out of range or rules exclude each other.
         """
+        check_choice(self.shadow, Shadow, "shadow")
+        check_choice(self.light, Light, "light")
         if not 0 <= self.strength <= 3:
             raise UsageError(f"{self.strength:g}: give 0 (none) to 3; 1 is as it is", argument="strength")
         if self.strength != 1 and self.shadow == "none":

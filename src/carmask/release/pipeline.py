@@ -91,9 +91,11 @@ def resolve_inputs(pipeline: Pipeline, given: Mapping[str, Path]) -> dict[str, P
     for name in given:
         if name not in pipeline.inputs:
             raise DataError(f"{pipeline.name} has no input {name}; it has: {_listed(pipeline)}")
-    for name, one in pipeline.inputs.items():
-        if name not in given and not one.optional:
-            raise DataError(f"{pipeline.name} needs the input {name}: {one.about}")
+    missing = [
+        f"{name}: {one.about}" for name, one in pipeline.inputs.items() if name not in given and not one.optional
+    ]
+    if missing:
+        raise DataError(f"{pipeline.name} needs the input{'s' * (len(missing) > 1)} {'; '.join(missing)}")
     for name, path in given.items():
         if not path.exists():
             raise DataError(f"input {name}: {path}: there is no such file or folder")
