@@ -68,6 +68,22 @@ def test_a_table_of_photos(tmp_path):
     assert grouping.identity("1M8GDM9AXKP042788").kind == "vin"
 
 
+@pytest.mark.parametrize(
+    ("separator", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16"), (",", "utf-8"), (";", "utf-16")]
+)
+def test_a_table_as_a_spreadsheet_saves_it(tmp_path, separator, encoding):
+    file = tmp_path / "day.csv"
+    lines = [
+        ["Photo", "Vehicle", "note"],
+        ["front é.jpg", "4711", '"red, two doors; a scratch"'],
+        ["x.jpg", "5446P", ""],
+    ]
+    file.write_text("\r\n".join(separator.join(line) for line in lines), encoding=encoding, newline="")
+    grouping = Grouping.parse(str(file))
+    found = [grouping.vehicle(Path("in", f"{name}.jpg"), name) for name in ("front é", "x", "y")]
+    assert found == ["4711", "5446P", ""]
+
+
 def test_a_list_of_vehicles_as_the_challenge_has_it(tmp_path):
     grouping = Grouping.parse(table(tmp_path / "m.csv", ["id", "year"], ["00087a6bd4dc", "2008"], ["a_b", "2009"]))
     assert grouping.vehicle(Path("00087a6bd4dc_01.jpg"), "00087a6bd4dc_01") == "00087a6bd4dc"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,8 +154,11 @@ def vehicle_in_name(stem: str) -> str:
 
 def _read_table(path: Path, stock: str) -> Grouping:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
+        content = path.read_bytes()
+        # As spreadsheets save it: UTF-16 with its mark, semicolons or tabs.
+        text = content.decode("utf-16" if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: cannot be read as a table: {error}", argument="group") from error
     names = {(name or "").strip().lower(): name for name in (rows[0] if rows else {})}
