@@ -41,7 +41,7 @@ def _is_size(value: object) -> bool:
     return (
         isinstance(value, tuple | list)
         and len(value) == 2
-        and all(isinstance(side, numbers.Integral) and side >= 1 for side in value)
+        and all(isinstance(side, numbers.Integral) and int(side) >= 1 for side in value)
     )
 
 
