@@ -177,8 +177,7 @@ def find_crop(network: Network, photo: ReducedPhoto) -> CroppedInput:
     """
     if network.info.localisation_size is None:
         return _whole_photo(network, photo)
-    box = find_box(localise(network, photo), network.info, network.info.localisation_threshold) or WHOLE
-    return _crop(network, photo, box.grown(*network.info.behaviour.crop.margin))
+    return _located_crop(network, photo, localise(network, photo))
 
 
 def network_input(network: Network, photo: ReducedPhoto) -> Photo:
@@ -192,13 +191,15 @@ def network_inputs(network: Network, photo: ReducedPhoto) -> tuple[Photo] | tupl
     if info.localisation_size is None:
         return (crop_photo(photo.pixels, _whole_photo(network, photo)),)
     coarse = localise(network, photo)
-    crop = _crop(
-        network,
-        photo,
-        (find_box(coarse, info, info.localisation_threshold) or WHOLE).grown(*info.behaviour.crop.margin),
-    )
+    crop = _located_crop(network, photo, coarse)
     pixels = crop_photo(photo.pixels, crop)
     return (pixels, guide_of(coarse, crop)) if info.guided else (pixels,)
+
+
+def _located_crop(network: Network, photo: ReducedPhoto, coarse: ProbabilityMap) -> CroppedInput:
+    """The crop around the car that localisation found, or the whole photo."""
+    box = find_box(coarse, network.info, network.info.localisation_threshold) or WHOLE
+    return _crop(network, photo, box.grown(*network.info.behaviour.crop.margin))
 
 
 def _segment_car(network: Network, photo: ReducedPhoto, coarse: ProbabilityMap) -> ProbabilityMap:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 import time
 from collections import OrderedDict
@@ -311,19 +310,6 @@ class Folder:
             return " ".join(stamp_of(file.stat()) for file in files if file.exists())
         except OSError:
             return ""
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file.
-
-    Raises:
-        PhotoError: if it cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise PhotoError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def _stamp(path: Path) -> str:
