@@ -150,7 +150,7 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
         (["cut", "twins/a.png", "--out", "o", "--glass", "0.5"], "--glass: it needs a model that labels windows"),
         (
             ["cut", "twins/a.png", "--out", "o", "--crop", "0.1", "--size", "8x8"],
-            "--crop: it cuts .* neither with --place .* nor with --size WxH",
+            "--crop: it cuts .* neither with --place nor with --size WxH",
         ),
         (["cut", "twins/a.png", "--out", "o", "--size", "8"], "'8' is not a size"),
         (["cut", "twins/a.png", "--out", "o", "--size", "80x60x3"], "'80x60x3' is not a size"),

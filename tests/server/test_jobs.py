@@ -96,7 +96,7 @@ def test_photos_one_by_one_and_options_changed_later(serving):
     events(client, job)
     first = client.get(f"/v1/jobs/{job}/photos/1/output/0")
     assert first.headers["content-type"] == "image/png"
-    client.post(f"/v1/jobs/{job}/start", data={"background": "black", "format": "jpg"}, files={"none": b""})
+    client.post(f"/v1/jobs/{job}/start", data={"background": "black", "format": "jpg"})
     events(client, job)
     second = client.get(f"/v1/jobs/{job}/photos/1/output/0")
     assert second.headers["content-type"] == "image/jpeg"
@@ -114,7 +114,7 @@ def test_a_correction_outlives_other_options(serving):
     query = {"decision": "corrected", "revision": 0, "author": "Anna"}
     answer = client.post(f"{api}/photos/{item['id']}/decision", params=query, content=runs.to_bytes(mask))
     assert answer.status_code == 200
-    client.post(f"/v1/jobs/{job}/start", data={"background": "#00ff00"}, files={"none": b""})
+    client.post(f"/v1/jobs/{job}/start", data={"background": "#00ff00"})
     events(client, job)
     number = next(p["number"] for p in client.get(f"/v1/jobs/{job}").json()["photos"] if p["id"] == item["id"])
     made = np.asarray(Image.open(io.BytesIO(client.get(f"/v1/jobs/{job}/photos/{number}/output/0").content)))

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from carmask.errors import DataError, RecipeError
 from carmask.release.steps import AnyStep, TrainStep
+from carmask.training.recipe import first_fault
 
 
 class Input(BaseModel):
@@ -127,9 +128,7 @@ def _validate(path: Path, content: dict[str, Any]) -> Pipeline:
     try:
         return Pipeline.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the pipeline"
-        raise RecipeError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise RecipeError(f"{path}: {first_fault(error, 'the pipeline')}") from error
 
 
 def _needed(pipeline: Pipeline, wanted: set[str]) -> Pipeline:

@@ -222,9 +222,20 @@ def load_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the recipe"
-        raise RecipeError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise RecipeError(f"{path}: {first_fault(error, 'the recipe')}") from error
+
+
+def first_fault(error: ValidationError, whole: str) -> str:
+    """The first fault of a file's settings, in one line: the key, and what is wrong with it.
+
+    Args:
+        error: of the file's model.
+        whole: what to name where the fault is not of one key.
+    """
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or whole
+    message = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
+    return f"{where}: {message.removeprefix('Value error, ')}"
 
 
 def _shipped() -> Path:
