@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from carmask.data.dataset import read_data
-from carmask.errors import ModelError, RecipeError
+from carmask.errors import ModelError, RecipeError, UsageError
 from carmask.images import ReducedPhoto
 from carmask.learning.weights import average_into
 from carmask.model.file import read_info
@@ -164,7 +164,10 @@ def test_a_specialist_beside_it(guided, cars, tmp_path):
     """One more network in the file, which photos of its studio are segmented by; all others are as they were."""
     names = tuple(sorted({one.car for one in read_data(cars)[0]}))
     tiny = write_tiny_model(tmp_path / "tiny.onnx", size=(64, 96), cars=names, operators=20)
-    made = join_specialist(guided / "guided.onnx", tiny, cars, tmp_path / "both.onnx", name="both", version="2")
+    made = join_specialist(
+        guided / "guided.onnx", tiny, cars, tmp_path / "both.onnx", name="both", version="2", disagreement=0.03
+    )
+    assert made.specialist.disagreement == 0.03
     assert (made.format, made.name, made.version, made.specialist.network) == (4, "both", "2", "none")
     assert made == read_info(tmp_path / "both.onnx")
     assert "of photos of one studio by `none`" in (tmp_path / "both.md").read_text()
@@ -182,6 +185,8 @@ def test_a_specialist_beside_it(guided, cars, tmp_path):
 
 def test_what_cannot_have_or_be_a_specialist(guided, cars, tmp_path):
     tiny = write_tiny_model(tmp_path / "tiny.onnx", size=(64, 96), cars=("nobody",))
+    with pytest.raises(UsageError, match="a disagreement is 0 or more"):
+        join_specialist(guided / "guided.onnx", tiny, cars, tmp_path / "out.onnx", disagreement=-0.1)
     with pytest.raises(ModelError, match="cannot have a specialist"):
         join_specialist(tiny, tiny, cars, tmp_path / "out.onnx")
     with pytest.raises(ModelError, match=r"cannot be a specialist: .* whose input is 96x64"):

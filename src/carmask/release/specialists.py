@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from carmask.data.dataset import read_data
 from carmask.data.table import sample
-from carmask.errors import ModelError
+from carmask.errors import ModelError, UsageError
 from carmask.model.card import save_model
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo, Specialist
@@ -36,6 +36,7 @@ def join_specialist(
     *,
     name: str | None = None,
     version: str | None = None,
+    disagreement: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ModelInfo:
     """Write a model file with a specialist for the photos of one data set.
@@ -48,17 +49,21 @@ def join_specialist(
         out: the model file to write, its card beside it. It has no calibration and no score yet.
         name: of the new model; ``model``'s by default.
         version: of the new model; ``model``'s by default.
+        disagreement: see ``Specialist``; 0 or more, its default if not given.
         progress: called with the number of photos measured and of all.
 
     Returns:
         The new model's description.
 
     Raises:
+        UsageError: if the disagreement is negative.
         ModelError: if there is no such model, its file is damaged, or the two do not fit together.
         DataError: if the data set is incomplete, or has none of the specialist's cars.
         PhotoError: if a photo cannot be read.
         OutputError: if the file cannot be written.
     """
+    if disagreement is not None and not disagreement >= 0:
+        raise UsageError(f"{disagreement:g}: a disagreement is 0 or more")
     path, other = find_model(model), find_model(specialist)
     info, known = read_info(path), read_info(other)
     if info.localisation is None or info.specialist is not None or info.parts or info.refinement is not None:
@@ -94,6 +99,7 @@ def join_specialist(
                 mean=mean.tolist(),
                 deviation=deviation.tolist(),
                 training_data=known.training_data,
+                **({} if disagreement is None else {"disagreement": disagreement}),
             ).model_dump(),
             "training_cars": tuple(sorted({*info.training_cars, *known.training_cars})),
             "validation_cars": tuple(car for car in info.validation_cars if car not in known.seen()),

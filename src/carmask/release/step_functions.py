@@ -117,6 +117,7 @@ def run_specialist(step: SpecialistStep, context: Context) -> str:
         step.outputs(context.out)[0],
         name=step.name,
         version=step.version,
+        disagreement=step.disagreement,
         progress=context.progress("measuring backgrounds"),
     )
     assert made.specialist is not None

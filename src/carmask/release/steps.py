@@ -155,6 +155,7 @@ class SpecialistStep(_ModelStep):
     model: Reference
     specialist: Reference
     data: Reference
+    disagreement: float | None = Field(None, ge=0, description="how much localisation may contradict")
     name: str | None = None
     version: str | None = None
 
