@@ -76,6 +76,18 @@ def test_copies():
     assert columns(results, CheckSettings.of({"duplicate": False}))["one/c"] == (None, None)
 
 
+def test_copies_are_found_whatever_else_their_outputs_are_made_of():
+    """A corrected mask, and the other views of a vehicle, are no part of the photo."""
+    one, two = Job(Path("a.jpg"), "one/a", (), correction=b"mask", corrected_photo="same"), Job(Path("b.jpg"), "b", ())
+    results = [
+        photo_result("one/a", seed=1, digest=one.made_of("same", "views of one")),
+        photo_result("two/a", seed=2, digest=two.made_of("same", "views of two")),
+        photo_result("three/a", seed=3, digest=two.made_of("other", "views of two")),
+    ]
+    found = {name: checks for name, (checks, _) in columns(results).items()}
+    assert found == {"one/a": None, "two/a": "copy of one/a", "three/a": None}
+
+
 def test_copies_among_many_are_found_once():
     """More photos than are compared at once."""
     results = [photo_result(f"{number:04d}", seed=number % 1100) for number in range(1103)]

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.batch.job import Result
+from carmask.batch.job import Result, split_digest
 from carmask.prediction.checks import CheckSettings, Finding, find_faults
 from carmask.prediction.facts import PhotoFacts, pack_facts, unpack_facts
 from carmask.prediction.view import view_name
@@ -58,7 +58,7 @@ def with_checks(
         for name, result in results
         if result is not None and (facts := unpack_facts(str(result.facts.get(KEPT, "")))) is not None
     }
-    digests = {name: result.digest.partition("+")[0] for name, result in results if result is not None}
+    digests = {name: split_digest(result.digest)[0] for name, result in results if result is not None}
     copies = _copies(known, digests, dict(settings.limits))
     judged: list[tuple[str, Result | None]] = []
     for name, result in results:
