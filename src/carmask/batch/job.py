@@ -55,6 +55,11 @@ def split_digest(digest: str) -> tuple[str, str]:
     return photo.partition("+")[0], series
 
 
+def is_corrected(digest: str) -> bool:
+    """Whether outputs were made of a corrected mask, by a text that ``Job.made_of`` has made."""
+    return "+" in digest.partition("~")[0]
+
+
 @dataclass(frozen=True)
 class Result:
     """What became of a photo: a row of ``report.csv``, and what the manifest keeps beyond that.

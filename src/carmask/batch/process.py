@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from carmask.arrays import Mask, Photo
 from carmask.batch.checks import SKIPPED, facts_of
-from carmask.batch.job import Job, Result, split_digest
+from carmask.batch.job import Job, Result, is_corrected, split_digest
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.photo import CutPhoto
 from carmask.batch.series import SeriesBox, series_stamp
@@ -163,52 +163,40 @@ class PhotoCutter:
         return replace(result, seconds=time.perf_counter() - started)
 
     def _cut(self, job: Job, content: bytes, result: Result) -> Result:
-        spec = self._spec
         height, width = picture_size(job.photo, content)
         large = height * width > LARGE
         with _LARGE_PHOTO if large else nullcontext():
-            # What is drawn from the photo's own pixels needs it at its own size: then it is decoded once, and reduced.
-            whole = open_photo(job.photo, content, keep=spec.keep_metadata) if spec.picture or spec.parts else None
-            # The photo's own hash: a corrected one's says what the correction is, too.
-            digest = split_digest(result.digest)[0]
-            found, parts, small, reduced = self._predict(job, content, whole, digest, large=large)
-            measured = to_text(measure_photo(small, found))
-            notes = []
-            if job.correction is not None and "+" in result.digest:
-                mask = read_mask(job.photo, content=job.correction)
-                found = with_mask(found, mask, self._network.info.threshold)
-            elif job.correction is not None:
-                notes.append(REPLACED)
-            seen = self._facts(reduced, found)
-            facts: dict[str, str | float | None] = {"vehicle": job.vehicle} if job.vehicle else {}
-            if seen is not None:
-                facts = {**facts, **facts_of(seen)}
-            whole = self._hide_plates(whole, reduced, found, facts)
-            kept = seen is not None and not seen.whole and "+" not in result.digest and spec.others != "cut"
-            if kept and spec.others == "skip":
-                facts[SKIPPED] = "yes"
-                for output in job.outputs:  # what a run with other options has written of it
-                    self._storage.remove(output)
-                return replace(result, status="done", reason="no whole car: skipped", facts=facts, measures=measured)
-            if kept:
-                found, parts = without_car(found), None
-                notes.append("no whole car: kept as it is")
-            cut = CutPhoto(
-                whole,
-                found,
-                threshold=self._network.info.threshold,
-                style=spec.style,
-                background=spec.background,
-                labels=None if parts is None else parts.labels,
-                glass=None if parts is None else parts.glass,
-                series=lambda size: self._series.find(job.series, size, spec.style.placing.rule),
-                kept=kept,
-            )
-            del whole  # ``cut`` lets go of it when it has no more use for it
-            files = spec.encode(cut)
-            for output, file in zip(job.outputs, files, strict=True):
-                self._storage.write(output, file)
-            self._keep_rules(job)
+            return self._cut_photo(job, content, result, large=large)
+
+    def _cut_photo(self, job: Job, content: bytes, result: Result, *, large: bool) -> Result:
+        spec, corrected = self._spec, is_corrected(result.digest)
+        # What is drawn from the photo's own pixels needs it at its own size: then it is decoded once, and reduced.
+        whole = open_photo(job.photo, content, keep=spec.keep_metadata) if spec.picture or spec.parts else None
+        # The photo's own hash: a corrected one's says what the correction is, too.
+        digest = split_digest(result.digest)[0]
+        found, parts, small, reduced = self._predict(job, content, whole, digest, large=large)
+        measured = to_text(measure_photo(small, found))
+        notes = [REPLACED] if job.correction is not None and not corrected else []
+        if job.correction is not None and corrected:
+            mask = read_mask(job.photo, content=job.correction)
+            found = with_mask(found, mask, self._network.info.threshold)
+        seen = self._facts(reduced, found)
+        facts: dict[str, str | float | None] = {"vehicle": job.vehicle} if job.vehicle else {}
+        if seen is not None:
+            facts = {**facts, **facts_of(seen)}
+        whole = self._hide_plates(whole, reduced, found, facts)
+        kept = seen is not None and not seen.whole and not corrected and spec.others != "cut"
+        if kept and spec.others == "skip":
+            facts[SKIPPED] = "yes"
+            for output in job.outputs:  # what a run with other options has written of it
+                self._storage.remove(output)
+            return replace(result, status="done", reason="no whole car: skipped", facts=facts, measures=measured)
+        if kept:
+            found, parts = without_car(found), None
+            notes.append("no whole car: kept as it is")
+        cut = self._to_render(job, whole, found, parts, kept=kept)
+        del whole  # ``cut`` lets go of it when it has no more use for it
+        written = self._write(job, cut)
         return replace(
             result,
             status="done",
@@ -216,12 +204,41 @@ class PhotoCutter:
             confidence=found.confidence,
             area=found.area,
             error=None if math.isnan(found.error) else found.error,
-            written=sum(len(file) for file in files),
+            written=written,
             runs=rle_encode(found.mask) if spec.runs else None,
             facts=facts,
             measures=measured,
             box=_box(found.mask),
         )
+
+    def _to_render(
+        self, job: Job, whole: PhotoFile | None, found: Prediction, parts: PartsPrediction | None, *, kept: bool
+    ) -> CutPhoto:
+        spec = self._spec
+        return CutPhoto(
+            whole,
+            found,
+            threshold=self._network.info.threshold,
+            style=spec.style,
+            background=spec.background,
+            labels=None if parts is None else parts.labels,
+            glass=None if parts is None else parts.glass,
+            series=lambda size: self._series.find(job.series, size, spec.style.placing.rule),
+            kept=kept,
+        )
+
+    def _write(self, job: Job, cut: CutPhoto) -> int:
+        """Make and write the outputs; how many bytes they have.
+
+        Raises:
+            OutputError: if one cannot be written.
+            PhotoError: if a picture breaks a rule of the channel.
+        """
+        files = self._spec.encode(cut)
+        for output, file in zip(job.outputs, files, strict=True):
+            self._storage.write(output, file)
+        self._keep_rules(job)
+        return sum(len(file) for file in files)
 
     def _facts(self, photo: ReducedPhoto | None, found: Prediction) -> PhotoFacts | None:
         """What else is found on the photo, if it is wanted."""
