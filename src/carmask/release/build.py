@@ -119,21 +119,28 @@ def build(
             if before is None or before.needs != needs:
                 _clear(step, out, known=before is not None)
             LOGGER.info("%s: %s", title, reason)
-            state = state.with_step(step.id, StepState(needs=needs, status="begun"))
-            write_state(out, state)
-            started = time.monotonic()
-            said = run_step(step, context)
-            seconds = time.monotonic() - started
-            outputs = {file.relative_to(out).as_posix(): hashes.of(file) for file in step.outputs(out)}
-            hashes.save()
-            finished = datetime.now(UTC).isoformat(timespec="seconds")
-            done = StepState(needs=needs, status="done", outputs=outputs, finished=finished, seconds=round(seconds, 1))
-            state = state.with_step(step.id, done)
-            write_state(out, state)
-            LOGGER.info("%s: %s (%.0f s)", title, said, seconds)
+            state = _do(step, title, needs, state, hashes, context)
         results = [step.outputs(out)[0] for step in pipeline.steps]
         LOGGER.info("built %s: %s", pipeline.name, results[-1])
     return results
+
+
+def _do(step: AnyStep, title: str, needs: dict[str, str], state: State, hashes: Hashes, context: Context) -> State:
+    """Run a step; the state of the build before and after it is on the disk."""
+    out = context.out
+    state = state.with_step(step.id, StepState(needs=needs, status="begun"))
+    write_state(out, state)
+    started = time.monotonic()
+    said = run_step(step, context)
+    seconds = time.monotonic() - started
+    outputs = {file.relative_to(out).as_posix(): hashes.of(file) for file in step.outputs(out)}
+    hashes.save()
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    done = StepState(needs=needs, status="done", outputs=outputs, finished=finished, seconds=round(seconds, 1))
+    state = state.with_step(step.id, done)
+    write_state(out, state)
+    LOGGER.info("%s: %s (%.0f s)", title, said, seconds)
+    return state
 
 
 def _contents(pipeline: Pipeline, out: Path, given: Mapping[str, Path]) -> dict[str, list[Path]]:

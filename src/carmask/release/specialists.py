@@ -57,8 +57,9 @@ def join_specialist(
 
     Raises:
         UsageError: if the disagreement is negative.
-        ModelError: if there is no such model, its file is damaged, or the two do not fit together.
-        DataError: if the data set is incomplete, or has none of the specialist's cars.
+        ModelError: if there is no such model, its file is damaged, the two do not fit together, or the specialist was
+            trained on none of the data set's cars.
+        DataError: if the data set is incomplete.
         PhotoError: if a photo cannot be read.
         OutputError: if the file cannot be written.
     """
@@ -66,6 +67,30 @@ def join_specialist(
         raise UsageError(f"{disagreement:g}: a disagreement is 0 or more")
     path, other = find_model(model), find_model(specialist)
     info, known = read_info(path), read_info(other)
+    _check_fit(path, info, other, known)
+    mean, deviation = _describe_background(_measure_background(path, other, known, data, progress))
+    described = _describe(
+        info,
+        known,
+        Specialist(
+            network=known.network,
+            normalisation=known.normalisation,
+            mean=mean.tolist(),
+            deviation=deviation.tolist(),
+            training_data=known.training_data,
+            **({} if disagreement is None else {"disagreement": disagreement}),
+        ),
+        name=name,
+        version=version,
+    )
+    proto = read_graph(path)
+    add_specialist(proto, other, info.size)
+    save_model(out, described, with_info(proto, described))
+    return described
+
+
+def _check_fit(path: Path, info: ModelInfo, other: Path, known: ModelInfo) -> None:
+    """Refuse a model that can have no specialist, and another one that cannot be this model's."""
     if info.localisation is None or info.specialist is not None or info.parts or info.refinement is not None:
         raise ModelError(
             f"{path}: cannot have a specialist: this needs a model of whole cars with a localisation network of its "
@@ -76,6 +101,12 @@ def join_specialist(
             f"{other}: cannot be a specialist: this needs a model of whole cars without a localisation network of its "
             f"own, whose input is {info.width}x{info.height}"
         )
+
+
+def _measure_background(
+    path: Path, other: Path, known: ModelInfo, data: Path, progress: Callable[[int, int], None] | None
+) -> NDArray[np.float32]:
+    """The background's colours on photos that the specialist was trained on: float32 (photos, rows, columns, 3)."""
     network = load_model(path)
     examples = [one for one in read_data(data)[0] if one.car in set(known.training_cars)]
     if not examples:
@@ -83,24 +114,23 @@ def join_specialist(
     chosen, cells = sample(examples, PHOTOS), []
     for done, example in enumerate(chosen, 1):
         photo = open_for(network, example.photo)
-        cells.append(background_cells(photo.pixels, localise(network, photo), info.behaviour.gate))
+        cells.append(background_cells(photo.pixels, localise(network, photo), network.info.behaviour.gate))
         if progress is not None:
             progress(done, len(chosen))
-    mean, deviation = _describe_background(np.array(cells))
-    described = ModelInfo.model_validate(
+    return np.array(cells)
+
+
+def _describe(
+    info: ModelInfo, known: ModelInfo, specialist: Specialist, *, name: str | None, version: str | None
+) -> ModelInfo:
+    """The model's description with the specialist, whose cars count as seen; not calibrated, scored or quantized."""
+    return ModelInfo.model_validate(
         {
             **info.model_dump(),
             "format": 4,
             "name": name or info.name,
             "version": version or info.version,
-            "specialist": Specialist(
-                network=known.network,
-                normalisation=known.normalisation,
-                mean=mean.tolist(),
-                deviation=deviation.tolist(),
-                training_data=known.training_data,
-                **({} if disagreement is None else {"disagreement": disagreement}),
-            ).model_dump(),
+            "specialist": specialist.model_dump(),
             "training_cars": tuple(sorted({*info.training_cars, *known.training_cars})),
             "validation_cars": tuple(car for car in info.validation_cars if car not in known.seen()),
             "calibration": None,
@@ -108,10 +138,6 @@ def join_specialist(
             "ranges": {},
         }
     )
-    proto = read_graph(path)
-    add_specialist(proto, other, info.size)
-    save_model(out, described, with_info(proto, described))
-    return described
 
 
 def _describe_background(cells: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
