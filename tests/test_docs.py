@@ -118,6 +118,15 @@ def test_files_that_pages_and_code_name_exist():
     assert [(file.name, one) for file, one in named if not (REPOSITORY / one).exists()] == []
 
 
+def test_modules_that_pages_name_exist():
+    """Paths of the package, such as ``model/file.py``, in every page but the records of experiments."""
+    pages = [page for page in (REPOSITORY / "docs").rglob("*.md") if page.parent.name != "experiments"]
+    named = {(page.name, one) for page in pages for one in re.findall(r"`(\w+/[\w/]+\.py)`", page.read_text("utf-8"))}
+    assert len(named) > 20
+    roots = (REPOSITORY, REPOSITORY / "src" / "carmask")
+    assert [one for one in named if not any((root / one[1]).is_file() for root in roots)] == []
+
+
 def test_the_site_can_be_built(tmp_path):
     pytest.importorskip("mkdocs")
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src"), "NO_MKDOCS_2_WARNING": "1"}

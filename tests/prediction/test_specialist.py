@@ -85,7 +85,7 @@ def test_without_a_car_there_is_nothing_to_specialise(dark):
     assert network.specialised == 0
 
 
-def test_both_looks_are_the_specialists(dark):
+def test_both_crops_are_segmented_by_the_specialist(dark):
     info = special_info(dark.info).model_copy(update={"test_time_augmentation": True})
     network = Mixed(info)
     predict(network, draw(CAR))

@@ -29,6 +29,12 @@ def test_a_profile_states_checks(tmp_path):
     assert read(tmp_path, "").check_settings() == CheckSettings()
 
 
+@pytest.mark.parametrize("given", ["off", "all=off", "all=off,blurred=3", "all=on", "on"])
+def test_all_checks_that_are_given_are_all_of_the_profiles_too(tmp_path, given):
+    profile = read(tmp_path, "[checks]\ntilted = 8\ncut_off = true\ntoo_small = false\n")
+    assert profile.check_settings(given) == CheckSettings.parse(given)
+
+
 def test_checks_are_shown_as_they_were_stated(tmp_path):
     profile = read(tmp_path, "[checks]\ntilted = 8\ntoo_small = false\nduplicate = true\n")
     assert Profile.model_validate(tomllib.loads(to_toml(profile))) == profile

@@ -37,7 +37,7 @@ def test_shipped_profiles_can_be_used_and_shown(name):
         assert spec.rules.source.startswith("https://")
 
 
-def test_there_are_looks_and_channels():
+def test_there_are_styles_and_channels():
     assert {"white", "showroom", "challenge", "google-vehicle-ads"} <= {*profile_names()}
     google = load_profile("google-vehicle-ads").profile.output_spec().rules
     assert (google.aspect, google.min_width, google.min_height) == ((4, 3), 800, 600)

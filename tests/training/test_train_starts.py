@@ -99,7 +99,7 @@ def test_further_data_and_a_start(run, cars, cache, tmp_path):
 
 
 def test_a_network_that_locates_the_car_first_is_trained_and_exported(cars, cache, tmp_path):
-    """Trained on what the car fills, validated and exported as a model of two looks; in ONNX Runtime, too."""
+    """Trained on what the car fills, validated and exported as a model of two stages; in ONNX Runtime, too."""
     import onnxruntime
 
     zoomed = stages(1, (96, 144), more="window=[64,96],locate=[32,48]")

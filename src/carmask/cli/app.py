@@ -13,9 +13,9 @@ from carmask.cli.command import Entry, LazyGroup, option
 #: Settings of every command; they are inherited from the group.
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-_CUT, _LOOK, _SUBMIT, _TRAIN, _RELEASE, _DATA, _HERE = (
+_CUT, _INSPECT, _SUBMIT, _TRAIN, _RELEASE, _DATA, _HERE = (
     "Cut",
-    "Look and score",
+    "Inspect and score",
     "Submit to the Carvana challenge",
     "Train",
     "Finish a model",
@@ -27,20 +27,20 @@ COMMANDS = (
     Entry(_CUT, "cut", "Cut cars out of photos.", "cut:cut"),
     Entry(_CUT, "watch", "Cut photos as they arrive in a folder.", "watch:watch"),
     Entry(_CUT, "deliver", "Copy pictures under names by vehicle and view.", "deliver:deliver"),
-    Entry(_CUT, "profile", "Keep a look and the rules of a channel in a file.", "profile:profile"),
+    Entry(_CUT, "profile", "Keep options of 'cut' and the rules of a channel in a file.", "profile:profile"),
     Entry(_CUT, "turntable", "Turn the views of a car into an animation and a page.", "turntable:turntable"),
     Entry(_CUT, "review", "Mend the masks of a run by hand, in a browser.", "review:review"),
     Entry(_CUT, "corrections", "Use the masks that were corrected by hand.", "corrections:corrections"),
     Entry(_CUT, "serve", "Serve a page to cut cars out of photos, and an HTTP API.", "serve:serve"),
-    Entry(_LOOK, "explore", "Describe a data set, and what is wrong with it, on one page.", "explore:explore"),
-    Entry(_LOOK, "view", "Put photos and their masks side by side on sheets.", "view:view"),
-    Entry(_LOOK, "drift", "Find out whether photos have become unlike those of before.", "drift:drift"),
-    Entry(_LOOK, "evaluate", "Score a model, or compare two, on photos with true masks.", "evaluate:evaluate"),
+    Entry(_INSPECT, "explore", "Describe a data set, and what is wrong with it, on one page.", "explore:explore"),
+    Entry(_INSPECT, "view", "Put photos and their masks side by side on sheets.", "view:view"),
+    Entry(_INSPECT, "drift", "Find out whether photos differ from earlier ones.", "drift:drift"),
+    Entry(_INSPECT, "evaluate", "Score a model, or compare two, on photos with true masks.", "evaluate:evaluate"),
     Entry(_SUBMIT, "submit", "Predict all photos of a folder and write a submission.", "submit:submit"),
     Entry(_SUBMIT, "check", "Find out what is wrong with a submission, and repair it.", "check:check"),
     Entry(_SUBMIT, "score", "Score a submission as the challenge does.", "score:score"),
     Entry(_SUBMIT, "rle", "Convert masks to run lengths and back.", "rle:rle"),
-    Entry(_TRAIN, "learn", "Make a better model of corrected masks, or refuse to.", "learn:learn"),
+    Entry(_TRAIN, "learn", "Fine-tune a model on corrected masks, if that makes it better.", "learn:learn"),
     Entry(_TRAIN, "train", "Train a network by a recipe.", "train:train"),
     Entry(_TRAIN, "compare", "Compare trainings: a table and their curves.", "compare:compare"),
     Entry(_TRAIN, "networks", "List the networks, or the layers of one.", "networks:networks"),

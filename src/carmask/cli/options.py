@@ -31,7 +31,8 @@ model_option = option(
 profile_option = option(
     "--profile",
     metavar="NAME|FILE",
-    help="A look in a file, or a shipped one: see 'carmask profile list'. Options of the command line win.",
+    help="A TOML file with options of 'carmask cut' and a channel's rules, or the name of a shipped one: see 'carmask "
+    "profile list'. Options on the command line take precedence.",
 )
 device_option = option(
     "--device",

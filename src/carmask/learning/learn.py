@@ -86,7 +86,7 @@ def learn(
     report: Report | None = None,
     bar: bool = False,
 ) -> Learned:
-    """Make a better model of corrected masks, or refuse to.
+    """Fine-tune a model on corrected masks, and write it if it is better by more than chance.
 
     The corrected photos are split by vehicle: a third is held out. The segmentation stage, and a localisation network
     if it is what loses, are fine-tuned from the model's own weights on the others, mixed with photos of what it knew

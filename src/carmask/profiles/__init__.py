@@ -1,1 +1,1 @@
-"""Profiles: the look of a dealer's pictures and the rules of a channel, in TOML files whose every key is checked."""
+"""Profiles: options of ``carmask cut`` and the rules of a channel, in TOML files whose every key is checked."""

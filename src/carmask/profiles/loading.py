@@ -94,8 +94,8 @@ def write_profile(file: Path, base: str) -> None:
         raise UsageError(f"{file}: exists already; name another file, or delete it")
     found = load_profile(base)
     lines = [
-        "# A look: 'carmask cut' and 'carmask watch' read it from the folder they work on, or the file they are given.",
-        "# Options of the command line win. 'carmask profile show' prints what is in force.",
+        "# A profile: 'carmask cut' and 'watch' read it with --profile, or as carmask.toml from the photos' folder.",
+        "# Options on the command line take precedence. 'carmask profile show' prints it with all that it extends.",
         f'extends = "{base}"',
         "",
         "# Take the # away to change a key. The values are those of the profile above.",

@@ -1,4 +1,4 @@
-"""What a profile may hold: options of ``carmask cut`` that make a look, by the same names, and a channel's rules."""
+"""What a profile may hold: options of ``carmask cut`` by the same names, and a channel's rules."""
 
 from __future__ import annotations
 
@@ -190,7 +190,9 @@ class Profile(_Table):
             UsageError: if a check takes no such limit, or ``given`` is no such text.
         """
         stated = {name: value for name, value in self.checks.model_dump().items() if value is not None}
-        return CheckSettings.of({**stated, **({} if given is None else parse_checks(given))})
+        changed = {} if given is None else parse_checks(given)
+        # ``all`` is about the profile's checks, too: what stands beside it is all that is left of them.
+        return CheckSettings.of(changed if "all" in changed else {**stated, **changed})
 
     def grouping(self) -> Grouping | None:
         """Which vehicle a photo shows; None to make no difference.

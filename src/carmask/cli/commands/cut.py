@@ -258,7 +258,7 @@ _REVIEW = "Photos to review"
     metavar="NAME=VALUE,...",
     section=_REVIEW,
     help="Checks of each photo, for the columns checks and take_again of report.csv: off for none, or changes to the "
-    "defaults, such as blurred=off,tilted=8. The names: "
+    "defaults or the profile, such as blurred=off,tilted=8. The names: "
     "no_car, no_whole_car, two_cars, cut_off, too_small, wrong_size, blurred, too_dark, blown_out, glare, tilted, "
     "duplicate.  [default: all]",
 )
@@ -299,7 +299,7 @@ def cut(
     address: str | None,
     state: Path | None,
     checks: str | None,
-    **_: Any,  # the options that a profile may hold: see carmask.cli.looks
+    **_: Any,  # the options that a profile may hold: see carmask.cli.in_force
 ) -> None:
     """Cut cars out of photos.
 
@@ -317,19 +317,19 @@ def cut(
     if budget is not None and below is not None:
         raise UsageError("--review-budget and --review-below exclude each other")
     from carmask.batch.run import cut_folder
-    from carmask.cli.looks import find_look
+    from carmask.cli.in_force import find_settings
 
-    look = find_look(click.get_current_context(), profile, paths)
-    if look.line and progress != "json":
-        print(look.line, flush=True)
+    found = find_settings(click.get_current_context(), profile, paths)
+    if found.line and progress != "json":
+        print(found.line, flush=True)
     with following("cutting", progress) as follow:
         made = cut_folder(
             paths,
             out,
-            look.spec,
+            found.spec,
             model=model,
             device=device,
-            recursive=recursive or bool(look.profile.recursive),
+            recursive=recursive or bool(found.profile.recursive),
             review=_review(model, budget, below),
             engine=engine,
             address=address,
@@ -337,9 +337,9 @@ def cut(
             restart=restart,
             discard_corrections=discard_corrections,
             state=state,
-            group=look.group,
-            name=look.profile.name,
-            checks=look.profile.check_settings(checks),
+            group=found.group,
+            name=found.profile.name,
+            checks=found.profile.check_settings(checks),
             progress=follow,
         )
     if progress != "json":

@@ -80,7 +80,7 @@ def drift(
     save: Path | None,
     about: str | None,
 ) -> None:
-    """Find out whether photos have become unlike those of before.
+    """Find out whether photos differ from earlier ones.
 
     Compares light, colours, size and view of the cars, confidence features, and the rates of failure, review and
     correction with a reference, and prints what has moved. 'carmask cut' has measured all of it: this reads no photo

@@ -41,8 +41,8 @@ _HOW = "How it is trained and judged"
     "--data",
     type=PATH,
     metavar="DIR",
-    help="Data set of what the model is to keep, such as the one it was trained on: trained on in between, and tested "
-    "on.  [default: the rendered cars that come with carmask]",
+    help="Rehearsal: a data set of what the model must not forget, such as the one it was trained on. The training "
+    "goes through some of its cars too, others are tested on.  [default: the rendered cars that come with carmask]",
 )
 @option("--work", type=PATH, metavar="DIR", help="Folder of the run.  [default: FILE with .learn for .onnx]")
 @option("--minutes", type=NumberRange(min=0), metavar="MINUTES", section=_HOW, help="Train for so long, at most.")
@@ -113,7 +113,7 @@ def learn(
     level: float,
     tolerance: float,
 ) -> None:
-    """Make a better model of corrected masks, or refuse to.
+    """Fine-tune a model on corrected masks, if that makes it better.
 
     A third of the corrected vehicles is held out, up to half if they are few. The model is fine-tuned on the others and
     on photos of what it is to keep: first its localisation network, if that is what loses. Averages of old and new

@@ -21,7 +21,12 @@ from carmask.cli.types import PATH
     no_args_is_help=True,
 )
 def profile() -> None:
-    """Keep a look and the rules of a channel in a file."""
+    """Keep options of 'cut' and the rules of a channel in a file.
+
+    A profile is a TOML file with options of 'carmask cut' by the same names, such as background and size, and the rules
+    of a channel: what a marketplace demands of pictures. 'cut' and 'watch' read it with --profile, or find it as
+    carmask.toml.
+    """
 
 
 @click.command("list", cls=Command, examples=("carmask profile list",))

@@ -80,7 +80,7 @@ def watch(
     out: Path,
     profile: str | None,
     model: str,
-    group: str | None,  # noqa: ARG001  # read by find_look, as the next one
+    group: str | None,  # noqa: ARG001  # read by find_settings, as the next one
     name: str | None,  # noqa: ARG001
     settle: float,
     quiet: float,
@@ -99,22 +99,22 @@ def watch(
     was killed.
     """
     from carmask.batch.watch import WatchEvents, WatchTimes, watch_folder
-    from carmask.cli.looks import find_look
+    from carmask.cli.in_force import find_settings
 
-    look = find_look(click.get_current_context(), profile, [str(folder)])
-    if look.line:
-        print(look.line, flush=True)
+    found = find_settings(click.get_current_context(), profile, [str(folder)])
+    if found.line:
+        print(found.line, flush=True)
     with _stopping() as stop:
         made = watch_folder(
             folder,
             out,
-            look.spec,
+            found.spec,
             model=model,
             device=device,
             timeout=timeout,
-            group=look.group,
-            name=look.profile.name,
-            checks=look.profile.check_settings(),
+            group=found.group,
+            name=found.profile.name,
+            checks=found.profile.check_settings(),
             times=WatchTimes(settle=settle, quiet=quiet, stop_after=stop_after),
             stop=stop,
             events=WatchEvents(

@@ -1,4 +1,4 @@
-"""What a command makes of a profile and of the options that were given over it."""
+"""The settings in force: those of a profile, and over them the options that were given."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _ATTRIBUTES = {
 }
 
 
-class Look(NamedTuple):
-    """What is in force.
+class InForce(NamedTuple):
+    """The settings in force.
 
     Attributes:
         profile: with what was given over it.
@@ -44,7 +44,7 @@ class Look(NamedTuple):
     line: str
 
 
-def find_look(ctx: click.Context, profile: str | None, paths: Sequence[str]) -> Look:
+def find_settings(ctx: click.Context, profile: str | None, paths: Sequence[str]) -> InForce:
     """Read the profile, and put the options that were given over it.
 
     Args:
@@ -68,4 +68,4 @@ def find_look(ctx: click.Context, profile: str | None, paths: Sequence[str]) -> 
     }
     combined = combine(loaded, given)
     spec, group = check(combined, loaded, given)
-    return Look(combined, spec, group, "" if loaded is None else describe(combined, loaded, given))
+    return InForce(combined, spec, group, "" if loaded is None else describe(combined, loaded, given))
