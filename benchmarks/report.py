@@ -26,6 +26,7 @@ SECTIONS = {
     "Photos as they come in": (
         "Views and checks: [what they are](how-to/checks-and-views.md). [Number plates](how-to/plates.md)."
     ),
+    "Submissions": "The challenge's file: [how it is written and checked](how-to/submission.md).",
     "Speed": "Programs beside each other in one run. [More about the figures](experiments/2026-11-22-speed.md).",
     "Learning from corrections": "Another studio, found and learned: [how it is done](how-to/learn.md).",
     "Formats": "Exchange with annotation tools: [the formats](formats.md).",

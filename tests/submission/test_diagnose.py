@@ -80,6 +80,8 @@ def test_a_good_file(write):
         ("frame", lambda m: text(np.pad(m, ((0, 0), (0, 8)))), f"written at width {WIDTH + 8}"),
         ("frame", lambda m: text(np.pad(m, ((0, 0), (4, 4)))), "evenly on both sides"),
         ("frame", lambda m: text(m[:, :-8]), f"written at width {WIDTH - 8}"),
+        ("frame", lambda m: text(np.pad(m, ((0, 0), (0, 1)))), f"written at width {WIDTH + 1}"),
+        ("frame", lambda m: text(m[:, :-1]), f"written at width {WIDTH - 1}"),
     ],
 )
 def test_found_and_repaired_exactly(write, tmp_path, kind, encode, words):
@@ -124,6 +126,22 @@ def test_the_file_alone_tells_of_frames_columns_ends_and_inversion(write):
     found = diagnose(write(lambda m: text(nearest(m, 96, 96))), NAMES, SIZE)
     assert kinds(found) == ["frame"]
     assert "width 96 (96x96" in found[0].message
+
+
+@pytest.mark.parametrize("wider", [-1, 1])
+def test_the_file_alone_tells_of_a_frame_one_pixel_off(write, wider):
+    found = diagnose(write(lambda m: text(nearest(m, HEIGHT, WIDTH + wider))), NAMES, SIZE)
+    assert kinds(found) == ["frame"]
+    assert f"width {WIDTH + wider}" in found[0].message
+
+
+def test_masks_that_nothing_explains_are_named_by_their_score(write):
+    """Upside down: no frame, order, offset or row makes them right."""
+    [found] = diagnose(write(lambda m: text(m[::-1])), NAMES, SIZE, truth=Known())
+    assert (found.kind, found.severity) == ("low-score", "error")
+    mean = np.mean([np.count_nonzero(m & m[::-1]) / np.count_nonzero(m) for m in MASKS])  # both of the same size
+    assert f"score {mean:.4f} (Dice" in found.message
+    assert "Dice of 8 images" in found.message
 
 
 def test_a_frame_that_only_the_file_tells_of_is_not_repaired(write, tmp_path):

@@ -189,7 +189,7 @@ def test_the_truth_scores_exactly_one_and_its_failures_what_they_cost(carvana, t
     def resized(mask: np.ndarray, width: int, height: int) -> np.ndarray:
         return cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
 
-    # SYSTEMS says about 0, about 0.33 and about 0.998. The second is 0.526 on these masks; their IoU is about 0.36.
+    # The leaderboard had 0.51 and 0.52 for masks written at 1912; the IoU of these is about 0.36.
     assert mean({name: rle_encode(resized(mask, 224, 224)) for name, mask in masks.items()}) < 0.01
     narrow = {name: rle_encode(resized(mask, 1912, 1280)) for name, mask in masks.items()}
     assert mean(narrow) == pytest.approx(0.526, abs=0.005)

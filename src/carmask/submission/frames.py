@@ -16,6 +16,8 @@ WIDTHS = range(64, 4097)
 MOST_RUNS = 8000
 #: Masks that the row length is taken from.
 SAMPLE = 24
+#: A frame that is one pixel wider or narrower than the photos is only believed if this fraction of the masks shows it.
+ONE_OFF = 0.9
 
 
 def row_length(runs: Runs) -> int | None:
@@ -79,7 +81,7 @@ def odd_row_length(parsed: Mapping[str, Runs], size: Size) -> int | None:
         size: (height, width) of the photos.
 
     Returns:
-        Pixels in a row; None if it is the photos' width, or if the masks are too small to tell.
+        Pixels in a row; None if it is the photos' width, or if the masks do not tell.
     """
     filled = [runs for runs in parsed.values() if len(runs) >= 20]
     picked = filled[:: max(1, len(filled) // SAMPLE)][:SAMPLE]
@@ -87,8 +89,10 @@ def odd_row_length(parsed: Mapping[str, Runs], size: Size) -> int | None:
     if not lengths:
         return None
     length = round(float(np.median(lengths)))
-    near = sum(abs(one - size[1]) <= 3 for one in lengths) > len(lengths) / 2
-    return None if abs(length - size[1]) <= 1 and near else length
+    away = abs(length - size[1])
+    if not away or (away == 1 and np.mean([one == length for one in lengths]) < ONE_OFF):
+        return None
+    return length
 
 
 def last_pixel(masks: Iterable[Runs]) -> int:

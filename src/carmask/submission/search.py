@@ -60,7 +60,8 @@ def find_reading(
         framed = list(_framed_readings(runs, size, length))
         resized = _best([one for one in framed if one.place in RESIZED], some, runs, truth, size, near=GUESS)
         placed = _best([one for one in framed if one.place not in RESIZED], some, runs, truth, size)
-        exact = placed.mean > resized.mean + CLEAR
+        # A picture filled up by one column and made smaller by nearest neighbour has lost that column, and no other.
+        exact = placed.mean > resized.mean + CLEAR or (placed.dice != () and placed.dice == resized.dice)
         other = placed if exact else resized
         if other.mean > best.mean:
             near = [other.reading._replace(shift=shift) for shift in (-1, 1)]
@@ -82,12 +83,13 @@ def _plain_readings(size: Size) -> Iterator[Reading]:
 
 
 def _framed_readings(runs: Mapping[str, Runs], size: Size, length: int | None) -> Iterator[Reading]:
-    """Ways to read in another frame: its width is the row length, its height is one of the likely ones."""
-    if length is None:
-        return
+    """Ways to read in another frame: its width is the row length, its height is one of the likely ones.
+
+    Where the row length is not known to be another, the frame may still be a pixel wider or narrower than the photos.
+    """
     last = last_pixel(runs.values())
     seen: dict[Reading, None] = {}
-    for width in (length, length - 1, length + 1):
+    for width in (size[1] - 1, size[1] + 1) if length is None else (length, length - 1, length + 1):
         for height in likely_heights(width, last, size):
             # What is cut or filled up must be small beside the photo.
             alike = all(0.8 < have / want < 1.25 for have, want in zip((height, width), size, strict=True))
