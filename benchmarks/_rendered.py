@@ -18,7 +18,7 @@ from carmask.studio.mesh import Mesh, merge
 from carmask.studio.photograph import photograph
 from carmask.studio.primitives import box, lathe
 from carmask.studio.renderer import Labeller, Renderer
-from carmask.studio.renderset import draw_sitting, turn_of, write_jpeg
+from carmask.studio.renderset import draw_session, turn_of, write_jpeg
 from carmask.studio.scene import VIEWS, Studio, Surface, materials, room
 
 #: (height, width) of the photos.
@@ -95,22 +95,22 @@ def write_rendered(cars: Sequence[int], photos: int, folder: Path, *, shifted: b
         make_folder(folder / inner)
     for number, index in enumerate(cars):
         views = photos // len(cars) + (number < photos % len(cars))
-        sitting = draw_sitting(SEED, index)
+        session = draw_session(SEED, index)
         asked = [1 + (index + k * VIEWS // views) % VIEWS for k in range(views)]
-        lacking = [view for view in asked if not (folder / "train" / f"{sitting.name}_{view:02d}.jpg").exists()]
+        lacking = [view for view in asked if not (folder / "train" / f"{session.name}_{view:02d}.jpg").exists()]
         if not lacking:
             continue
         pieces, labeller = _car(index)
-        around_it = (hall if shifted else room)(sitting.studio)
-        renderer = Renderer(pieces, materials(sitting.car), around_it)
-        camera = sitting.studio.camera
+        around_it = (hall if shifted else room)(session.studio)
+        renderer = Renderer(pieces, materials(session.car), around_it)
+        camera = session.studio.camera
         for view in lacking:
             mask = labeller.label(camera, turn_of(view), SIZE) > 0
             light = renderer.photo(camera, turn_of(view), SIZE, samples=SAMPLES, seed=view)
-            write_mask(folder / "train_masks" / f"{sitting.name}_{view:02d}_mask.png", mask)
+            write_mask(folder / "train_masks" / f"{session.name}_{view:02d}_mask.png", mask)
             write_jpeg(
-                folder / "train" / f"{sitting.name}_{view:02d}.jpg",
-                photograph(light, np.random.default_rng([*sitting.key, view])),
+                folder / "train" / f"{session.name}_{view:02d}.jpg",
+                photograph(light, np.random.default_rng([*session.key, view])),
             )
     return read_examples(folder)
 
@@ -118,7 +118,7 @@ def write_rendered(cars: Sequence[int], photos: int, folder: Path, *, shifted: b
 @lru_cache(1)
 def _car(index: int) -> tuple[list[tuple[str, Mesh]], Labeller]:
     """A car's pieces by material, and what finds it: the last one is kept."""
-    pieces = build_car(draw_sitting(SEED, index).car)
+    pieces = build_car(draw_session(SEED, index).car)
     return by_material(pieces), Labeller(*with_labels(pieces))
 
 

@@ -20,12 +20,12 @@ from carmask.studio.build import build_car, by_material, with_labels
 from carmask.studio.parts import PARTS
 from carmask.studio.photograph import encode_srgb
 from carmask.studio.renderer import Labeller, Renderer
-from carmask.studio.renderset import draw_sitting, turn_of
+from carmask.studio.renderset import draw_session, turn_of
 from carmask.studio.scene import materials, room
 
 #: Standard deviation of the lens's blur, in pixels of a photo 1918 wide: the middle of what the studio draws.
 LENS = 0.95
-#: (index of the sitting, hard case, view): all body types' kinds of contour, light and dark paint.
+#: (index of the session, hard case, view): all body types' kinds of contour, light and dark paint.
 VIEWS = ((0, "white", 3), (3, "black", 1), (4, "", 12), (1, "antenna", 6), (6, "", 8), (2, "rack", 15))
 
 
@@ -71,11 +71,11 @@ def truth(number: int, folder: Path, size: tuple[int, int], seed: int = 8) -> Tr
 
 
 def _render(index: int, hard: str, view: int, size: tuple[int, int], seed: int) -> dict[str, np.ndarray]:
-    sitting = draw_sitting(seed, index, (hard,) if hard else ())
-    pieces = build_car(sitting.car)
-    camera, turn = sitting.studio.camera, turn_of(view)
-    surroundings = room(sitting.studio)
-    renderer = Renderer(by_material(pieces), materials(sitting.car), surroundings)
+    session = draw_session(seed, index, (hard,) if hard else ())
+    pieces = build_car(session.car)
+    camera, turn = session.studio.camera, turn_of(view)
+    surroundings = room(session.studio)
+    renderer = Renderer(by_material(pieces), materials(session.car), surroundings)
     light = renderer.photo(camera, turn, size, samples=6, seed=view)
     empty = Renderer([], {}, surroundings).photo(camera, 0, size, samples=4, seed=view)
     fine = _labels(pieces, camera, turn, (size[0] * 4, size[1] * 4))

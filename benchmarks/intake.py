@@ -72,8 +72,8 @@ class Measurer:
     def _look(self, row: Row, pixels: np.ndarray | None) -> Row:
         if pixels is None:
             return row
-        facts = replace(row.facts, view=self._views.look(np.ascontiguousarray(pixels)))
-        return row._replace(facts=facts, mirrored=self._views.look(np.ascontiguousarray(pixels[:, ::-1])).view)
+        facts = replace(row.facts, view=self._views.predict(np.ascontiguousarray(pixels)))
+        return row._replace(facts=facts, mirrored=self._views.predict(np.ascontiguousarray(pixels[:, ::-1])).view)
 
     def known(self, kind: str, name: str) -> bool:
         """Take over what was measured before."""

@@ -43,7 +43,7 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.run import cut_folder
 from carmask.data.dataset import read_data
 from carmask.data.table import Example, sample
-from carmask.drift.run import judge_runs
+from carmask.drift.run import compare_runs
 from carmask.images import encode_mask
 from carmask.learning.learn import learn
 from carmask.learning.page import write_learning
@@ -71,7 +71,7 @@ def main() -> None:
     end = "-random" if given.random else ""
     out = work / f"cut{end}"
     cut_folder(work / "shifted" / "train", out, OutputSpec(mask=True), model="shipped:default")
-    found = judge_runs([out], count=40)
+    found = compare_runs([out], count=40)
     write_drift(out, found)
     moved = found.drift.moved
     print(f"drift: {len(moved)} of {len(found.drift.changes)} moved, from {found.drift.period.photos} photos")

@@ -20,7 +20,7 @@ from carmask.data.sheet import Tile, make_sheet
 from carmask.formats.labels import palette
 from carmask.images import write_mask
 from carmask.studio.car import BODIES, draw_car
-from carmask.studio.renderset import Photographer, Sitting, write_jpeg
+from carmask.studio.renderset import PhotoSession, SessionRenderer, write_jpeg
 from carmask.studio.scene import draw_studio
 
 SIZE = (640, 960)
@@ -44,11 +44,11 @@ def body_sheet(file: Path, view: int = 4, width: int = 480) -> None:
     size = (width * 2 // 3, width)
     tiles = []
     for (body, car), paint in zip(BODIES.items(), PAINTS, strict=True):
-        photographer = Photographer(
-            Sitting(body, replace(car, paint=paint), draw_studio(np.random.default_rng(0)), "", (0, 0))
+        renderer = SessionRenderer(
+            PhotoSession(body, replace(car, paint=paint), draw_studio(np.random.default_rng(0)), "", (0, 0))
         )
-        tiles.append(Tile(body, photographer.photo(view, size)))
-    tiles.append(Tile(f"parts of the {body}", palette()[photographer.labels(view, size)]))
+        tiles.append(Tile(body, renderer.photo(view, size)))
+    tiles.append(Tile(f"parts of the {body}", palette()[renderer.labels(view, size)]))
     write_jpeg(file, make_sheet([tiles[:4], tiles[4:]], width=width), 82)
     print(f"{len(BODIES)} body types in {file}")
 
@@ -65,12 +65,12 @@ def main() -> None:
         if sys.argv[1:] and name not in sys.argv[1:]:
             continue
         rng = np.random.default_rng(seed)
-        sitting = Sitting(name, draw_car(rng, body=body, hard=hard), draw_studio(rng), "", (seed, 0))
-        photographer = Photographer(sitting)
-        truth = photographer.labels(view, SIZE) > 0
+        session = PhotoSession(name, draw_car(rng, body=body, hard=hard), draw_studio(rng), "", (seed, 0))
+        renderer = SessionRenderer(session)
+        truth = renderer.labels(view, SIZE) > 0
         write_mask(home / "train_masks" / f"{name}_{view:02d}_mask.png", truth)
-        write_jpeg(home / "train" / f"{name}_{view:02d}.jpg", photographer.photo(view, SIZE))
-        print(f"{name}: {sitting.car.paint} {body} from view {view}, {truth.mean():.1%} of the picture")
+        write_jpeg(home / "train" / f"{name}_{view:02d}.jpg", renderer.photo(view, SIZE))
+        print(f"{name}: {session.car.paint} {body} from view {view}, {truth.mean():.1%} of the picture")
 
 
 if __name__ == "__main__":

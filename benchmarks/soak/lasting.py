@@ -18,7 +18,7 @@ from PIL import Image
 from tests.drawn import draw_photo
 
 from carmask.geometry import Size
-from carmask.studio.renderset import Sitting
+from carmask.studio.renderset import PhotoSession
 
 #: Epochs of the training, and decisions about each photo.
 EPOCHS, DECISIONS = 4, 2
@@ -151,9 +151,9 @@ def _whole_of_learning(name: str) -> bool:
 class Drawer:
     """In place of the renderer, which works for seconds without touching a file: labels and photos that are drawn."""
 
-    def __init__(self, sitting: Sitting) -> None:
+    def __init__(self, session: PhotoSession) -> None:
         """Take a car."""
-        self.sitting = sitting
+        self.session = session
 
     def labels(self, view: int, size: Size) -> NDArray[np.uint8]:
         """A rectangle for each of three parts."""
@@ -163,8 +163,8 @@ class Drawer:
         return found
 
     def photo(self, view: int, size: Size) -> NDArray[np.uint8]:
-        """Some car, by the sitting's own chance."""
-        return draw_photo(int(self.sitting.name, 16) % 1000 + view, size)
+        """Some car, by the session's own chance."""
+        return draw_photo(int(self.session.name, 16) % 1000 + view, size)
 
 
 def rendering(given: Path, out: Path) -> None:
@@ -173,7 +173,7 @@ def rendering(given: Path, out: Path) -> None:
 
     del given
     renderset.check_installed = lambda: None
-    renderset.Photographer = Drawer  # type: ignore[misc,assignment]
+    renderset.SessionRenderer = Drawer  # type: ignore[misc,assignment]
     renderset.render_set(renderset.Request(2, (48, 64), seed=7, parts=True, views=4), out / "set")
 
 

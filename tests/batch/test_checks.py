@@ -148,7 +148,7 @@ class Part:
     def __init__(self, whole):
         self.whole = whole
 
-    def look(self, _):
+    def predict(self, _):
         return SIDE._replace(whole=self.whole)
 
 

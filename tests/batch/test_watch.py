@@ -69,7 +69,7 @@ def test_what_is_new_by_a_clock(tmp_path):
     Image.fromarray(draw_photo(1)).save(whole)
     half.write_bytes(whole.read_bytes()[:-40])
     arrivals = Arrivals(settle=2, quiet=60)
-    arrivals.look([whole, half, tmp_path / "gone.png"], 0)
+    arrivals.update([whole, half, tmp_path / "gone.png"], 0)
     assert arrivals.fresh(1.9) == frozenset()
     assert arrivals.fresh(2.0) == {whole}
     assert arrivals.fresh(60.0) == {whole, half}
@@ -77,12 +77,12 @@ def test_what_is_new_by_a_clock(tmp_path):
     assert arrivals.fresh(3.0) == frozenset()
     assert arrivals.waiting == 1
     half.write_bytes(whole.read_bytes())
-    arrivals.look([whole, half], 50)
+    arrivals.update([whole, half], 50)
     assert arrivals.fresh(51) == frozenset()
     assert arrivals.fresh(52) == {half}
     assert arrivals.last_change([whole]) == 0
     assert arrivals.last_change([whole, half]) == 50
-    arrivals.look([half], 60)
+    arrivals.update([half], 60)
     assert arrivals.photos == [half]
 
 

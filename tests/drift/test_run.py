@@ -16,7 +16,7 @@ from carmask.batch.measured import MadeWith, read_measured, vehicles
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.run import cut_folder
 from carmask.cli import app
-from carmask.drift.run import find_reference, judge_runs, save_reference
+from carmask.drift.run import compare_runs, find_reference, save_reference
 from carmask.errors import DataError, UsageError
 from carmask.pages.drift import _short
 from carmask.prediction.measures import MEASURES
@@ -46,8 +46,8 @@ def cut(tiny_model, tmp_path_factory):
 
 
 def test_another_wall_is_an_alarm_and_the_same_one_is_not(cut):
-    assert not judge_runs([cut / "april"], against=cut / "march").drift.moved
-    moved = {one.name for one in judge_runs([cut / "may"], against=cut / "march").drift.moved}
+    assert not compare_runs([cut / "april"], against=cut / "march").drift.moved
+    moved = {one.name for one in compare_runs([cut / "may"], against=cut / "march").drift.moved}
     assert {"background_light", "light"} <= moved
     assert not moved & {"area", "shape", "across", "car_light"}
 
@@ -75,7 +75,7 @@ def test_the_command(cut, tmp_path):
 def test_photos_that_are_gone_are_shown_as_such(cut, tmp_path):
     from carmask.pages.drift import drift_page
 
-    found = judge_runs([cut / "may"], against=cut / "march", count=2)
+    found = compare_runs([cut / "may"], against=cut / "march", count=2)
     found.choices[0].row.photo.rename(tmp_path / "elsewhere.png")
     try:
         assert "Cannot be shown" in drift_page(found)
@@ -100,9 +100,9 @@ def test_requests_that_cannot_be_served(cut, tmp_path):
         ("no output folder", [], {}),
     ):
         with pytest.raises(UsageError, match=message):
-            judge_runs(outs, **options)
+            compare_runs(outs, **options)
     with pytest.raises(DataError, match="not a reference"):
-        judge_runs([cut / "may"], against=next((cut / "may-photos").iterdir()))
+        compare_runs([cut / "may"], against=next((cut / "may-photos").iterdir()))
 
 
 def test_a_period_of_the_same_folder(cut, tmp_path):
@@ -118,12 +118,12 @@ def test_a_period_of_the_same_folder(cut, tmp_path):
             base.execute("UPDATE photos SET finished = ?", (day,))
         base.close()
     both = [tmp_path / "march", tmp_path / "may"]
-    found = judge_runs(both, since=date(2026, 5, 1), against="earlier")
+    found = compare_runs(both, since=date(2026, 5, 1), against="earlier")
     assert found.drift.period.photos == 14
     assert "background_light" in {one.name for one in found.drift.moved}
-    assert [name for name, _ in judge_runs(both, against=cut / "march").weeks] == ["2026-W10", "2026-W19"]
+    assert [name for name, _ in compare_runs(both, against=cut / "march").weeks] == ["2026-W10", "2026-W19"]
     with pytest.raises(UsageError, match="no photo was cut since"):
-        judge_runs(both, since=date(2027, 1, 1), against="earlier")
+        compare_runs(both, since=date(2027, 1, 1), against="earlier")
 
 
 def test_decisions_and_marks_are_read(cut):
@@ -134,7 +134,7 @@ def test_decisions_and_marks_are_read(cut):
     rows = read_measured(cut / "april")
     assert [row.decision for row in rows[:3]] == ["corrected", "accepted", ""]
     assert all(row.review is not None for row in rows)
-    found = judge_runs([cut / "april"], against=cut / "march")
+    found = compare_runs([cut / "april"], against=cut / "march")
     assert rows[0].name not in {one.row.name for one in found.choices}
     assert found.drift.period.rates["corrected"].count == 1
 

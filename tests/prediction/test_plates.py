@@ -193,7 +193,7 @@ class Told:
     def __init__(self, *plates):
         self.told, self.seen = told_of(*plates), []
 
-    def look(self, pixels):
+    def predict(self, pixels):
         self.seen.append(pixels)
         return self.told
 
@@ -242,7 +242,7 @@ def test_without_a_car_the_whole_photo_is_looked_at():
 def test_the_shipped_network_finds_a_drawn_plate_on_no_wall():
     """It answers with the shapes that are read, and sees no plate where there is nothing at all."""
     network = PlateNetwork()
-    told = network.look(np.full((*INPUT, 3), 127, np.uint8))
+    told = network.predict(np.full((*INPUT, 3), 127, np.uint8))
     assert told.shape == (9, *CELLS)
     assert np.isfinite(told).all()
     assert read_plates(told) == []

@@ -144,9 +144,9 @@ def test_the_shipped_network_predicts_and_is_the_same_for_each_thread():
     photo, found = photo_of_a_block(30, 40, 40, 100)
     pixels = view_input(photo, found, 0.5)
     network = ViewNetwork(streams=2)
-    first = network.look(pixels)
+    first = network.predict(pixels)
     assert isinstance(first, View)
-    assert first == network.look(pixels)
+    assert first == network.predict(pixels)
     assert 1 <= first.view <= 16
     assert all(0 <= one <= 1 for one in first[1:4])
 
@@ -183,8 +183,8 @@ def test_views_of_the_turntable(carvana):
         photo = open_for(network, path)
         found = predict_reduced(network, photo).probability_map
         pixels, true = view_input(photo, found, 0.5), int(path.stem[-2:])
-        assert apart(views.look(pixels).view, true) <= 1, path.name
-        mirrored = views.look(np.ascontiguousarray(pixels[:, ::-1])).view
+        assert apart(views.predict(pixels).view, true) <= 1, path.name
+        mirrored = views.predict(np.ascontiguousarray(pixels[:, ::-1])).view
         assert apart(mirrored, mirrored_view(true)) <= 1, path.name
 
 

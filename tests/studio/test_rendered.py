@@ -11,7 +11,7 @@ from carmask.formats.labels import read_labels
 from carmask.formats.rle import rle_decode
 from carmask.images import read_photo
 from carmask.studio.parts import PARTS
-from carmask.studio.renderset import draw_sitting
+from carmask.studio.renderset import draw_session
 
 HOME = Path(__file__).parents[1] / "rendered"
 
@@ -49,4 +49,4 @@ def test_the_coco_file_says_what_the_pictures_say():
 
 
 def test_the_seed_still_gives_this_car():
-    assert draw_sitting(3, 0, ("antenna",)).name == read_examples(HOME)[0].car
+    assert draw_session(3, 0, ("antenna",)).name == read_examples(HOME)[0].car

@@ -12,7 +12,7 @@ from carmask.formats.labels import read_labels
 from carmask.formats.rle import rle_decode
 from carmask.images import read_mask, read_photo
 from carmask.studio import renderset
-from carmask.studio.renderset import Request, draw_sitting, render_set
+from carmask.studio.renderset import Request, draw_session, render_set
 
 SIZE = (40, 60)
 
@@ -22,24 +22,24 @@ class Draft:
 
     drawn: list[str] = []  # noqa: RUF012
 
-    def __init__(self, sitting):
-        self.sitting = sitting
+    def __init__(self, session):
+        self.session = session
 
     def labels(self, view, size):
-        Draft.drawn.append(f"{self.sitting.name}_{view:02d}")
+        Draft.drawn.append(f"{self.session.name}_{view:02d}")
         labels = np.zeros(size, np.uint8)
         labels[10:30, 5 + view : 40] = 19
         labels[20:25, 20:30] = 18
         return labels
 
     def photo(self, view, size):
-        return np.full((*size, 3), 10 * view + self.sitting.key[1], np.uint8)
+        return np.full((*size, 3), 10 * view + self.session.key[1], np.uint8)
 
 
 @pytest.fixture(autouse=True)
 def draft(monkeypatch):
     Draft.drawn = []
-    monkeypatch.setattr(renderset, "Photographer", Draft)
+    monkeypatch.setattr(renderset, "SessionRenderer", Draft)
     monkeypatch.setattr(renderset, "check_installed", lambda: None)
 
 
@@ -50,10 +50,10 @@ def everything(folder):
 def test_the_set_has_the_challenges_own_form(tmp_path):
     out = tmp_path / "set"
     steps = []
-    sittings = render_set(Request(2, SIZE, parts=True), out, progress=lambda done, total: steps.append((done, total)))
+    sessions = render_set(Request(2, SIZE, parts=True), out, progress=lambda done, total: steps.append((done, total)))
     assert steps == [(done, 32) for done in range(33)]
     examples = read_examples(out)
-    assert [(one.car, one.view) for one in examples] == sorted((s.name, v) for s in sittings for v in range(1, 17))
+    assert [(one.car, one.view) for one in examples] == sorted((s.name, v) for s in sessions for v in range(1, 17))
     runs = {row["img"]: row["rle_mask"] for row in csv.DictReader((out / "train_masks.csv").open())}
     for one in examples:
         mask = one.read_mask()
@@ -61,7 +61,7 @@ def test_the_set_has_the_challenges_own_form(tmp_path):
         assert np.array_equal(rle_decode(runs[one.photo.name], *SIZE), mask)
         assert np.array_equal(read_labels(out / "parts" / f"{one.name}.png") > 0, mask)  # the parts partition the mask
     known = read_metadata(out / "metadata.csv")
-    assert {name: info.model for name, info in known.items()} == {s.name: s.car.body for s in sittings}
+    assert {name: info.model for name, info in known.items()} == {s.name: s.car.body for s in sessions}
     coco = json.loads((out / "parts.json").read_text())
     assert len(coco["images"]) == 32
     assert {one["category_id"] for one in coco["annotations"]} == {18, 19}
@@ -89,35 +89,35 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(tmp_path):
 def test_more_cars_can_be_asked_for_later(tmp_path):
     render_set(Request(1, SIZE), tmp_path)
     Draft.drawn = []
-    sittings = render_set(Request(3, SIZE), tmp_path)
-    assert {name[:12] for name in Draft.drawn} == {s.name for s in sittings[1:]}
+    sessions = render_set(Request(3, SIZE), tmp_path)
+    assert {name[:12] for name in Draft.drawn} == {s.name for s in sessions[1:]}
 
 
 def test_some_views_of_each_car_are_evenly_spaced_and_all_sides_are_seen(tmp_path):
-    sittings = render_set(Request(5, SIZE, views=4), tmp_path)
-    views = {s.name: [one.view for one in read_examples(tmp_path) if one.car == s.name] for s in sittings}
-    first, second, *_, fifth = (views[s.name] for s in sittings)
+    sessions = render_set(Request(5, SIZE, views=4), tmp_path)
+    views = {s.name: [one.view for one in read_examples(tmp_path) if one.car == s.name] for s in sessions}
+    first, second, *_, fifth = (views[s.name] for s in sessions)
     assert first == fifth == [1, 5, 9, 13]
     assert second == [2, 6, 10, 14]
-    assert sorted(view for s in sittings[:4] for view in views[s.name]) == list(range(1, 17))
+    assert sorted(view for s in sessions[:4] for view in views[s.name]) == list(range(1, 17))
     with pytest.raises(UsageError, match="was rendered with another number of views"):
         render_set(Request(5, SIZE), tmp_path)
 
 
 def test_a_car_depends_on_seed_and_number_alone():
-    assert draw_sitting(5, 2) == draw_sitting(5, 2)
-    assert len({draw_sitting(seed, index).name for seed in range(3) for index in range(10)}) == 30
-    assert [draw_sitting(0, i).car.body for i in range(7)] == [
+    assert draw_session(5, 2) == draw_session(5, 2)
+    assert len({draw_session(seed, index).name for seed in range(3) for index in range(10)}) == 30
+    assert [draw_session(0, i).car.body for i in range(7)] == [
         "saloon", "hatchback", "estate", "suv", "coupe", "pickup", "van",
     ]  # fmt: skip
 
 
 def test_hard_cases_take_turns_over_all_bodies():
-    sittings = [draw_sitting(1, i, ("white", "antenna")) for i in range(14)]
-    assert [s.hard for s in sittings[:4]] == ["white", "antenna"] * 2
-    assert len({(s.hard, s.car.body) for s in sittings}) == 14
-    assert all(s.car.paint == "white" for s in sittings[::2])
-    assert all(s.car.antenna for s in sittings[1::2])
+    sessions = [draw_session(1, i, ("white", "antenna")) for i in range(14)]
+    assert [s.hard for s in sessions[:4]] == ["white", "antenna"] * 2
+    assert len({(s.hard, s.car.body) for s in sessions}) == 14
+    assert all(s.car.paint == "white" for s in sessions[::2])
+    assert all(s.car.antenna for s in sessions[1::2])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from carmask.studio.renderer import rays
 from carmask.studio.scene import ROOM, Camera, Studio, draw_studio, materials, room
 
 
-def test_the_same_chance_gives_the_same_sitting_and_they_differ():
+def test_the_same_seed_gives_the_same_session_and_sessions_differ():
     assert draw_studio(np.random.default_rng(1)) == draw_studio(np.random.default_rng(1))
     assert len({draw_studio(np.random.default_rng(seed)) for seed in range(20)}) == 20
 

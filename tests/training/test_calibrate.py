@@ -41,8 +41,8 @@ def test_a_model_is_calibrated(drawn, tiny_model, tmp_path):
     assert info.threshold in THRESHOLDS
     assert info.score > 0.9
     assert info.calibration.data == "20 unseen cars of drawn"
-    assert made.trust.photos == 40
-    assert {"no car", "close-up", "two cars"} <= set(made.trust.kinds)
+    assert made.reliability.photos == 40
+    assert {"no car", "close-up", "two cars"} <= set(made.reliability.kinds)
     old, new = onnx.load(tiny_model), onnx.load(out)
     assert old.graph == new.graph
     assert "calibrated on 20 unseen cars of drawn" in out.with_suffix(".md").read_text()

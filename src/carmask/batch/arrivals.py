@@ -61,7 +61,7 @@ class Arrivals:
     quiet: float
     _seen: dict[Path, _Seen] = field(default_factory=dict)
 
-    def look(self, photos: Iterable[Path], now: float) -> None:
+    def update(self, photos: Iterable[Path], now: float) -> None:
         """Take note of the photos that there are now.
 
         Args:

@@ -1,6 +1,6 @@
 """The columns ``checks`` and ``take_again`` of the report: made of kept measurements each time it is written.
 
-So a run with other limits judges anew what earlier runs have measured, without cutting a photo again; and copies are
+So a run with other limits checks anew what earlier runs have measured, without cutting a photo again; and copies are
 found, for which all photos are needed.
 """
 
@@ -41,7 +41,7 @@ def facts_of(found: PhotoFacts) -> dict[str, str | float | None]:
 def with_checks(
     results: Sequence[tuple[str, Result | None]], settings: CheckSettings
 ) -> list[tuple[str, Result | None]]:
-    """Judge photos.
+    """Check photos.
 
     Args:
         results: names of jobs, with what became of them.
@@ -60,7 +60,7 @@ def with_checks(
     }
     digests = {name: split_digest(result.digest)[0] for name, result in results if result is not None}
     copies = _copies(known, digests, dict(settings.limits))
-    judged: list[tuple[str, Result | None]] = []
+    checked: list[tuple[str, Result | None]] = []
     for name, result in results:
         if result is not None and name in known:
             found = find_faults(known[name], settings)
@@ -69,8 +69,8 @@ def with_checks(
             again = "yes" if any(one.again for one in found) else None
             checks = "; ".join(one.text for one in found) or None
             result = replace(result, facts={**result.facts, "checks": checks, "take_again": again})
-        judged.append((name, result))
-    return judged
+        checked.append((name, result))
+    return checked
 
 
 def _copies(known: Mapping[str, PhotoFacts], digests: Mapping[str, str], limits: Mapping[str, float]) -> dict[str, str]:

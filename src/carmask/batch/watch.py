@@ -233,7 +233,7 @@ class _Watch:
             self._say("folder", str(error))
             return False
         self._say("folder", "")
-        arrivals.look(found.photos, now)
+        arrivals.update(found.photos, now)
         return True
 
     def _round(self, arrivals: Arrivals, now: float, *, first: bool) -> bool:

@@ -1,13 +1,13 @@
 """The car's soft edge: how much of each pixel at the contour is car, and which colour that part has.
 
-The mask is certain but for a narrow band along its contour, in which two witnesses are heard. The network's
-probability says where the contour is to within a few pixels. The colours on both sides say exactly how much of each a
-pixel holds, wherever the two sides differ: Fisher's linear discriminant (1936) of the certain pixels nearby, scaled so
-that the background's mean is 0 and the car's is 1. Each is believed as far as its own variance allows, and where
-neither knows, the contour is made smooth.
+The mask is certain but for a narrow band along its contour. In the band, alpha is the mean of two estimates, each
+weighted by one over its variance. The network's probability gives the contour to within a few pixels. The colours on
+both sides give the share of each in a pixel exactly, wherever the two sides differ: Fisher's linear discriminant (1936)
+of the certain pixels nearby, scaled so that the background's mean is 0 and the car's is 1. Where both variances are
+large, the mean of the pixels around takes over, and the contour is smooth.
 
 The colour of the car alone follows as in M. Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021: means of
-both sides weighted by alpha, then what the pixel itself has to say. Everything is done in linear light, where pixels
+both sides weighted by alpha, then the rest of the pixel itself. Everything is done in linear light, where pixels
 mix, and only in the band.
 """
 
@@ -45,18 +45,18 @@ REACH = 3.2
 NEAR = 2.0
 #: Side of the cells in which these are summed.
 CELL = 0.8
-#: Twice the distance from 1/2 below which a probability makes a pixel no witness for either colour.
+#: Twice the distance from 1/2 below which a pixel's probability is too uncertain for its colour to count for a side.
 CERTAIN = 0.3
 #: Variance of colours beyond what was seen, in linear light: noise and compression.
 NOISE = 2e-4
-#: Variance of the network's alpha: this much of p (1 - p), and this where it is sure.
-DOUBT, TRUST = 1.5, 0.002
-#: What colours say counts less if they are no nearer to either side's than this, in squared deviations, ...
+#: Variance of the network's alpha: this factor times p (1 - p), plus this.
+NETWORK_VARIANCE, LEAST_VARIANCE = 1.5, 0.002
+#: The colours' estimate counts less where the sides' means are no farther apart than this, in squared deviations, ...
 WEAK = 30.0
-#: ... and if they are far from both, by this factor.
+#: ... and where the pixel's colour is on neither side nor between, by this factor.
 STRANGE = 4.0
-#: Belief in the mean of a pixel's surroundings: where no witness is sure, the contour is smooth.
-CALM = 15.0
+#: Weight, one over variance, of the mean of a pixel's surroundings.
+SMOOTHING = 15.0
 #: Contrast of alpha: noise leaves traces on both sides of the contour, and what is nearly whole is whole.
 GAIN = 1.08
 #: Width in photo pixels of the edge that the network's contour is given.
@@ -101,11 +101,11 @@ def matte(photo: Photo, mask: Mask, probability: Probability, threshold: float) 
     colours = [tiles.gather(photo[place][..., channel]) for channel in range(3)]
     grid = _Grid(tiles, colours, sure)
     pixels = np.stack([LINEAR[channel.ravel()[tiles.of_band]] for channel in colours], axis=1)
-    soft, belief = _alpha(grid, pixels, sure.ravel()[tiles.of_band], radius)
+    soft, weight = _alpha(grid, pixels, sure.ravel()[tiles.of_band], radius)
     whole = inside.astype(np.float32)
     whole.ravel()[flat] = soft
     smooth = cv2.blur(tiles.gather(whole), (2 * calm + 1, 2 * calm + 1)).ravel()[tiles.of_band]
-    soft = (soft * belief + smooth * CALM) / (belief + CALM)
+    soft = (soft * weight + smooth * SMOOTHING) / (weight + SMOOTHING)
     soft = np.clip((soft - 0.5) * GAIN + 0.5, 0, 1)
     whole.ravel()[flat] = soft
     light = _foreground(grid, pixels, soft, tiles.gather(whole), radius)
@@ -203,7 +203,7 @@ class _Grid:
 
 
 def _alpha(grid: _Grid, pixels: _Floats, sure: _Floats, radius: int) -> tuple[_Floats, _Floats]:
-    """Alpha of the band's pixels from both witnesses, in [0, 1], and how far to believe it: one over its variance."""
+    """Alpha of the band's pixels from both estimates, in [0, 1], and its weight: one over its variance."""
     weight: _Floats = np.clip((np.abs(2 * grid.sure - 1) - CERTAIN) / (1 - CERTAIN), 0, 1).astype(np.float32)
     car: _Floats = np.where(grid.sure > 0.5, weight, np.float32(0))
     light = grid.light
@@ -222,25 +222,27 @@ def _alpha(grid: _Grid, pixels: _Floats, sure: _Floats, radius: int) -> tuple[_F
             scatter[i, j] = moment / np.maximum(total, 1e-6) + (NOISE if i == j else 0)
     step = [front[i] - back[i] for i in range(3)]
     direction = _solved(scatter, step)
-    # The squared distance of the sides in standard deviations: one over the variance of what colours say.
+    # The squared distance of the sides in standard deviations: one over the variance of the colours' estimate.
     distance = np.maximum(direction[0] * step[0] + direction[1] * step[1] + direction[2] * step[2], 1e-9)
     gains = np.stack([direction[i] / distance for i in range(3)], axis=1).astype(np.float32)
     offset = gains[:, 0] * back[0] + gains[:, 1] * back[1] + gains[:, 2] * back[2]
-    # One side alone cannot tell.
+    # With one side alone there is no estimate.
     distance[np.minimum(ours, theirs) < 0.02] = 0
     by_colour = np.einsum("ij,ij->i", pixels, gains[grid.of_pixel]) - offset[grid.of_pixel]
-    by_network, trust = _sharpened(grid, sure), 1 / (DOUBT * sure * (1 - sure) + TRUST)
+    by_network = _sharpened(grid, sure)
+    network_weight = 1 / (NETWORK_VARIANCE * sure * (1 - sure) + LEAST_VARIANCE)
     spread = (scatter[0, 0] + scatter[1, 1] + scatter[2, 2]).astype(np.float32)
     line = np.clip(by_colour, 0, 1)[:, None] * np.stack(step, axis=1)[grid.of_pixel]
     strange = ((pixels - np.stack(back, axis=1)[grid.of_pixel] - line) ** 2).sum(axis=1) / spread[grid.of_pixel]
-    told = distance[grid.of_pixel] / (1 + strange * STRANGE)
-    told = told * told / (told + WEAK)
-    alpha = (np.clip(by_colour, -0.1, 1.1) * told + by_network * trust) / (told + trust)
-    return np.clip(alpha, 0, 1).astype(np.float32), (told + trust).astype(np.float32)
+    colour_weight = distance[grid.of_pixel] / (1 + strange * STRANGE)
+    colour_weight = colour_weight * colour_weight / (colour_weight + WEAK)
+    total_weight = colour_weight + network_weight
+    alpha = (np.clip(by_colour, -0.1, 1.1) * colour_weight + by_network * network_weight) / total_weight
+    return np.clip(alpha, 0, 1).astype(np.float32), total_weight.astype(np.float32)
 
 
 def _sharpened(grid: _Grid, sure: _Floats) -> _Floats:
-    """What the network says, with its blurred contour made as sharp as a photo's."""
+    """The network's estimate, its blurred contour made as sharp as a photo's."""
     across = cv2.Sobel(grid.sure, cv2.CV_32F, 1, 0, scale=1 / 8).ravel()[grid.cells]
     down = cv2.Sobel(grid.sure, cv2.CV_32F, 0, 1, scale=1 / 8).ravel()[grid.cells]
     slope = np.maximum(np.hypot(across, down) / grid.cell, 0.02)

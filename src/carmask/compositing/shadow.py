@@ -119,7 +119,7 @@ def _small(photo: Photo | None, mask: Mask) -> tuple[_Floats, Mask, tuple[int, i
     if photo is None:
         return np.zeros((1, 1), np.float32), car, (height, width)
     around = LINEAR[cv2.resize(photo, size, interpolation=cv2.INTER_AREA)].mean(axis=2)
-    # Pixels at the contour hold some of the car: what is next to them speaks for them.
+    # Pixels at the contour hold some of the car: the floor next to them stands for theirs.
     free = cv2.erode((share == 0).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
     weight = cv2.blur(free, (5, 5))
     filled = cv2.blur(around * free, (5, 5)) / np.maximum(weight, 1e-6)
@@ -156,7 +156,7 @@ def _smooth(values: _Floats, near: Mask) -> tuple[_Floats, float]:
             system @ samples + 1e-3 * len(wanted) * np.diag([0, 0.01, 0.01, 0.1, 0.1, 0.1]), system @ wanted
         )
         rest = wanted - samples @ found
-        # What lies below may be in shadow and says little.
+        # What lies below may be in shadow and counts little.
         scale = np.median(np.abs(rest)) + 1e-3
         weight = np.where(rest > 0, 1.0, 1 / (1 + (rest / (1.5 * scale)) ** 2))
     spread = float(np.median(np.abs(rest)))

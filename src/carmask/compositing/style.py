@@ -1,4 +1,4 @@
-"""From a photo and what the network says of it to the finished picture: the layers, and how they are put together."""
+"""From a photo and its probabilities to the finished picture: the layers, and how they are put together."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ class Drift:
     """What a comparison found.
 
     Attributes:
-        period: the photos that were judged.
+        period: the photos that were compared.
         reference: what they were compared with.
         level: the probability of a false alarm.
         changes: of everything that was tested, the least probable first.
@@ -76,7 +77,7 @@ def detect_drift(period: Summary, reference: Summary, *, level: float = LEVEL) -
     Confidence features are compared only where the same model gave them.
 
     Args:
-        period: to be judged.
+        period: to be compared.
         reference: an earlier period, or the photos that a model was calibrated on.
         level: the probability of any false alarm, above 0 and below 1.
 
@@ -88,14 +89,32 @@ def detect_drift(period: Summary, reference: Summary, *, level: float = LEVEL) -
     """
     if not 0 < level < 1:
         raise UsageError(f"{level:g} is no probability between 0 and 1", argument="level")
-    untested = []
-    found: list[tuple[str, str, float, float, float, float, float, float]] = []
-    same = period.model_sha256 == reference.model_sha256
+    same, untested = period.model_sha256 == reference.model_sha256, []
     if not same:
         untested.append(
             f"confidence and its features, the rate of review: cut with {period.made_with}, the reference with "
             f"{reference.made_with}"
         )
+    found = [
+        *_test_measures(period, reference, untested, same=same),
+        *_test_rates(period, reference, untested, same=same),
+    ]
+    if not found:
+        raise UsageError(
+            f"{period.about}: too few photos to test: {period.photos} of {period.vehicles} cars; at least "
+            f"{LEAST_PHOTOS} photos of different cars are needed, in the reference too"
+        )
+    changes = []
+    for (one, least), adjusted in zip(found, holm([one.p_value for one, _ in found]), strict=True):
+        changes.append(one._replace(adjusted=adjusted, moved=adjusted <= level and one.distance >= least))
+    changes.sort(key=lambda one: (not one.moved, one.adjusted, -one.distance))
+    return Drift(period, reference, level, tuple(changes), tuple(untested))
+
+
+def _test_measures(
+    period: Summary, reference: Summary, untested: list[str], *, same: bool
+) -> Iterator[tuple[Change, float]]:
+    """Each measure in both periods, not corrected for the other tests, and the least distance that matters."""
     for name, measure in MEASURES.items():
         one, other = period.measures.get(name), reference.measures.get(name)
         if one is None or other is None or (measure.group == "confidence" and not same):
@@ -105,29 +124,25 @@ def detect_drift(period: Summary, reference: Summary, *, level: float = LEVEL) -
             continue
         distance = ks_distance(one.values, other.values)
         p_value = ks_p_value(distance, one.effective, other.effective)
-        found.append((name, measure.title, other.median, one.median, distance, LEAST_DISTANCE, one.effective, p_value))
+        change = Change(name, measure.title, other.median, one.median, distance, one.effective, p_value, p_value, False)
+        yield change, LEAST_DISTANCE
+
+
+def _test_rates(
+    period: Summary, reference: Summary, untested: list[str], *, same: bool
+) -> Iterator[tuple[Change, float]]:
+    """The same of each rate."""
     for name, title in RATES.items():
-        share, usual = period.rates.get(name), reference.rates.get(name)
-        if share is None or usual is None or (name == "review" and not same):
+        one, other = period.rates.get(name), reference.rates.get(name)
+        if one is None or other is None or (name == "review" and not same):
             continue
-        if min(share.effective, usual.effective) < LEAST_PHOTOS:
-            untested.append(f"{title}: {_worth(share, usual)}")
+        if min(one.effective, other.effective) < LEAST_PHOTOS:
+            untested.append(f"{title}: {_worth(one, other)}")
             continue
-        p_value = fisher_p_value(_independent(share), _independent(usual))
-        difference = abs(share.share - usual.share)
-        found.append((name, title, usual.share, share.share, difference, LEAST_DIFFERENCE, share.effective, p_value))
-    if not found:
-        raise UsageError(
-            f"{period.about}: too few photos to test: {period.photos} of {period.vehicles} cars; at least "
-            f"{LEAST_PHOTOS} photos of different cars are needed, in the reference too"
-        )
-    adjusted = holm([one[-1] for one in found])
-    changes = [
-        Change(name, title, before, now, distance, worth, p_value, fixed, fixed <= level and distance >= least)
-        for (name, title, before, now, distance, least, worth, p_value), fixed in zip(found, adjusted, strict=True)
-    ]
-    changes.sort(key=lambda one: (not one.moved, one.adjusted, -one.distance))
-    return Drift(period, reference, level, tuple(changes), tuple(untested))
+        p_value = fisher_p_value(_independent(one), _independent(other))
+        difference = abs(one.share - other.share)
+        change = Change(name, title, other.share, one.share, difference, one.effective, p_value, p_value, False)
+        yield change, LEAST_DIFFERENCE
 
 
 def _worth(one: Distribution | Rate, other: Distribution | Rate) -> str:

@@ -1,4 +1,4 @@
-"""Judge the photos of output folders: gather them, find their reference, compare, choose what to correct."""
+"""Compare the photos of output folders with earlier ones: gather them, find their reference, choose what to correct."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ EARLIER = "earlier"
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What ``judge_runs`` found.
+class DriftReport:
+    """What ``compare_runs`` found.
 
     Attributes:
         drift: what has moved.
         choices: photos worth correcting, the best first.
-        weeks: the judged photos by the week they were cut in, as ``2026-W48``, the earliest first.
+        weeks: the compared photos by the week they were cut in, as ``2026-W48``, the earliest first.
         left_out: photos that were left out, and why, for the reader; empty for none.
     """
 
@@ -36,21 +36,21 @@ class Judged:
     left_out: str
 
 
-def judge_runs(
+def compare_runs(
     outs: Sequence[Path],
     *,
     against: str | Path | None = None,
     since: date | None = None,
     level: float = LEVEL,
     count: int = PHOTOS,
-) -> Judged:
+) -> DriftReport:
     """Find out whether the photos of output folders are unlike a reference, and which of them to correct.
 
     Args:
-        outs: output folders of ``cut``, judged together.
+        outs: output folders of ``cut``, compared together.
         against: the reference: an output folder, a file of ``save_reference``, or ``"earlier"``, the photos of the same
             folders cut before ``since``; None for the photos that the model was calibrated on.
-        since: judge only photos cut on this day (UTC) or later.
+        since: compare only photos cut on this day (UTC) or later.
         level: the probability of any false alarm.
         count: how many photos to choose.
 
@@ -74,7 +74,7 @@ def judge_runs(
     else:
         reference = find_reference(against, period.made_with)
     drift = detect_drift(period, reference, level=level)
-    return Judged(drift, tuple(choose_photos(rows, reference, count=count)), tuple(_by_week(rows)), left_out)
+    return DriftReport(drift, tuple(choose_photos(rows, reference, count=count)), tuple(_by_week(rows)), left_out)
 
 
 def save_reference(outs: Sequence[Path], file: Path, *, since: date | None = None, about: str = "") -> Summary:

@@ -17,8 +17,8 @@ from carmask.errors import DataError
 from carmask.model.calibration import (
     SEGMENTATION_FEATURES,
     Calibration,
+    ConfidenceEstimate,
     ConfidenceFeatures,
-    Judgement,
     Linear,
     compress,
 )
@@ -134,9 +134,9 @@ def _review_below(calibration: Calibration, found: Sequence[Case]) -> float:
     return round(below, 4)
 
 
-def estimate(calibration: Calibration, case: Case) -> Judgement:
+def estimate(calibration: Calibration, case: Case) -> ConfidenceEstimate:
     """Confidence and expected contour error of a case; confidence 0 where no car was found."""
-    return Judgement(0.0, float("nan")) if case.features is None else calibration.estimate(case.features)
+    return ConfidenceEstimate(0.0, float("nan")) if case.features is None else calibration.estimate(case.features)
 
 
 def _ridge(values: _Floats, target: _Floats, weights: _Floats, strength: float = 10.0) -> Linear:

@@ -38,7 +38,7 @@ class SceneReliability(NamedTuple):
     good_reviewed: float
 
 
-class Trust(NamedTuple):
+class CalibrationReliability(NamedTuple):
     """Reliability of a confidence, on photos that it was not fitted to.
 
     Attributes:
@@ -54,7 +54,7 @@ class Trust(NamedTuple):
     kinds: dict[str, SceneReliability]
 
 
-def check_calibration(calibration: Calibration, cases: Sequence[Case]) -> Trust:
+def check_calibration(calibration: Calibration, cases: Sequence[Case]) -> CalibrationReliability:
     """Test a calibration.
 
     Args:
@@ -77,7 +77,7 @@ def check_calibration(calibration: Calibration, cases: Sequence[Case]) -> Trust:
     near = [0.5 <= one.error / max(case.error, 1e-6) <= 2 for one, case in zip(found, usual, strict=True)]
     order = sorted({case.kind for case in cases}, key=lambda kind: (kind != STUDIO, kind in STRANGE, kind))
     kinds = {kind: _scene(calibration, [case for case in cases if case.kind == kind]) for kind in order}
-    return Trust(len(usual), len({*by_dice} & {*by_confidence}) / worst, float(np.mean(near)), kinds)
+    return CalibrationReliability(len(usual), len({*by_dice} & {*by_confidence}) / worst, float(np.mean(near)), kinds)
 
 
 def _scene(calibration: Calibration, cases: Sequence[Case]) -> SceneReliability:

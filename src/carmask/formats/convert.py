@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -101,9 +102,6 @@ def convert(
     """
     if name not in WRITABLE:
         raise UnknownNameError(f"no format {name!r} is written; there are {', '.join(WRITABLE)}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out}: not an empty folder; name a new one")
-    existed = out.exists()
     form = FORMATS[name]
     done = Conversion(name, source.names, faults=list(source.faults), notes=list(source.notes))
     options = options or WriteOptions()
@@ -113,8 +111,7 @@ def convert(
     if not FORMATS[name].labels and len(source.names) > 1:
         done.notes.append(f"{name} has no labels: {len(source.names)} become one")
     written: dict[str, _Written] = {}
-    try:
-        make_folder(out)
+    with _new_folder(out):
         assert form.write is not None  # it is in WRITABLE
         pictures = _load(source, out, form, photos, written, done, progress)
         form.write(out, pictures, source.names or ("car",), options)
@@ -124,14 +121,28 @@ def convert(
         done.pictures = len(written)
         if check:
             _read_back(out, form, name, written, done, progress)
+    return done
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[None]:
+    """Make a folder, or take an empty one; it is left as it was found if what is done in it fails.
+
+    Raises:
+        OutputError: if it is not empty, or cannot be made.
+    """
+    existed = out.exists()
+    if existed and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError(f"{out}: not an empty folder; name a new one")
+    try:
+        make_folder(out)
+        yield
     except BaseException:
-        # The folder was empty: leave it so, for the next try.
         for one in out.iterdir() if out.is_dir() else ():
             shutil.rmtree(one) if one.is_dir() else one.unlink()
         if not existed and out.is_dir():
             out.rmdir()
         raise
-    return done
 
 
 def _load(

@@ -106,13 +106,13 @@ class Calibration(BaseModel):
             raise ValueError(f"there must be {count} numbers, one for each feature")
         return self
 
-    def estimate(self, features: ConfidenceFeatures) -> Judgement:
+    def estimate(self, features: ConfidenceFeatures) -> ConfidenceEstimate:
         """What the features of a photo mean."""
         place = zip((getattr(features, name) for name in self.features), self.centre, self.scale, strict=True)
         values = tuple(compress((feature - centre) / scale) for feature, centre, scale in place)
         dice = 1.0 - min(1.0, math.exp(self.loss(values)))
         strange = 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, self.strange(values)))))
-        return Judgement(dice * (1.0 - strange), math.exp(min(7.0, self.error(values))), features)
+        return ConfidenceEstimate(dice * (1.0 - strange), math.exp(min(7.0, self.error(values))), features)
 
 
 def compress(value: float) -> float:
@@ -123,8 +123,8 @@ def compress(value: float) -> float:
     return value if abs(value) <= 3 else math.copysign(3 + math.log(abs(value) - 2), value)
 
 
-class Judgement(NamedTuple):
-    """How far one mask can be trusted.
+class ConfidenceEstimate(NamedTuple):
+    """The confidence of one mask, and the error to expect of its contour.
 
     Attributes:
         confidence: 0 to 1: the Dice to expect, times the probability that the scene is one whole car.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from carmask.drift.detect import Change
-from carmask.drift.run import Judged
+from carmask.drift.run import DriftReport
 from carmask.drift.select import Choice
 from carmask.drift.summary import Summary
 from carmask.errors import CarmaskError
@@ -43,12 +43,12 @@ _DRAWN = 8
 _WIDTH = 360
 
 
-def write_drift(out: Path, found: Judged, *, progress: Callable[[int, int], None] | None = None) -> Path:
+def write_drift(out: Path, found: DriftReport, *, progress: Callable[[int, int], None] | None = None) -> Path:
     """Write ``drift.html``, ``drift.csv`` (what was tested) and ``drift-photos.csv`` (photos to correct).
 
     Args:
         out: the folder to write to.
-        found: from ``judge_runs``.
+        found: from ``compare_runs``.
         progress: called with the number of photos drawn and of all.
 
     Returns:
@@ -66,11 +66,11 @@ def write_drift(out: Path, found: Judged, *, progress: Callable[[int, int], None
     return write_page(out / PAGE, drift_page(found, progress=progress))
 
 
-def drift_page(found: Judged, *, progress: Callable[[int, int], None] | None = None) -> Html:
+def drift_page(found: DriftReport, *, progress: Callable[[int, int], None] | None = None) -> Html:
     """Show what a comparison found.
 
     Args:
-        found: from ``judge_runs``.
+        found: from ``compare_runs``.
         progress: called with the number of photos drawn and of all.
 
     Returns:
@@ -87,7 +87,7 @@ def drift_page(found: Judged, *, progress: Callable[[int, int], None] | None = N
     lead = f"{period.about}, compared with {reference.about}. {verdict}"
     figures = [
         (f"{len(moved)}", f"of {len(drift.changes)} measures and rates have moved"),
-        (f"{period.photos:,}", f"photos of {period.vehicles:,} cars judged"),
+        (f"{period.photos:,}", f"photos of {period.vehicles:,} cars compared"),
         (f"{reference.photos:,}", f"photos of {reference.vehicles:,} cars in the reference"),
         (f"{drift.level:g}", "probability of a false alarm, all tests together"),
     ]
@@ -144,7 +144,7 @@ def _changes(changes: Sequence[Change]) -> Html:
     return box("whole", table(columns, rows))
 
 
-def _charts(found: Judged) -> list[Html]:
+def _charts(found: DriftReport) -> list[Html]:
     period, reference = found.drift.period, found.drift.reference
     drawn = [one for one in found.drift.moved if one.name in MEASURES][:_DRAWN]
     if not drawn:

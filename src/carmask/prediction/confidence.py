@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from carmask.arrays import Probability
 from carmask.geometry import Crop
 from carmask.model.behaviour import FeatureSettings
-from carmask.model.calibration import ConfidenceFeatures, Judgement
+from carmask.model.calibration import ConfidenceEstimate, ConfidenceFeatures
 from carmask.model.info import ModelInfo
 from carmask.prediction.probability_map import ProbabilityMap
 
 
-def estimate_confidence(prob_map: ProbabilityMap, info: ModelInfo) -> Judgement:
+def estimate_confidence(prob_map: ProbabilityMap, info: ModelInfo) -> ConfidenceEstimate:
     """Estimate how far a mask can be trusted. About 1 ms at 512x768.
 
     Args:
@@ -35,9 +35,9 @@ def estimate_confidence(prob_map: ProbabilityMap, info: ModelInfo) -> Judgement:
     """
     probability = prob_map.probability
     if info.calibration is None:
-        return Judgement(expected_dice(probability, info.threshold), math.nan)
+        return ConfidenceEstimate(expected_dice(probability, info.threshold), math.nan)
     if float(probability.max()) < info.threshold:
-        return Judgement(0.0, math.nan)
+        return ConfidenceEstimate(0.0, math.nan)
     features = measure_map(prob_map, info)
     return info.calibration.estimate(features)
 

@@ -60,7 +60,7 @@ def find_facts(network: ViewNetwork, photo: ReducedPhoto, prob_map: ProbabilityM
     piece = cut_piece(photo, prob_map, box.grown(MARGIN, MARGIN, MARGIN, MARGIN), BLUR_SIDE)
     pixels = piece_input(piece)
     measures = measure_quality(photo, prob_map, threshold, piece)
-    return PhotoFacts(measures, network.look(pixels), _sign(pixels))
+    return PhotoFacts(measures, network.predict(pixels), _sign(pixels))
 
 
 def _sign(pixels: Photo) -> NDArray[np.uint8]:

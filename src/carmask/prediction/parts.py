@@ -19,7 +19,7 @@ from carmask.prediction.probability_map import ProbabilityMap
 
 
 class PartsPrediction(NamedTuple):
-    """What a network of parts says of one photo.
+    """The result of a network of parts for one photo.
 
     Attributes:
         car: all parts together, and how far that can be trusted.

@@ -1,4 +1,4 @@
-"""Where the number plates are: a small network of its own looks at the car once more, when that is asked for.
+"""Where the number plates are: a small network of its own, which runs only when plates are to be hidden.
 
 The network is given the car's box and a little around it, stretched to one size. At every fourth pixel it says whether
 a plate is there and, as EAST does for text (Zhou et al. 2017, https://arxiv.org/abs/1704.03155), where the plate's four
@@ -29,13 +29,13 @@ INPUT: Size = (256, 384)
 STRIDE = 4
 #: How much of the car's box is left around it.
 MARGIN = 0.05
-#: Corners are told in this many pixels of the input.
+#: Corners are given in units of this many pixels of the input.
 CORNER_UNIT = 16.0
 #: Scores from which a plate is taken for one, and from which it may be one.
 FOUND, DOUBTFUL = 0.5, 0.2
-#: Of a plate's score, what cells must have to say where its corners are.
-_SAYING = 0.6
-#: By how much of its length or height a plate may be longer than its cells say in the mean.
+#: Cells with this share of a plate's highest score or more decide where its corners are.
+_DECIDING = 0.6
+#: By how much of its length or height a plate may be longer than the mean of its cells' corners.
 _LONGER = 1 / 3
 #: How much of a plate must lie on the car, or near it: else it is another car's.
 _ON_CAR = 0.5
@@ -77,8 +77,8 @@ class PlateNetwork:
         path = Path(str(files("carmask") / "models" / "plates" / "plate.onnx"))
         self._network = SmallNetwork(path, streams=streams)
 
-    def look(self, pixels: Photo) -> NDArray[np.float32]:
-        """What the network says of a car.
+    def predict(self, pixels: Photo) -> NDArray[np.float32]:
+        """Find plates in a car's box: the network's output as it is.
 
         Args:
             pixels: uint8 (``*INPUT``, 3), RGB.
@@ -109,7 +109,7 @@ def find_plates(
     shown = Box(max(box.top, 0), max(box.left, 0), min(box.bottom, height), min(box.right, width))
     pixels = resized_piece(photo.pixels, Crop.whole(photo.size), shown, INPUT)
     scale = (shown.right - shown.left) / INPUT[1], (shown.bottom - shown.top) / INPUT[0]
-    plates = read_plates(network.look(pixels))
+    plates = read_plates(network.predict(pixels))
     if car is not None:
         probability = resized_piece(prob_map.probability, prob_map.crop, shown, INPUT)
         plates = [one for one in plates if _on_car(one.corners, probability >= threshold)]
@@ -135,7 +135,7 @@ def read_plates(output: NDArray[np.float32]) -> list[FoundPlate]:
         place = slice(top, top + height), slice(left, left + width)
         cells = np.where(labels[place] == label, score[place], 0)
         best = float(cells.max())
-        rows, columns = np.nonzero(cells >= _SAYING * best)
+        rows, columns = np.nonzero(cells >= _DECIDING * best)
         weight = cells[rows, columns][:, None, None] ** 2
         centre = STRIDE * (np.stack([columns + left, rows + top], 1) + 0.5)
         corners = output[1:, rows + top, columns + left].T.reshape(-1, 4, 2) * CORNER_UNIT + centre[:, None]
@@ -153,7 +153,7 @@ def read_plates(output: NDArray[np.float32]) -> list[FoundPlate]:
 
 
 def _with_cells(corners: Corners, centres: NDArray[np.float32]) -> Corners:
-    """Corners that hold the cells that say so, too: of long plates the ends are told too near.
+    """Corners that hold all deciding cells: the mean alone makes long plates too short.
 
     Args:
         corners: float32 (4, 2), the mean of what the cells say, convex.

@@ -1,4 +1,4 @@
-"""What is measured on a photo to see whether it should be taken again; ``carmask.prediction.checks`` judges it."""
+"""What is measured on a photo to see whether it should be taken again; ``carmask.prediction.checks`` has the limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate of a specialist: which photos are of its studio, and whether what it says of them is to be believed."""
+"""The gate of a specialist: which photos are of its studio, and whether its map of them is used."""
 
 from __future__ import annotations
 

@@ -36,12 +36,12 @@ _NAMES = ("front", "front left", "left", "rear left", "rear", "rear right", "rig
 _WHOLE, _SEVERAL, _TILT = VIEWS, VIEWS + 1, VIEWS + 2
 #: Degrees for a unit of the network's tilt.
 TILT_UNIT = 10.0
-#: A tilt beyond this is said to be this: the network has seen none.
+#: A larger tilt is given as this: the network was trained on none.
 MOST_TILT = 20.0
 
 
 class View(NamedTuple):
-    """What the network says of a photo.
+    """The network's result for a photo.
 
     Attributes:
         view: 1 to 16.
@@ -141,14 +141,14 @@ class ViewNetwork:
         path = Path(str(files("carmask") / "models" / "views" / "view.onnx"))
         self._network = SmallNetwork(path, streams=streams)
 
-    def look(self, pixels: Photo) -> View:
-        """Say which view a photo shows.
+    def predict(self, pixels: Photo) -> View:
+        """Find which view a photo shows.
 
         Args:
             pixels: from ``view_input``.
 
         Returns:
-            The view, with what else the network says.
+            The view, and the network's other results.
         """
         return read_scores(self._network.run(pixels))
 

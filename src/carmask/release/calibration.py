@@ -17,7 +17,7 @@ from carmask.errors import DataError, UsageError
 from carmask.evaluation.calibration import STUDIO, Case, fit_calibration
 from carmask.evaluation.contours import contour_scores
 from carmask.evaluation.overlap import dice
-from carmask.evaluation.reliability import Trust, check_calibration
+from carmask.evaluation.reliability import CalibrationReliability, check_calibration
 from carmask.images import ReducedPhoto, make_folder
 from carmask.model.calibration import Calibration
 from carmask.model.card import save_model
@@ -46,14 +46,14 @@ class Calibrated(NamedTuple):
 
     Attributes:
         info: the model's new description.
-        trust: how far the confidence can be relied on, fitted on one half of the cars and tested on the other.
+        reliability: how far the confidence can be relied on, fitted on one half of the cars and tested on the other.
         gain: mean Dice that the chosen threshold brought on the tested half; None if the threshold was left.
         cases: the tested half.
         tested: the calibration that was tested. The model's own is fitted to both halves.
     """
 
     info: ModelInfo
-    trust: Trust
+    reliability: CalibrationReliability
     gain: float | None
     cases: list[Case]
     tested: Calibration
@@ -126,7 +126,7 @@ def calibrate(
     )
     tested = fit_calibration([case for case in cases if case.car in fitted], data=known)
     rest = [case for case in cases if case.car not in fitted]
-    trust = check_calibration(tested, rest)
+    reliability = check_calibration(tested, rest)
     info = info.model_copy(update={"calibration": fit_calibration(cases, data=known)})
     gain = None
     values = [case.dice for case in cases if case.kind == STUDIO]
@@ -137,7 +137,7 @@ def calibrate(
     info = info.model_copy(update={"score": round(float(np.mean(values)), 6)})
     content = with_info(read_graph(path), info)
     save_model(out, info, content, like=path)
-    return Calibrated(info, trust, gain, rest, tested)
+    return Calibrated(info, reliability, gain, rest, tested)
 
 
 def unseen(info: ModelInfo, data: Path, examples: Sequence[Example]) -> list[Example]:

@@ -81,7 +81,7 @@ def _mitsuba() -> Any:
 
 
 class Renderer:
-    """Renders one car in one sitting from all sides."""
+    """Renders one car in one session from all sides."""
 
     def __init__(
         self,

@@ -93,8 +93,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Sitting:
-    """One car, and the studio on the day it was photographed.
+class PhotoSession:
+    """One car, and the studio that all of its photos are taken in.
 
     Attributes:
         name: 12 hexadecimal digits, as the challenge names cars.
@@ -111,7 +111,7 @@ class Sitting:
     key: tuple[int, int]
 
 
-def draw_sitting(seed: int, index: int, hard: Sequence[str] = ()) -> Sitting:
+def draw_session(seed: int, index: int, hard: Sequence[str] = ()) -> PhotoSession:
     """Draw car ``index`` of a set; body types take turns, and so do the hard cases.
 
     Raises:
@@ -123,17 +123,17 @@ def draw_sitting(seed: int, index: int, hard: Sequence[str] = ()) -> Sitting:
     turn = index // len(hard) if hard else index
     car = draw_car(rng, body=list(BODIES)[turn % len(BODIES)], hard=[case] if case else [])
     name = hashlib.sha256(f"carmask {seed} {index} {case}".encode()).hexdigest()[:12]
-    return Sitting(name, car, draw_studio(rng), case, (seed, index))
+    return PhotoSession(name, car, draw_studio(rng), case, (seed, index))
 
 
-class Photographer:
-    """Photographs one sitting, view by view; the car is built when the first photo is asked for."""
+class SessionRenderer:
+    """Renders the photos and labels of one session, view by view. The car is built at the start."""
 
-    def __init__(self, sitting: Sitting) -> None:
-        self.sitting = sitting
-        pieces = build_car(sitting.car)
+    def __init__(self, session: PhotoSession) -> None:
+        self.session = session
+        pieces = build_car(session.car)
         self._labeller = Labeller(*with_labels(pieces))
-        self._renderer = Renderer(by_material(pieces), materials(sitting.car), room(sitting.studio))
+        self._renderer = Renderer(by_material(pieces), materials(session.car), room(session.studio))
 
     def labels(self, view: int, size: Size) -> NDArray[np.uint8]:
         """Part labels of a view.
@@ -145,7 +145,7 @@ class Photographer:
         Returns:
             uint8 (height, width); 0 is background, others as ``parts.PARTS``.
         """
-        return self._labeller.label(self.sitting.studio.camera, turn_of(view), size)
+        return self._labeller.label(self.session.studio.camera, turn_of(view), size)
 
     def photo(self, view: int, size: Size, *, samples: int = SAMPLES) -> Photo:
         """The photo of a view.
@@ -158,9 +158,9 @@ class Photographer:
         Returns:
             uint8 (height, width, 3), RGB.
         """
-        camera = self.sitting.studio.camera
+        camera = self.session.studio.camera
         light = self._renderer.photo(camera, turn_of(view), size, samples=samples, seed=view)
-        return photograph(light, np.random.default_rng([*self.sitting.key, view]))
+        return photograph(light, np.random.default_rng([*self.session.key, view]))
 
 
 def views_of(index: int, count: int) -> range:
@@ -177,7 +177,9 @@ def turn_of(view: int) -> float:
     return -360.0 / VIEWS * (view - 1)
 
 
-def render_set(request: Request, out: Path, *, progress: Callable[[int, int], None] | None = None) -> list[Sitting]:
+def render_set(
+    request: Request, out: Path, *, progress: Callable[[int, int], None] | None = None
+) -> list[PhotoSession]:
     """Render a data set into a folder; what is there already is kept, so an interrupted run goes on.
 
     Args:
@@ -187,7 +189,7 @@ def render_set(request: Request, out: Path, *, progress: Callable[[int, int], No
         progress: called with the number of photos done and their total.
 
     Returns:
-        The sittings, in order.
+        The sessions, in order.
 
     Raises:
         UsageError: if the request is impossible, or the folder holds something else.
@@ -197,10 +199,10 @@ def render_set(request: Request, out: Path, *, progress: Callable[[int, int], No
     request.check()
     check_installed()
     _claim(out, request)
-    sittings = [draw_sitting(request.seed, index, request.hard) for index in range(request.cars)]
+    sessions = [draw_session(request.seed, index, request.hard) for index in range(request.cars)]
     names = [
-        (sitting, view, f"{sitting.name}_{view:02d}")
-        for index, sitting in enumerate(sittings)
+        (session, view, f"{session.name}_{view:02d}")
+        for index, session in enumerate(sessions)
         for view in views_of(index, request.views)
     ]
     lacking = [name for _, _, name in names if not _is_done(out, name, parts=request.parts)]
@@ -212,22 +214,22 @@ def render_set(request: Request, out: Path, *, progress: Callable[[int, int], No
     total, done = len(names), len(names) - len(lacking)
     step = progress or _ignore
     step(done, total)
-    photographer: Photographer | None = None
-    for sitting, view, name in names:
+    renderer: SessionRenderer | None = None
+    for session, view, name in names:
         if _is_done(out, name, parts=request.parts):
             continue
-        if photographer is None or photographer.sitting is not sitting:
-            photographer = Photographer(sitting)
-        labels = photographer.labels(view, request.size)
+        if renderer is None or renderer.session is not session:
+            renderer = SessionRenderer(session)
+        labels = renderer.labels(view, request.size)
         write_mask(out / "train_masks" / f"{name}_mask.png", labels > 0)
         if request.parts:
             write_labels(out / "parts" / f"{name}.png", labels)
         # Last: a photo that is there has everything else.
-        write_jpeg(out / "train" / f"{name}.jpg", photographer.photo(view, request.size))
+        write_jpeg(out / "train" / f"{name}.jpg", renderer.photo(view, request.size))
         done += 1
         step(done, total)
-    _write_tables(out, sittings, [name for _, _, name in names], parts=request.parts)
-    return sittings
+    _write_tables(out, sessions, [name for _, _, name in names], parts=request.parts)
+    return sessions
 
 
 def _ignore(done: int, total: int) -> None:
@@ -282,14 +284,14 @@ def _check_space(out: Path, needed: float) -> None:
         )
 
 
-def _write_tables(out: Path, sittings: Sequence[Sitting], names: Sequence[str], *, parts: bool) -> None:
+def _write_tables(out: Path, sessions: Sequence[PhotoSession], names: Sequence[str], *, parts: bool) -> None:
     def rows() -> Iterator[tuple[str, str]]:
         for name in names:
             yield f"{name}.jpg", rle_encode(_mask(out, name))
 
     write_rle_csv(out / "train_masks.csv", rows())
     lines = ['"id","year","make","model","trim1","trim2"']
-    lines += [f'"{s.name}","2026","carmask","{s.car.body}","{s.car.paint}","{s.hard}"' for s in sittings]
+    lines += [f'"{s.name}","2026","carmask","{s.car.body}","{s.car.paint}","{s.hard}"' for s in sessions]
     write_atomically(out / "metadata.csv", ("\n".join(lines) + "\n").encode())
     if parts:
         write_file(out / "parts.json", map(partial(_parts, out), names), PARTS)

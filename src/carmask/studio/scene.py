@@ -46,7 +46,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Studio:
-    """One sitting: light, camera and floor as they were for one car.
+    """One session: light, camera and floor as they were for one car.
 
     Attributes:
         camera: where the photos are taken from.
@@ -70,7 +70,7 @@ class Studio:
 
 
 def draw_studio(rng: np.random.Generator) -> Studio:
-    """Draw a sitting at random, near the usual one."""
+    """Draw a session at random, near the usual one."""
     camera = Camera(
         distance=8.6 * rng.uniform(0.97, 1.03),
         height=rng.uniform(1.42, 1.58),

@@ -73,7 +73,7 @@ class _Task(NamedTuple):
     sheet: bool
 
 
-class _Seen(NamedTuple):
+class _Measured(NamedTuple):
     facts: Facts
     photo_digest: bytes
     mask_digest: bytes
@@ -116,32 +116,49 @@ def survey(
         else set()
     )
     tasks = [_Task(example, where[example.name], example.car in chosen) for example in examples]
-    digests: dict[str, dict[bytes, list[str]]] = {"photo": defaultdict(list), "mask": defaultdict(list)}
-    sums: dict[int, NDArray[np.float64]] = {}
-    for done, (task, looking) in enumerate(zip(tasks, prefetch(_look, tasks), strict=True), 1):
+    collected = _Collected()
+    for done, (task, measuring) in enumerate(zip(tasks, prefetch(_measure, tasks), strict=True), 1):
         try:
-            seen = looking.result()
+            measured = measuring.result()
         except Exception as error:  # noqa: BLE001  # whatever one photo raises, the others go on
             found.failures.append(describe_failure(task.example.photo.name, error))
             found.problems.append(_problem(task, error))
         else:
-            one = seen.facts
+            collected.add(measured)
+            one = measured.facts
             found.facts.append(one)
-            digests["photo"][seen.photo_digest].append(one.name)
-            if one.area:
-                digests["mask"][seen.mask_digest].append(one.name)
-            sums.setdefault(one.view, np.zeros(SMALL))
-            sums[one.view] += seen.small_mask
-            if seen.small_photo is not None:
-                found.sheets.setdefault(one.car, {})[one.view] = SmallView(seen.small_photo, seen.small_mask >= 0.5)
+            if measured.small_photo is not None:
+                small = SmallView(measured.small_photo, measured.small_mask >= 0.5)
+                found.sheets.setdefault(one.car, {})[one.view] = small
         if progress is not None:
             progress(done, len(tasks))
-    counts = Counter(one.view for one in found.facts)
-    found.mean_masks = {view: (total / counts[view]).astype(np.float32) for view, total in sorted(sums.items())}
-    for kind, groups in digests.items():
+    found.mean_masks = collected.mean_masks()
+    for kind, groups in collected.digests.items():
         found.problems += duplicate_problems(kind, groups.values())
     found.problems += name_problems((example.name for example in examples), found.metadata) + mask_problems(found.facts)
     return found
+
+
+class _Collected:
+    """What all photos together show: which are alike, and where their masks lie."""
+
+    def __init__(self) -> None:
+        self.digests: dict[str, dict[bytes, list[str]]] = {"photo": defaultdict(list), "mask": defaultdict(list)}
+        self._sums: dict[int, NDArray[np.float64]] = {}
+        self._counts: Counter[int] = Counter()
+
+    def add(self, measured: _Measured) -> None:
+        one = measured.facts
+        self.digests["photo"][measured.photo_digest].append(one.name)
+        if one.area:  # empty masks are all alike
+            self.digests["mask"][measured.mask_digest].append(one.name)
+        self._sums.setdefault(one.view, np.zeros(SMALL))
+        self._sums[one.view] += measured.small_mask
+        self._counts[one.view] += 1
+
+    def mean_masks(self) -> dict[int, NDArray[np.float32]]:
+        """By view, in their order."""
+        return {view: (total / self._counts[view]).astype(np.float32) for view, total in sorted(self._sums.items())}
 
 
 def _list(data: Path, layout: str, threshold: int | None, found: Survey) -> tuple[list[Example], dict[str, str]]:
@@ -194,13 +211,13 @@ def _carvana_masks(data: Path, problems: list[Problem]) -> tuple[dict[str, Path]
     return {}, texts, {name: f"{table.name}, line {row.line}" for name, row in rows.items()}
 
 
-def _look(task: _Task) -> _Seen:
+def _measure(task: _Task) -> _Measured:
     example = task.example
     photo, mask = read_photo(example.photo), example.read_mask()
     size = photo.shape[0], photo.shape[1]
     if mask.shape != size:
         raise DataError(f"the mask is {mask.shape[1]}x{mask.shape[0]}, its photo {size[1]}x{size[0]}")
-    return _Seen(
+    return _Measured(
         measure_photo(example.name, (example.photo, example.mask), photo, mask, rle=example.rle),
         _digest(photo),
         _digest(np.packbits(mask)),

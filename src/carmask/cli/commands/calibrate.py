@@ -73,16 +73,16 @@ def calibrate(
     changes = {key: value for key, value in given.items() if value is not None}
     with progress_bar("predicting", "photos") as step:
         made = run(model, data, out, extra=extra_data, changes=changes, tune=tune, progress=step)
-    trust, calibration = made.trust, made.info.calibration
+    reliability, calibration = made.reliability, made.info.calibration
     assert calibration is not None
     print(f"{out}: {made.info.name}, threshold {made.info.threshold:g}, review below {calibration.review_below:g}")
     if made.gain is not None:
         print(f"the threshold brings {made.gain:+.6f} mean Dice on cars it was not chosen on")
-    print(f"on {trust.photos} photos of cars it was not fitted to:")
-    print(f"  {trust.captured:.0%} of the worst tenth by Dice are among the fifth of lowest confidence")
-    print(f"  {trust.within_two:.0%} of contour errors are within a factor of two of the expected one")
+    print(f"on {reliability.photos} photos of cars it was not fitted to:")
+    print(f"  {reliability.captured:.0%} of the worst tenth by Dice are among the fifth of lowest confidence")
+    print(f"  {reliability.within_two:.0%} of contour errors are within a factor of two of the expected one")
     print(f"  {'scene':16} {'photos':>6} {'Dice':>7} {'confidence':>10} {'reviewed':>8} {'poor':>12} {'good':>12}")
-    for kind, one in trust.kinds.items():
+    for kind, one in reliability.kinds.items():
         poor, good = (
             f"{share:.0%} of {photos}" if photos else "-"
             for share, photos in ((one.poor_reviewed, one.poor), (one.good_reviewed, one.good))

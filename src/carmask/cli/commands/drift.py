@@ -15,7 +15,7 @@ from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH, NumberRange
 
 if TYPE_CHECKING:
-    from carmask.drift.run import Judged
+    from carmask.drift.run import DriftReport
 
 #: The exit status where something has moved.
 MOVED = 3
@@ -44,7 +44,7 @@ _LINES = 10
     "--since",
     type=click.DateTime(formats=["%Y-%m-%d"]),
     metavar="DAY",
-    help="Judge only photos cut on this day (UTC) or later, such as 2026-11-23.",
+    help="Compare only photos cut on this day (UTC) or later, such as 2026-11-23.",
 )
 @option(
     "--level",
@@ -91,7 +91,7 @@ def drift(
 
     The exit status is 3 if something has moved, 0 if nothing has.
     """
-    from carmask.drift.run import judge_runs, save_reference
+    from carmask.drift.run import compare_runs, save_reference
     from carmask.pages.drift import write_drift
 
     day = None if since is None else since.date()
@@ -99,7 +99,7 @@ def drift(
         kept = save_reference(outs, save, since=day, about=about or "")
         print(f"{kept.photos} photos of {kept.vehicles} cars kept as a reference in {save}")
         return
-    found = judge_runs(outs, against=against, since=day, level=level, count=count)
+    found = compare_runs(outs, against=against, since=day, level=level, count=count)
     with progress_bar("drawing", "photos") as step:
         page = write_drift(to or outs[0], found, progress=step)
     _say(found, page)
@@ -107,7 +107,7 @@ def drift(
         raise click.exceptions.Exit(MOVED)
 
 
-def _say(found: Judged, page: Path) -> None:
+def _say(found: DriftReport, page: Path) -> None:
     drift, moved = found.drift, found.drift.moved
     period, reference = drift.period, drift.reference
     if found.left_out:

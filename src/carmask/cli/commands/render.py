@@ -63,8 +63,8 @@ def render(cars: int, out: Path, size: Size, views: int, hard: str, parts: bool,
     if choose_variant() == "scalar_rgb":
         complain("no LLVM that works here, so rendering takes four times as long; Debian: apt install libllvm19")
     with progress_bar("rendering", "photos") as step:
-        sittings = render_set(request, out, progress=step)
+        sessions = render_set(request, out, progress=step)
     print(
-        f"{len(sittings)} cars, {views * len(sittings)} photos in {out}; "
+        f"{len(sessions)} cars, {views * len(sessions)} photos in {out}; "
         f"to score a model: carmask evaluate default {out}"
     )

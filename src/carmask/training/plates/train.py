@@ -18,8 +18,8 @@ from carmask.training.small_networks import Fitting, compile_encoder, fit_head
 
 #: Weights of the losses of overlap and of corners, beside that of each cell.
 _OVERLAP_LOSS, _CORNER_LOSS = 0.5, 1.0
-#: Cells of which at least so much is plate learn where its corners are.
-_SAYING = 0.5
+#: Cells of which at least so much is plate are trained on its corners.
+_DECIDING = 0.5
 
 
 class Settings(NamedTuple):
@@ -91,10 +91,10 @@ def _compute(
     for done in range(settings.samples):
         one = maker.make()
         request.infer({0: one.pixels[None]})
-        told = [request.get_output_tensor(number).data[0] for number in range(3)]
+        output = [request.get_output_tensor(number).data[0] for number in range(3)]
         if not features:
-            features = tuple(np.empty((settings.samples, *each.shape), np.float16) for each in told)
-        for kept, each in zip(features, told, strict=True):
+            features = tuple(np.empty((settings.samples, *each.shape), np.float16) for each in output)
+        for kept, each in zip(features, output, strict=True):
             kept[done] = each
         shares.append(one.share.astype(np.float16))
         corners.append(one.corners)
@@ -106,31 +106,31 @@ def _loss(head: PlateHead, data: _Features, chosen: NDArray[np.int64]) -> Tensor
     given = tuple(torch.from_numpy(one[chosen].astype(np.float32)) for one in data.features)
     # bfloat16 takes half the time where the processor has it. In channels-last order torch 2.14 computes NaN.
     with torch.autocast("cpu", torch.bfloat16):
-        told = head((given[0], given[1], given[2]))
-    told = told.float()
+        output = head((given[0], given[1], given[2]))
+    output = output.float()
     share = torch.from_numpy(data.shares[chosen].astype(np.float32))
-    cells = nn.functional.binary_cross_entropy_with_logits(told[:, 0], share, reduction="none")
-    # Cells that are told wrong with certainty count more: most cells are no plate, and easily told.
-    score = told[:, 0].sigmoid()
+    cells = nn.functional.binary_cross_entropy_with_logits(output[:, 0], share, reduction="none")
+    # Cells that are wrong with certainty count more: most cells are no plate, and easily right.
+    score = output[:, 0].sigmoid()
     focus = (score.detach() - share).abs() + 0.02
     of_cells = 20 * (cells * focus).mean()
     both = (score * share).sum(dim=(1, 2))
     overlap = 1 - (2 * both + 1) / (score.sum(dim=(1, 2)) + share.sum(dim=(1, 2)) + 1)
     loss: Tensor = (
-        of_cells + _OVERLAP_LOSS * overlap.mean() + _CORNER_LOSS * _corner_loss(told[:, 1:], share, chosen, data)
+        of_cells + _OVERLAP_LOSS * overlap.mean() + _CORNER_LOSS * _corner_loss(output[:, 1:], share, chosen, data)
     )
     return loss
 
 
-def _corner_loss(told: Tensor, share: Tensor, chosen: NDArray[np.int64], data: _Features) -> Tensor:
+def _corner_loss(output: Tensor, share: Tensor, chosen: NDArray[np.int64], data: _Features) -> Tensor:
     """How far corners are from where they should be, as a part of the plate's height."""
     corners = data.corners[chosen]
-    saying = (share >= _SAYING).float()
+    saying = (share >= _DECIDING).float()
     centres = offsets()
     wanted = in_units(corners[:, :, :, None, None] - centres[None, None])
     high = np.linalg.norm(corners[:, 3] - corners[:, 0], axis=1) + np.linalg.norm(corners[:, 2] - corners[:, 1], axis=1)
     unit = torch.from_numpy(in_units(np.maximum(high / 2, 4.0).astype(np.float32)))[:, None, None, None]
-    error = (told - torch.from_numpy(wanted).flatten(1, 2)) / unit
+    error = (output - torch.from_numpy(wanted).flatten(1, 2)) / unit
     far = nn.functional.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.1).mean(dim=1)
     total = (far * saying).sum(dim=(1, 2)) / saying.sum(dim=(1, 2)).clamp(min=1)
     plates = (saying.sum(dim=(1, 2)) > 0).float().sum().clamp(min=1)
