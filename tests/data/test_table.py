@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from carmask.data.table import CarInfo, car_and_view, of_cars, read_cars, read_examples, read_metadata
+from carmask.data.table import CarInfo, Example, car_and_view, of_cars, read_cars, read_examples, read_metadata, sample
 from carmask.errors import DataError
 from carmask.formats.listing import find_masks, find_photos
 from carmask.formats.rle import rle_encode
@@ -122,3 +126,18 @@ def test_metadata_and_lists_of_cars(tmp_path):
     (tmp_path / "cars.txt").write_text("# none\n")
     with pytest.raises(DataError, match="names no car"):
         read_cars(tmp_path / "cars.txt")
+
+
+@given(st.integers(0, 200), st.integers(0, 250))
+def test_a_sample_has_as_many_examples_as_there_can_be(there, count):
+    examples = [Example(f"c_{i}", Path(f"c_{i}.jpg"), None, "", "c", i) for i in range(there)]
+    chosen = sample(examples, count)
+    assert len(set(chosen)) == len(chosen) == min(there, count)
+    assert set(chosen) <= set(examples)
+
+
+def test_a_sample_shows_many_cars_and_all_views():
+    examples = [Example(f"c{c}_{v}", Path("c.jpg"), None, "", f"c{c}", v) for c in range(40) for v in range(1, 17)]
+    chosen = sample(examples, 64)
+    assert {one.view for one in chosen} == set(range(1, 17))
+    assert len({one.car for one in chosen}) == 40

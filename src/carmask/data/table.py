@@ -7,6 +7,7 @@ that folder, ``train_masks.csv`` (``img,rle_mask``). Other picture formats do as
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -170,9 +171,17 @@ def of_cars(examples: Sequence[Example], cars: Iterable[str]) -> list[Example]:
 
 
 def sample(examples: Sequence[Example], count: int) -> list[Example]:
-    """Some examples, evenly from the first to the last: of all cars and of all views; each once."""
+    """Some examples, evenly from the first to the last: of all cars and of all views; each once.
+
+    Args:
+        examples: what to choose from.
+        count: how many; all of them if there are no more.
+    """
     if not examples:
         return []
     # One step more than a whole number of cars at a time: the sample goes through the cars and through the views.
     step = len(examples) // max(1, count) + 1
+    # A step that shares a factor with the number of examples comes back to the first one too early.
+    while len(examples) // math.gcd(step, len(examples)) < min(count, len(examples)):
+        step += 1
     return list(dict.fromkeys(examples[index * step % len(examples)] for index in range(count)))

@@ -44,13 +44,13 @@ class Overlap(NamedTuple):
 
     @property
     def precision(self) -> float:
-        """Fraction of the prediction that is right; 1 if it is empty and right to be so."""
+        """Fraction of the prediction that is right; 1 if both are empty, 0 if it alone is."""
         return self.both / self.predicted if self.predicted else float(not self.true)
 
     @property
     def recall(self) -> float:
-        """Fraction of the truth that was found; 1 if there was nothing to find."""
-        return self.both / self.true if self.true else 1.0
+        """Fraction of the truth that was found; 1 if both are empty, 0 if it alone is."""
+        return self.both / self.true if self.true else float(not self.predicted)
 
     @property
     def f1(self) -> float:
