@@ -18,7 +18,8 @@ def keep_memory(*, large: bool = True) -> bool:
     """Tell glibc not to give freed blocks back to the system.
 
     A training step allocates and frees the same activations, megabytes each, hundreds of times. Keeping them made steps
-    at 512x768 1.9 times faster on two cores (docs/results.md). Cut-outs of 2.5 megapixels take a tenth less time.
+    at 512x768 1.9 times faster on two cores (docs/experiments/2026-11-21-models-of-versions-3-and-4.md). Cut-outs of
+    2.5 megapixels take a tenth less time.
 
     Args:
         large: keep blocks of any size, as a training does. Without, those of more than 32 MB go back, which only photos

@@ -233,8 +233,12 @@ def _check_amounts(recipe: Recipe, data: Path, trained_on: Sequence[Example], ex
         raise RecipeError(f"{data}: views: no car to train on has {recipe.views} photos")
     if recipe.views > 1 and extra:
         raise RecipeError(f"{extra[0].name}: views: extra data cannot be mixed into cars that are shown whole")
-    if recipe.epoch_photos == 0 and len(trained_on) < max(stage.batch for stage in recipe.stages):
-        raise RecipeError(f"{data}: {len(trained_on)} photos to train on do not fill a batch")
+    batch = max(stage.batch for stage in recipe.stages)
+    if recipe.epoch_photos == 0 and len(trained_on) < batch:
+        few = f"{len(trained_on)} photo{'s' * (len(trained_on) != 1)}"
+        raise RecipeError(
+            f"{data}: {few} to train on do not fill a batch of {batch}; give more, or set the stages to smaller ones"
+        )
     photos = recipe.epoch_photos or len(trained_on)
     for one in extra:
         if not round(one.share * photos):

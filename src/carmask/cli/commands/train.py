@@ -155,7 +155,7 @@ _WHERE = "Where and how long"
     type=NumberRange(min=0),
     metavar="MINUTES",
     section=_WHERE,
-    help="Stop after this time and keep the best weights so far.",
+    help="Stop after this time. The result is the best epoch so far with early stopping, else the last one.",
 )
 @option(
     "--processor-minutes",
