@@ -29,8 +29,8 @@ def test_overlay_leaves_the_rest_alone(photo):
 def test_augmentation_sheet_shows_every_change(photo):
     mask = photo[..., 0] < 30
     sheet = augmentation_sheet(photo, mask)
-    # 18 changes with their masks, three pairs a row, then the colours.
-    assert sheet.shape == (7 * (22 + 180 + 6) + 6, 6 * 246 + 6, 3)
+    # 21 changes with their masks, three pairs a row, then the colours.
+    assert sheet.shape == (8 * (22 + 180 + 6) + 6, 6 * 246 + 6, 3)
     assert np.array_equal(sheet, augmentation_sheet(photo, mask))
     assert not np.array_equal(sheet, augmentation_sheet(photo, mask, seed=1))
 

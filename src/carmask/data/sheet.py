@@ -60,6 +60,8 @@ def overlay(photo: Photo, mask: Mask) -> Photo:
 def augmentation_sheet(photo: Photo, mask: Mask, *, seed: int = 0) -> Photo:
     """Show every augmentation at the end of its range, and a few random combinations, each with its mask.
 
+    Not those that make another scene: backgrounds, pictures without a car, and crops.
+
     Args:
         photo: uint8 (height, width, 3), RGB.
         mask: bool (height, width).
@@ -104,6 +106,9 @@ def augmentation_sheet(photo: Photo, mask: Mask, *, seed: int = 0) -> Photo:
         ("brighter, more contrast", (changes.relight(photo, 1.15, 1.15), soft)),
         ("darker, less contrast", (changes.relight(photo, 0.85, 0.85), soft)),
         ("hue +10", (changes.turn_hue(photo, 10), soft)),
+        ("stretch +0.15", changes.affine(photo, soft, shift=(0, 0), scale=1, degrees=0, stretch=1.15)),
+        ("blur, 1.5 pixels", (changes.blur(photo, 1.5), soft)),
+        ("noise, deviation 6", (changes.add_noise(photo, 6, rng=rng), soft)),
     ]
     tiles = [
         (Tile(name, np.ascontiguousarray(p)), Tile("", changes.binarise(np.ascontiguousarray(m))))

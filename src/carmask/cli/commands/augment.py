@@ -26,7 +26,8 @@ from carmask.cli.types import PATH
 def augment(photo: Path, mask: Path, out: Path, seed: int) -> None:
     """Show what augmentation does to a photo and its mask.
 
-    Writes a PNG sheet with every change that training can make to them, and the photo in 2, 4, 8 and 16 colours.
+    Writes a PNG sheet with every change of geometry, colours and sharpness that training can make to them, and the
+    photo in 2, 4, 8 and 16 colours. Other backgrounds and crops are not shown.
     """
     from carmask.data.sheet import augmentation_sheet
     from carmask.images import read_mask, read_photo, write_picture
