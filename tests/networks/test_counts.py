@@ -132,3 +132,14 @@ def test_rows_add_up_to_the_network(name, every_layer):
     side = max(64, network.multiple)
     rows = summarise(network, (side, side), every_layer=every_layer)
     assert sum(row.counts.total for row in rows) == count(network).total
+
+
+def test_the_table_holds_what_the_sources_print_and_one_network_is_unlike():
+    unlike = {}
+    for name, entry in NETWORKS.items():
+        if entry.reported is not None:
+            counts = describe(name)[0]
+            if (counts.total, counts.trainable) != entry.reported:
+                unlike[name] = entry.reported
+    assert unlike == {"unet-small": (9_325_601, 9_318_945)}
+    assert 9_325_601 - 9_318_945 == 6_656  # what its source prints as not trainable

@@ -37,12 +37,15 @@ class Entry:
         size: (height, width) that its source trains it at.
         source: who published it.
         frozen: the source freezes the encoder.
+        reported: numbers of weights that its source prints, all and those trained, as ``summary.count`` counts them;
+            None where it prints none.
     """
 
     build: Callable[[int], SegmentationNetwork]
     size: Size
     source: str
     frozen: bool = False
+    reported: tuple[int, int] | None = None
 
 
 NETWORKS: dict[str, Entry] = {
@@ -54,10 +57,12 @@ NETWORKS: dict[str, Entry] = {
     "efficientnet-lite2-unet": Entry(
         EfficientNetLite2UNet, (256, 384), "carmask's own: the default model's localisation stage"
     ),
-    "mobilenetv2-pix2pix": Entry(MobileNetV2Pix2Pix, (224, 224), _KOH, frozen=True),
-    "mobilenetv2-pix2pix-matched": Entry(MobileNetV2Pix2PixMatched, (224, 224), _KOH, frozen=True),
-    "vgg19-pix2pix": Entry(VGG19Pix2Pix, (512, 512), _KOH, frozen=True),
-    "unet-small": Entry(UNetSmall, (224, 224), _KOH),
+    "mobilenetv2-pix2pix": Entry(MobileNetV2Pix2Pix, (224, 224), _KOH, frozen=True, reported=(6_504_227, 4_660_323)),
+    "mobilenetv2-pix2pix-matched": Entry(
+        MobileNetV2Pix2PixMatched, (224, 224), _KOH, frozen=True, reported=(6_247_235, 4_403_235)
+    ),
+    "vgg19-pix2pix": Entry(VGG19Pix2Pix, (512, 512), _KOH, frozen=True, reported=(21_364_035, 8_415_491)),
+    "unet-small": Entry(UNetSmall, (224, 224), _KOH, reported=(9_325_601, 9_318_945)),
     "cnn-small": Entry(CNNSmall, (160, 240), _HOLM),
     "mobilenetv2-160x240": Entry(MobileNetV2Pix2Pix, (160, 240), _HOLM, frozen=True),
     "unet": Entry(UNet, (320, 320), _JOIS),

@@ -32,10 +32,11 @@ def networks(name: str | None, size: Size | None, every_layer: bool) -> None:
     """List the networks, or the layers of one.
 
     Prints shapes and numbers of parameters. They are counted as Keras counts them: weights and the moving statistics of
-    batch normalisation. Trainable means trainable in the source that the network is taken from.
+    batch normalisation. Trainable means trainable in the source that the network is taken from. Below the layers of a
+    network stand the numbers that its source prints, if it does.
     """
     need("torch", "train")
-    from carmask.networks import summary
+    from carmask.networks import find_network, summary
 
     if name is None:
         print(f"{'name':28} {'input':>9} {'total':>11} {'trainable':>11}  source")
@@ -55,3 +56,7 @@ def networks(name: str | None, size: Size | None, every_layer: bool) -> None:
             f"{row.counts.trainable:11,}"
         )
     print(f"total {counts.total:,}; trainable {counts.trainable:,}; not trainable {counts.frozen:,}")
+    if (reported := find_network(name).reported) is not None:
+        its = summary.Counts(*reported)
+        unlike = "" if its == counts else "; its layers are not published"
+        print(f"its source: total {its.total:,}; trainable {its.trainable:,}; not trainable {its.frozen:,}{unlike}")
