@@ -23,6 +23,7 @@ _EITHER = (
     "instead; true masks or photos show which of both it is"
 )
 _INVERTED = "the runs are the background; encode the car"
+_MIRRORED = {"left-right": "mirrored left and right", "up-down": "upside down", "both": "turned by 180 degrees"}
 _COLUMNS = "the masks are numbered column by column; the challenge numbers row by row: encode mask, not mask.T"
 
 
@@ -73,6 +74,8 @@ def describe_reading(reading: Reading, size: Size) -> tuple[str, str]:
         return "ends", _ENDS[reading.ends] + beside
     if reading.inverted:
         return "inverted", _INVERTED
+    if reading.mirror:
+        return "mirrored", f"the masks are {_MIRRORED[reading.mirror]}; turn them back before they are encoded"
     if reading.order == "columns":
         return "column-major", _COLUMNS + (f", and {describe_shift(reading.shift, size[0])}" if reading.shift else "")
     if reading.frame != size:

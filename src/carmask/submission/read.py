@@ -16,6 +16,7 @@ from carmask.geometry import Size, resize
 
 Place = Literal["stretched", "nearest", "start", "centre", "end"]
 Ends = Literal["", "last", "after"]
+Mirror = Literal["", "left-right", "up-down", "both"]
 
 #: Places that do not keep the photo's pixels.
 RESIZED: tuple[Place, ...] = ("nearest", "stretched")
@@ -31,6 +32,8 @@ class Reading(NamedTuple):
         ends: the second number of a run is not its length, but its ``last`` pixel, or the pixel ``after`` it (start +
             length).
         inverted: the runs are the background.
+        mirror: the mask is mirrored: left and right, up and down (as pictures are whose rows are kept from the bottom
+            up), or both, which is a half turn.
         place: how the frame lies in the photo, if it is of another size: the photo resized to it, by our convention
             (``stretched``) or by that of nearest-neighbour functions, whose pixels begin at the corner (``nearest``);
             or cut off or filled up at its right and bottom (``start``), evenly (``centre``), or left and top (``end``).
@@ -41,6 +44,7 @@ class Reading(NamedTuple):
     shift: int = 0
     ends: Ends = ""
     inverted: bool = False
+    mirror: Mirror = ""
     place: Place = "start"
 
 
@@ -84,6 +88,10 @@ def read(runs: Runs, reading: Reading, size: Size) -> ReadMask:
     mask = flat.reshape(height, width) if reading.order == "rows" else flat.reshape(width, height).T
     if reading.inverted:
         mask = ~mask
+    if reading.mirror in {"left-right", "both"}:
+        mask = mask[:, ::-1]
+    if reading.mirror in {"up-down", "both"}:
+        mask = mask[::-1]
     if reading.frame == size:
         return ReadMask(np.ascontiguousarray(mask), lost)
     if reading.place in RESIZED:

@@ -13,10 +13,11 @@ from carmask.evaluation.overlap import overlap_of_runs
 from carmask.formats.rle import mask_to_runs
 from carmask.geometry import Size
 from carmask.submission.frames import last_pixel, likely_heights
-from carmask.submission.read import RESIZED, Place, Reading, read
+from carmask.submission.read import RESIZED, Mirror, Place, Reading, read
 
 #: Shifts that are tried, in rows and in pixels along the row.
 ROWS, ALONG = range(-2, 3), range(-3, 4)
+_MIRRORS: tuple[Mirror, ...] = ("left-right", "up-down", "both")
 #: Images that every reading is tried on; the best one is then tried on all.
 FIRST = 6
 #: A frame is only taken for cut or filled up, not resized, if that fits better by this much; a shift of a resized one
@@ -80,6 +81,8 @@ def _plain_readings(size: Size) -> Iterator[Reading]:
         yield Reading(size, ends="last", shift=shift)
         yield Reading(size, ends="after", shift=shift)
         yield Reading(size, inverted=True, shift=shift)
+    for mirror in _MIRRORS:
+        yield Reading(size, mirror=mirror)
 
 
 def _framed_readings(runs: Mapping[str, Runs], size: Size, length: int | None) -> Iterator[Reading]:
@@ -120,8 +123,8 @@ def _try(
 
 
 def _dice(runs: Runs, reading: Reading, truth: Runs, size: Size) -> float:
-    simple = reading.frame == size and reading.order == "rows" and not (reading.ends or reading.inverted)
-    if simple and _rising(runs):
+    plain = reading.order == "rows" and not (reading.ends or reading.inverted or reading.mirror)
+    if plain and reading.frame == size and _rising(runs):
         moved = runs.copy()
         moved[:, 0] -= reading.shift
         return overlap_of_runs(moved, truth).dice
