@@ -208,6 +208,13 @@ def test_wrong_requests_get_one_line_and_exit_2(tmp_path, monkeypatch, capsys, a
     assert not (tmp_path / "o").exists()
 
 
+def test_names_of_files_give_a_terminal_no_commands(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["carmask", "cut", str(tmp_path / "\x1b[2Jé\n\u009bx"), "--out", "o"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "/\\x1b[2Jé \\x9bx: there is no such photo" in capsys.readouterr().err
+
+
 def test_an_output_folder_that_cannot_be_one(examples, tmp_path):
     (tmp_path / "file").touch()
     result = run("cut", examples / "train", "--out", tmp_path / "file")

@@ -10,9 +10,10 @@ from PIL import Image
 
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.plan import OWN_OUTPUT, plan_run
-from carmask.batch.run import cut_folder
+from carmask.batch.process import PhotoTask
+from carmask.batch.run import cut_folder, open_run
 from carmask.compositing.background import Background
-from carmask.errors import UsageError
+from carmask.errors import OutputError, UsageError
 from carmask.images import read_mask
 from carmask.images import search as searching
 from tests.conftest import draw_photo
@@ -112,6 +113,79 @@ def test_a_photo_beside_outputs_is_still_a_photo(photos, tiny_model):
     Image.fromarray(draw_photo(51)).save(photos / "car 01.png")
     with pytest.raises(UsageError, match="would both be written to"):
         cut_folder(photos, photos, MASKS, model=tiny_model)
+
+
+def test_a_file_beside_the_photos_is_not_written_over(photos, tiny_model, tmp_path):
+    (photos / "car 01.png").write_bytes(b"another photo")
+    with pytest.raises(UsageError, match=r"car 01\.png: this file lies beside the photos, and no run has written it"):
+        cut_folder(photos / "car 01.jpg", photos, model=tiny_model)
+    (tmp_path / "link").symlink_to(photos)
+    with pytest.raises(UsageError, match="lies beside the photos"):
+        cut_folder(photos / "car 01.jpg", tmp_path / "link", model=tiny_model)
+    assert (photos / "car 01.png").read_bytes() == b"another photo"
+    assert cut_folder(photos / "car 01.jpg", tmp_path / "out", model=tiny_model).done == 1
+    # What a run has written it writes again.
+    assert [cut_folder(photos / "car 02.jpg", photos, model=tiny_model).done for _ in range(2)] == [1, 1]
+
+
+def test_outputs_of_a_run_that_was_killed_before_it_recorded_them_are_no_photos(photos, tiny_model):
+    spec = OutputSpec()
+    jobs = plan_run([photos], photos, spec).jobs
+    with open_run(photos, jobs, PhotoTask(str(tiny_model), spec)) as manifest:
+        jobs[0].outputs[0].write_bytes(b"whole, and not recorded")
+        state = [file for file in manifest.file.parent.iterdir() if "reserve" not in file.name]
+        kept = {file: file.read_bytes() for file in state}
+    for file, content in kept.items():  # as a kill would leave it
+        file.write_bytes(content)
+    assert cut_folder(photos, photos, spec, model=tiny_model).done == 10
+    # What was claimed and never came to be is somebody else's, when there is such a file later.
+    (photos / "bad.jpg").write_bytes(b"no photo")
+    assert cut_folder(photos, photos, spec, model=tiny_model).failed == 1
+    Image.fromarray(draw_photo(51)).save(photos / "bad.png")
+    with pytest.raises(UsageError, match="would be overwritten"):
+        cut_folder(photos, photos, spec, model=tiny_model)
+
+
+def test_tables_of_others_are_not_written_over(photos, tiny_model, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.csv").write_text("month,sales\n")
+    with pytest.raises(UsageError, match=r"report\.csv: this table was not written by carmask"):
+        cut_folder(photos, out, MASKS, model=tiny_model)
+    # As a spreadsheet saves ours; whoever deletes the manifest begins anew.
+    (out / "report.csv").write_text("\ufeffphoto;status;reason\n")
+    assert cut_folder(photos, out, MASKS, model=tiny_model).done == 10
+    (out / "report.csv").write_text("edited")
+    assert cut_folder(photos, out, MASKS, model=tiny_model).done == 10
+    stock = photos / "vehicles.csv"
+    stock.write_text("photo,vehicle\ncar 01.jpg,4711\n")
+    for folder in (photos, photos / "more" / ".."):
+        with pytest.raises(UsageError, match=r"vehicles\.csv: it would be overwritten with the run's own") as caught:
+            cut_folder(photos, folder, MASKS, model=tiny_model, group=str(stock))
+        assert caught.value.argument == "group"
+    with pytest.raises(UsageError, match="was not written by carmask"):
+        cut_folder(photos, photos, MASKS, model=tiny_model, group="folder")
+    assert stock.read_text() == "photo,vehicle\ncar 01.jpg,4711\n"
+    assert not (photos / ".carmask").exists()
+
+
+def test_links_that_lead_round_in_a_circle(photos, tiny_model, tmp_path):
+    (photos / "self.jpg").symlink_to("self.jpg")
+    made = cut_folder(photos, tmp_path / "out", MASKS, model=tiny_model)
+    assert (made.done, made.failed) == (10, 1)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OutputError, match="cannot be made"):
+        cut_folder(photos, tmp_path / "loop", MASKS, model=tiny_model)
+    (tmp_path / "dangling").symlink_to("nowhere")
+    with pytest.raises(OutputError, match="a link that leads nowhere has this name"):
+        cut_folder(photos, tmp_path / "dangling", MASKS, model=tiny_model)
+
+
+def test_all_pairs_that_would_write_one_file_are_counted(photos, tmp_path):
+    for number in (1, 2, 3):
+        (photos / f"car 0{number}.png").write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"rename one of them \(and 2 more such pairs\)"):
+        plan_run([photos], tmp_path / "out", MASKS)
 
 
 def test_cutting_a_folder_in_one_call(photos, tiny_model, tmp_path):

@@ -149,6 +149,8 @@ def test_a_name_does_not_leave_the_output_folder():
     with pytest.raises(UsageError, match="which is no name"):
         Naming("../{name}").apply("x", "", 1)
     assert Naming("/{name}").apply("x", "", 1) == "x"
+    with pytest.raises(UsageError, match="for what a run keeps for itself"):
+        Naming(".carmask/{name}").apply("x", "", 1)
 
 
 def test_a_plan_by_vehicle(photos, tmp_path):

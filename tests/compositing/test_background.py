@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -72,6 +73,18 @@ def test_colours_get_the_photos_profile():
     # The same space under another name changes nothing; a damaged profile changes nothing either.
     assert np.abs(background.fitted((4, 4), wide).astype(int) - (0x33, 0x66, 0x99)).max() <= 1
     assert (background.fitted((4, 4), b"damaged") == (0x33, 0x66, 0x99)).all()
+
+
+def test_long_frames_take_the_memory_of_what_is_seen():
+    # Covered with a square, this one would be of 17 gigapixels.
+    assert (cover(np.array([[[1, 2, 3]]], np.uint8), (1, 131072)) == (1, 2, 3)).all()
+    picture = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
+    made = cover(picture, (16, 131072))
+    assert made.shape == (16, 131072, 3)
+    # One direction after the other is what both at once are, but for the rounding between.
+    size = (4, 1600)
+    whole = cv2.resize(picture, (1600, 1600), interpolation=cv2.INTER_CUBIC)[798:802].astype(int)
+    assert np.abs(cover(picture, size).astype(int) - whole)[:, 200:-200].max() <= 4
 
 
 def test_pictures_cover_and_keep_their_middle(tmp_path):

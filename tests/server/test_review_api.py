@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import shutil
 import struct
 import threading
@@ -16,9 +17,10 @@ from carmask.batch.corrections import FILE, Correction, Corrections
 from carmask.batch.names import STATE
 from carmask.batch.outputs import OutputSpec
 from carmask.compositing.background import Background
-from carmask.errors import OutputError
+from carmask.errors import OutputError, UsageError
 from carmask.images import read_mask
 from carmask.review import edits, runs
+from carmask.review.queue import read_queue
 from carmask.server.folder import Folder
 from tests.conftest import draw_photo
 from tests.server.conftest import cut_photos
@@ -66,6 +68,47 @@ def test_the_queue_has_filters_counts_and_pages(reviewing):
     around = client.get("/queue", params={"filter": "all", "limit": 2, "around": last}).json()
     assert last in [item["id"] for item in around["items"]]
     assert around["offset"] == 2
+
+
+def test_a_report_that_a_spreadsheet_saved_keeps_its_marks_and_its_form(reviewing):
+    server = reviewing()
+    file = server.out / "report.csv"
+    rows = list(csv.reader(io.StringIO(file.read_text())))
+    for row in rows[1:]:
+        row[rows[0].index("review")] = "yes" if "car_03" in row[0] else ""
+    text = "\r\n".join(";".join(row) for row in rows)
+    file.write_bytes(text.encode("utf-8-sig"))
+    assert [item["name"] for item in items(server.client, filter="todo")] == ["car_03"]
+    assert decide(server.client, photo(server.client), "accepted").status_code == 200
+    server.folder.close()
+    after = file.read_text("utf-8-sig").splitlines()
+    assert file.read_bytes()[:3] == b"\xef\xbb\xbf"
+    assert [line for line in after if line.endswith(";accepted")] == [line for line in after if "car_03" in line]
+
+
+def test_a_table_in_the_report_s_place_is_said(reviewing):
+    server = reviewing()
+    (server.out / "report.csv").write_text("month,sales\n")
+    with pytest.raises(UsageError, match=r"report\.csv: it has no column 'photo' any more; the same cut again writes"):
+        read_queue(server.out)
+    assert len(items(server.client)) == 7  # an open page keeps what it knew
+    server.folder.close()
+    assert (server.out / "report.csv").read_text() == "month,sales\n"
+
+
+def test_names_that_are_no_utf8_are_shown(reviewing, tiny_model):
+    server = reviewing()
+    bad = os.fsdecode(b"b\xffd.jpg")
+    try:
+        shutil.copy(server.photos / "car_03.jpg", server.photos / bad)
+    except OSError:
+        pytest.skip("needs another operating system")
+    cut_photos(server.photos, server.out, OutputSpec(), tiny_model, 0.99)
+    one = photo(server.client, "b?d")
+    assert server.client.get(f"/photos/{one['id']}").json()["name"] == "b?d"
+    response = server.client.get(f"/photos/{one['id']}/output/0?download")
+    assert response.headers["content-disposition"].startswith("attachment; filename")
+    assert decide(server.client, one, "accepted").status_code == 200
 
 
 def test_a_photo_opens_with_its_mask_its_pixels_and_its_views(reviewing):

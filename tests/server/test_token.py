@@ -49,6 +49,11 @@ def test_the_token_is_taken_in_each_form_that_clients_have(secured, headers):
     assert secured.client.get("/v1/jobs", headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize("value", [b"Basic \xe9", b"Basic ====", b"Bearer \xe9", b"Basic"])
+def test_letters_that_no_token_has_are_a_wrong_token(secured, value):
+    assert secured.client.get("/v1/jobs", headers={b"authorization": value}).status_code == 401
+
+
 def test_a_page_opened_with_the_token_keeps_it_in_a_cookie_and_out_of_the_address(secured):
     answer = secured.client.get("/", params={"token": TOKEN, "a": "b"})
     assert answer.status_code == 303

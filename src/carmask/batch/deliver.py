@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from carmask.batch.manifest import Recorded, read_records
-from carmask.batch.names import MANIFEST, REPORT, STATE
+from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
+from carmask.batch.report import read_report
 from carmask.batch.runfile import read_run
 from carmask.errors import OutputError, UsageError
 from carmask.images import make_folder, remove_file, write_atomically
@@ -61,7 +62,7 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     if not any(kind.shown for kind in spec.kinds):
         raise UsageError(f"{out}: this run wrote no pictures, only masks or parts")
     before = _earlier(to)
-    now = _reported(out / REPORT)
+    now = _reported(out)
     done = [one for one in read_records(out / STATE / MANIFEST) if one.result.photo in now]
     done = [one for one in done if one.result.status == "done" and one.result.facts.get("vehicle")]
     if not done:
@@ -116,13 +117,9 @@ def _view(one: Recorded) -> int | None:
     return int(view) if isinstance(view, int | float) else None
 
 
-def _reported(report: Path) -> frozenset[str]:
+def _reported(out: Path) -> frozenset[str]:
     """The photos that the run has now: one that was taken away has a record, and no row."""
-    try:
-        text = report.read_bytes().decode("utf-8", "surrogateescape")
-    except OSError as error:
-        raise OutputError(f"{report}: cannot be read: {error.strerror or error}") from error
-    return frozenset(row["photo"] for row in csv.DictReader(io.StringIO(text)) if row.get("photo"))
+    return frozenset(row["photo"] for row in read_report(out).records() if row["photo"])
 
 
 def _earlier(to: Path) -> frozenset[str]:

@@ -175,6 +175,36 @@ class Manifest:
             )
             self._base.execute(f"INSERT OR REPLACE INTO photos VALUES ({texts}{', ?' * 11})", values)  # noqa: S608
 
+    def claim(self, outputs: Iterable[Path]) -> None:
+        """Record files before they are written: a run that is killed in between must not take them for photos.
+
+        Args:
+            outputs: files that are not there yet.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        files = [(_encode(self._relative(output)),) for output in outputs]
+        with self._errors():
+            self._base.execute("BEGIN")
+            self._base.executemany("INSERT OR IGNORE INTO outputs VALUES (CAST(? AS TEXT))", files)
+            self._base.execute("COMMIT")
+
+    def withdraw(self, outputs: Iterable[Path]) -> None:
+        """Forget files that are not there: what has such a name later is somebody else's.
+
+        Args:
+            outputs: files that were claimed, or recorded and removed since.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        files = [(_encode(self._relative(output)),) for output in outputs]
+        with self._errors():
+            self._base.execute("BEGIN")
+            self._base.executemany("DELETE FROM outputs WHERE file = CAST(? AS TEXT)", files)
+            self._base.execute("COMMIT")
+
     def restamp(self, name: str, photo: str, stamp: str) -> None:
         """Record that a photo's file was looked at again, or elsewhere, and holds what it held.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,8 @@ from pathlib import Path
 
 from carmask.batch.corrections import Corrections
 from carmask.batch.manifest import FORMAT, open_to_read
-from carmask.batch.names import MANIFEST, REPORT, STATE
+from carmask.batch.names import MANIFEST, STATE
+from carmask.batch.report import read_report
 from carmask.batch.runfile import read_run
 from carmask.data.table import car_and_view
 from carmask.errors import CarmaskError, OutputError, UsageError
@@ -111,7 +111,7 @@ def read_measured(out: Path) -> list[Measured]:
         raise UsageError(f"{out}: not an output folder of 'carmask cut': it has no {STATE}/{MANIFEST}")
     rows = _read_rows(file)
     base = _base(out)
-    marks = _read_marks(out / REPORT)
+    marks = _read_marks(out)
     decisions: dict[str, str] = {}
     if (store := Corrections.of(out / STATE)) is not None:
         with store:
@@ -184,10 +184,10 @@ def _base(out: Path) -> Path:
         return Path()
 
 
-def _read_marks(report: Path) -> dict[str, bool]:
+def _read_marks(out: Path) -> dict[str, bool]:
     """Whether each photo is marked for review, by its path; empty without a report."""
     try:
-        with report.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
-            return {row["photo"]: row["review"] == "yes" for row in csv.DictReader(stream) if row["status"] == "done"}
-    except (OSError, KeyError, csv.Error):
+        rows = read_report(out).records()
+    except CarmaskError:
         return {}
+    return {row["photo"]: row.get("review") == "yes" for row in rows if row.get("status") == "done"}

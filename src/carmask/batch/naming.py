@@ -7,6 +7,7 @@ import re
 import string
 from pathlib import PurePosixPath
 
+from carmask.batch.names import STATE
 from carmask.compositing.turntable import view_of
 from carmask.errors import UsageError
 
@@ -84,6 +85,11 @@ class Naming:
         path = PurePosixPath(made.replace("//", "/").lstrip("/"))
         if not path.name or ".." in path.parts or "\0" in made:
             raise UsageError(f"{name}: the pattern {self.pattern} makes {made!r}, which is no name", argument="name")
+        if path.parts[0] == STATE:
+            raise UsageError(
+                f"{name}: the pattern {self.pattern} makes {made!r}; {STATE} is for what a run keeps for itself",
+                argument="name",
+            )
         return path.as_posix()
 
 

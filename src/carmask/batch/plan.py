@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from carmask.batch.job import Job, Result
@@ -16,10 +19,15 @@ from carmask.batch.storage import Stores, join
 from carmask.batch.vehicles import Grouping
 from carmask.errors import DataError, UsageError
 from carmask.formats.classes import CLASSES
-from carmask.images import LeftOut, search_photos
+from carmask.images import LeftOut, real_path, search_photos
 
 #: Why a photo is left out that an earlier run wrote. Such files have no row in the report.
 OWN_OUTPUT = "written by an earlier run"
+#: How the tables of runs begin, as written and as spreadsheets save them.
+_REPORT_HEADER, _VEHICLES_HEADER = (
+    re.compile(rb'(\xef\xbb\xbf)?"?%s"?[,;\t]"?%s' % words)
+    for words in ((b"photo", b"status"), (b"vehicle", b"identifier"))
+)
 
 
 @dataclass(frozen=True)
@@ -77,10 +85,12 @@ def plan_run(
         What to do.
 
     Raises:
-        UsageError: if a path does not exist, a folder has no photos, two photos would write the same file, a photo
-            would be overwritten, or another process is writing to an output folder that was found.
+        UsageError: if a path does not exist, a folder has no photos, two photos would write the same file, a photo,
+            a file beside the photos or a table that no run has written would be overwritten, or another process is
+            writing to an output folder that was found.
     """
     found = _Found(ready=ready or (lambda _: True))
+    refuse_tables(out if isinstance(out, Path) else state, grouping)
     own = _OwnOutputs(out, state)
     for path in paths:
         if isinstance(path, str):
@@ -102,7 +112,44 @@ def plan_run(
         jobs, failed = _without_collisions(jobs, owners)
         found.failed += failed
     _refuse_collisions(jobs)
+    if owners is None:
+        _refuse_losses(jobs, own)
     return Plan(jobs, tuple(found.left_out), tuple(found.failed))
+
+
+def refuse_tables(folder: Path | None, grouping: Grouping | None) -> None:
+    """Refuse to write a run's tables over others.
+
+    Args:
+        folder: where they go; None for nowhere.
+        grouping: a table that says which vehicle a photo shows is never written over.
+
+    Raises:
+        UsageError: if a table there is the one of the grouping, or another that no run has written.
+    """
+    if folder is None:
+        return
+    if grouping is not None and grouping.file is not None:
+        table = real_path(grouping.file)
+        if table in {real_path(folder / REPORT), real_path(folder / VEHICLES)}:
+            raise UsageError(
+                f"{grouping.file}: it would be overwritten with the run's own {table.name}; rename it, or name another "
+                "folder with out=…",
+                argument="group",
+            )
+    if (folder / STATE / MANIFEST).exists():
+        return
+    for name, header in ((REPORT, _REPORT_HEADER), *([] if grouping is None else [(VEHICLES, _VEHICLES_HEADER)])):
+        try:
+            with (folder / name).open("rb") as stream:
+                begins = stream.read(40)
+        except OSError:  # it is missing; if it is no file, writing it says so
+            continue
+        if begins and not header.match(begins):
+            raise UsageError(
+                f"{folder / name}: this table was not written by carmask, and would be overwritten; rename it, or name "
+                "another folder with out=…"
+            )
 
 
 class _OwnOutputs:
@@ -111,7 +158,7 @@ class _OwnOutputs:
     def __init__(self, out: Path | str, state: Path | None) -> None:
         self._known: dict[Path, frozenset[Path]] = {}
         self._out = out
-        self._this = self._of(out.resolve()) if isinstance(out, Path) else frozenset()
+        self._this = self._of(real_path(out)) if isinstance(out, Path) else frozenset()
         # Of a run that writes to a store the manifest is elsewhere, and names whole locations.
         self._stored = frozenset(recorded_outputs(state / STATE / MANIFEST)) if isinstance(out, str) and state else ()
 
@@ -158,7 +205,7 @@ def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, fo
 
 def _absolute(path: Path) -> Path:
     """Of its folder, links resolved; a link itself is not what it leads to."""
-    return path.parent.resolve() / path.name if path.name else path.resolve()
+    return real_path(path.parent) / path.name if path.name else real_path(path)
 
 
 def _distinct(found: Mapping[Path | str, str]) -> dict[Path | str, str]:
@@ -167,7 +214,7 @@ def _distinct(found: Mapping[Path | str, str]) -> dict[Path | str, str]:
     for photo, name in found.items():
         same: Path | str = photo
         if isinstance(photo, Path):
-            same = photo.absolute() if photo.is_symlink() else photo.resolve()
+            same = photo.absolute() if photo.is_symlink() else real_path(photo)
         kept.setdefault(same, (photo, name))
     return dict(kept.values())
 
@@ -207,14 +254,34 @@ def _without_collisions(jobs: Sequence[Job], owners: Collection[str]) -> tuple[t
 def _refuse_collisions(jobs: Sequence[Job]) -> None:
     photos = {_same(job.photo) for job in jobs}
     owners: dict[Path | str, Path | str] = {}
+    doubles: dict[tuple[Path | str, Path | str], Path | str] = {}
     for job in jobs:
         for output in job.outputs:
             if _same(output) in photos:
                 raise UsageError(f"{output}: this photo would be overwritten; name another folder with out=…")
             owner = owners.setdefault(output, job.photo)
             if owner != job.photo:
-                raise UsageError(f"{owner} and {job.photo} would both be written to {output}; rename one of them")
+                doubles.setdefault((owner, job.photo), output)
+    if doubles:
+        (first, second), output = next(iter(doubles.items()))
+        more = f" (and {len(doubles) - 1} more such pairs)" if len(doubles) > 1 else ""
+        raise UsageError(f"{first} and {second} would both be written to {output}; rename one of them{more}")
+
+
+def _refuse_losses(jobs: Sequence[Job], own: _OwnOutputs) -> None:
+    """Refuse to write over what lies beside the photos: it may be all that there is of another one."""
+    real = cache(real_path)
+    beside = {real(job.photo.parent) for job in jobs if isinstance(job.photo, Path)}
+    for job in jobs:
+        for output in job.outputs:
+            if isinstance(output, Path) and real(output.parent) in beside and os.path.lexists(output):
+                if output.is_dir() or own.holds(output):
+                    continue
+                raise UsageError(
+                    f"{output}: this file lies beside the photos, and no run has written it: it would be overwritten; "
+                    "name another folder with out=…"
+                )
 
 
 def _same(file: Path | str) -> Path | str:
-    return file.resolve() if isinstance(file, Path) else file
+    return real_path(file) if isinstance(file, Path) else file

@@ -14,6 +14,8 @@ from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest
 from carmask.batch.names import REPORT
 from carmask.batch.plan import OWN_OUTPUT, Plan
+from carmask.errors import OutputError, UsageError
+from carmask.formats.spreadsheet import Sheet, read_sheet
 from carmask.images import write_atomically
 from carmask.model.file import find_model, read_info
 from carmask.prediction.checks import CheckSettings
@@ -110,6 +112,31 @@ def write_report(
             writer.writerow([one.path, "left out", one.reason, *[""] * (len(REPORT_COLUMNS) + len(facts) - 3)])
     write_atomically(out / REPORT, buffer.getvalue().encode("utf-8", "surrogateescape"))
     return out / REPORT
+
+
+def read_report(out: Path) -> Sheet:
+    """Read ``report.csv``, as written or as a spreadsheet has saved it.
+
+    Args:
+        out: the folder that it is in.
+
+    Returns:
+        The table; it has a column ``photo``.
+
+    Raises:
+        OutputError: if the file cannot be read.
+        UsageError: if it is no report any more.
+    """
+    file = out / REPORT
+    try:
+        sheet = read_sheet(file.read_bytes())
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UsageError(f"{file}: {error}; the same cut again writes the report anew") from error
+    if "photo" not in sheet.header:
+        raise UsageError(f"{file}: it has no column 'photo' any more; the same cut again writes the report anew")
+    return sheet
 
 
 def _with_vehicle(result: Result | None, job: Job) -> Result | None:

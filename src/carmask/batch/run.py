@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -268,11 +269,15 @@ def open_run(
     for output in (output for job in jobs for output in job.outputs if isinstance(output, Path)):
         names.setdefault(output.parent, []).append(output.name)
     with open_manifest(out / STATE / MANIFEST, task, len(jobs), restart=restart) as manifest:
+        outputs = [output for job in jobs for output in job.outputs if isinstance(output, Path)]
+        manifest.claim(output for output in outputs if not os.path.lexists(output))
         try:
             _tidy(names)
             write_run(out / STATE, task)
             yield manifest
         finally:
+            with contextlib.suppress(OutputError):  # of a full disk, which was said
+                manifest.withdraw(output for output in outputs if not os.path.lexists(output))
             _tidy(names)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Literal
 from carmask.batch.vin import check_vin, looks_like_vin
 from carmask.compositing.turntable import view_of
 from carmask.errors import UsageError
+from carmask.formats.spreadsheet import read_sheet
 
 #: Letters, digits and ``. _ -``, at most 40: what a stock number may be where nothing else is said.
 STOCK = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
@@ -48,6 +47,7 @@ class Grouping:
         photos: of a table with a column of photos: the vehicle by the photo's path or file name.
         listed: of a table: the vehicles.
         vins: of a table with VINs beside stock numbers: the VIN by vehicle.
+        file: the table.
     """
 
     by: Literal["folder", "name", "table"]
@@ -55,6 +55,7 @@ class Grouping:
     photos: dict[str, str] | None = None
     listed: frozenset[str] = frozenset()
     vins: dict[str, str] = field(default_factory=dict)
+    file: Path | None = None
 
     @classmethod
     def parse(cls, text: str, stock: str | None = None) -> Grouping:
@@ -154,14 +155,12 @@ def vehicle_in_name(stem: str) -> str:
 
 def _read_table(path: Path, stock: str) -> Grouping:
     try:
-        content = path.read_bytes()
-        # As spreadsheets save it: UTF-16 with its mark, semicolons or tabs.
-        text = content.decode("utf-16" if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
-        separator = max(",;\t", key=text.partition("\n")[0].count)
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read as a table: {error}", argument="group") from error
-    names = {(name or "").strip().lower(): name for name in (rows[0] if rows else {})}
+        rows = read_sheet(path.read_bytes()).records()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}", argument="group") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}", argument="group") from error
+    names = {name.strip().lower(): name for name in (rows[0] if rows else {})}
     photo = next((names[column] for column in PHOTO_COLUMNS if column in names), None)
     ids = [names[column] for column in VEHICLE_COLUMNS if column in names]
     if not rows or not ids:
@@ -187,4 +186,4 @@ def _read_table(path: Path, stock: str) -> Grouping:
         file = row[photo].strip().replace("\\", "/")
         if photos.setdefault(file, vehicle) != vehicle:
             raise UsageError(f"{path}: line {number}: {file} is of {photos[file]} and of {vehicle}", argument="group")
-    return Grouping("table", stock, None if photo is None else photos, frozenset(listed), vins)
+    return Grouping("table", stock, None if photo is None else photos, frozenset(listed), vins, path)

@@ -17,7 +17,7 @@ from carmask.batch.manifest import read_records
 from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
-from carmask.batch.plan import Plan, plan_run
+from carmask.batch.plan import Plan, plan_run, refuse_tables
 from carmask.batch.process import PhotoTask
 from carmask.batch.report import Review, default_review
 from carmask.batch.run import CutRun, CutSummary
@@ -26,7 +26,7 @@ from carmask.batch.vehicle_report import Vehicle
 from carmask.batch.vehicles import Grouping
 from carmask.compositing.placement import SERIES_RULES
 from carmask.errors import DataError, InUseError, UsageError
-from carmask.images import search_photos
+from carmask.images import real_path, search_photos
 from carmask.model.file import fixed_name
 from carmask.model.runtime import DEFAULT_MODEL, Device
 from carmask.prediction.checks import CheckSettings
@@ -148,15 +148,16 @@ def watch_folder(
     times.check()
     if not folder.is_dir():
         raise UsageError(f"{folder}: there is no such folder")
-    if out.resolve() == folder.resolve():
+    if real_path(out) == real_path(folder):
         raise UsageError(f"{out}: this is the folder that is watched; name another one", argument="out")
     naming = None if name is None else Naming(name)
+    if isinstance(group, str):
+        group = Grouping.parse(group)
+    refuse_tables(out, group)
     if naming is not None and "number" in naming.fields:
         raise UsageError(
             f"{name}: numbers within a vehicle are known when it is whole: take {{name}} or {{view}}", argument="name"
         )
-    if isinstance(group, str):
-        group = Grouping.parse(group)
     if group is None and spec.style.placing.rule in SERIES_RULES:
         raise UsageError(
             f"{spec.style.placing.rule} needs to know which photos show one vehicle: give group=…", argument="rule"

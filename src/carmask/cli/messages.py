@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 
 from carmask.errors import UsageError
 
@@ -10,6 +11,8 @@ from carmask.errors import UsageError
 def complain(message: str) -> None:
     """Print one line on standard error, whatever characters a file name holds."""
     line = " ".join(message.splitlines())
+    # A file's name may hold what a terminal takes for a command.
+    line = "".join(repr(one)[1:-1] if unicodedata.category(one) == "Cc" else one for one in line)
     print(f"carmask: {line}".encode(errors="backslashreplace").decode(), file=sys.stderr)
 
 

@@ -167,14 +167,21 @@ def cover(picture: Photo, size: Size) -> Photo:
         uint8 (``*size``, 3), RGB.
     """
     height, width = picture.shape[:2]
+    if height == width == 1:
+        return np.full((*size, 3), picture[0, 0], np.uint8)
     scale = max(size[0] / height, size[1] / width)
     # Cropped first: of a long strip only what is seen is made large.
     high, wide = min(height, -(-size[0] // scale) + 2), min(width, -(-size[1] // scale) + 2)
     top, left = int((height - high) // 2), int((width - wide) // 2)
     part = picture[top : height - top, left : width - left]
-    large = _scaled(part, (max(size[0], round(part.shape[0] * scale)), max(size[1], round(part.shape[1] * scale))))
-    top, left = (large.shape[0] - size[0]) // 2, (large.shape[1] - size[1]) // 2
-    return np.ascontiguousarray(large[top : top + size[0], left : left + size[1]])
+    high, wide = max(size[0], round(part.shape[0] * scale)), max(size[1], round(part.shape[1] * scale))
+    top, left = (high - size[0]) // 2, (wide - size[1]) // 2
+    if high * wide > 4 * size[0] * size[1]:
+        # A few pixels, of which each becomes larger than the picture: one direction after the other, and only what is
+        # seen of it, or it would take the memory of their square.
+        part = _scaled(part, (high, part.shape[1]))[top : top + size[0]]
+        return np.ascontiguousarray(_scaled(part, (size[0], wide))[:, left : left + size[1]])
+    return np.ascontiguousarray(_scaled(part, (high, wide))[top : top + size[0], left : left + size[1]])
 
 
 def contain(picture: Photo, size: Size) -> Photo:

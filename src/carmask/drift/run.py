@@ -13,6 +13,7 @@ from carmask.drift.detect import LEVEL, Drift, detect_drift
 from carmask.drift.select import PHOTOS, Choice, choose_photos
 from carmask.drift.summary import SUFFIX, Summary, load_summary, save_summary, summarise
 from carmask.errors import DataError, UsageError
+from carmask.images import real_path
 from carmask.model.installed import list_models
 
 #: In place of a reference: the same folders' photos from before.
@@ -135,7 +136,7 @@ def _gather(outs: Sequence[Path], since: date | None) -> tuple[list[Measured], l
     """The photos cut since a day, and those from before."""
     if not outs:
         raise UsageError("no output folder is given", argument="outs")
-    rows = [row for out in dict.fromkeys(path.resolve() for path in outs) for row in read_measured(out)]
+    rows = [row for out in dict.fromkeys(real_path(path) for path in outs) for row in read_measured(out)]
     if not rows:
         raise UsageError(f"{_about(outs)}: no photo was cut there")
     if since is None:
@@ -169,5 +170,5 @@ def _by_week(rows: Sequence[Measured]) -> list[tuple[str, Summary]]:
 
 
 def _about(outs: Sequence[Path]) -> str:
-    names = [path.resolve().name for path in outs]
+    names = [real_path(path).name for path in outs]
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -6,8 +6,6 @@ alone the opacity, from one half on, is the mask. A mask in ``corrections/`` tak
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +19,7 @@ from carmask.formats.labels import read_labels
 from carmask.formats.picture import Annotations, Instance, Picture, split_labels
 from carmask.formats.reading import ReadOptions, gathered, score_of
 from carmask.formats.sources import read_bytes
+from carmask.formats.spreadsheet import read_sheet
 from carmask.images import mask_size, picture_size, read_layered, read_mask
 
 REPORT, CORRECTIONS = "report.csv", "corrections"
@@ -50,9 +49,8 @@ def is_folder(path: Path) -> bool:
 
 def _header(file: Path) -> list[str]:
     try:
-        with file.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
-            return next(csv.reader(stream), [])
-    except OSError:
+        return read_sheet(file.read_bytes()).header
+    except (OSError, ValueError):
         return []
 
 
@@ -66,7 +64,10 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     Raises:
         DataError: if it has no masks, or ``report.csv`` is not one.
     """
-    text = read_bytes(path / REPORT).decode("utf-8", "surrogateescape")
+    try:
+        rows = read_sheet(read_bytes(path / REPORT)).records()
+    except ValueError as error:
+        raise DataError(f"{path / REPORT}: {error}") from error
     classes = read_classes(path / CLASSES) if (path / CLASSES).is_file() else None
     written = {name: _Files() for name in options.corrected} | _written(path)
     photos = options.find()
@@ -75,7 +76,7 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     )
     makers: list[Callable[[], Picture]] = []
     lacking = 0
-    for row in csv.DictReader(io.StringIO(text)):
+    for row in rows:
         if row.get("status") != "done" or (options.doubtful and row.get("review") != "yes"):
             continue
         photo = Path(str(row.get("photo")))

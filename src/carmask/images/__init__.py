@@ -23,7 +23,7 @@ from carmask.images.reading import (
     read_photo,
     reduce_photo,
 )
-from carmask.images.search import FoundPhotos, LeftOut, search_photos
+from carmask.images.search import FoundPhotos, LeftOut, real_path, search_photos
 from carmask.images.suffixes import FORMATS, MASK_SUFFIXES, PHOTO_SUFFIXES, is_photo, why_left_out
 from carmask.images.writing import (
     JPEG_QUALITY,
@@ -78,6 +78,7 @@ __all__ = [
     "read_layered",
     "read_mask",
     "read_photo",
+    "real_path",
     "reduce_photo",
     "remove_file",
     "remove_leftovers",

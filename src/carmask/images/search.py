@@ -10,6 +10,18 @@ from carmask.errors import DataError
 from carmask.images.suffixes import why_left_out
 
 
+def real_path(path: Path) -> Path:
+    """A path with its links resolved, as far as they lead anywhere.
+
+    Args:
+        path: a file or folder; it may be missing, or be a link to itself, at which ``Path.resolve`` raises.
+
+    Returns:
+        Absolute.
+    """
+    return Path(os.path.realpath(path))
+
+
 class LeftOut(NamedTuple):
     """A file or folder that was found, and is not among the photos.
 
@@ -53,7 +65,7 @@ def search_photos(folder: Path, *, recursive: bool = False, skip: Path | None = 
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder")
-    passed = None if skip is None else skip.resolve()
+    passed = None if skip is None else real_path(skip)
     photos: list[Path] = []
     left_out: list[LeftOut] = []
     waiting = [folder]
@@ -71,7 +83,7 @@ def search_photos(folder: Path, *, recursive: bool = False, skip: Path | None = 
         for entry in listed:
             path = here / entry.name
             if _is_folder(entry):
-                if path.resolve() == passed:
+                if real_path(path) == passed:
                     continue
                 reason = _why_not_searched(entry, recursive=recursive)
                 if reason:

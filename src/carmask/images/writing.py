@@ -198,7 +198,8 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "a file has this name" if isinstance(error, FileExistsError) else error.strerror
+        taken = "a link that leads nowhere" if path.is_symlink() else "a file"
+        reason = f"{taken} has this name" if isinstance(error, FileExistsError) else error.strerror
         raise OutputError(f"{path}: the folder cannot be made: {reason}") from error
 
 

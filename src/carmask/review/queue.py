@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import hashlib
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +12,7 @@ from carmask.batch.corrections import Correction
 from carmask.batch.job import split_digest
 from carmask.batch.manifest import Recorded, read_records
 from carmask.batch.names import REPORT, STATE
+from carmask.batch.report import read_report
 from carmask.compositing.turntable import view_of
 from carmask.errors import UsageError
 
@@ -131,13 +129,13 @@ def read_queue(out: Path, titles: Mapping[str, str] | None = None) -> Queue:
         Its photos.
 
     Raises:
-        UsageError: if ``cut`` has not written there, or is writing now.
-        OutputError: if the manifest is damaged.
+        UsageError: if ``cut`` has not written there, or is writing now, or ``report.csv`` is no report any more.
+        OutputError: if the manifest is damaged, or the report cannot be read.
     """
     file = out / STATE / "manifest.sqlite"
     if not file.is_file():
         raise UsageError(f"{out}: no results of 'carmask cut' in this folder")
-    marked = _marked(out / REPORT)
+    marked = _marked(out)
     return Queue(_entry(record, marked, titles or {}) for record in read_records(file))
 
 
@@ -171,15 +169,11 @@ def _entry(record: Recorded, marked: set[str], titles: Mapping[str, str]) -> Ent
     )
 
 
-def _marked(report: Path) -> set[str]:
+def _marked(out: Path) -> set[str]:
     """The photos with review=yes."""
-    try:
-        text = report.read_bytes().decode("utf-8", "surrogateescape")
-    except OSError:
+    if not (out / REPORT).exists():
         return set()
-    with contextlib.suppress(csv.Error):
-        return {row["photo"] for row in csv.DictReader(io.StringIO(text)) if row.get("review") == "yes"}
-    return set()
+    return {row["photo"] for row in read_report(out).records() if row.get("review") == "yes"}
 
 
 def _urgency(entry: Entry) -> tuple[bool, float, str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from carmask.batch.corrections import Correction
 from carmask.batch.names import REPORT
-from carmask.errors import OutputError
+from carmask.batch.report import read_report
+from carmask.formats.spreadsheet import write_sheet
 from carmask.images import write_atomically
 from carmask.review.queue import Queue
 
@@ -24,28 +23,15 @@ def write_decisions(out: Path, queue: Queue, decided: Mapping[str, Correction]) 
 
     Raises:
         OutputError: if it cannot be read or written.
+        UsageError: if it is no report any more.
     """
-    file = out / REPORT
-    try:
-        text = file.read_bytes().decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
+    if not (out / REPORT).exists():
         return
-    except OSError as error:
-        raise OutputError(f"{file}: cannot be read: {error.strerror or error}") from error
-    rows = list(csv.reader(io.StringIO(text)))
-    if not rows or "photo" not in rows[0]:
-        return
+    sheet = read_report(out)
     by_photo = {entry.photo: decided[entry.name].decision for entry in queue.entries if entry.name in decided}
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(_marked(rows, by_photo))
-    write_atomically(file, buffer.getvalue().encode("utf-8", "surrogateescape"))
-
-
-def _marked(rows: list[list[str]], by_photo: Mapping[str, str]) -> Iterable[list[str]]:
-    header = rows[0] if "decision" in rows[0] else [*rows[0], "decision"]
+    header = sheet.header if "decision" in sheet.header else [*sheet.header, "decision"]
     photo, decision = header.index("photo"), header.index("decision")
-    yield header
-    for row in rows[1:]:
-        filled = [*row, *[""] * (len(header) - len(row))]
-        filled[decision] = by_photo.get(row[photo], "") if row else ""
-        yield filled
+    rows = [[*row, *[""] * (len(header) - len(row))] for row in sheet.rows]
+    for row in rows:
+        row[decision] = by_photo.get(row[photo], "")
+    write_atomically(out / REPORT, write_sheet(sheet._replace(header=header, rows=rows)))

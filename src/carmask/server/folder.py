@@ -301,7 +301,8 @@ class Folder:
             self._report.start()
 
     def _write_report(self) -> None:
-        with contextlib.suppress(OutputError):  # it is written again with the next decision, and by the next run
+        with contextlib.suppress(OutputError, UsageError):
+            # It is written again with the next decision, and by the next run.
             write_decisions(self.out, self._queue, self.store.decided())
 
     def _version(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -31,6 +32,14 @@ _STATUS: tuple[tuple[type[CarmaskError], int], ...] = (
 )
 
 
+class Answer(JSONResponse):
+    """JSON with names of files, which may be no UTF-8: such letters are question marks."""
+
+    def render(self, content: object) -> bytes:
+        """Encode it."""
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(errors="replace")
+
+
 def error_response(error: Exception, names: Iterable[tuple[str, str]] = ()) -> JSONResponse:
     """The answer to a request that failed.
 
@@ -42,7 +51,7 @@ def error_response(error: Exception, names: Iterable[tuple[str, str]] = ()) -> J
         ``{"error": ...}``; of a conflict also the decision that holds.
     """
     if isinstance(error, LookupError):
-        return JSONResponse({"error": str(error.args[0]) if error.args else "not found"}, 404)
+        return Answer({"error": str(error.args[0]) if error.args else "not found"}, 404)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     body: dict[str, object] = {"error": without_paths(str(error), names)}
     headers = {}
@@ -51,7 +60,7 @@ def error_response(error: Exception, names: Iterable[tuple[str, str]] = ()) -> J
     if isinstance(error, ConflictError) and error.current is not None:
         body["current"] = {"revision": error.current.revision, "author": error.current.author,
                            "saved": error.current.saved, "decision": error.current.decision}  # fmt: skip
-    return JSONResponse(body, status, headers)
+    return Answer(body, status, headers)
 
 
 def answering(handler: Handler) -> Handler:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from carmask.arrays import Mask
@@ -23,7 +23,7 @@ from carmask.review.queue import Entry, Filter
 from carmask.server.crew import Crew
 from carmask.server.folder import Folder
 from carmask.server.requests import Edit, Show
-from carmask.server.responses import Handler, answering
+from carmask.server.responses import Answer, Handler, answering
 from carmask.server.uploads import number_in
 
 #: Photos on a page of the queue, at most.
@@ -77,7 +77,7 @@ class ReviewApi:
         behind = spec.background
         counts = await run_in_threadpool(lambda: folder.queue().counts(folder.decided()))
         kind = "none" if behind is None else ("own" if behind.own else "picture")
-        return JSONResponse({"title": folder.title, "counts": counts, "background": kind, "picture": spec.picture})
+        return Answer({"title": folder.title, "counts": counts, "background": kind, "picture": spec.picture})
 
     async def queue(self, request: Request) -> Response:
         """A page of the queue."""
@@ -96,7 +96,7 @@ class ReviewApi:
             items = [_item(entry, decided.get(entry.name)) for entry in found[first : first + limit]]
             return {"total": len(found), "offset": first, "counts": queue.counts(decided), "items": items}
 
-        return JSONResponse(await run_in_threadpool(page))
+        return Answer(await run_in_threadpool(page))
 
     async def background(self, request: Request) -> Response:
         """The run's background, made to fit a photo."""
@@ -117,7 +117,7 @@ class ReviewApi:
         views = [] if len(folder.queue().views(entry)) < 2 else folder.queue().views(entry)[:32]
         outputs = [{"number": number, "name": path.name} for number, path in enumerate(folder.outputs(entry))]
         draft = None if found.draft is None else {"revision": found.draft[1], "saved": found.draft[2]}
-        return JSONResponse(
+        return Answer(
             {
                 **_item(entry, current),
                 "height": found.seen.size[0],
@@ -182,7 +182,7 @@ class ReviewApi:
         """All decisions about a photo."""
         folder, entry = await self._photo(request)
         found = await run_in_threadpool(folder.store.history, entry.name)
-        return JSONResponse({"decisions": [_decision(one) for one in found]})
+        return Answer({"decisions": [_decision(one) for one in found]})
 
     async def output(self, request: Request) -> Response:
         """One of the files that the run wrote for the photo."""
@@ -192,7 +192,7 @@ class ReviewApi:
         if number >= len(outputs) or not outputs[number].is_file():
             raise LookupError("there is no such output; cut the photo again")
         path = outputs[number]
-        download = path.name if "download" in request.query_params else None
+        download = _shown(path.name) if "download" in request.query_params else None
         return FileResponse(path, media_type=_MEDIA[path.suffix[1:]], filename=download)
 
     async def edit(self, request: Request) -> Response:
@@ -221,13 +221,13 @@ class ReviewApi:
         revision = number_in(request.query_params, "revision", 0, 0, 10**9)
         author = _author(request)
         await run_in_threadpool(lambda: folder.keep_draft(entry, mask, author=author, revision=revision))
-        return JSONResponse({"kept": True})
+        return Answer({"kept": True})
 
     async def drop_draft(self, request: Request) -> Response:
         """Forget it."""
         folder, entry = await self._photo(request)
         await run_in_threadpool(folder.store.drop_draft, entry.name, _author(request))
-        return JSONResponse({"kept": False})
+        return Answer({"kept": False})
 
     async def decide(self, request: Request) -> Response:
         """Store a decision, and render the photo again."""
@@ -251,7 +251,7 @@ class ReviewApi:
                 revision=revision,
             )
         )
-        return JSONResponse({**_decision(saved), "rendered": result is not None})
+        return Answer({**_decision(saved), "rendered": result is not None})
 
     async def _folder(self, request: Request) -> Folder:
         folder = await run_in_threadpool(self._folders, request.path_params["folder"])
@@ -286,6 +286,11 @@ def _edit_of(body: bytes) -> tuple[tuple[tuple[float, float], ...], bytes]:
     if not all(-1e6 < value < 1e6 for value in values):
         raise UsageError("a point lies far outside of the photo")
     return tuple(zip(values[::2], values[1::2], strict=True)), body[4 + 8 * count :]
+
+
+def _shown(name: str) -> str:
+    """A file's name for a header, which holds no bytes that are no UTF-8."""
+    return name.encode(errors="replace").decode()
 
 
 def _item(entry: Entry, current: Correction | None) -> dict[str, Any]:

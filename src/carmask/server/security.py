@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import contextlib
 import hmac
 import logging
@@ -252,7 +251,7 @@ def _tokens(headers: dict[str, str]) -> list[str]:
     if kind.lower() in {"bearer", "token"}:
         found.append(value.strip())
     if kind.lower() == "basic":
-        with contextlib.suppress(binascii.Error):
+        with contextlib.suppress(ValueError):  # no base64, or letters outside of ASCII
             found.append(base64.b64decode(value, validate=True).decode("utf-8", "replace").partition(":")[2])
     # Not by http.cookies: a header of backslashes takes it seconds, and nobody has shown a token yet.
     for part in headers.get("cookie", "").split(";"):

@@ -1,0 +1,59 @@
+"""CSV tables as they come back from people: spreadsheets save them with a mark, semicolons or tabs, or as UTF-16."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import NamedTuple
+
+
+class Sheet(NamedTuple):
+    """A table of texts.
+
+    Attributes:
+        header: the names of the columns.
+        rows: the cells of each row; short ones are filled up, empty ones left out.
+        separator: of the cells: a comma, a semicolon or a tab.
+        encoding: of the file.
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+    separator: str = ","
+    encoding: str = "utf-8"
+
+    def records(self) -> list[dict[str, str]]:
+        """Each row by the names of the columns."""
+        return [dict(zip(self.header, row, strict=False)) for row in self.rows]
+
+
+def read_sheet(content: bytes) -> Sheet:
+    """Read a table.
+
+    Args:
+        content: a CSV file. Bytes that are no UTF-8 are kept, as names of files may hold them.
+
+    Returns:
+        The table; it may be empty.
+
+    Raises:
+        ValueError: if it is no table. The message goes on after the file's name.
+    """
+    wide = content[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    encoding = "utf-16" if wide else "utf-8-sig" if content[:3] == b"\xef\xbb\xbf" else "utf-8"
+    try:
+        text = content.decode(encoding, "strict" if wide else "surrogateescape")
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"not a table: {error}") from error
+    header = lines[0] if lines else []
+    rows = [[*row, *[""] * (len(header) - len(row))] for row in lines[1:] if row]
+    return Sheet(header, rows, separator, encoding)
+
+
+def write_sheet(sheet: Sheet) -> bytes:
+    """Write a table in the form in which it was read, with a line feed after each row."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n", delimiter=sheet.separator).writerows([sheet.header, *sheet.rows])
+    return buffer.getvalue().encode(sheet.encoding, "replace" if sheet.encoding == "utf-16" else "surrogateescape")

@@ -1,0 +1,31 @@
+"""Tables as spreadsheets save them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carmask.formats.spreadsheet import Sheet, read_sheet, write_sheet
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=8)
+
+
+@given(
+    st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=4),
+    st.sampled_from(",;\t"),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_what_is_written_is_read(rows, separator, encoding):
+    sheet = Sheet(["photo", "status", "review"], rows, separator, encoding)
+    assert read_sheet(write_sheet(sheet)) == sheet
+
+
+def test_bytes_that_are_no_utf8_short_rows_and_what_is_no_table():
+    sheet = read_sheet(b"photo,status\nbad\xff.jpg\n\n")
+    assert sheet.records() == [{"photo": "bad\udcff.jpg", "status": ""}]
+    assert write_sheet(sheet) == b"photo,status\nbad\xff.jpg,\n"
+    assert read_sheet(b"") == Sheet([], [])
+    for content in (b'a,b\n"' + b"x" * 200_000, b"\xff\xfea"):
+        with pytest.raises(ValueError, match="not a table"):
+            read_sheet(content)
