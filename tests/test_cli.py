@@ -215,6 +215,16 @@ def test_names_of_files_give_a_terminal_no_commands(tmp_path, monkeypatch, capsy
     assert "/\\x1b[2Jé \\x9bx: there is no such photo" in capsys.readouterr().err
 
 
+def test_names_that_standard_output_has_no_letters_for(tmp_path):
+    csv = tmp_path / "日本.csv"
+    csv.write_text("img,rle_mask\nx.jpg,1 1\n")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "carmask.cli", "check", str(csv)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "\\u65e5\\u672c.csv: good" in made.stdout
+
+
 def test_an_output_folder_that_cannot_be_one(examples, tmp_path):
     (tmp_path / "file").touch()
     result = run("cut", examples / "train", "--out", tmp_path / "file")

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from carmask.errors import DataError
+from carmask.formats import huggingface
 from carmask.formats.convert import convert
 from carmask.formats.fiftyone import pack_array
 from carmask.formats.label_studio_rle import encode
@@ -213,3 +214,12 @@ def test_voc(tmp_path):
     (out / "labelmap.txt").write_text(labels)
     (out / "ImageSets" / "Segmentation" / "default.txt").write_text("../../x\n")
     assert "leads out of its folder" in read_annotations(out).faults[0]
+
+
+def test_json_that_is_nested_too_deeply(tmp_path):
+    file = tmp_path / "metadata.jsonl"
+    file.write_text("[" * 100_000 + "\n")
+    with pytest.raises(DataError):
+        read_annotations(file)
+    with pytest.raises(DataError, match="line 1: JSON nested too deeply"):
+        next(iter(huggingface._rows(file)))

@@ -151,8 +151,11 @@ def test_a_run_is_read_back_as_it_was_told(run, out, tmp_path):
         found = read_run(out / STATE)
         assert found.task.spec.settings() == wanted.settings()
         assert found.base == Path.cwd()
+    (tmp_path / "old" / STATE).mkdir(parents=True)
     with pytest.raises(UsageError, match="earlier version"):
-        read_run(tmp_path)
+        read_run(tmp_path / "old" / STATE)
+    with pytest.raises(UsageError, match="no results of 'carmask cut' in this folder"):
+        read_run(tmp_path / "new" / STATE)
 
 
 def test_the_queue_puts_the_doubtful_first(run, out):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.data.mask_source import Truth
-from carmask.errors import DataError, IncompleteError, OutputError, SubmissionError
+from carmask.errors import DataError, IncompleteError, OutputError, SubmissionError, UsageError
 from carmask.evaluation.overlap import overlap, overlap_of_runs
 from carmask.formats.rle import mask_to_runs, rle_encode
 from carmask.formats.rle_csv import write_rle_csv
@@ -21,6 +22,7 @@ from carmask.images import read_mask, write_mask
 from carmask.prediction.predict import predict
 from carmask.submission.decode import decode_to_files
 from carmask.submission.score import score_submission
+from carmask.submission.submit import submit_folder
 from carmask.submission.table import read_sample, read_table
 from carmask.submission.write import jobs_for, match_photos, predict_rows, unfinished
 from tests.batch.test_run import Inline
@@ -54,6 +56,34 @@ def test_the_file_is_complete_or_absent(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(OutputError, match="cannot be written"):
         write_rle_csv(tmp_path / "missing" / "submission.csv", [])
+
+
+def test_no_input_is_written_over(photos, tiny_model, tmp_path):
+    picture = photos / "car 01.jpg"
+    before = picture.read_bytes()
+    with pytest.raises(OutputError, match=r"which the table would overwrite; give a name that ends in \.csv"):
+        submit_folder(photos, picture, model=tiny_model)
+    with pytest.raises(OutputError, match="which the table would overwrite"):
+        write_rle_csv(picture, [])
+    assert picture.read_bytes() == before
+    sample = tmp_path / "sample.csv"
+    sample.write_text("img,rle_mask\ncar 01.jpg,1 1\n")
+    with pytest.raises(UsageError, match="this is the sample"):
+        submit_folder(photos, tmp_path / "." / "sample.csv", sample=sample, model=tiny_model)
+    assert sample.read_text() == "img,rle_mask\ncar 01.jpg,1 1\n"
+
+
+def test_names_that_are_no_utf8_are_refused_before_anything_is_predicted(photos, tiny_model, tmp_path):
+    bad = os.fsdecode(b"b\xffd.jpg")
+    with pytest.raises(OutputError, match=r"the name 'b\\udcffd\.jpg' is no UTF-8"):
+        write_rle_csv(tmp_path / "s.csv", [(bad, "1 1")])
+    try:
+        (photos / "car 01.jpg").rename(photos / bad)
+    except OSError:
+        pytest.skip("needs another operating system")
+    with pytest.raises(UsageError, match="is no UTF-8, which a submission must be; rename the photo"):
+        submit_folder(photos, tmp_path / "s.csv", model=tiny_model)
+    assert not list(tmp_path.glob("s.csv*"))
 
 
 def test_rows_come_in_order_once_all_photos_are_done(tmp_path, dark, photo):

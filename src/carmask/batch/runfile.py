@@ -126,6 +126,8 @@ def read_run(state: Path) -> Run:
     try:
         kept = _RunFile.model_validate_json(file.read_bytes())
     except FileNotFoundError as error:
+        if not state.is_dir():
+            raise UsageError(f"{state.parent}: no results of 'carmask cut' in this folder") from error
         raise UsageError(f"{state.parent}: cut by an earlier version; {again}") from error
     except OSError as error:
         raise OutputError(f"{file}: cannot be read: {error.strerror or error}") from error

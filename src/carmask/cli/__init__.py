@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import warnings
@@ -23,6 +24,10 @@ def main() -> None:
     """
     # Pillow warns of odd metadata in photos that it reads without fault; what it cannot read is an error anyway.
     warnings.filterwarnings("ignore", module="PIL")
+    # Letters that a terminal or a pipe has not are written as numbers: a photo's name must not end a run.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app.main(prog_name="carmask", standalone_mode=False)
         sys.stdout.flush()

@@ -128,7 +128,7 @@ def _shapes(
         try:
             # Some tools write lists as text.
             draw = _drawing(json.loads(given) if isinstance(given, str) else given, size)
-        except (DataError, KeyError, TypeError, ValueError) as error:
+        except (DataError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise DataError(f"{where}: {error}") from error
         yield Shape(names[category], draw, score_of(annotation.get("score")))
 

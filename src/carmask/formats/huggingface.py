@@ -90,6 +90,8 @@ def _rows(file: Path) -> Iterator[Mapping[str, Any]]:
                 row = json.loads(line)
             except ValueError as error:
                 raise DataError(f"{file}: line {number}: not JSON: {error}") from error
+            except RecursionError as error:
+                raise DataError(f"{file}: line {number}: JSON nested too deeply") from error
             if not isinstance(row, dict):
                 raise DataError(f"{file}: line {number}: not a row of fields")
             yield row

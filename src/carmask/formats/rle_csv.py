@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from carmask.errors import OutputError
 from carmask.formats.rle_table import HEADER
-from carmask.images import replacing
+from carmask.images import is_photo, replacing
 
 
 def write_rle_csv(file: Path, rows: Iterable[tuple[str, str]]) -> int:
@@ -23,14 +24,31 @@ def write_rle_csv(file: Path, rows: Iterable[tuple[str, str]]) -> int:
         The number of rows.
 
     Raises:
-        OutputError: if it cannot be written.
+        OutputError: if it cannot be written, it has a picture's name, which it would overwrite, or the name of an
+            image is no UTF-8.
     """
+    refuse_picture(file)
     count = -1  # the header
     with replacing(file) as stream:
         for line in format_rows(rows):
-            stream.write(line.encode())
+            try:
+                stream.write(line.encode())
+            except UnicodeEncodeError as error:
+                raise OutputError(
+                    f"{file}: not written: the name {line.partition(',')[0]!r} is no UTF-8; rename the file"
+                ) from error
             count += 1
     return count
+
+
+def refuse_picture(file: Path) -> None:
+    """Refuse to write a table over a photo or mask: somebody took an input for the output.
+
+    Raises:
+        OutputError: if the file is there, and has a picture's suffix.
+    """
+    if is_photo(file) and file.exists():
+        raise OutputError(f"{file}: a picture, which the table would overwrite; give a name that ends in .csv")
 
 
 def format_rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -11,8 +11,10 @@ from carmask.batch.job import Result
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.batch.storage import Stores, local_only, location
+from carmask.errors import UsageError
 from carmask.formats.listing import find_photos
-from carmask.formats.rle_csv import write_rle_csv
+from carmask.formats.rle_csv import refuse_picture, write_rle_csv
+from carmask.images import real_path
 from carmask.model.file import fixed_name
 from carmask.model.runtime import DEFAULT_MODEL, Device
 from carmask.submission import write
@@ -60,12 +62,18 @@ def submit_folder(
         IncompleteError: if photos failed; no file is written, what is done is kept.
         OutputError: if nothing more can be written.
     """
+    refuse_picture(out)
+    if sample is not None and real_path(sample) == real_path(out):
+        raise UsageError(f"{out}: this is the sample, which would be overwritten; name another file", argument="out")
     folder = location(photos)
     if engine == "local":
         local_only([folder])
     found: Mapping[str, Path | str]
     found = find_photos(folder) if isinstance(folder, Path) else Stores().by_stem(folder)
     names = read_sample(sample) if sample is not None else [Path(photo).name for photo in found.values()]
+    for name in names:
+        if not name.isascii() and name.encode(errors="replace").decode() != name:
+            raise UsageError(f"{name}: its name is no UTF-8, which a submission must be; rename the photo")
     jobs = write.jobs_for(write.match_photos(names, found))
     task = PhotoTask(fixed_name(model), OutputSpec(runs=True), device, storage=Stores())
 

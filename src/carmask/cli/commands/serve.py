@@ -11,7 +11,7 @@ from carmask.cli.command import Command, option
 from carmask.cli.messages import need
 from carmask.cli.options import RUN, device_option, model_option
 from carmask.cli.serving import announce, host_option, name_option, port_option, token_option
-from carmask.cli.types import PATH
+from carmask.cli.types import PATH, NumberRange
 
 if TYPE_CHECKING:
     from carmask.model.runtime import Device
@@ -72,7 +72,7 @@ _LIMITS = "Limits"
 )
 @option(
     "--timeout",
-    type=click.FloatRange(1),
+    type=NumberRange(1),
     metavar="SECONDS",
     section=_LIMITS,
     help="Time for a photo.  [default: 60]",
@@ -86,7 +86,7 @@ _LIMITS = "Limits"
 )
 @option(
     "--keep-hours",
-    type=click.FloatRange(0.1),
+    type=NumberRange(0.1),
     metavar="HOURS",
     section=_LIMITS,
     help="Delete a job after this long.  [default: 24]",
