@@ -71,6 +71,17 @@ def test_glass():
     assert attribute_errors(photo, truth & ~window, truth).tags == ("glass", "hole inside")
 
 
+@pytest.mark.parametrize(("depth", "glass"), [(8, False), (20, True)])
+def test_glass_reaches_deep_into_the_car(depth, glass):
+    """What is missed of the edge alone, beside the windows, is not a window, whatever its colour."""
+    truth = car_mask()
+    inside = cv2.distanceTransform(truth.astype(np.uint8), cv2.DIST_L2, 5)
+    missed = draw(np.zeros_like(truth), "rectangle", (0, 110), (250, 150)) & truth & (inside < depth)
+    photo = car_photo(truth)
+    photo[missed] = (90, 215, 60)
+    assert ("glass" in attribute_errors(photo, truth & ~missed, truth).tags) == glass
+
+
 def test_separate_component():
     truth = car_mask()
     prediction = draw(truth, "circle", (40, 40), 9)
@@ -81,6 +92,13 @@ def test_antenna():
     prediction = car_mask()
     truth = draw(prediction, "rectangle", (300, 55), (302, 96))
     assert attribute_errors(car_photo(truth), prediction, truth).tags == ("antenna",)
+
+
+@pytest.mark.parametrize(("right", "tag"), [(404, "antenna"), (414, "mirror")])
+def test_a_mast_beside_the_car_is_thin(right, tag):
+    """Two parts higher than wide at a quarter of the car's height: 5 pixels wide, and 15."""
+    truth = draw(car_mask(), "rectangle", (400, 115), (right, 160))
+    assert attribute_errors(car_photo(truth), car_mask(), truth).tags == (tag,)
 
 
 def test_roof_rack():

@@ -225,6 +225,10 @@ def test_a_mask_with_exchanged_sides_is_said_to_be_exif(tmp_path):
     with pytest.raises(DataError, match=r"the mask is 40x30, but the picture is 30x40: its sides are exchanged.*EXIF"):
         convert(source, tmp_path / "out", "coco")
     assert not (tmp_path / "out").exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="its sides are exchanged"):
+        convert(source, tmp_path / "empty", "coco")
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 def test_one_bad_picture_does_not_end_the_conversion(tmp_path):

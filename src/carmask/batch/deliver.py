@@ -20,7 +20,7 @@ from carmask.images import make_folder, remove_file, write_atomically
 #: The list of what was handed over, in its folder.
 LIST = "delivery.csv"
 COLUMNS = ("vehicle", "number", "view", "view_name", "file", "photo")
-#: Names that are used where nothing else is said.
+#: The default pattern of names.
 PATTERN = "{vehicle}_{view:02}"
 
 

@@ -38,7 +38,7 @@ from carmask.prediction.view import ViewNetwork
 
 #: Photos of more pixels are worked on one at a time, so that memory stays bounded whatever the photos are.
 LARGE = 24_000_000
-#: What is said of a photo that is not the one that was corrected.
+#: The note of a photo that is not the one that was corrected.
 REPLACED = "another photo than was corrected: the correction was not used"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _LARGE_PHOTO = threading.Lock()

@@ -12,7 +12,7 @@ from carmask.compositing.turntable import view_of
 from carmask.errors import UsageError
 from carmask.formats.spreadsheet import read_sheet
 
-#: Letters, digits and ``. _ -``, at most 40: what a stock number may be where nothing else is said.
+#: Letters, digits and ``. _ -``, at most 40: what a stock number may be by default.
 STOCK = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
 #: Columns of a table that name the photo, and the vehicle; the first that is there counts.
 PHOTO_COLUMNS = ("photo", "file", "filename", "image", "img")

@@ -21,7 +21,7 @@ from carmask.compositing.shadow import Light, Shadow
 from carmask.errors import UsageError, check_choice
 from carmask.geometry import Box, box_of
 
-#: What is said of a photo whose shadow was wanted and could not be told from its floor.
+#: The note of a photo whose shadow was wanted and could not be separated from its floor.
 NO_FLOOR = "no even floor around the car: no shadow kept"
 
 

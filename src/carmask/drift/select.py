@@ -13,7 +13,7 @@ from carmask.drift.summary import Summary
 from carmask.model.calibration import compress
 from carmask.prediction.measures import MEASURES
 
-#: Photos that are chosen, if nothing else is said.
+#: Photos that are chosen by default.
 PHOTOS = 30
 
 

@@ -28,8 +28,8 @@ MAST = 12
 DARK: dict[Kind, float] = {"extra": 0.7, "missed": 0.5}
 #: Mean colours nearer than this in CIE L*a*b* are alike.
 ALIKE = 12.0
-#: Glass differs from the paint by more than this.
-GLASS = 18.0
+#: Glass differs from the paint by more than this, and missed glass reaches deeper into the car than this, in pixels.
+GLASS, GLASS_DEPTH = 18.0, 12
 
 RULES: tuple[tuple[Tag, str], ...] = (
     ("separate component", "extra pixels in a connected component of the prediction that nowhere touches the true car"),
@@ -48,8 +48,8 @@ RULES: tuple[tuple[Tag, str], ...] = (
     ),
     (
         "glass",
-        f"missed pixels at 0.05 to 0.45 of the height that reach more than 12 pixels into the car, of another colour "
-        f"than its paint (more than {GLASS:.0f} in CIE L*a*b*)",
+        f"missed pixels at 0.05 to 0.45 of the height that reach more than {GLASS_DEPTH} pixels into the car, of "
+        f"another colour than its paint (more than {GLASS:.0f} in CIE L*a*b*)",
     ),
     (
         "colour of the background",
@@ -101,7 +101,7 @@ def find_cause(cluster: Mask, kind: Kind, scene: Scene, height: float, extent: t
         return "shadow at the wheels", f"luma {luma:.0f} where the floor has {scene.floor:.0f}"
     deepest = float(scene.depth[cluster].max())
     to_paint = float(np.linalg.norm(colour - scene.paint))
-    if kind == "missed" and 0.05 <= height <= 0.45 and deepest > 12 and to_paint > GLASS:
+    if kind == "missed" and 0.05 <= height <= 0.45 and deepest > GLASS_DEPTH and to_paint > GLASS:
         return "glass", f"reaching {deepest:.0f} pixels into the car, {to_paint:.0f} in L*a*b* from the paint"
     others = scene.background_colours if kind == "missed" else scene.car_colours
     nearest = float(np.linalg.norm(others - colour, axis=1).min()) if len(others) else float("inf")

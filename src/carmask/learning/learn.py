@@ -29,7 +29,7 @@ from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 
 if TYPE_CHECKING:
-    from carmask.learning.training import Trained
+    from carmask.learning.training import Photos, Trained
 
 LOGGER = logging.getLogger("carmask.learning")
 #: Shares of the new weights that are tried in the average with the old ones, in the order in which they are tested. A
@@ -134,19 +134,8 @@ def learn(
         remove_leftovers(work, None)
         gathered = _gather_once(sources, work, path, rehearsal, limits, report)
         trained, held = (gathered.examples(part) for part in gathered.split)
-        LOGGER.info(
-            "learning from %s: %d corrected photos of %d vehicles to train on, %d of %d held out",
-            path,
-            len(trained),
-            len(gathered.split.train),
-            len(held),
-            len(gathered.split.validation),
-        )
         photos = Photos(trained, rehearsal.trained, _times(len(trained), len(rehearsal.trained)))
-        LOGGER.info(
-            "rehearsal: %s: %d photos to train on (corrected ones %d times for each of them), %d to test on",
-            rehearsal.about, len(rehearsal.trained), photos.times, len(rehearsal.tested),
-        )  # fmt: skip
+        _announce(path, gathered, len(held), rehearsal, photos)
         new = train_stages(info, path, work, photos, limits, report=report, bar=bar)
         described = describe(info, out.stem, gathered, len(trained))
 
@@ -157,20 +146,38 @@ def learn(
         verdict = choose(tried.candidates, tolerance=limits.tolerance)
         LOGGER.info("%s: %s", "shipped" if verdict.accepted else "refused", verdict.reason)
         best = verdict.candidate.share
-        recalibrated = None
-        if verdict.accepted:
-            recalibrated = ship(_average_file(work, best), out, path, verdict, tried.found[best])
-            if recalibrated is not None:
-                LOGGER.info(
-                    "recalibrated on %d photos: log of expected 1 - Dice %+.2f, of the expected contour error %+.2f",
-                    *(recalibrated.photos, recalibrated.loss, recalibrated.error),
-                )
-        settings = _settings(info, path, limits, rehearsal, photos.times, new)
-        log = tuple((work / LOG_FILE).read_text(encoding="utf-8").splitlines())
-    return Learned(
-        verdict, out if verdict.accepted else None, info, gathered, rehearsal, tuple(tried.candidates), tried.before,
-        tried.found[best], recalibrated, settings, log,
-    )  # fmt: skip
+        recalibrated = (
+            ship(_average_file(work, best), out, path, verdict, tried.found[best]) if verdict.accepted else None
+        )
+        if recalibrated is not None:
+            LOGGER.info(
+                "recalibrated on %d photos: log of expected 1 - Dice %+.2f, of the expected contour error %+.2f",
+                *(recalibrated.photos, recalibrated.loss, recalibrated.error),
+            )
+        return Learned(
+            verdict=verdict,
+            model=out if verdict.accepted else None,
+            old=info,
+            gathered=gathered,
+            rehearsal=rehearsal,
+            candidates=tuple(tried.candidates),
+            before=tried.before,
+            after=tried.found[best],
+            recalibrated=recalibrated,
+            settings=_settings(info, path, limits, rehearsal, photos.times, new),
+            log=tuple((work / LOG_FILE).read_text(encoding="utf-8").splitlines()),
+        )
+
+
+def _announce(model: Path, gathered: Gathered, held: int, rehearsal: Rehearsal, photos: Photos) -> None:
+    LOGGER.info(
+        "learning from %s: %d corrected photos of %d vehicles to train on, %d of %d held out",
+        *(model, len(photos.corrected), len(gathered.split.train), held, len(gathered.split.validation)),
+    )
+    LOGGER.info(
+        "rehearsal: %s: %d photos to train on (corrected ones %d times for each of them), %d to test on",
+        *(rehearsal.about, len(rehearsal.trained), photos.times, len(rehearsal.tested)),
+    )
 
 
 def _times(corrected: int, rehearsed: int) -> int:

@@ -92,7 +92,7 @@ class FeatureSettings(BaseModel):
 
 
 class GateSettings(BaseModel):
-    """How photos of a specialist's studio are told from others (``carmask.prediction.specialist``).
+    """How photos of a specialist's studio are recognised (``carmask.prediction.specialist``).
 
     Attributes:
         grid: (rows, columns) of the cells that a photo's background is described by.

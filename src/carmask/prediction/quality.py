@@ -18,7 +18,7 @@ from carmask.prediction.probability_map import ProbabilityMap
 BLUR_SIDE = 480
 #: Light is measured with the car's longer side at this many pixels.
 LIGHT_SIDE = 160
-#: Gradients below this, in sixteenths of a level, are noise; and what is said of a car that has no others, in pixels.
+#: Gradients below this, in sixteenths of a level, are noise; and the blur of a car that has no others, in pixels.
 _FAINT, _NO_EDGES = 128, 3.0
 #: Values from which a channel counts as blown out.
 BLOWN = 250

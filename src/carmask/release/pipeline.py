@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from carmask.errors import DataError, RecipeError
 from carmask.release.steps import AnyStep, TrainStep
-from carmask.training.recipe import first_fault
+from carmask.training.recipe import first_fault, read_toml
 
 
 class Input(BaseModel):
@@ -67,7 +66,7 @@ def load_pipeline(pipeline: str | Path) -> Pipeline:
             that is not there, or a recipe does not exist.
     """
     path = _shipped() / f"{pipeline}.toml" if str(pipeline) in pipeline_names() else Path(pipeline)
-    content = _read(path, str(pipeline))
+    content = read_toml(path, str(pipeline), "pipeline", pipeline_names())
     content.setdefault("name", path.stem)
     included = content.pop("include", None)
     own = _validate(path, content) if included is None else None
@@ -109,19 +108,6 @@ def _listed(pipeline: Pipeline) -> str:
 
 def _shipped() -> Path:
     return Path(str(files("carmask") / "release" / "pipelines"))
-
-
-def _read(path: Path, name: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except IsADirectoryError as error:
-        raise RecipeError(f"{name}: a folder, not a pipeline") from error
-    except OSError as error:
-        raise RecipeError(
-            f"{name}: neither a pipeline file nor the name of one ({', '.join(pipeline_names())})"
-        ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"{path}: not TOML: {error}") from error
 
 
 def _validate(path: Path, content: dict[str, Any]) -> Pipeline:

@@ -75,7 +75,7 @@ class Folder:
             crew: decodes, predicts and renders.
             run: what the run was told; None to read it.
             titles: what people call the photos, by name; a name that is not in it is shown itself.
-            title: what people call the folder; its name if nothing is said.
+            title: what people call the folder; its name by default.
 
         Raises:
             UsageError: if ``cut`` has not written there, or is writing now.

@@ -27,7 +27,7 @@ from carmask.server.listening import listen
 from carmask.server.security import LOOPBACK
 from carmask.server.work import WorkTask
 
-#: Where ``serve`` keeps jobs if nothing is said.
+#: Where ``serve`` keeps jobs by default.
 STATE_HOME = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "carmask" / "serve"
 
 
@@ -126,7 +126,7 @@ def run_serve(
         ready: called with the start page's address once it can be opened.
         model: a model file or name.
         device: where the network runs.
-        workers: processes; one for each core if nothing is said.
+        workers: processes; one for each core by default.
         state: a folder for jobs, for this server alone.
         label_studio: Label Studio's folder of files: pictures that its tasks name are taken from there.
         limits: what clients may ask.

@@ -19,7 +19,7 @@ from carmask.training.dataset.cache import build_cache
 from carmask.training.dataset.mixture import Mixture
 from carmask.training.split import check_unseen, split_extra
 
-#: The part of an extra set's cars that is kept from training, rounded up, if nothing else is said.
+#: The part of an extra set's cars that is kept from training by default, rounded up.
 HOLD_OUT = 0.5
 
 

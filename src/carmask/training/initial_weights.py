@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -85,39 +86,52 @@ def _load_onnx(model: Normalised, file: Path) -> None:
         proto = onnx.load(str(file))
     except Exception as error:  # whatever protobuf makes of other files
         raise WeightsError(f"{file}: not a readable model file") from error
-    info, values = read_info(file), weights_of(proto)
-    network, prefix = _network_for(model, info)
+    network, prefix = _network_for(model, read_info(file))
     refused = f"{file}: not a model of this recipe's network: it holds {network}"
-    layers = dict(model.named_modules())
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)}
     norms = dict(_norm_after(model))
-    left = {name for name, layer in layers.items() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)}
-    for node in proto.graph.node:
-        if node.op_type not in {"Conv", "ConvTranspose"}:
-            continue
-        if not node.input[1].startswith(prefix) or (not prefix and of_other_stage(node.input[1])):
-            continue
-        # Exported as a part of a module ``model``.
-        name = node.input[1].removeprefix(prefix).removeprefix("model.").removesuffix(".weight")
-        layer = layers.get(name)
-        weight = values.get(node.input[1])
-        bias = values.get(node.input[2]) if len(node.input) > 2 else None
-        if name in left and weight is not None:
-            # A network that is guided starts as the one that is not.
-            wide = widen(torch.from_numpy(weight), layer.weight)  # type: ignore[union-attr]
-            weight = weight if wide is None else wide.numpy()
-        if name in left and weight is not None and _for_other_classes(name, weight, layer.weight):  # type: ignore[union-attr]
-            left.remove(name)
-            shift = np.zeros(len(weight)) if bias is None else bias
-            model.network.adapt_head(*(torch.from_numpy(np.array(one, np.float32)) for one in (weight, shift)))
-            continue
-        if name not in left or weight is None or weight.shape != tuple(layer.weight.shape):  # type: ignore[union-attr]
-            raise WeightsError(f"{refused}, whose {node.input[1]} does not fit")
-        assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
-        left.remove(name)
-        _fill(layer, norms.get(name), weight, np.zeros(len(weight)) if bias is None else bias)
+    left = {*layers}
+    for given in _convolutions(proto, prefix):
+        if given.layer not in left or given.weight is None:
+            raise WeightsError(f"{refused}, whose {given.name} does not fit")
+        left.remove(given.layer)
+        layer, weight = layers[given.layer], given.weight
+        # A network that is guided starts as the one that is not.
+        wide = widen(torch.from_numpy(weight), layer.weight)
+        weight = weight if wide is None else wide.numpy()
+        bias = np.zeros(len(weight)) if given.bias is None else given.bias
+        if _for_other_classes(given.layer, weight, layer.weight):
+            model.network.adapt_head(*(torch.from_numpy(np.array(one, np.float32)) for one in (weight, bias)))
+        elif weight.shape == tuple(layer.weight.shape):
+            _fill(layer, norms.get(given.layer), weight, bias)
+        else:
+            raise WeightsError(f"{refused}, whose {given.name} does not fit")
     left = {name for name in left if not name.removeprefix("network.").startswith(model.network.added or ("-",))}
     if left:
         raise WeightsError(f"{refused}, which lacks {sorted(left)[0]}")
+
+
+class _Convolution(NamedTuple):
+    """A convolution of a model file: its weight's name, the layer's in the network, weight and bias."""
+
+    name: str
+    layer: str
+    weight: np.ndarray | None
+    bias: np.ndarray | None
+
+
+def _convolutions(proto: onnx.ModelProto, prefix: str) -> Iterator[_Convolution]:
+    """The convolutions of one of a file's networks: of that whose names begin with a prefix, or of the main one."""
+    values = weights_of(proto)
+    for node in proto.graph.node:
+        if node.op_type not in {"Conv", "ConvTranspose"}:
+            continue
+        name = node.input[1]
+        if not name.startswith(prefix) or (not prefix and of_other_stage(name)):
+            continue
+        # Exported as a part of a module ``model``.
+        layer = name.removeprefix(prefix).removeprefix("model.").removesuffix(".weight")
+        yield _Convolution(name, layer, values.get(name), values.get(node.input[2]) if len(node.input) > 2 else None)
 
 
 def _network_for(model: Normalised, info: ModelInfo) -> tuple[str, str]:

@@ -206,16 +206,7 @@ def load_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
         RecipeError: if there is no such recipe, it is not TOML, or a key or value is wrong.
     """
     path = _shipped() / f"{recipe}.toml" if str(recipe) in recipe_names() else Path(recipe)
-    try:
-        settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except IsADirectoryError as error:
-        raise RecipeError(f"{recipe}: a folder, not a recipe") from error
-    except OSError as error:
-        raise RecipeError(
-            f"{recipe}: neither a recipe file nor the name of one ({', '.join(recipe_names())})"
-        ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"{path}: not TOML: {error}") from error
+    settings = read_toml(path, str(recipe), "recipe", recipe_names())
     for change in changes:
         _apply(settings, change)
     settings.setdefault("name", path.stem)
@@ -223,6 +214,28 @@ def load_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
         return Recipe.model_validate(settings)
     except ValidationError as error:
         raise RecipeError(f"{path}: {first_fault(error, 'the recipe')}") from error
+
+
+def read_toml(path: Path, name: str, what: str, names: Sequence[str]) -> dict[str, Any]:
+    """Read the TOML file of a recipe or a pipeline.
+
+    Args:
+        path: the file.
+        name: what was asked for: a shipped name, or the file.
+        what: ``recipe`` or ``pipeline``, for messages.
+        names: of the shipped ones.
+
+    Raises:
+        RecipeError: if there is no such file, or it is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except IsADirectoryError as error:
+        raise RecipeError(f"{name}: a folder, not a {what}") from error
+    except OSError as error:
+        raise RecipeError(f"{name}: neither a {what} file nor the name of one ({', '.join(names)})") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path}: not TOML: {error}") from error
 
 
 def first_fault(error: ValidationError, whole: str) -> str:

@@ -14,7 +14,7 @@ from carmask.failures import disk_errors
 from carmask.images import remove_leftovers, write_atomically
 from carmask.model.network import Network
 from carmask.training.extra_data import Sources, build_mixture
-from carmask.training.machines import TRAINED_IN, Machines, choose_precision
+from carmask.training.machines import TRAINED_IN, Machines, Precision, choose_precision
 from carmask.training.plan import Plan, plan_training
 from carmask.training.recipe import Recipe
 from carmask.training.run_folder import (
@@ -110,15 +110,7 @@ def train(
     cache = cache or out.resolve().parent / "cache"
     with disk_errors(cache):
         module, checks = _prepare(plan, out, cache, progress, note, mixed=precision != "32-true")
-    described = ((plan.examples, plan.split), *((one.examples, one.split) for one in plan.extra))
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # the first of several processes, which start one after the other
-        remove_leftovers(out, None)
-        remove_leftovers(out / EPOCHS_FOLDER, None)
-    write_description(out, recipe, plan.info, described, precision)
-    if plan.localisation not in {None, out / LOCALISATION_FILE}:
-        write_atomically(out / LOCALISATION_FILE, plan.localisation.read_bytes())
-    if plan.base is not None and plan.base != out / BASE_FILE:
-        write_atomically(out / BASE_FILE, plan.base.read_bytes())
+    _write_run(plan, out, precision)
     with log_file(LOGGER, out / LOG_FILE), warnings.catch_warnings(), disk_errors(out):
         _announce(plan, precision, resumed=(out / LAST_FILE).exists())
         writes = fit(module, out, machines, precision=precision, progress=progress, bar=bar)
@@ -128,6 +120,18 @@ def train(
 
         write_pictures(module.as_network(), shown, out)
     return out / WEIGHTS_FILE
+
+
+def _write_run(plan: Plan, out: Path, precision: Precision) -> None:
+    """Write what the run's folder says of the run, and copies of the models that it uses as other stages."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # the first of several processes, which start one after the other
+        remove_leftovers(out, None)
+        remove_leftovers(out / EPOCHS_FOLDER, None)
+    used = ((plan.examples, plan.split), *((one.examples, one.split) for one in plan.extra))
+    write_description(out, plan.recipe, plan.info, used, precision)
+    for stage, copy in ((plan.localisation, out / LOCALISATION_FILE), (plan.base, out / BASE_FILE)):
+        if stage is not None and stage != copy:
+            write_atomically(copy, stage.read_bytes())
 
 
 def _prepare(
