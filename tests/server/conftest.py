@@ -181,7 +181,7 @@ def open_page(browser):
         page.set_default_timeout(60_000)
         page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
         page.on("pageerror", lambda error: said.append(str(error)))
-        expected.extend(f"status of {status}" for status in expect)
+        expected.extend(f"status of {one}" if isinstance(one, int) else one for one in expect)
         page.goto(url)
         page.wait_for_selector(wait)
         return page

@@ -60,6 +60,32 @@ def test_what_is_drawn_while_a_mask_is_stored_is_not_taken_for_stored(reviewing,
     assert [one.decision for one in server.folder.store.history("car_03")] == ["corrected", "corrected"]
 
 
+def test_what_is_drawn_while_the_server_is_away_is_neither_lost_nor_said_to_be(reviewing, open_page):
+    server = reviewing(OutputSpec(mask=True))
+    page = open_page(server.url, expect=("ERR_INTERNET_DISCONNECTED",))
+    choose(page, "car_03")
+    base = mask_in(page)
+    until(lambda: page.evaluate("performance.getEntriesByName('carmask-open').length") >= 1)
+    page.wait_for_load_state("networkidle")  # the next photo is there, too
+    page.context.set_offline(True)
+    stroke(page, [(20, 20), (60, 20)])
+    drawn = mask_in(page)
+    assert (drawn != base).any()
+    page.keyboard.press("Control+s")
+    page.wait_for_selector("text=car_03: not saved")
+    page.keyboard.press("n")
+    until(lambda: page.inner_text("#name") != "car_03")
+    page.click("#photos button[title='car_03']")
+    page.context.set_offline(False)
+    until(lambda: server.folder.store.draft("car_03", "Anna") is not None)
+    choose(page, "car_03")
+    until(lambda: np.array_equal(mask_in(page), drawn))
+    page.keyboard.press("Control+s")
+    until(lambda: "corrected by Anna" in page.inner_text("#more"))
+    np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), drawn)
+    assert page.locator(".toast.bad").count() == 0
+
+
 def test_enter_pressed_twice_accepts_one_photo(reviewing, open_page):
     server = reviewing(OutputSpec(mask=True), below=2)
     page = open_page(server.url)

@@ -46,9 +46,15 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Say something for some seconds; bad news stays until it is put away. */
-export function toast(text, { bad = false, action = null, seconds = 4 } = {}) {
+/** Take back what was said about something: it is so no more. */
+export function untoast(about) {
+  for (const box of [...$("toasts").children]) if (box.dataset.about === about) box.remove();
+}
+
+/** Say something for some seconds; bad news stays until it is put away, or something else is said about the same. */
+export function toast(text, { bad = false, action = null, seconds = 4, about = "" } = {}) {
   const box = make("div", { className: bad ? "toast bad" : "toast" }, make("span", {}, text));
+  if (about) { untoast(about); box.dataset.about = about; }
   const close = () => box.remove();
   if (action) box.append(make("button", { onclick: () => { close(); action.run(); } }, action.text));
   if (bad) box.append(make("button", { onclick: close, ariaLabel: "Close" }, "×"));

@@ -1,6 +1,6 @@
 // The photo that is being edited: showing it, keeping what is drawn, and what is decided about it.
 
-import { $, ApiError, bytes, json, request, settled, toast } from "/static/common.js";
+import { $, ApiError, bytes, json, request, settled, toast, untoast } from "/static/common.js";
 import { askConflict, askReason } from "/static/dialogs.js";
 import { closeDrawer } from "/static/drawer.js";
 import { describe, drawViews, empty, note } from "/static/facts.js";
@@ -59,7 +59,8 @@ export async function show(id) {
   };
   say();
   note(meta);
-  if (meta.draft) await restore(meta.draft);
+  const draft = unkept.get(id) ?? meta.draft;
+  if (draft) await restore(draft);
   loadBand();
   loadBehind();
   if (view.mode === "rendered") loadRendered();
@@ -164,21 +165,55 @@ const draftOf = ({ id, meta }) => `${photoApi(id)}/draft?revision=${meta.revisio
 
 export async function keepDraft(options = {}) {
   if (!current || current.saved || current.meta.replaced) return;
-  await request(draftOf(current), { method: "PUT", body: view.mask.toRuns(), ...options })
-    .catch((error) => toast(`Your work is not kept on the server: ${error.message}`, { bad: true }));
+  const mine = current, mask = view.mask.copy();
+  try {
+    await request(draftOf(mine), { method: "PUT", body: mask.toRuns(), ...options });
+    kept(mine.id);
+  } catch (error) {
+    keepHere(mine, mask);
+    toast(`Your work is kept on this page only: ${error.message}`, { bad: true, about: "draft" });
+  }
 }
+
+// What was drawn, by photo, that the server could neither store nor keep: it is sent again until it is there.
+const unkept = new Map();
+
+const sendAgain = settled(3000, async () => {
+  for (const [id, { mask, revision }] of [...unkept]) {
+    if (id === current?.id && !current.saved) await keepDraft(); // as it is by now
+    else {
+      const sent = request(draftOf({ id, meta: { revision } }), { method: "PUT", body: mask.toRuns() });
+      await sent.then(() => kept(id), () => sendAgain());
+    }
+  }
+});
+
+function keepHere(mine, mask) {
+  unkept.set(mine.id, { mask, revision: mine.meta.revision });
+  sendAgain();
+}
+
+function kept(id) {
+  unkept.delete(id);
+  forget(id); // what was loaded ahead knows of no draft
+  if (!unkept.size) untoast("draft");
+}
+
+addEventListener("beforeunload", (event) => { if (unkept.size) event.preventDefault(); });
 
 function dropDraft() {
   autosave.cancel();
   current.saved = true;
+  kept(current.id);
   say();
   request(draftOf(current), { method: "DELETE" }).catch(() => {});
 }
 
 async function restore(draft) {
-  const mine = current;
+  const mine = current, here = unkept.get(mine.id)?.mask;
+  if (here && (here.width !== mine.meta.width || here.height !== mine.meta.height)) return;
   try {
-    const mask = await maskOf(mine.id, mine.meta, "draft");
+    const mask = here ?? await maskOf(mine.id, mine.meta, "draft");
     if (mine !== current || !tools.replace(mask)) return;
     if (draft.revision !== mine.meta.revision) {
       note(mine.meta, `Your draft began before ${mine.meta.author} saved this photo: look at both before you save.`, true);
@@ -218,7 +253,8 @@ export async function decide(decision, reason = "") {
     Object.assign(mine.meta, { why: "" }, saved);
     mine.start = sent ?? mine.start;
     list.decided(mine.id, saved);
-    forget(mine.id);
+    kept(mine.id);
+    untoast(`save ${mine.id}`);
     if (mine === current) {
       if (view.mode === "rendered") loadRendered();
       say();
@@ -232,9 +268,10 @@ export async function decide(decision, reason = "") {
       return resolve(mine, decision, reason, error.body);
     }
     const back = mine === current ? null : { text: "Show it", run: () => show(mine.id) };
-    toast(`${mine.meta.name}: not saved: ${error.message}`, { bad: true, action: back });
+    const why = error.message.replace(`${mine.meta.name}: `, "");
+    toast(`${mine.meta.name}: not saved: ${why}`, { bad: true, action: back, about: `save ${mine.id}` });
     // What was drawn must not be lost with the page.
-    if (sent) request(draftOf(mine), { method: "PUT", body: sent.toRuns() }).catch(() => {});
+    if (sent) request(draftOf(mine), { method: "PUT", body: sent.toRuns() }).catch(() => keepHere(mine, sent));
     if (mine === current) say();
     return false;
   }
@@ -244,7 +281,7 @@ export async function decide(decision, reason = "") {
 async function resolve(mine, decision, reason, answer) {
   if (mine !== current) {
     const back = { text: "Show it", run: () => show(mine.id) };
-    toast(`${mine.meta.name}: not saved: ${answer.error}`, { bad: true, action: back });
+    toast(`${mine.meta.name}: not saved: ${answer.error}`, { bad: true, action: back, about: `save ${mine.id}` });
     return false;
   }
   const choice = await askConflict(answer.current);
