@@ -88,7 +88,6 @@ class Folder:
         self._queue = read_queue(out, self._titles)
         self.run = read_run(self._state) if run is None else run
         self.store = Corrections(self._state / FILE)
-        self._decided: dict[str, Correction] | None = None
         self._seen: OrderedDict[str, Seen] = OrderedDict()
         self._lock = threading.RLock()
         self._report: threading.Timer | None = None

@@ -41,7 +41,7 @@ class RayEngine:
         Raises:
             UsageError: if the cluster cannot be reached, or this machine's Ray not be started.
         """
-        # Ray calls home unless it is told not to.
+        # Ray sends usage statistics unless this is set.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
