@@ -58,6 +58,8 @@ def test_there_are_styles_and_channels():
         ("scale = nan", "scale"),
         ('[rules]\nchannel = "x"\nsource = "y"\ndate = "May"', "rules.date"),
         ('[rules]\nchannel = "x"', "rules.source: Field required"),
+        ('checks = "off"', r"checks: 'off': this is a table: write \[checks\], and its keys below"),
+        ('[checks]\nblurred = "x"', "checks.blurred: 'x': give true, false or a number"),
         ("shadow = ", "not TOML"),
         ('extends = "carmask.toml"', "it extends itself"),
         ('extends = "nothing"', "no profile has this name"),
@@ -81,6 +83,11 @@ def test_odd_files_are_refused(tmp_path):
     (tmp_path / "carmask.toml").write_bytes(b"#" * (2 << 20))
     with pytest.raises(UsageError, match="too long"):
         load_profile(tmp_path / "carmask.toml")
+
+
+def test_a_profile_as_an_editor_saves_it_with_a_mark(tmp_path):
+    (tmp_path / "carmask.toml").write_bytes(b'\xef\xbb\xbfbackground = "white"\r\n')
+    assert load_profile(tmp_path / "carmask.toml").profile.background == "white"
 
 
 def test_a_profile_changes_another_and_names_files_beside_it(tmp_path):

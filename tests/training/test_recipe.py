@@ -79,6 +79,9 @@ def test_recipes_that_are_none(tmp_path):
     (tmp_path / "r.toml").write_text("network = ")
     with pytest.raises(RecipeError, match="not TOML"):
         load_recipe(tmp_path / "r.toml")
+    (tmp_path / "r.toml").write_text("network = " + "[" * 100_000)
+    with pytest.raises(RecipeError, match="not TOML"):
+        load_recipe(tmp_path / "r.toml")
 
 
 def test_values_are_read_as_toml_and_bare_words_as_text():

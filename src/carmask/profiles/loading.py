@@ -207,7 +207,7 @@ def _read(path: Path, inner: tuple[Path, ...]) -> dict[str, Any]:
             text = stream.read(_LONGEST + 1)
         if len(text) > _LONGEST:
             raise UsageError(f"{path}: too long for a profile")
-        settings: dict[str, Any] = tomllib.loads(text.decode("utf-8"))
+        settings: dict[str, Any] = tomllib.loads(text.decode("utf-8-sig"))  # as Notepad saves it
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: not TOML: {error}") from error
     except OSError as error:
@@ -254,6 +254,11 @@ def _first(error: ValidationError) -> str:
     # A key that there is not explains another that is missing.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"] if part != "function-before[_size(), tuple[int, int]]")
+    if first["type"] == "model_type":
+        return f"{where}: {first.get('input')!r}: this is a table: write [{where}], and its keys below"
+    if str(first["loc"][-1]) in {"bool", "float", "int"}:  # any of these is taken
+        where = where.rpartition(".")[0]
+        return f"{where}: {first.get('input')!r}: give true, false or a number"
     if first["type"] != "extra_forbidden":
         wrong = first.get("input")
         given = f"{wrong!r}: " if isinstance(wrong, str | int | float) and str(wrong) not in first["msg"] else ""

@@ -229,12 +229,12 @@ def read_toml(path: Path, name: str, what: str, names: Sequence[str]) -> dict[st
         RecipeError: if there is no such file, or it is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except IsADirectoryError as error:
         raise RecipeError(f"{name}: a folder, not a {what}") from error
     except OSError as error:
         raise RecipeError(f"{name}: neither a {what} file nor the name of one ({', '.join(names)})") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise RecipeError(f"{path}: not TOML: {error}") from error
 
 
