@@ -27,8 +27,8 @@ report) and `benchmarks/results/sources/*.json` (what was measured).
 The sources had 318 cars: 254 to train on, 64 to validate. Here are 254 in all, 54 of them with half of their views:
 214 to train on (2,992 photos; theirs 4,064), 40 to validate on (640 photos), those of the default model's card. An
 epoch is once through all photos to train on, so ours has three quarters of their steps. Photos are normalised with
-ImageNet's mean and deviation, and networks are trained in bf16 where the processor computes in it. **What was not run
-is said so; no figure is extrapolated.**
+ImageNet's mean and deviation where a run does not say otherwise, and networks are trained in bf16 where the processor
+computes in it. **What was not run is said so; no figure is extrapolated.**
 
 In the curves, validation is on 64 to 128 photos, as `carmask train` does after each epoch, accuracy and Dice at native
 size. In the tables it is on all 640, at the size that the network was trained at, as the sources report it, and for

@@ -14,7 +14,8 @@ from carmask.model.info import ModelInfo
 from carmask.model.openvino import OpenVINONetwork
 from carmask.networks import build
 from carmask.training.export import to_onnx
-from carmask.training.initial_weights import load_initial_weights
+from carmask.training.initial_weights import load_initial_weights, load_network
+from carmask.training.normalisation import describe
 from carmask.training.predictor import Normalised
 
 INFO = ModelInfo(
@@ -49,6 +50,28 @@ def photos() -> torch.Tensor:
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (6, 8, 12, 3), np.uint8)
     return torch.from_numpy(small.repeat(8, 1).repeat(8, 2))
+
+
+def test_another_normalisation_is_refused(trained, photos, tmp_path):
+    shipped = tmp_path / "m.onnx"
+    shipped.write_bytes(to_onnx(trained, INFO))
+    run = tmp_path / "weights.safetensors"
+    save_file(trained.state_dict(), run)
+    for file in (shipped, run):
+        with pytest.raises(WeightsError, match="another normalisation, imagenet, than the recipe's, unit"):
+            load_initial_weights(Normalised(build("mobilenetv2-unet"), "unit"), file, photos)
+
+
+def test_a_model_file_of_photos_divided_by_255(trained, photos, tmp_path):
+    unit = Normalised(trained.network, "unit").eval()
+    file = tmp_path / "m.onnx"
+    file.write_bytes(to_onnx(unit, INFO.model_copy(update={"normalisation": describe("unit")})))
+    again = load_network(file)
+    with torch.no_grad():
+        assert torch.equal(unit.network(photos.permute(0, 3, 1, 2) / 255.0), unit(photos))
+        wanted, got = unit(photos), again.model(photos)
+    assert again.model.normalisation == "unit"
+    assert float((wanted - got).abs().max()) < 0.02 * float(wanted.std())
 
 
 def test_a_model_file(trained, photos, tmp_path):

@@ -19,6 +19,7 @@ from carmask.networks import build
 from carmask.networks.mobilenetv2_unet import widen
 from carmask.training.epochs import read_weights
 from carmask.training.joined_graphs import PREFIXES, of_other_stage, weights_of
+from carmask.training.normalisation import Normalisation, read_description
 from carmask.training.predictor import Normalised, TorchNetwork
 
 #: What the names of the last layers begin with: those that depend on the classes.
@@ -57,10 +58,12 @@ def load_initial_weights(model: Normalised, file: Path, photos: Tensor, *, resca
     state = read_weights(file)
     own = model.state_dict()
     state |= {name: own[name] for name in own if name in state and _for_other_classes(name, state[name], own[name])}
+    wanted = model.normalisation
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise WeightsError(f"{file}: not weights of this recipe's network") from error
+    _check_normalisation(file, wanted, model.normalisation)
 
 
 def load_network(file: Path) -> TorchNetwork:
@@ -71,9 +74,17 @@ def load_network(file: Path) -> TorchNetwork:
         ModelError: if it is damaged.
     """
     info = read_info(file)
-    model = Normalised(build(info.network, len(info.classes)))
+    model = Normalised(build(info.network, len(info.classes)), read_description(info.normalisation))
     _load_onnx(model, file)
     return TorchNetwork(model.eval().requires_grad_(False), info)
+
+
+def _check_normalisation(file: Path, wanted: Normalisation, given: Normalisation) -> None:
+    if given != wanted:
+        raise WeightsError(
+            f"{file}: trained on photos of another normalisation, {given}, than the recipe's, {wanted}: set the "
+            f"recipe's normalisation to {given}"
+        )
 
 
 def _for_other_classes(name: str, given: Tensor | np.ndarray, own: Tensor) -> bool:
@@ -86,7 +97,8 @@ def _load_onnx(model: Normalised, file: Path) -> None:
         proto = onnx.load(str(file))
     except Exception as error:  # whatever protobuf makes of other files
         raise WeightsError(f"{file}: not a readable model file") from error
-    network, prefix = _network_for(model, read_info(file))
+    network, normalisation, prefix = _network_for(model, read_info(file))
+    _check_normalisation(file, model.normalisation, read_description(normalisation))
     refused = f"{file}: not a model of this recipe's network: it holds {network}"
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)}
     norms = dict(_norm_after(model))
@@ -134,11 +146,11 @@ def _convolutions(proto: onnx.ModelProto, prefix: str) -> Iterator[_Convolution]
         yield _Convolution(name, layer, values.get(name), values.get(node.input[2]) if len(node.input) > 2 else None)
 
 
-def _network_for(model: Normalised, info: ModelInfo) -> tuple[str, str]:
-    """Which of a model file's networks is taken: its name, and what the names of its weights begin with."""
+def _network_for(model: Normalised, info: ModelInfo) -> tuple[str, str, str]:
+    """Which of a model file's networks is taken: its name, its normalisation, and the prefix of its weights' names."""
     if info.guided and info.specialist is not None and not model.network.guided:
-        return info.specialist.network, PREFIXES["specialist"]
-    return info.network, ""
+        return info.specialist.network, info.specialist.normalisation, PREFIXES["specialist"]
+    return info.network, info.normalisation, ""
 
 
 @torch.no_grad()

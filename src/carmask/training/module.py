@@ -69,7 +69,8 @@ class Training(lightning.LightningModule):
         self._photos, self._checks, self._info, self._mixed = photos, checks, info, mixed
         self._out, self._epoch_done = out, epoch_done
         self._locating, self._base = locating, base
-        self.model = Normalised(build(recipe.network, len(info.classes))).to(memory_format=torch.channels_last)
+        network = build(recipe.network, len(info.classes))
+        self.model = Normalised(network, recipe.normalisation).to(memory_format=torch.channels_last)
         initialise(self.model, recipe.initialisation)
         if recipe.encoder.frozen:
             self.model.network.freeze_encoder()

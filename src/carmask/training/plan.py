@@ -271,7 +271,7 @@ def _describe(
         stretch=final.locate is None
         and recipe.scenes is None
         and geometry.fit_letterbox(photo, (height, width)).inner != (height, width),
-        normalisation=normalisation.describe(),
+        normalisation=normalisation.describe(recipe.normalisation),
         threshold=0.5,
         training_data=f"{len(split.train)} cars of {data.resolve().name}",
         training_cars=split.train,

@@ -11,7 +11,7 @@ from carmask.arrays import Photo, Probability
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.networks.network import SegmentationNetwork, car_logits
-from carmask.training.normalisation import IMAGENET_MEAN, IMAGENET_STD
+from carmask.training.normalisation import MEANS_AND_STDS, Normalisation
 
 
 class Normalised(nn.Module):
@@ -21,11 +21,17 @@ class Normalised(nn.Module):
     std: Tensor
     network: SegmentationNetwork
 
-    def __init__(self, network: SegmentationNetwork) -> None:
+    def __init__(self, network: SegmentationNetwork, normalisation: Normalisation = "imagenet") -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1) * 255.0)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1) * 255.0)
+        mean, std = (torch.tensor(row).view(3, 1, 1) * 255.0 for row in MEANS_AND_STDS[normalisation])
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """Which one it has: that of its weights, once these are loaded."""
+        return "imagenet" if bool(self.mean.any()) else "unit"
 
     def forward(self, pixels: Tensor, guide: Tensor | None = None) -> Tensor:
         """Predict.

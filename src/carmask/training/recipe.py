@@ -14,6 +14,7 @@ from carmask.data.augment import AugmentSettings
 from carmask.errors import RecipeError
 from carmask.geometry import Size
 from carmask.training.contour_settings import ContourSettings
+from carmask.training.normalisation import Normalisation
 from carmask.training.scene_settings import SceneSettings
 
 
@@ -106,6 +107,9 @@ class Recipe(_Settings):
     border: float = Field(0.0, ge=0, description="how much more pixels at the contour weigh in BCE; 0 for no more")
     initialisation: Literal["own", "he", "glorot", "orthogonal"] = Field(
         "own", description="of all convolutions that no ImageNet weights are loaded into; own: as each network has it"
+    )
+    normalisation: Normalisation = Field(
+        "imagenet", description="of photos; imagenet: as ImageNet weights were trained; unit: RGB divided by 255"
     )
     learning_rate: float = Field(1e-3, gt=0)
     encoder_rate: float = Field(1.0, ge=0, description="the encoder's rate as a fraction of the learning rate")
