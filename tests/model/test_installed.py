@@ -90,7 +90,7 @@ def test_the_commands(tiny_model, tmp_path):
     assert [line[:2] for line in lines[1:]] == ["  ", "  ", "  ", "* "]
     assert "cannot be read" in lines[3]
     shown = run(app, ["models", "show", "best"]).stdout
-    assert "# best, version 3" in shown
+    assert "# best, version 4" in shown
     assert "default here: no" in shown
     done = run(app, ["models", "show", "none"])
     assert done.exit_code == 2

@@ -15,7 +15,9 @@ from carmask.release.steps import TrainStep
 def test_shipped_pipelines_load_and_say_how_they_are_launched():
     from carmask.release import pipeline
 
-    assert {"best-1", "best-2", "default-4", "default-5", "default-6", "default-7", "tiny"} <= set(pipeline_names())
+    assert {"best-1", "best-2", "default-4", "default-5", "default-6", "default-7", "default-8", "tiny"} <= set(
+        pipeline_names()
+    )
     for name in pipeline_names():
         loaded = load_pipeline(name)
         assert loaded.name == name
@@ -95,7 +97,7 @@ def test_what_is_wrong_with_a_pipeline_is_named(file, old, new, message):
 
 
 def test_pipelines_that_are_none(tmp_path):
-    with pytest.raises(RecipeError, match=r"neither a pipeline file nor the name of one \(best-1, best-2, best-3, d"):
+    with pytest.raises(RecipeError, match=r"neither a pipeline file nor the name of one \(best-1, best-2, best-4, d"):
         load_pipeline("nope")
     with pytest.raises(RecipeError, match="a folder, not a pipeline"):
         load_pipeline(tmp_path)
