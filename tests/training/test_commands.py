@@ -31,7 +31,7 @@ def test_networks_lists_all_with_the_published_counts():
 
 def test_networks_prints_the_layers_of_one():
     lines = run("networks", "mobilenetv2-pix2pix").stdout.splitlines()
-    assert [line.split()[-2] for line in lines[1:-1]] == [
+    assert [line.split()[-2] for line in lines[1:-2]] == [
         "1,841,984",
         "1,476,608",
         "2,507,776",
@@ -39,7 +39,10 @@ def test_networks_prints_the_layers_of_one():
         "156,928",
         "4,323",
     ]
-    assert lines[-1] == "total 6,504,227; trainable 4,660,323; not trainable 1,843,904"
+    assert lines[-2:] == [
+        "total 6,504,227; trainable 4,660,323; not trainable 1,843,904",
+        "its source: total 6,504,227; trainable 4,660,323; not trainable 1,843,904",
+    ]
 
 
 def test_augment_writes_the_sheet(tmp_path):

@@ -49,7 +49,7 @@ def modules(monkeypatch):
 
 def test_every_protocol_is_a_recipe_and_its_figures_can_be_found(modules):
     protocol = modules["protocol"]
-    assert len(protocol.names()) == 16
+    assert len(protocol.names()) == 18
     row = {f"{part}/{name}": 0.5 for part in ("train", "validation") for name in ("loss", "accuracy", "dice", "f1")}
     scores = {"loss": 0.5, "accuracy": 0.5, "dice": 0.5}
     for one in map(protocol.read, protocol.names()):

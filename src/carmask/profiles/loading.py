@@ -94,7 +94,7 @@ def write_profile(file: Path, base: str) -> None:
         raise UsageError(f"{file}: exists already; name another file, or delete it")
     found = load_profile(base)
     lines = [
-        "# A profile: 'carmask cut' and 'watch' read it with --profile, or as carmask.toml from the photos' folder.",
+        "# A profile for 'carmask cut' and 'watch': named on the command line, or carmask.toml in the photos' folder.",
         "# Options on the command line take precedence. 'carmask profile show' prints it with all that it extends.",
         f'extends = "{base}"',
         "",
