@@ -123,7 +123,9 @@ class State(NamedTuple):
         if not self.epochs:
             return "not run"
         if self.finished:
-            return f"finished: {self.epochs} epochs" + (f", stopped early of {self.of}" * (self.epochs < self.of))
+            return f"finished: {self.epochs} epoch{'s' * (self.epochs != 1)}" + (
+                f", stopped early of {self.of}" * (self.epochs < self.of)
+            )
         return f"{self.epochs} of {self.of} epochs"
 
 

@@ -184,11 +184,7 @@ class Manifest:
         Raises:
             OutputError: if it cannot be written.
         """
-        files = [(_encode(self._relative(output)),) for output in outputs]
-        with self._errors():
-            self._base.execute("BEGIN")
-            self._base.executemany("INSERT OR IGNORE INTO outputs VALUES (CAST(? AS TEXT))", files)
-            self._base.execute("COMMIT")
+        self._change_outputs("INSERT OR IGNORE INTO outputs VALUES (CAST(? AS TEXT))", outputs)
 
     def withdraw(self, outputs: Iterable[Path]) -> None:
         """Forget files that are not there: what has such a name later is somebody else's.
@@ -199,10 +195,13 @@ class Manifest:
         Raises:
             OutputError: if it cannot be written.
         """
+        self._change_outputs("DELETE FROM outputs WHERE file = CAST(? AS TEXT)", outputs)
+
+    def _change_outputs(self, statement: str, outputs: Iterable[Path]) -> None:
         files = [(_encode(self._relative(output)),) for output in outputs]
         with self._errors():
             self._base.execute("BEGIN")
-            self._base.executemany("DELETE FROM outputs WHERE file = CAST(? AS TEXT)", files)
+            self._base.executemany(statement, files)
             self._base.execute("COMMIT")
 
     def restamp(self, name: str, photo: str, stamp: str) -> None:

@@ -46,7 +46,8 @@ def load_initial_weights(model: Normalised, file: Path, photos: Tensor, *, resca
         rescale: bring the filters of a model file to the size that new ones have, see ``_rescale_filters``.
 
     Raises:
-        WeightsError: if the file cannot be read, or is not of this network.
+        WeightsError: if the file cannot be read, is not of this network, or was trained on photos of another
+            normalisation.
         ModelError: if there is no such model.
     """
     if file.suffix.lower() != ".safetensors":

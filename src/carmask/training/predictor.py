@@ -22,6 +22,12 @@ class Normalised(nn.Module):
     network: SegmentationNetwork
 
     def __init__(self, network: SegmentationNetwork, normalisation: Normalisation = "imagenet") -> None:
+        """Take a network.
+
+        Args:
+            network: takes normalised RGB.
+            normalisation: of photos; weights that are loaded later bring their own.
+        """
         super().__init__()
         self.network = network
         mean, std = (torch.tensor(row).view(3, 1, 1) * 255.0 for row in MEANS_AND_STDS[normalisation])
