@@ -192,11 +192,12 @@ def _judged(protocol: Protocol, run: Path, file: Path, arguments: argparse.Names
 
 def show(out: Path) -> None:
     """Print the state and the hours of each run."""
-    print(f"{'run':30}{'state':44}{'hours spent':>12}{'hours left':>12}")
+    width = max(map(len, names())) + 2
+    print(f"{'run':{width}}{'state':44}{'hours spent':>12}{'hours left':>12}")
     for name in names():
         now = state(read(name), out / name)
         spent = "" if now.minutes is None else f"{now.minutes / 60:.2f}"
-        print(f"{name:30}{now.words:44}{spent:>12}{now.left:>12.2f}")
+        print(f"{name:{width}}{now.words:44}{spent:>12}{now.left:>12.2f}")
     print("\nHours are of processor time: those left at the pace so far, or estimated for one core where none is run.")
 
 

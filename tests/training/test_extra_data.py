@@ -102,8 +102,11 @@ def test_what_is_refused(cars, parts, wild, tmp_path):
         with pytest.raises(RecipeError, match="must lie between 0 and 1"):
             read_extra([ExtraFolder(cars, 0.1, hold_out)], seed=0)
     one = write_labelled(tmp_path / "one", ["single"])
-    with pytest.raises(RecipeError, match="one: to hold out 1 of its 1 cars leaves none to train on"):
+    with pytest.raises(RecipeError, match="one: all photos are of one car, single, as their names say"):
         read_extra([ExtraFolder(one, 0.1)], seed=0)
+    two = write_labelled(tmp_path / "two", ["first", "second"])
+    with pytest.raises(RecipeError, match="two: to hold out 2 of its 2 cars leaves none to train on"):
+        read_extra([ExtraFolder(two, 0.1, 0.9)], seed=0)
     with pytest.raises(DataError, match=r"not laid out in a way that is known.*nor has it sub-folders that are"):
         read_extra([ExtraFolder(wild / "backgrounds", 0.1)], seed=0)
     with pytest.raises(DataError, match="no such folder"):

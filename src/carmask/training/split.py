@@ -107,6 +107,11 @@ def split_extra(
     if hold_out and (kept := _validated_by(initial, cars)):
         return _kept(data, cars, kept)
     count = math.ceil(round(len(cars) * hold_out, 9))
+    if count and len(cars) == 1:
+        raise RecipeError(
+            f"{data}: all photos are of one car, {min(cars)}, as their names say (CAR_VIEW, a view has two digits), so "
+            "none can be held out; name the files of each car differently, or give a hold-out of 0"
+        )
     if count >= len(cars):
         raise RecipeError(
             f"{data}: to hold out {count} of its {len(cars)} cars leaves none to train on; give more photos of other "

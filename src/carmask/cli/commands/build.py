@@ -80,9 +80,11 @@ def build(
 
     loaded, given = load_pipeline(pipeline), _parse_inputs(inputs)
     if listed:
-        for task in list_tasks(loaded, out, given, changes=changes):
+        tasks = list_tasks(loaded, out, given, changes=changes)
+        width = max(len(task.step.id) for task in tasks)
+        for task in tasks:
             needs = ", ".join(task.step.references().values())
-            print(f"{task.step.id:16} {task.step.kind:10} {task.reason or 'done':40} {needs}")
+            print(f"{task.step.id:{width}} {task.step.kind:10} {task.reason or 'done':40} {needs}")
         return
     with log_lines("carmask"), progress_bar("building", "photos") as step:
         results = run(
