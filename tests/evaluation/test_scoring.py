@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import logging
+import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,10 +66,12 @@ def test_a_photo_that_fails_is_a_row_and_the_others_are_scored(data, examples, t
     assert "not an image" in reasons["car0_01"]
     assert "has no mask of car1_01" in reasons["car1_01"]
     assert "car2_01: the mask is 480x100, its photo 480x320" in reasons["car2_01"]
-    file = write_scores(tmp_path / "out", [one.score for one in found.results[0]], {}, found.failures)
-    with file.open(newline="") as stream:
+    named = replace(found.results[0][0].score, image=os.fsdecode(b"car0\r\xff_02"))
+    file = write_scores(tmp_path / "out", [named, *(one.score for one in found.results[0][1:])], {}, found.failures)
+    with file.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["image"] for row in rows if not row["failure"]] == ["car0_02", "car1_02", "car2_02"]
+    assert [row["image"] for row in rows if not row["failure"]] == [named.image, "car1_02", "car2_02"]
+    assert float(rows[0]["dice"]) == named.dice  # to the last bit
     assert rows[-1] == dict.fromkeys(rows[-1], "") | {
         "image": "car2_01",
         "car": "car2",

@@ -21,8 +21,11 @@ from carmask.formats.table import FORMATS, WRITABLE, detect, read_annotations
 from carmask.formats.writing import WriteOptions
 from carmask.formats.yolo import MAX_CORNERS, outline
 from tests.formats.masks import annotations_of, cars, drawn_mask, masks
+from tests.formats.test_csv_text import NAMES
 
 LOSSLESS = [name for name in WRITABLE if FORMATS[name].exact]
+#: As ``NAMES``, but for what names an address, a disk, a hidden file or a folder.
+STEMS = NAMES.filter(lambda stem: not {*"\\:?%"} & {*stem} and stem[0] not in ".-" and stem not in {"plain"})
 LABELLED = [name for name in WRITABLE if FORMATS[name].labels]
 
 
@@ -51,6 +54,26 @@ def test_no_pixel_is_lost(name, found, tag):
         picture = back[f"car {number}"]
         assert picture.size == mask.shape
         assert np.array_equal(picture.mask(), mask)
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+@given(st.lists(STEMS, min_size=1, max_size=3, unique=True))
+@settings(max_examples=25)
+def test_pictures_of_any_name_are_read_back_or_said(name, stems):
+    """Line ends of all kinds, quotation marks, control characters, bytes that are no UTF-8."""
+    mask = drawn_mask("diagonal", (5, 7), 0)
+    named = {f"{stem}.jpg": [Instance("car", mask)] for stem in [*stems, "plain"]}
+    source = annotations_of(named, dict.fromkeys(named, mask.shape))
+    with tempfile.TemporaryDirectory() as folder:
+        done = convert(source, Path(folder, "out"), name, check=False)
+        back = read_annotations(Path(folder, "out"), ReadOptions(sizes={one.stem: one.size for one in source.pictures}))
+    assert not back.faults
+    unwritable = FORMATS[name].unwritable
+    refused = [stem for stem in stems if unwritable is not None and unwritable.search(stem)]
+    assert {one.stem for one in back.pictures} == {*stems, "plain"} - {*refused}
+    assert len(done.faults) == len(refused)
+    for stem in refused:
+        assert any(fault.startswith(repr(f"{stem}.jpg")) for fault in done.faults)
 
 
 @pytest.mark.parametrize("name", LABELLED)

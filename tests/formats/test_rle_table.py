@@ -105,6 +105,8 @@ def test_cells_that_excel_has_cut_off_are_noted(tmp_path):
         (b"img,rle_mask\na.jpg,1 2\nb.jpg\n", "line 3: 1 fields where img and rle_mask are two"),
         (b"img,rle_mask\na.jpg,1,2,3,4\n", "line 2: 5 fields .*separated by spaces"),
         (b"img,rle_mask\na.jpg,[1, 2, 3, 4]\n", "line 2: 5 fields .*separated by spaces"),
+        (b'img,rle_mask\na.jpg,1 2\n"b.jpg","3 4', "line 3: a quotation mark opens a cell that is never closed"),
+        (b'img,rle_mask\na.jpg,"1 2\nb.jpg,3 4\n', "line 2: a quotation mark opens a cell that is never closed"),
         (b"img,rle_mask\n\xff\xfe\n", "not UTF-8 text"),
         (PLAIN.encode("latin-1") + b"\xe4.jpg,1 2\n", "not UTF-8 text"),
         (gzip.compress(PLAIN.encode())[:-9], "damaged or of an unknown kind"),

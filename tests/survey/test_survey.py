@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.errors import DataError, UsageError
+from carmask.errors import DataError, OutputError, UsageError
 from carmask.formats.rle import rle_decode, rle_encode
 from carmask.images.colour import to_lab
 from carmask.pages.contact import contact_sheet
+from carmask.pages.html import write_page
 from carmask.pages.pictures import outlined
 from carmask.pages.survey import explore_page
 from carmask.survey.facts import measure_photo
@@ -256,6 +258,27 @@ def test_the_table(data, tmp_path):
     table = parquet.read_table(tmp_path / "photos.parquet").to_pydict()
     assert table["area"] == [one.area for one in found.facts]
     assert table["rle_mask"] == [one.rle for one in found.facts]
+
+
+def test_names_with_line_ends_and_without_utf8(data, tmp_path):
+    """In the table and on the page; Parquet, whose texts are UTF-8, is refused and not written."""
+    names = {"0001_01": "0001\r_01", "0001_02": "0001\n_02", "0002_01": os.fsdecode(b"0002\xff_01")}
+    for old, new in names.items():
+        (data / "train" / f"{old}.png").rename(data / "train" / f"{new}.png")
+        (data / "train_masks" / f"{old}_mask.png").rename(data / "train_masks" / f"{new}_mask.png")
+    found = survey(data, sheets=0)
+    file = tmp_path / "photos.csv"
+    write_table(file, found)
+    with file.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        rows = {row["img"].removesuffix(".png"): row for row in csv.DictReader(stream)}
+    assert {*names.values()} <= {*rows}
+    assert (rows["0001\n_02"]["id"], rows["0001\n_02"]["view"]) == ("0001\n", "2")
+    write_page(tmp_path / "page.html", explore_page(found, os.fsdecode(b"da\xffta")))
+    assert "da?ta" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    pytest.importorskip("pyarrow")
+    with pytest.raises(OutputError, match=r"0002.*is no UTF-8, which Parquet's texts are; write \.csv"):
+        write_table(tmp_path / "photos.parquet", found)
+    assert not (tmp_path / "photos.parquet").exists()
 
 
 def test_a_table_that_cannot_be_written(data, tmp_path, monkeypatch):

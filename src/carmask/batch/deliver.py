@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +13,8 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.report import read_report
 from carmask.batch.runfile import read_run
 from carmask.errors import OutputError, UsageError
+from carmask.formats.csv_text import encode_csv
+from carmask.formats.spreadsheet import read_sheet
 from carmask.images import make_folder, remove_file, write_atomically
 
 #: The list of what was handed over, in its folder.
@@ -80,11 +80,7 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
             raise OutputError(f"{out / source}: cannot be read: {error.strerror or error}") from error
     for name in before - {row["file"] for row, _ in rows}:
         remove_file(to / name)
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row for row, _ in rows)
-    write_atomically(to / LIST, buffer.getvalue().encode("utf-8", "surrogateescape"))
+    write_atomically(to / LIST, encode_csv(COLUMNS, (row.values() for row, _ in rows)))
     return Delivery(len(rows), len({row["vehicle"] for row, _ in rows}), to / LIST)
 
 
@@ -126,13 +122,14 @@ def _earlier(to: Path) -> frozenset[str]:
     """The files of an earlier delivery.
 
     Raises:
-        UsageError: if the folder has files, and none is a list of a delivery.
+        UsageError: if the folder has files, and none is a list of a delivery; or the list is damaged.
     """
     if not to.exists() or (to.is_dir() and not any(to.iterdir())):
         return frozenset()
     try:
-        with (to / LIST).open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
-            files = {row.get("file") or "" for row in csv.DictReader(stream)}
-    except (OSError, csv.Error) as error:
+        files = {row.get("file") or "" for row in read_sheet((to / LIST).read_bytes()).records()}
+    except OSError as error:
         raise UsageError(f"{to}: it has other files; name a new or empty folder", argument="to") from error
+    except ValueError as error:
+        raise UsageError(f"{to / LIST}: {error}; name a new or empty folder", argument="to") from error
     return frozenset(name for name in files if name and not Path(name).is_absolute() and ".." not in Path(name).parts)

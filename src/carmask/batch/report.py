@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +13,7 @@ from carmask.batch.manifest import Manifest
 from carmask.batch.names import REPORT
 from carmask.batch.plan import OWN_OUTPUT, Plan
 from carmask.errors import OutputError, UsageError
+from carmask.formats.csv_text import encode_csv
 from carmask.formats.spreadsheet import Sheet, read_sheet
 from carmask.images import write_atomically
 from carmask.model.file import find_model, read_info
@@ -88,15 +87,13 @@ def write_report(
     Raises:
         OutputError: if it cannot be written.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     marked = set() if review is None else to_review(plan.jobs, manifest, review)
     results = [(job.name, _with_vehicle(manifest.result(job.name), job)) for job in plan.jobs]
     if checks is not None:
         results = with_checks(results, checks)
     results += [("", result) for result in plan.failed]
     facts = fact_columns(result for _, result in results if result is not None)
-    writer.writerow([*REPORT_COLUMNS, *facts])
+    rows: list[list[object]] = []
     for name, result in results:
         if result is None:
             continue
@@ -106,11 +103,10 @@ def write_report(
         mark = "yes" if name in marked else ""
         known = [result.photo, result.status, result.reason, confidence, area, f"{result.seconds:.3f}"]
         further = ["" if result.facts.get(fact) is None else result.facts[fact] for fact in facts]
-        writer.writerow([*known, error, mark, (decisions or {}).get(name, ""), *further])
-    for one in plan.left_out:
-        if one.reason != OWN_OUTPUT:
-            writer.writerow([one.path, "left out", one.reason, *[""] * (len(REPORT_COLUMNS) + len(facts) - 3)])
-    write_atomically(out / REPORT, buffer.getvalue().encode("utf-8", "surrogateescape"))
+        rows.append([*known, error, mark, (decisions or {}).get(name, ""), *further])
+    empty = [""] * (len(REPORT_COLUMNS) + len(facts) - 3)
+    rows += ([one.path, "left out", one.reason, *empty] for one in plan.left_out if one.reason != OWN_OUTPUT)
+    write_atomically(out / REPORT, encode_csv([*REPORT_COLUMNS, *facts], rows))
     return out / REPORT
 
 

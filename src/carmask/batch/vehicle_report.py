@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from carmask.batch.job import Job, Result
 from carmask.batch.names import VEHICLES
 from carmask.batch.rules import ChannelRules
 from carmask.batch.vehicles import Grouping
+from carmask.formats.csv_text import encode_csv
 from carmask.images import write_atomically
 
 #: What the columns hold is said in docs/how-to/dealers-day.md.
@@ -120,15 +119,14 @@ def write_vehicles(out: Path, vehicles: Iterable[Vehicle]) -> Path:
     Raises:
         OutputError: if it cannot be written.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(VEHICLE_COLUMNS)
-    for one in vehicles:
-        counts = [one.photos, one.done, one.failed, one.doubtful, one.again]
-        texts = ["" if text is None else "; ".join(text) for text in (one.views, one.missing_views)]
-        writer.writerow([one.vehicle, one.identifier, *counts, *texts, "; ".join(one.problems), "; ".join(one.notes)])
-    write_atomically(out / VEHICLES, buffer.getvalue().encode("utf-8", "surrogateescape"))
+    write_atomically(out / VEHICLES, encode_csv(VEHICLE_COLUMNS, map(_cells, vehicles)))
     return out / VEHICLES
+
+
+def _cells(one: Vehicle) -> list[object]:
+    counts = [one.photos, one.done, one.failed, one.doubtful, one.again]
+    texts = ["" if text is None else "; ".join(text) for text in (one.views, one.missing_views)]
+    return [one.vehicle, one.identifier, *counts, *texts, "; ".join(one.problems), "; ".join(one.notes)]
 
 
 def _views(done: Iterable[Result], wanted: Sequence[str]) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:

@@ -202,7 +202,7 @@ def write_turntable(
     """
     make_folder(out)
     page, film = out / f"{car}.html", out / f"{car}.webp"
-    write_atomically(page, spin_page(car, views, quality).encode())
+    write_atomically(page, spin_page(car, views, quality).encode(errors="replace"))
     write_atomically(film, animation(views, seconds, quality))
     return page, film
 

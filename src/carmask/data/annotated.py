@@ -42,7 +42,7 @@ class AnnotatedExample(Example):
         """What changes when the annotations do: a digest of them, or the times of the files that hold them."""
         digest = hashlib.sha256(pickle.dumps((self.picture.size, self.picture.load)))
         for file in self.picture.files:
-            digest.update(f"{file}:{file.stat().st_mtime_ns}".encode())
+            digest.update(f"{file}:{file.stat().st_mtime_ns}".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
 

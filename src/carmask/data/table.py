@@ -20,7 +20,7 @@ from carmask.formats.rle import rle_decode
 from carmask.formats.rle_table import find_mask_table, read_rle_table
 from carmask.images import picture_size, read_mask
 
-_CAR_AND_VIEW = re.compile(r"(?P<car>.+)_(?P<view>\d{2})")
+_CAR_AND_VIEW = re.compile(r"(?P<car>.+)_(?P<view>\d{2})", re.DOTALL)
 #: What cameras and people who number their photos write before the number: it names no car.
 _CAMERA = re.compile(
     r"(img|image|imgp|dsc[nf]?|_mg|pict?|picture|photo|foto|bild|gopr|dji|pxl|mvimg|p(?=\d{6}))[\d_ -]*", re.IGNORECASE

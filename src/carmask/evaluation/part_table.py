@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
 from pathlib import Path
 
 from carmask.evaluation.part_scores import PartScore, PartsResult, PhotoScore, part_scores
+from carmask.formats.csv_text import encode_csv
 from carmask.images import make_folder, write_atomically
 
 SCORES, PARTS, CONFUSION = "scores.csv", "parts.csv", "confusion.csv"
@@ -26,17 +24,9 @@ def write_parts_scores(out: Path, result: PartsResult) -> None:
     make_folder(out)
     failed = [(one.name, *[""] * (len(PhotoScore._fields) - 1), one.reason) for one in result.failures]
     scored = [(*one, "") for one in result.photos]
-    _write(out / SCORES, (*PhotoScore._fields, "failure"), [*scored, *failed])
-    _write(out / PARTS, PartScore._fields, part_scores(result.confusion, result.names))
+    parts = part_scores(result.confusion, result.names)
+    write_atomically(out / SCORES, encode_csv((*PhotoScore._fields, "failure"), [*scored, *failed]))
+    write_atomically(out / PARTS, encode_csv(PartScore._fields, parts))
     names = ["background", *result.names]
     rows = [(name, *counts) for name, counts in zip(names, result.confusion.counts.tolist(), strict=True)]
-    _write(out / CONFUSION, ("true \\ predicted", *names), rows)
-
-
-def _write(file: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    # repr of a float reads back as the same float: the table says exactly what was measured.
-    writer.writerows([repr(value) if isinstance(value, float) else value for value in row] for row in rows)
-    write_atomically(file, buffer.getvalue().encode())
+    write_atomically(out / CONFUSION, encode_csv(("true \\ predicted", *names), rows))

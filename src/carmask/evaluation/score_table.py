@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from carmask.data.table import CarInfo, car_and_view
 from carmask.evaluation import metrics
 from carmask.evaluation.scoring import Score
 from carmask.failures import Failure
+from carmask.formats.csv_text import encode_csv
 from carmask.images import make_folder, write_atomically
 
 SCORES = "scores.csv"
@@ -39,23 +38,22 @@ def write_scores(
         OutputError: if it cannot be written.
     """
     make_folder(out)
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     names = tuple(metrics.METRICS)
-    writer.writerow([*_BEFORE, *names, *_AFTER, "year", "make", "model", "failure"])
+    # A float is written as the shortest text that reads back as the same float.
+    rows: list[list[object]] = []
     for score in scores:
         values = [
             *(getattr(score, name) for name in _BEFORE),
             *(score.metrics[name] for name in names),
             *(getattr(score, name) for name in _AFTER),
         ]
-        # repr of a float reads back as the same float: the table says exactly what was measured.
-        writer.writerow([*(repr(v) if isinstance(v, float) else v for v in values), *_known(metadata, score.car), ""])
+        rows.append([*values, *_known(metadata, score.car), ""])
     for failure in failures:
         car, view = car_and_view(failure.name)
         empty = [""] * (len(names) + len(_AFTER))
-        writer.writerow([failure.name, car, view, *empty, *_known(metadata, car), failure.reason])
-    write_atomically(out / SCORES, buffer.getvalue().encode())
+        rows.append([failure.name, car, view, *empty, *_known(metadata, car), failure.reason])
+    header = [*_BEFORE, *names, *_AFTER, "year", "make", "model", "failure"]
+    write_atomically(out / SCORES, encode_csv(header, rows))
     return out / SCORES
 
 

@@ -183,12 +183,14 @@ def _load(
 def _loaded(picture: Picture, out: Path, form: Format, mode: PhotoMode) -> tuple[Loaded, _Written]:
     instances = picture.instances()
     name = picture.name.replace("\\", "_")
+    if form.unwritable is not None and (found := form.unwritable.search(name)):
+        raise DataError(f"{picture.name!r}: this format's names cannot hold {found[0]!r}; rename the file")
     notes = [] if name == picture.name else [f"named {name}"]
     path, turned = None, False
     if picture.photo is not None:
-        found = picture_size(picture.photo)
-        if found != picture.size:
-            raise DataError(f"{picture.name}: {size_fault(picture.size, found)}")
+        size = picture_size(picture.photo)
+        if size != picture.size:
+            raise DataError(f"{picture.name}: {size_fault(picture.size, size)}")
         path = f"{form.photos}/{name}".lstrip("/")
         turned = place_photo(picture.photo, out / path, mode, upright=form.upright)
         if turned:

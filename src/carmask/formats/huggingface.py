@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from carmask.errors import DataError
+from carmask.formats.csv_text import csv_rows
 from carmask.formats.labels import palette, read_labels
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Instance, Picture, index_picture, split_labels
@@ -82,9 +83,14 @@ def read(path: Path, options: ReadOptions) -> Annotations:
 def _rows(file: Path) -> Iterator[Mapping[str, Any]]:
     text = read_text(file)
     if file.name == TABLE:
-        yield from csv.DictReader(io.StringIO(text))
+        try:
+            header, *rows = [row.cells for row in csv_rows(io.StringIO(text, newline="")) if row.cells] or [[]]
+        except csv.Error as error:
+            raise DataError(f"{file}: damaged, or not a CSV text file ({error})") from error
+        yield from (dict(zip(header, row, strict=False)) for row in rows)
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not splitlines: JSON may hold what Unicode takes for the end of a line, such as U+2028 in a file's name.
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
                 row = json.loads(line)
@@ -151,4 +157,4 @@ def write(out: Path, pictures: Iterable[Loaded], names: Sequence[str], options: 
             if options.model:
                 scores = [one.score for one in picture.instances if one.score is not None]
                 row["score"] = round(min(scores), 6) if scores else None
-            stream.write((compact(row) + "\n").encode("utf-8", "surrogateescape"))
+            stream.write((compact(row) + "\n").encode())

@@ -289,7 +289,7 @@ def config(names: Sequence[str], options: WriteOptions) -> str:
 def _task(number: int, picture: Loaded, options: WriteOptions) -> dict[str, Any]:
     height, width = picture.size
     regions = [_region(f"{number:06d}-{index:03d}", one, options) for index, one in enumerate(picture.instances)]
-    address = options.address + quote(picture.photo or picture.name)
+    address = options.address + quote(picture.photo or picture.name, errors="surrogateescape")
     data = {"image": address, "name": picture.name, "width": width, "height": height}
     if not options.model:
         return {"id": number, "data": data, "annotations": [{"result": regions}]}

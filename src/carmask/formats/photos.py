@@ -114,8 +114,8 @@ def _readings(name: str) -> list[str]:
     found = []
     if "://" in name or name.startswith("/data/") or "%" in name or "?" in name:
         parts = urlsplit(name)
-        served = parse_qs(parts.query).get("d", [])
-        found = [*served, unquote(parts.path).lstrip("/")]
+        served = parse_qs(parts.query, errors="surrogateescape").get("d", [])
+        found = [*served, unquote(parts.path, errors="surrogateescape").lstrip("/")]
     for one in [name, *found]:
         folder, slash, file = one.rpartition("/")
         if _UPLOADED.match(file):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
 from carmask.errors import OutputError
+from carmask.formats.csv_text import csv_lines
 from carmask.formats.rle_table import HEADER
 from carmask.images import is_photo, replacing
 
@@ -53,10 +52,4 @@ def refuse_picture(file: Path) -> None:
 
 def format_rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
     """The lines of such a file, header first, each with its line end."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    for row in chain([HEADER], rows):
-        writer.writerow(row)
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
+    return csv_lines(chain([HEADER], rows))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, TextIO
 
 from carmask.errors import DataError
+from carmask.formats.csv_text import csv_rows
 
 HEADER = ("img", "rle_mask")
 #: File names of a data set's masks in place of a folder of masks, in the order in which they are looked for.
@@ -100,8 +101,8 @@ def read_rle_table(file: Path) -> RleTable:
         Its rows, and what is odd about it.
 
     Raises:
-        DataError: if the file is missing, is not text, has another header, or a row has not two fields; the message
-            names the line.
+        DataError: if the file is missing, is not text, has another header, a row has not two fields, or a quoted one is
+            never closed; the message names the line.
     """
     # 2^31 - 1: a mask may be a longer field than the csv module's own limit of 128 KiB.
     csv.field_size_limit(2**31 - 1)
@@ -114,7 +115,7 @@ def read_rle_table(file: Path) -> RleTable:
     except UnicodeError as error:
         raise DataError(f"{file}: not UTF-8 text ({error}); save it as 'CSV UTF-8'") from error
     except csv.Error as error:
-        raise DataError(f"{file}: not a CSV text file ({error})") from error
+        raise DataError(f"{file}: damaged, or not a CSV text file ({error}); write it again") from error
     except (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{file}: the compressed file is damaged or of an unknown kind ({error})") from error
 
@@ -125,10 +126,7 @@ def _read(file: Path, stream: TextIO, oddities: list[Oddity]) -> RleTable:
         oddities.append(Oddity(f"its fields are separated by {_DELIMITERS[delimiter]}, not commas"))
     rows: list[RleRow] = []
     blank, wide, cut = 0, columns > len(HEADER), 0
-    reader = csv.reader(stream, delimiter=delimiter)
-    begins = 2
-    for row in reader:
-        line, begins = begins, reader.line_num + 2
+    for line, row in csv_rows(stream, delimiter, first=2):
         while len(row) > len(HEADER) and not row[-1]:
             row, wide = row[:-1], True
         if not any(row):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +11,7 @@ import cv2
 import numpy as np
 
 from carmask.arrays import Mask
+from carmask.formats.csv_text import encode_csv
 from carmask.formats.picture import Instance, index_picture, union
 from carmask.formats.rle import mask_to_runs
 from carmask.geometry import Size
@@ -113,13 +112,12 @@ def write_report(file: Path, rows: Sequence[Comparison]) -> None:
     Raises:
         OutputError: if it cannot be written.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     columns = ["picture", "width", "height", "labels", "pixels", "changed"]
     columns += ["components", "components_after", "holes", "holes_after", "exif_turned", "note"]
-    writer.writerow(columns)
-    for row in rows:
-        (height, width), turned = row.size, "yes" if row.turned else ""
-        counts = [row.before.components, row.after.components, row.before.holes, row.after.holes]
-        writer.writerow([row.picture, width, height, row.labels, row.pixels, row.changed, *counts, turned, row.note])
-    write_atomically(file, buffer.getvalue().encode("utf-8", "surrogateescape"))
+    write_atomically(file, encode_csv(columns, map(_cells, rows)))
+
+
+def _cells(row: Comparison) -> list[object]:
+    (height, width), turned = row.size, "yes" if row.turned else ""
+    counts = [row.before.components, row.after.components, row.before.holes, row.after.holes]
+    return [row.picture, width, height, row.labels, row.pixels, row.changed, *counts, turned, row.note]

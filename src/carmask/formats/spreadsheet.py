@@ -6,6 +6,8 @@ import csv
 import io
 from typing import NamedTuple
 
+from carmask.formats.csv_text import csv_lines, csv_rows
+
 
 class Sheet(NamedTuple):
     """A table of texts.
@@ -44,7 +46,7 @@ def read_sheet(content: bytes) -> Sheet:
     try:
         text = content.decode(encoding, "strict" if wide else "surrogateescape")
         separator = max(",;\t", key=text.partition("\n")[0].count)
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+        lines = [row.cells for row in csv_rows(io.StringIO(text, newline=""), separator)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"not a table: {error}") from error
     header = lines[0] if lines else []
@@ -54,6 +56,5 @@ def read_sheet(content: bytes) -> Sheet:
 
 def write_sheet(sheet: Sheet) -> bytes:
     """Write a table in the form in which it was read, with a line feed after each row."""
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n", delimiter=sheet.separator).writerows([sheet.header, *sheet.rows])
-    return buffer.getvalue().encode(sheet.encoding, "replace" if sheet.encoding == "utf-16" else "surrogateescape")
+    text = "".join(csv_lines([sheet.header, *sheet.rows], sheet.separator))
+    return text.encode(sheet.encoding, "replace" if sheet.encoding == "utf-16" else "surrogateescape")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,9 @@ from carmask.images import search_photos
 #: Suffixes that masks have.
 _LOSSLESS = frozenset({".png", ".gif", ".bmp", ".tif", ".tiff"})
 
+#: What stands for bytes that are no UTF-8 in names of files.
+_NO_UTF8 = re.compile("[\ud800-\udfff]")
+
 Reader: TypeAlias = Callable[[Path, ReadOptions], Annotations]
 Writer: TypeAlias = Callable[[Path, Iterable[Loaded], Sequence[str], WriteOptions], None]
 
@@ -53,6 +57,7 @@ class Format:
         exact: whether masks come back pixel by pixel.
         upright: whether tools for it pass over EXIF orientation, so that photos are written upright; else they stay as
             they are, and the size is the turned one.
+        unwritable: characters of pictures' names that it cannot hold.
     """
 
     title: str
@@ -64,6 +69,7 @@ class Format:
     overlaps: bool = True
     exact: bool = True
     upright: bool = False
+    unwritable: re.Pattern[str] | None = None
 
 
 def _json(path: Path, test: Callable[[str], bool]) -> bool:
@@ -109,6 +115,7 @@ FORMATS: Mapping[str, Format] = {
         photos=carvana.PHOTOS,
         labels=False,
         upright=True,
+        unwritable=_NO_UTF8,
     ),
     "voc": Format(
         "Pascal VOC, CVAT Segmentation mask 1.1",
@@ -118,12 +125,14 @@ FORMATS: Mapping[str, Format] = {
         photos="JPEGImages",
         overlaps=False,
         upright=True,
+        unwritable=re.compile("[\n\r\ud800-\udfff]"),
     ),
     "cvat": Format(
         "CVAT for images 1.1",
         cvat.read,
         lambda path: cvat.find(path).is_file() and cvat.find(path).suffix.lower() == ".xml",
         cvat.write,
+        unwritable=re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"),  # of XML 1.0
     ),
     "fiftyone": Format(
         "FiftyOne",

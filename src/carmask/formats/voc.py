@@ -77,7 +77,9 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in sorted(folder.rglob("*.png"))}
     stems = dict.fromkeys(files)
     for listing in sorted((path / SETS).glob("*.txt")):
-        stems |= dict.fromkeys(line.strip() for line in read_text(listing).splitlines() if line.strip())
+        # Not splitlines: names of files may hold what Unicode takes for the end of a line, such as U+2028.
+        lines = read_text(listing).replace("\r\n", "\n").split("\n")
+        stems |= dict.fromkeys(line if line in files else line.strip() for line in lines if line.strip())
     if not stems:
         raise DataError(f"{path}: no pictures in {CLASSES} or {SETS}")
     photos = options.find(path / "JPEGImages", path / "images")

@@ -51,8 +51,13 @@ class WriteOptions:
 
 
 def compact(value: Any) -> str:
-    """JSON without spaces, any script as it is."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """JSON without spaces, any script as it is; escaped where a file's name is no UTF-8, which JSON must be."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"))
+    return text
 
 
 @contextmanager
@@ -86,5 +91,5 @@ class JsonList:
 
     def append(self, element: Any) -> None:
         """Write one element, on a line of its own."""
-        self._stream.write((("," if self.count else "") + "\n" + compact(element)).encode("utf-8", "surrogateescape"))
+        self._stream.write((("," if self.count else "") + "\n" + compact(element)).encode())
         self.count += 1

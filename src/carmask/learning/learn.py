@@ -193,10 +193,10 @@ def _check_run(work: Path, model: Path, gathered: Gathered, rehearsal: Rehearsal
     """
     content = hashlib.sha256(model.read_bytes())
     for file in sorted((*(gathered.folder / "train").iterdir(), *(gathered.folder / "train_masks").iterdir())):
-        content.update(file.name.encode())
+        content.update(file.name.encode("utf-8", "surrogateescape"))
         content.update(file.read_bytes())
     for one in (*rehearsal.trained, *rehearsal.tested):
-        content.update(f"{one.name} {one.photo.resolve()}".encode())
+        content.update(f"{one.name} {one.photo.resolve()}".encode("utf-8", "surrogateescape"))
     content.update(json.dumps([VERSION, *map(float, (limits.passes, limits.rate, limits.scale))]).encode())
     needs, file = content.hexdigest(), work / STATE_FILE
     if file.exists():

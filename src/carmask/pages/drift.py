@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ from carmask.drift.run import DriftReport
 from carmask.drift.select import Choice
 from carmask.drift.summary import Summary
 from carmask.errors import CarmaskError
+from carmask.formats.csv_text import encode_csv
 from carmask.images import make_folder, open_reduced, write_atomically
 from carmask.pages.charts import boxes
 from carmask.pages.html import (
@@ -58,11 +57,11 @@ def write_drift(out: Path, found: DriftReport, *, progress: Callable[[int, int],
         OutputError: if they cannot be written.
     """
     make_folder(out)
-    _write_csv(out / CHANGES, Change._fields, found.drift.changes)
+    write_atomically(out / CHANGES, encode_csv(Change._fields, found.drift.changes))
     rows = [
         (one.row.out, one.row.name, one.row.photo, one.row.confidence, round(one.distance, 3)) for one in found.choices
     ]
-    _write_csv(out / PHOTOS, ("out", "name", "photo", "confidence", "distance"), rows)
+    write_atomically(out / PHOTOS, encode_csv(("out", "name", "photo", "confidence", "distance"), rows))
     return write_page(out / PAGE, drift_page(found, progress=progress))
 
 
@@ -217,11 +216,3 @@ def _card(number: int, choice: Choice) -> Html:
 def _short(title: str) -> str:
     """A measure's title without what it is computed as, in brackets or after the last comma."""
     return re.sub(r" \(.*?\)|, (mean|standard deviation of) .*|, logarithm$|, from the \w+$", "", title)
-
-
-def _write_csv(file: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    write_atomically(file, buffer.getvalue().encode("utf-8", "surrogateescape"))

@@ -207,10 +207,10 @@ def keep_within(limit: int, document: Html, pieces: Sequence[Html]) -> tuple[lis
     Returns:
         The pieces that fit, and a sentence about those that do not, empty if there are none; it begins with a space.
     """
-    room = limit - len(document.encode()) - _SPARE
+    room = limit - len(_encode(document)) - _SPARE
     kept: list[Html] = []
     for piece in pieces:
-        room -= len(piece.encode())
+        room -= len(_encode(piece))
         if room < 0:
             break
         kept.append(piece)
@@ -232,8 +232,13 @@ def write_page(file: Path, document: Html) -> Path:
         OutputError: if it cannot be written.
     """
     make_folder(file.parent)
-    write_atomically(file, document.encode())
+    write_atomically(file, _encode(document))
     return file
+
+
+def _encode(document: Html) -> bytes:
+    # Names of files need not be UTF-8, a page must be.
+    return document.encode(errors="replace")
 
 
 def _cell(cell: Cell | str | int | float | Html) -> tuple[str, float | str | None]:

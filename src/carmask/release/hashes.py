@@ -34,7 +34,8 @@ class Hashes:
         if path.is_dir():
             whole = hashlib.sha256()
             for file in sorted(file for file in path.rglob("*") if file.is_file()):
-                whole.update(f"{file.relative_to(path).as_posix()}\0{self._of_file(file)}\n".encode())
+                line = f"{file.relative_to(path).as_posix()}\0{self._of_file(file)}\n"
+                whole.update(line.encode("utf-8", "surrogateescape"))
             return whole.hexdigest()
         return self._of_file(path)
 

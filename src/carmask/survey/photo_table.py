@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from importlib.util import find_spec
 from pathlib import Path
 
 from carmask.errors import OutputError, UsageError
+from carmask.formats.csv_text import encode_csv
 from carmask.images import make_folder, replacing, write_atomically
 from carmask.survey.facts import Facts
 from carmask.survey.survey import Survey
@@ -33,18 +32,13 @@ def write_table(file: Path, found: Survey) -> int:
 
     Raises:
         UsageError: if the suffix is another, or Parquet is wanted and pyarrow is not installed.
-        OutputError: if it cannot be written.
+        OutputError: if it cannot be written, or a name is no UTF-8, which only ``.csv`` can hold.
     """
     check_table(file)
     rows = [_row(one, found) for one in found.facts]
     make_folder(file.parent)
     if file.suffix.lower() == ".csv":
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        # repr of a float reads back as the same float.
-        writer.writerows([repr(value) if isinstance(value, float) else value for value in row] for row in rows)
-        write_atomically(file, buffer.getvalue().encode())
+        write_atomically(file, encode_csv(_COLUMNS, rows))
         return len(rows)
     import pyarrow
     from pyarrow import parquet
@@ -53,6 +47,10 @@ def write_table(file: Path, found: Survey) -> int:
     try:
         with replacing(file) as stream:
             parquet.write_table(pyarrow.table(columns), stream, compression="zstd")
+    except UnicodeEncodeError as error:
+        raise OutputError(
+            f"{file}: not written: the name {error.object!r} is no UTF-8, which Parquet's texts are; write .csv"
+        ) from error
     except pyarrow.ArrowException as error:
         raise OutputError(f"{file}: cannot be written: {error}") from error
     return len(rows)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from carmask.errors import WeightsError
+from carmask.formats.csv_text import encode_csv
 from carmask.images import write_atomically
 
 HISTORY_FILE = "history.csv"
@@ -26,11 +27,8 @@ def write_history(run: Path, rows: Sequence[Row]) -> None:
         OutputError: if it cannot be written.
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([repr(row[name]) if name in row else "" for name in names] for row in rows)
-    write_atomically(run / HISTORY_FILE, buffer.getvalue().encode())
+    # A float is written as the shortest text that reads back as the same float.
+    write_atomically(run / HISTORY_FILE, encode_csv(names, ([row.get(name) for name in names] for row in rows)))
 
 
 def read_history(run: Path) -> list[dict[str, float]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import platform
 from collections.abc import Iterable, Sequence
@@ -16,6 +14,7 @@ from carmask._version import __version__
 from carmask.data.split import Split
 from carmask.data.table import Example
 from carmask.errors import RecipeError, WeightsError
+from carmask.formats.csv_text import encode_csv
 from carmask.images import make_folder, write_atomically
 from carmask.model.info import ModelInfo
 from carmask.training.recipe import Recipe
@@ -124,10 +123,8 @@ def _versions() -> dict[str, str]:
 
 
 def _list_data(data: Iterable[tuple[Sequence[Example], Split]]) -> bytes:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("image", "car", "view", "use", "file"))
+    rows: list[tuple[object, ...]] = []
     for examples, split in data:
         use = dict.fromkeys(split.train, "train") | dict.fromkeys(split.validation, "validation")
-        writer.writerows((e.name, e.car, e.view, use[e.car], e.photo) for e in examples)
-    return buffer.getvalue().encode()
+        rows += ((e.name, e.car, e.view, use[e.car], e.photo) for e in examples)
+    return encode_csv(("image", "car", "view", "use", "file"), rows)

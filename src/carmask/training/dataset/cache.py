@@ -205,5 +205,6 @@ def _fingerprint(examples: Sequence[Example]) -> str:
             truth += f":{example.threshold}"
         if isinstance(example, AnnotatedExample):
             truth += example.fingerprint()
-        digest.update(f"{example.photo.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{truth}\n".encode())
+        line = f"{example.photo.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{truth}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:16]
