@@ -9,13 +9,13 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from carmask.errors import ModelError, WeightsError
+from carmask.images.normalisation import describe
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.openvino import OpenVINONetwork
 from carmask.networks import build
 from carmask.training.export import to_onnx
 from carmask.training.initial_weights import load_initial_weights, load_network
-from carmask.training.normalisation import describe
 from carmask.training.predictor import Normalised
 
 INFO = ModelInfo(

@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from carmask.images.normalisation import MEANS_AND_STDS
 from carmask.networks.blocks import conv_bn_relu
-from carmask.networks.network import IMAGENET_MEAN, IMAGENET_STD, SegmentationNetwork, car_channels_of
+from carmask.networks.network import SegmentationNetwork, car_channels_of
 from carmask.networks.weights import download_timm, load_into, read_encoder_weights
 
 #: timm's name of the encoder.
@@ -58,7 +59,7 @@ class EfficientNetLite2UNet(SegmentationNetwork):
         self.decoder = nn.ModuleList(stages)
         self.head = nn.Conv2d(below, 16 * self.channels, kernel_size=3, padding=1)
         # From ImageNet's normalisation, which all networks take, to that of the encoder's weights.
-        mean, std = (torch.tensor(values).view(3, 1, 1) * 255.0 for values in (IMAGENET_MEAN, IMAGENET_STD))
+        mean, std = (torch.tensor(values).view(3, 1, 1) * 255.0 for values in MEANS_AND_STDS["imagenet"])
         self.register_buffer("scale", std / LITE_SCALE, persistent=False)
         self.register_buffer("shift", (mean - LITE_MEAN) / LITE_SCALE, persistent=False)
 

@@ -9,10 +9,6 @@ from torch import Tensor, nn
 
 from carmask.errors import WeightsError
 
-#: ImageNet's mean and standard deviation of RGB values in [0, 1], in torchvision's figures.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 class SegmentationNetwork(nn.Module):
     """Base of all networks.

@@ -15,10 +15,9 @@ from carmask.data.table import Example, of_cars, sample
 from carmask.errors import DataError, ModelError, RecipeError, WeightsError
 from carmask.formats.classes import mirrored
 from carmask.geometry import Size
-from carmask.images import picture_size
+from carmask.images import normalisation, picture_size
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ExtraData, Localisation, ModelInfo
-from carmask.training import normalisation
 from carmask.training.extra_data import ExtraSet, Sources, find_backgrounds, read_extra
 from carmask.training.recipe import Recipe
 from carmask.training.refined import check_base, describe_refined

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carmask.arrays import Photo, Probability
+from carmask.images.normalisation import MEANS_AND_STDS, Normalisation
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.networks.network import SegmentationNetwork, car_logits
-from carmask.training.normalisation import MEANS_AND_STDS, Normalisation
 
 
 class Normalised(nn.Module):

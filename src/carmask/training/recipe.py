@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from carmask.data.augment import AugmentSettings
 from carmask.errors import RecipeError
 from carmask.geometry import Size
+from carmask.images.normalisation import Normalisation
 from carmask.training.contour_settings import ContourSettings
-from carmask.training.normalisation import Normalisation
 from carmask.training.scene_settings import SceneSettings
 
 
