@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 from carmask.batch.outputs import OutputSpec
-from carmask.batch.plan import OWN_OUTPUT, plan_run
+from carmask.batch.plan import OF_SETTINGS, OWN_OUTPUT, plan_run
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import cut_folder, open_run
+from carmask.batch.vehicles import Grouping
 from carmask.compositing.background import Background
+from carmask.compositing.plates import PlateCover
 from carmask.errors import OutputError, UsageError
 from carmask.images import read_mask
 from carmask.images import search as searching
@@ -52,8 +54,35 @@ def test_every_file_of_a_folder_is_a_job_or_left_out_with_a_reason(photos, tmp_p
 def test_a_folder_without_photos_says_what_is_in_it(tmp_path):
     (tmp_path / "a.mov").touch()
     (tmp_path / "sub").mkdir()
-    with pytest.raises(UsageError, match=f"no photos in this folder; what is there: {NOT_SEARCHED}, a video"):
+    with pytest.raises(UsageError) as caught:
         plan_run([tmp_path], tmp_path / "out", MASKS)
+    assert caught.value.message.endswith(
+        f"no photos in this folder; what is there: {NOT_SEARCHED}, a video; give recursive=True to search it"
+    )
+    (tmp_path / "sub").rmdir()
+    with pytest.raises(UsageError, match="what is there: a video$"):
+        plan_run([tmp_path], tmp_path / "out", MASKS)
+
+
+def test_what_the_settings_name_is_no_photo_of_the_folder(photos, tmp_path):
+    hall, cover, table = photos / "hall.jpg", photos / "more" / "house.png", photos / "stock.csv"
+    Image.fromarray(draw_photo(5)).save(hall)
+    Image.new("RGB", (104, 22)).save(cover)
+    table.write_text("photo,vehicle\ncar 10.jpg,4711\n")
+    (photos / "carmask.toml").write_text("")
+    before = plan_run([photos], tmp_path / "out", MASKS, recursive=True)
+    (tmp_path / "linked").symlink_to(photos)
+    named = Background.parse(str(tmp_path / "linked" / "hall.jpg"))
+    spec = OutputSpec(background=named, plate=PlateCover.parse(str(cover)))
+    plan = plan_run([photos], tmp_path / "out", spec, recursive=True, grouping=Grouping.parse(str(table)))
+    assert {job.photo for job in before.jobs} - {job.photo for job in plan.jobs} == {hall, cover}
+    assert {(one.path, one.reason) for one in plan.left_out} - {(one.path, one.reason) for one in before.left_out} == {
+        (hall, OF_SETTINGS),
+        (cover, OF_SETTINGS),
+    }
+    assert {one.path.name for one in before.left_out} - {one.path.name for one in plan.left_out} == {"stock.csv"}
+    # Whoever names the picture itself, means it.
+    assert [job.photo for job in plan_run([hall], tmp_path / "out", spec).jobs] == [hall]
 
 
 def test_a_folder_that_cannot_be_listed_is_a_failure(photos, tmp_path, monkeypatch, tiny_model):

@@ -137,6 +137,16 @@ def test_a_vehicle_s_pictures_end_up_as_a_run_over_the_folder_makes_them(tiny_mo
     assert len(count) <= 8  # each when it arrived, and at most once more
 
 
+def test_the_picture_behind_the_cars_is_no_photo_that_arrived(tiny_model, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    arrive(folder, 1, 2)
+    Image.fromarray(draw_photo(5)).save(folder / "hall.png")
+    spec = OutputSpec(background=Background.parse(str(folder / "hall.png")))
+    made = watch_folder(folder, out, spec, model=tiny_model, group="folder", times=TIMES)
+    assert (made.photos, made.failed, made.waiting) == (2, 0, 0)
+    assert {row["vehicle"] for row in rows(out, "vehicles.csv")} == {"car0", "car1"}
+
+
 def test_a_bad_photo_fails_once_and_is_done_when_it_is_replaced(tiny_model, tmp_path):
     folder, out, said = tmp_path / "in", tmp_path / "out", []
     arrive(folder, 0)

@@ -197,6 +197,26 @@ def test_a_profile_can_be_asked_for_and_parts_of_it_taken_back(run, tmp_path):
     assert not (tmp_path / "out" / "vehicles.csv").exists()
 
 
+def test_a_profile_and_its_pictures_lie_among_the_photos(run, tmp_path):
+    Image.fromarray(draw_photo(7)).save(tmp_path / "day" / "hall.jpg")
+    write(tmp_path / "day" / "carmask.toml", 'extends = "white"\nsize = "200x150"\nbackground = "hall.jpg"')
+    done = run()
+    assert done.exit_code == 0, done.output
+    assert "4 of 4 photos done" in done.stdout
+    assert "1 left out: a picture that the settings name, no photo\n" in done.stdout
+    assert "2 vehicles; table in out/vehicles.csv\n" in done.stdout
+    assert "carmask.toml" not in (tmp_path / "out" / "report.csv").read_text()
+
+
+def test_photos_without_a_vehicle_are_counted_and_are_no_vehicle(run, tmp_path):
+    (tmp_path / "day" / "5446P" / "p1.jpg").rename(tmp_path / "day" / "IMG_0815.jpg")
+    (tmp_path / "day" / "4711" / "p0.jpg").rename(tmp_path / "day" / "4711-1.jpg")
+    done = run("--mask", "--group", "name")
+    assert done.exit_code == 1
+    assert "1 vehicle; table in out/vehicles.csv\n" in done.stdout
+    assert done.stderr == "carmask: 1 photo without a vehicle: those whose column vehicle is empty in out/report.csv\n"
+
+
 def test_a_broken_rule_ends_with_status_1_and_its_name(run):
     done = run("--profile", "google-vehicle-ads", "--size", "640x480")
     assert done.exit_code == 1

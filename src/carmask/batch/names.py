@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: The folder in the output folder that holds the manifest, and the manifest's name there.
 STATE, MANIFEST = ".carmask", "manifest.sqlite"
+#: Options of a run, in a folder of photos.
+PROFILE = "carmask.toml"
 #: A row for each photo.
 REPORT = "report.csv"
 #: A row for each vehicle, where photos are grouped.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 import cv2
@@ -66,6 +67,11 @@ class OutputSpec:
     def picture(self) -> bool:
         """Whether more than a mask is wanted: a cut-out, or a picture with a background."""
         return self.background is not None or self.layers or not (self.mask or self.runs or self.parts)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The pictures that the settings name: background, and cover of number plates."""
+        return tuple(one.file for one in (self.background, self.plate) if one is not None and one.file is not None)
 
     def check(self) -> None:
         """Refuse settings that exclude each other.

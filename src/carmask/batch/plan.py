@@ -12,22 +12,26 @@ from pathlib import Path
 
 from carmask.batch.job import Job, Result
 from carmask.batch.manifest import recorded_outputs
-from carmask.batch.names import ERROR_LOG, MANIFEST, REPORT, STATE, VEHICLES
+from carmask.batch.names import ERROR_LOG, MANIFEST, PROFILE, REPORT, STATE, VEHICLES
 from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.storage import Stores, join
 from carmask.batch.vehicles import Grouping
 from carmask.errors import DataError, UsageError
 from carmask.formats.classes import CLASSES
-from carmask.images import LeftOut, real_path, search_photos
+from carmask.images import SUB_FOLDER, LeftOut, real_path, search_photos
 
 #: Why a photo is left out that an earlier run wrote. Such files have no row in the report.
 OWN_OUTPUT = "written by an earlier run"
+#: Why a picture is left out that the settings name as background, or to hide number plates.
+OF_SETTINGS = "a picture that the settings name, no photo"
 #: How the tables of runs begin, as written and as spreadsheets save them.
 _REPORT_HEADER, _VEHICLES_HEADER = (
     re.compile(rb'(\xef\xbb\xbf)?"?%s"?[,;\t]"?%s' % words)
     for words in ((b"photo", b"status"), (b"vehicle", b"identifier"))
 )
+#: What lies in a folder of photos and belongs to carmask.
+_UNMENTIONED = {STATE, PROFILE}
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Plan:
 @dataclass
 class _Found:
     ready: Callable[[Path], bool]
+    settings: frozenset[Path] = frozenset()
     photos: dict[Path | str, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     failed: list[Result] = field(default_factory=list)
@@ -67,7 +72,8 @@ def plan_run(
 ) -> Plan:
     """Find the photos and decide where each result goes, before anything is written.
 
-    Files that an earlier run has written are never taken for photos: each output folder's manifest lists them.
+    Files that an earlier run has written are never taken for photos: each output folder's manifest lists them. Nor are,
+    among the photos of a folder, the pictures that ``spec`` names.
 
     Args:
         paths: photos, and folders whose photos are meant; texts are locations in stores.
@@ -89,7 +95,8 @@ def plan_run(
             a file beside the photos or a table that no run has written would be overwritten, or another process is
             writing to an output folder that was found.
     """
-    found = _Found(ready=ready or (lambda _: True))
+    tables = () if grouping is None or grouping.file is None else (grouping.file,)
+    found = _Found(ready or (lambda _: True), frozenset(real_path(file) for file in (*spec.files, *tables)))
     refuse_tables(out if isinstance(out, Path) else state, grouping)
     own = _OwnOutputs(out, state)
     for path in paths:
@@ -190,12 +197,17 @@ def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, fo
         photos, left_out = search_photos(folder, recursive=recursive, skip=Path(out))
     except DataError as error:
         raise UsageError(str(error)) from error
-    kept = [photo for photo in photos if not own.holds(photo)]
-    others = [one for one in left_out if one.path.name != STATE and not own.holds(one.path)]
-    written = [LeftOut(path, OWN_OUTPUT) for path in {*photos} - {*kept}]
+    named = {photo for photo in photos if real_path(photo) in found.settings} if found.settings else set()
+    kept = [photo for photo in photos if photo not in named and not own.holds(photo)]
+    written = [LeftOut(path, OF_SETTINGS if path in named else OWN_OUTPUT) for path in {*photos} - {*kept}]
+    others = [one for one in left_out if not (one.path.name in _UNMENTIONED or own.holds(one.path))]
+    others = [one for one in others if real_path(one.path) not in found.settings]
     if not kept:
         reasons = sorted({one.reason for one in (*others, *written)})
-        raise UsageError(f"{folder}: no photos in this folder{'; what is there: ' * bool(reasons)}{', '.join(reasons)}")
+        raise UsageError(
+            f"{folder}: no photos in this folder{'; what is there: ' * bool(reasons)}{', '.join(reasons)}"
+            f"{'; give recursive=True to search it' * (SUB_FOLDER in reasons)}"
+        )
     found.photos.update(
         (photo, photo.relative_to(folder).with_suffix("").as_posix()) for photo in kept if found.ready(photo)
     )

@@ -203,6 +203,10 @@ class _Watch:
     failing: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
     owners: set[str] = field(default_factory=set)
+    settings: frozenset[Path] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.settings = frozenset(map(real_path, self.run.task.spec.files))
 
     def go(self) -> WatchSummary:
         arrivals = Arrivals(self.times.settle, self.times.quiet)
@@ -234,7 +238,8 @@ class _Watch:
             self._say("folder", str(error))
             return False
         self._say("folder", "")
-        arrivals.update(found.photos, now)
+        named = self.settings
+        arrivals.update((photo for photo in found.photos if not named or real_path(photo) not in named), now)
         return True
 
     def _round(self, arrivals: Arrivals, now: float, *, first: bool) -> bool:

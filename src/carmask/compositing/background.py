@@ -42,6 +42,8 @@ class Background:
         check_choice(fit, Fit, "fit")
         self._pixels, self._fit, self._profile, self._scene = pixels, fit, icc_profile, scene
         self._last: tuple[Size, bytes | None, Photo] | None = None
+        #: The picture's file, if it was read from one.
+        self.file: Path | None = None
 
     @classmethod
     def parse(cls, text: str, fit: Fit = "cover") -> Background:
@@ -60,7 +62,9 @@ class Background:
         path = Path(text)
         if path.is_file():
             picture = open_photo(path)
-            return cls(picture.pixels, fit=fit, icc_profile=picture.icc_profile)
+            made = cls(picture.pixels, fit=fit, icc_profile=picture.icc_profile)
+            made.file = path
+            return made
         try:
             return cls.drawn(text)
         except UsageError as error:

@@ -66,6 +66,8 @@ class PlateCover:
             size = max(MIN_SIDE, round(picture.shape[1] * scale)), max(MIN_SIDE, round(picture.shape[0] * scale))
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         self.kind, self._picture = kind, picture
+        #: The picture's file, if it was read from one.
+        self.file: Path | None = None
 
     @classmethod
     def parse(cls, text: str) -> PlateCover | None:
@@ -92,7 +94,9 @@ class PlateCover:
             raise UsageError(
                 f"{text}: there is no such picture, and it is not {KEEP}, {BLUR} or {PLAIN}", argument="plate"
             )
-        return cls("picture", read_layered(path))
+        made = cls("picture", read_layered(path))
+        made.file = path
+        return made
 
     @property
     def picture(self) -> NDArray[np.uint8] | None:

@@ -23,7 +23,7 @@ from carmask.images.reading import (
     read_photo,
     reduce_photo,
 )
-from carmask.images.search import FoundPhotos, LeftOut, real_path, search_photos
+from carmask.images.search import SUB_FOLDER, FoundPhotos, LeftOut, real_path, search_photos
 from carmask.images.suffixes import FORMATS, MASK_SUFFIXES, PHOTO_SUFFIXES, is_photo, why_left_out
 from carmask.images.writing import (
     JPEG_QUALITY,
@@ -51,6 +51,7 @@ __all__ = [
     "MAX_WEBP_SIDE",
     "MIN_SIDE",
     "PHOTO_SUFFIXES",
+    "SUB_FOLDER",
     "WEBP_METHOD",
     "WEBP_QUALITY",
     "Format",

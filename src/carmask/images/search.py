@@ -9,6 +9,9 @@ from typing import NamedTuple
 from carmask.errors import DataError
 from carmask.images.suffixes import why_left_out
 
+#: Why a folder in a folder is left out.
+SUB_FOLDER = "a sub-folder, which is not searched"
+
 
 def real_path(path: Path) -> Path:
     """A path with its links resolved, as far as they lead anywhere.
@@ -111,5 +114,5 @@ def _why_not_searched(entry: os.DirEntry[str], *, recursive: bool) -> str:
     if entry.name.startswith("."):
         return "hidden: its name begins with a dot"
     if not recursive:
-        return "a sub-folder, which is not searched"
+        return SUB_FOLDER
     return "a link to a folder, which is not followed" if entry.is_symlink() else ""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
+from carmask.batch.names import PROFILE
 from carmask.compositing.background import BLUR
 from carmask.compositing.scene import SCENES
 from carmask.errors import UnknownNameError, UsageError
@@ -19,7 +20,7 @@ from carmask.prediction.checks import CHECKS
 from carmask.profiles.profile import ChecksTable, Profile, RulesTable
 
 #: The profile of a folder.
-FILE = "carmask.toml"
+FILE = PROFILE
 #: More of a file is no profile.
 _LONGEST = 1 << 20
 

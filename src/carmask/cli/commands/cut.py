@@ -28,6 +28,7 @@ from carmask.errors import UsageError
 if TYPE_CHECKING:
     from carmask.batch.engines.start import EngineName
     from carmask.batch.report import Review
+    from carmask.batch.vehicle_report import Vehicle
     from carmask.model.runtime import Device
 
 _WHAT = "What is written"
@@ -348,13 +349,20 @@ def cut(
             print(f"{count} left out: {reason}")
         print(f"{made.to_review} to review: those with review=yes in the table")
         if made.vehicles:
-            table = made.report.with_name("vehicles.csv")
-            print(f"{len(made.vehicles)} vehicle{'s' * (len(made.vehicles) != 1)}; table in {table}")
-    wrong = [(one.vehicle or "no vehicle", problem) for one in made.vehicles for problem in one.problems]
-    for vehicle, problem in wrong:
-        complain(f"{vehicle}: {problem}")
+            count, table = sum(bool(one.vehicle) for one in made.vehicles), made.report.with_name("vehicles.csv")
+            print(f"{count} vehicle{'s' * (count != 1)}; table in {table}")
+    wrong = [_wrong(one, problem, made.report) for one in made.vehicles for problem in one.problems]
+    for line in wrong:
+        complain(line)
     if made.failed or wrong:
         raise click.exceptions.Exit(1)
+
+
+def _wrong(vehicle: Vehicle, problem: str, report: Path) -> str:
+    if vehicle.vehicle:
+        return f"{vehicle.vehicle}: {problem}"
+    photos = f"{vehicle.photos} photo{'s' * (vehicle.photos != 1)}"
+    return f"{photos} without a vehicle: those whose column vehicle is empty in {report}"
 
 
 def _review(model: str, budget: float | None, below: float | None) -> Review:
