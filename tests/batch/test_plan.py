@@ -60,7 +60,7 @@ def test_a_folder_without_photos_says_what_is_in_it(tmp_path):
         f"no photos in this folder; what is there: {NOT_SEARCHED}, a video; give recursive=True to search it"
     )
     (tmp_path / "sub").rmdir()
-    with pytest.raises(UsageError, match="what is there: a video$"):
+    with pytest.raises(UsageError, match=r"what is there: a video$"):
         plan_run([tmp_path], tmp_path / "out", MASKS)
 
 

@@ -71,6 +71,27 @@ def test_a_job_runs_and_says_how_far_it_is(serving):
     assert [one["id"] for one in client.get("/v1/jobs").json()["jobs"]] == [job]
 
 
+def test_a_background_picture_is_kept_for_other_options(serving):
+    """Rendered again in another format, a job has the picture that was sent for it before, if that is asked for."""
+    client = serving().client
+    behind = photo_bytes(9)
+    files = [("photos", ("car.jpg", photo_bytes(1))), ("background_file", ("hall.jpg", behind))]
+    job = client.post("/v1/jobs", files=files).json()["id"]
+    events(client, job)
+    assert client.get(f"/v1/jobs/{job}").json()["background_file"] is True
+    assert client.post(f"/v1/jobs/{job}/start", data={"format": "jpg", "keep_background": "true"}).status_code == 202
+    events(client, job)
+    sent = {"image": photo_bytes(1), "background_file": behind}
+    single = client.post("/v1/cut", files=sent, data={"format": "jpg"}).content
+    assert client.get(f"/v1/jobs/{job}/photos/1/output/0").content == single
+    # Without it the picture is gone, as before.
+    assert client.post(f"/v1/jobs/{job}/start", data={"background": "white"}).status_code == 202
+    events(client, job)
+    assert client.get(f"/v1/jobs/{job}").json()["background_file"] is False
+    refused = client.post(f"/v1/jobs/{job}/start", data={"format": "jpg", "keep_background": "true"})
+    assert refused.json()["error"].startswith("format: JPEG has no transparency")
+
+
 def test_a_client_that_comes_back_gets_what_it_has_not_seen(serving):
     client = serving().client
     job = send(client)

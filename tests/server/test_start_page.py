@@ -85,6 +85,40 @@ def test_what_is_rendered_again_is_shown_in_place_of_what_was(serving, open_page
     until(lambda: page.evaluate(corner) == [255, 255, 255, 255])
 
 
+def test_a_job_that_is_opened_again_has_its_background_picture(serving, open_page):
+    server = serving()
+    page = open_page(server.url, wait="#drop")
+    car, hall = io.BytesIO(), io.BytesIO()
+    Image.fromarray(draw_photo(3, SIZE)).save(car, "PNG")
+    Image.new("RGB", SIZE[::-1], (200, 30, 40)).save(hall, "PNG")
+    with page.expect_file_chooser() as chooser:
+        page.click("input[name=background][value=picture]")
+    chooser.value.set_files({"name": "hall.png", "mimeType": "image/png", "buffer": hall.getvalue()})
+    page.set_input_files("#files", {"name": "car.png", "mimeType": "image/png", "buffer": car.getvalue()})
+    page.wait_for_selector("body[data-done]")
+    job = page.evaluate("document.body.dataset.done")
+
+    page.goto(server.url)  # and by the list of earlier jobs, and with the browser's way back
+    page.reload()
+    page.click("#jobs a")
+    page.wait_for_selector(f"body[data-done='{job}']")
+    page.go_back()
+    page.wait_for_selector("#jobs a")
+    assert page.locator("#tiles button").count() == 0
+    page.go_forward()
+    page.wait_for_selector(f"body[data-done='{job}']")
+
+    assert page.locator("input[name=background]:checked").get_attribute("value") == "picture"
+    page.select_option("select[name=format]", "jpg")
+    page.click("#again")
+    until(lambda: server.client.get(f"/v1/jobs/{job}/photos/1/output/0").headers["content-type"] == "image/jpeg")
+    made = Image.open(io.BytesIO(server.client.get(f"/v1/jobs/{job}/photos/1/output/0").content))
+    assert all(abs(got - want) < 8 for got, want in zip(made.getpixel((1, 1)), (200, 30, 40), strict=True))
+    page.set_input_files("#files", {"name": "car.png", "mimeType": "image/png", "buffer": car.getvalue()})
+    page.wait_for_selector(".toast.bad")
+    assert len(server.client.get("/v1/jobs").json()["jobs"]) == 1
+
+
 def test_photos_of_which_none_could_be_sent_leave_no_job(serving, open_page):
     server = serving()
     page = open_page(server.url, wait="#drop", expect=(422,))

@@ -369,12 +369,14 @@ class Jobs:
             return []
         return [(numbers[record.name], record.result) for record in records if record.name in numbers]
 
+    def picture(self, job: str, *, decode: bool = True) -> PhotoFile | None:
+        """The background picture that a job was given, or None; without ``decode`` something in place of it."""
+        if not (file := self._folder(job) / "background.png").exists():
+            return None
+        return open_photo(file) if decode else _STAND_IN
+
     def _wanted(self, job: str, *, decode: bool = True) -> OutputSpec:
-        file = self._folder(job) / "background.png"
-        picture = None
-        if file.exists():
-            picture = open_photo(file) if decode else _STAND_IN
-        return self.options(job).spec(picture)
+        return self.options(job).spec(self.picture(job, decode=decode))
 
     def _set_background(self, job: str, picture: PhotoFile | None) -> None:
         file = self._folder(job) / "background.png"

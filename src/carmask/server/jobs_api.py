@@ -104,8 +104,11 @@ class JobsApi:
         if request.headers.get("content-type"):
             async with read_form(request, files=1) as form:
                 form.check_files("background_file")
+                keep = form.fields.pop("keep_background", "") == "true"
                 options = parse(form.fields)
                 picture = await background_picture(request, form, "background_file", self._crew, self._limits)
+                if keep and picture is None:
+                    picture = await run_in_threadpool(self._jobs.picture, job)
         await run_in_threadpool(self._jobs.start, job, options, picture)
         return JSONResponse({"id": job, "state": "running"}, 202)
 
@@ -129,6 +132,7 @@ class JobsApi:
             "state": state,
             "error": self._jobs.error(job),
             "options": self._jobs.options(job).model_dump(exclude_defaults=True),
+            "background_file": self._jobs.picture(job, decode=False) is not None,
             "total": len(photos),
             "done": len(found),
             "failed": sum(one["status"] == "failed" for one in found.values()),

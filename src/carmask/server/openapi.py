@@ -59,6 +59,7 @@ def _photo_paths(limits: Limits) -> dict[str, Any]:
 def _job_paths(limits: Limits) -> dict[str, Any]:
     """Many photos: a job is made, filled, started, asked about and deleted."""
     options = _options()
+    keep = {"type": "boolean", "description": "take the background_file that was sent before"}
     return {
         "/v1/jobs": {
             "get": _operation("List the latest jobs", "", None, {"200": _json("The jobs.", _OBJECT)}),
@@ -86,7 +87,7 @@ def _job_paths(limits: Limits) -> dict[str, Any]:
             "post": _operation(
                 "Start a job, or render it again with other options",
                 "Corrections by hand are kept.",
-                _form(options, []),
+                _form({**options, "keep_background": keep}, []),
                 {"202": _json("It runs.", _OBJECT)},
             ),
         },

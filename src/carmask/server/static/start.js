@@ -13,6 +13,7 @@ let source = null;
 let photos = new Map();
 let shown = null;
 let total = 0;
+let kept = false; // the server has a background picture of this job
 
 // ---- options
 
@@ -39,9 +40,10 @@ colour.addEventListener("input", () => { own.checked = true; optionsChanged(); }
 fromFile.addEventListener("click", () => picture.click());
 picture.addEventListener("change", () => {
   fileLabel.lastChild.textContent = picture.files.length ? picture.files[0].name.slice(0, 18) : "Picture …";
-  if (!picture.files.length) $("swatches").querySelector("input").checked = true;
+  if (!picture.files.length && !kept) $("swatches").querySelector("input").checked = true;
   optionsChanged();
 });
+picture.addEventListener("cancel", () => { if (!sends()) $("swatches").querySelector("input").checked = true; optionsChanged(); });
 $("options").addEventListener("change", optionsChanged);
 $("options").addEventListener("submit", (event) => event.preventDefault());
 
@@ -54,12 +56,16 @@ function optionsChanged() {
   $("again").hidden = !job || job.state === "running";
 }
 
+/** Whether a background picture is sent, or was. */
+const sends = () => $("options").elements.background.value === "picture" && (kept || picture.files.length > 0);
+
 function optionsForm() {
   const form = new FormData();
   const { elements } = $("options");
   for (const name of ["shadow", "plate", "place", "size", "format"]) if (elements[name].value) form.append(name, elements[name].value);
   const background = elements.background.value;
   if (background === "picture" && picture.files.length) form.append("background_file", picture.files[0]);
+  else if (background === "picture" && kept) form.append("keep_background", "true");
   else if (background === "colour") form.append("background", colour.value);
   else if (background && background !== "picture") form.append("background", background);
   return form;
@@ -90,9 +96,12 @@ async function send(files) {
   files = files.filter((file) => file.size && !file.name.startsWith(".") && (file.type.startsWith("image/") || /\.(jpe?g|png|webp|heic|heif|avif|tiff?|bmp|gif)$/i.test(file.name)));
   if (!files.length) { toast("There are no photos among these files.", { bad: true }); return; }
   files.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+  if (kept && sends() && !picture.files.length) { toast("Choose the background picture again: the server has it for the other photos alone.", { bad: true }); return; }
   begin();
+  kept = false;
   try {
     const made = await json("/v1/jobs", { method: "POST", body: optionsForm() });
+    kept = sends();
     job = { id: made.id, state: "new" };
     history.replaceState(null, "", `#${job.id}`);
     const refused = [];
@@ -281,6 +290,7 @@ addEventListener("drop", async (event) => {
 $("again").onclick = async () => {
   try {
     await request(`/v1/jobs/${job.id}/start`, { method: "POST", body: optionsForm() });
+    kept = sends();
     delete document.body.dataset.done;
     follow();
   } catch (error) {
@@ -304,7 +314,7 @@ async function earlier() {
   if (hours) $("kept").textContent = `Photos are deleted after ${hours === 24 ? "a day" : hours > 48 ? `${Math.round(hours / 24)} days` : `${+hours.toFixed(1)} hours`}.`;
   $("earlier").hidden = !jobs.length || Boolean(job);
   $("jobs").replaceChildren(...jobs.map((one) => {
-    const link = make("a", { href: `/#${one.id}`, onclick: () => setTimeout(() => location.reload()) }, new Date(one.created * 1000).toLocaleString());
+    const link = make("a", { href: `/#${one.id}`, }, new Date(one.created * 1000).toLocaleString());
     return make("li", {}, link, make("span", {}, one.photos === 1 ? "1 photo" : `${one.photos} photos`), make("span", { className: `badge ${one.state}` }, one.state));
   }));
 }
@@ -327,6 +337,8 @@ async function resume(id) {
     const found = await json(`/v1/jobs/${id}`);
     begin();
     setOptions(found.options);
+    kept = found.background_file;
+    if (kept) fromFile.checked = true;
     job = { id, state: found.state };
     follow();
     job.state = found.state;
@@ -338,4 +350,5 @@ async function resume(id) {
 setTheme($("theme"));
 optionsChanged();
 if (location.hash.length > 1) resume(location.hash.slice(1));
+addEventListener("hashchange", () => location.reload()); // another job, or back to none
 earlier();
