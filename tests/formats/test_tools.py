@@ -244,6 +244,13 @@ def test_only_those_to_review(cut):
     assert [picture.name for picture in found.pictures] == ["sub/b.jpg", "c.jpg"]
 
 
+def test_where_none_is_to_review_it_is_said(cut):
+    report = cut / "report.csv"
+    report.write_text(report.read_text().replace("yes", ""))
+    with pytest.raises(DataError, match=r"no photo is marked for review in report\.csv"):
+        read_annotations(cut, ReadOptions(doubtful=True))
+
+
 def test_corrections_take_the_place_of_masks(cut):
     (cut / "corrections" / "sub").mkdir(parents=True)
     write_mask(cut / "corrections" / "sub" / "b.png", OTHER)

@@ -89,6 +89,8 @@ def read(path: Path, options: ReadOptions) -> Annotations:
         makers.append(_maker(name, line, here is not None, written[name], classes, options))
     if lacking:
         found.notes.append(f"{lacking} photos of {REPORT} have no mask or cut-out in {path}")
+    if not (makers or lacking) and options.doubtful:
+        raise DataError(f"{path}: no photo is marked for review in {REPORT}: there is nothing to convert")
     if not makers:
         what = "photos to review" if options.doubtful else "masks"
         raise DataError(f"{path}: no {what} in it; cut again with mask")

@@ -83,7 +83,7 @@ def check(
     if fix is not None:
         from carmask.submission.repair import repair
 
-        print(f"{repair(file, fix, names, size, findings)} rows repaired in {fix}")
+        print(f"{repair(file, fix, names, size, findings)} rows written to {fix}")
     if any(finding.severity == "error" for finding in findings):
         raise click.exceptions.Exit(1)
     shifts = "" if truth is not None else " (a shift by a pixel shows only with --truth)"

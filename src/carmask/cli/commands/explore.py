@@ -60,7 +60,7 @@ def explore(
     for failure in found.failures:
         complain(failure.reason)
     for kind, count in count_problems(found.problems):
-        print(f"{kind}: {count}")
+        print(f"{count} problem{'s' * (count != 1)} of kind {kind}")
     if table is not None:
         print(f"{photo_table.write_table(table, found)} rows in {table}")
     print(f"{len(found.facts)} of {found.photos} photos of {len(found.cars)} cars; page in {page}")
