@@ -67,6 +67,22 @@ def test_long_times_are_told_in_minutes_and_hours(capsys):
     assert told == ["15 min left", "5 h 30 min left"]
 
 
+def test_a_second_count_has_a_rate_of_its_own(capsys):
+    clock = Clock()
+    lines = Lines("building", "photos", clock)
+    clock.now = 10
+    lines(20, 20)
+    clock.now = 3600  # a training, in between
+    for done in range(41):
+        lines(done, 100)
+        clock.now += 0.5
+    assert capsys.readouterr().err.splitlines() == [
+        "building: 20 of 20 photos (100 %), 2.0/s",
+        "building: 20 of 100 photos (20 %), 2.0/s, 40 s left",
+        "building: 40 of 100 photos (40 %), 2.0/s, 30 s left",
+    ]
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -66,10 +66,14 @@ class Lines:
     def __init__(self, what: str, unit: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._what, self._unit, self._clock = what, unit, clock
         self._started = self._said = clock()
+        self._before = 0
 
     def __call__(self, done: int, total: int) -> None:
-        """Print a line if it is time for one."""
+        """Print a line if it is time for one; a number below the last one begins a new count, with its own rate."""
         now = self._clock()
+        if done < self._before:
+            self._started = self._said = now
+        self._before = done
         if now - self._said < PERIOD and not (done >= total and self._said > self._started):
             return
         self._said = now
