@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 import shutil
+import signal
 import subprocess
 import zipfile
 
@@ -314,9 +316,6 @@ def test_a_photo_that_takes_too_long_costs_itself_alone(serving, tiny_model, pho
 
 
 def test_a_worker_that_dies_is_replaced(serving, tiny_model, photo_file):
-    import os
-    import signal
-
     with Crew(WorkTask(str(tiny_model)), workers=1, patience=30, waiting=4) as crew:
         server = serving(crew=crew)
         os.kill(crew.pids[0], signal.SIGKILL)
@@ -333,6 +332,30 @@ def test_figures_are_those_of_the_routes(serving, photo_file):
     assert 'route="/v1/jobs/{job}",status="404"' in text
     assert "carmask_workers 1.0" in text
     assert "0123456789abcdef" not in text
+
+
+def test_a_method_of_any_name_is_one_figure(serving):
+    client = serving().client
+    for number in range(3):
+        client.request(f"METHOD{number}", "/")
+    text = client.get("/metrics").text
+    assert 'carmask_requests_total{method="other",route="/",status="405"} 3.0' in text
+    assert "METHOD" not in text
+
+
+def test_a_worker_that_cannot_be_started_for_a_time_works_again_later(serving, tiny_model, tmp_path, photo_file):
+    """One failed start was the end of it: all later requests failed."""
+    model = tmp_path / "model.onnx"
+    shutil.copy(tiny_model, model)
+    with Crew(WorkTask(str(model)), workers=1, patience=30, waiting=4) as crew:
+        server = serving(crew=crew)
+        model.rename(tmp_path / "away.onnx")
+        os.kill(crew.pids[0], signal.SIGKILL)
+        codes = [post(server, photo_file).status_code for _ in range(3)]
+        assert codes[-1] == 500
+        (tmp_path / "away.onnx").rename(model)
+        codes = [post(server, photo_file).status_code for _ in range(2)]
+        assert codes == [200, 200]
 
 
 def test_every_address_for_programs_is_in_the_openapi_document(server, crew):

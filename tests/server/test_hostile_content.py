@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 import socket
 import struct
+import tempfile
 import zlib
 
 import pytest
@@ -129,9 +132,53 @@ def test_the_disk_for_jobs_is_bounded(serving, photo_file):
 
 def test_forms_with_too_many_parts_are_refused(server):
     fields = {f"f{number}": "x" for number in range(500)}
-    assert server.client.post("/v1/jobs", data=fields, files={"a": b"b"}).status_code == 400
+    answer = server.client.post("/v1/jobs", data=fields, files={"a": b"b"})
+    assert (answer.status_code, answer.json()["error"]) == (
+        400,
+        "at most 60 fields that are no files are taken in one request",
+    )
     many = [("photos", (f"{n}.jpg", b"\xff\xd8\xff")) for n in range(50)]
-    assert server.client.post("/v1/jobs", files=many).status_code == 400
+    answer = server.client.post("/v1/jobs", files=many)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("at most 4 files are taken in one request; send the others")
+    answer = server.client.post("/v1/cut", data={"background": "1" * 150_000}, files={"image": b"b"})
+    assert (answer.status_code, "takes 100000 bytes at most" in answer.json()["error"]) == (400, True)
+
+
+def test_a_background_that_is_no_picture_is_named(server, photo_file):
+    files = {"image": photo_file.read_bytes(), "background_file": ("b.jpg", b"no picture")}
+    answer = server.client.post("/v1/cut", files=files)
+    assert (answer.status_code, answer.json()["error"].partition(":")[0]) == (422, "background_file")
+
+
+def test_a_disk_that_is_full_of_what_is_sent_is_said(server, photo_file, monkeypatch):
+    class Full(tempfile.SpooledTemporaryFile):
+        def write(self, _):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", Full)
+    answer = server.client.post("/v1/cut", files={"image": photo_file.read_bytes()})
+    assert answer.status_code == 507
+    assert answer.json()["error"] == "the server cannot keep what is sent: No space left on device; try again later"
+
+
+SURROGATE = b'"\\ud800"'
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/webhook", b'{"action": %s}' % SURROGATE, 201),
+        ("/webhook", b'{"action": NaN}', 201),
+        ("/predict", b'{"tasks": [], "label_config": %s}' % SURROGATE, 400),
+        ("/setup", b'{"schema": %s}' % SURROGATE, 400),
+        ("/predict", '{"tasks": [{"data": {"image": "data:,é"}}]}'.encode(), 200),
+        ("/v1.0/removebg", '{"image_file_b64": "é"}'.encode(), 400),
+    ],
+)
+def test_json_with_strange_values_is_no_fault_of_the_server(server, path, body, status):
+    answer = server.client.post(path, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b'"x"', b"\xff\xfe", b'{"tasks": 5}', b'{"tasks": [5]}', b"[" * 5000])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from carmask.batch.job import Result
 from carmask.errors import OutputError, UsageError
 from carmask.images import writing
 from carmask.review import runs
+from carmask.server import job_threads
 from carmask.server.crew_engine import CrewEngine
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
@@ -154,6 +157,99 @@ def test_a_bad_photo_is_said_and_the_others_go_on(serving):
     assert found["good.jpg"]["status"] == "done"
     assert found["broken.jpg"]["status"] == "failed"
     assert found["broken.jpg"]["reason"].startswith("broken.jpg: ")
+
+
+def test_a_stream_that_was_opened_before_the_job_began_has_all_its_photos(serving):
+    """It ended without any."""
+    client = serving().client
+    job = client.post("/v1/jobs", data={}).json()["id"]
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(events, client, job)
+        time.sleep(0.3)
+        for number in range(2):
+            client.post(f"/v1/jobs/{job}/photos", files={"photo": (f"{number}.jpg", photo_bytes(number))})
+        time.sleep(0.6)
+        client.post(f"/v1/jobs/{job}/start")
+        found = heard.result(30)
+    kinds = [kind for _, kind, _ in found]
+    assert (kinds[0], kinds[-2:]) == ("total", ["photo", "end"])
+    assert sorted(data["title"] for _, kind, data in found if kind == "photo") == ["0.jpg", "1.jpg"]
+    last = [event for event, kind, _ in found if kind == "photo"][-1]
+    client.post(f"/v1/jobs/{job}/start", data={"background": "black"})
+    assert len([1 for _, kind, _ in events(client, job, {"last-event-id": last}) if kind == "photo"]) == 2
+
+
+def test_a_stream_of_a_job_that_is_deleted_ends_in_words(serving):
+    client = serving().client
+    job = client.post("/v1/jobs", data={}).json()["id"]
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(events, client, job)
+        time.sleep(0.3)
+        client.delete(f"/v1/jobs/{job}")
+        _, kind, data = heard.result(30)[-1]
+    assert (kind, data["error"]) == ("end", "there is no such job; it may have been deleted")
+
+
+def test_each_photo_has_a_name_of_its_own_in_the_archive(serving):
+    """Also on systems that do not tell small letters from capital ones."""
+    client = serving().client
+    titles = ["3_a.jpg", "a.jpg", "a.jpg", "A.jpg"]
+    job = client.post("/v1/jobs", files=[("photos", (title, photo_bytes(1))) for title in titles]).json()["id"]
+    events(client, job)
+    names = zipfile.ZipFile(io.BytesIO(client.get(f"/v1/jobs/{job}/zip").content)).namelist()
+    assert names == ["3_a.png", "a.png", "3_3_a.png", "4_A.png"]
+
+
+def test_hundreds_of_jobs_are_done_in_their_turn(crew, tiny_model, tmp_path, monkeypatch):
+    """Each has files open: a server with some hundreds of them could not even start again."""
+    under_way, most, lock = 0, 0, threading.Lock()
+    cut = Jobs._cut
+
+    def counted(self, job, progress):
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        try:
+            cut(self, job, progress)
+        finally:
+            with lock:
+                under_way -= 1
+
+    monkeypatch.setattr(Jobs, "_cut", counted)
+    monkeypatch.setattr(job_threads, "AT_ONCE", 3)
+    jobs = Jobs(tmp_path, crew, Limits(), model=str(tiny_model), review_below=0.98)
+    made = [jobs.create(first_options(), None) for _ in range(9)]
+    for job in made:
+        jobs.add(job, "a.jpg", photo_bytes(1))
+    for job in made:
+        jobs.start(job)
+    wait_until(lambda: all(jobs.state(job) == "done" for job in made))
+    jobs.close()
+    assert 1 <= most <= 3
+
+
+def test_a_job_whose_photos_do_not_fit_is_not_kept_without_its_client_knowing(serving, photo_file):
+    size = len(photo_file.read_bytes())
+    client = serving(limits=Limits(state_bytes=int(1.5 * size))).client
+    files = [("photos", (f"{number}.jpg", photo_file.read_bytes())) for number in range(2)]
+    assert client.post("/v1/jobs", files=files).status_code == 507
+    assert client.get("/v1/jobs").json()["jobs"] == []
+    assert client.post("/v1/jobs", files=files[:1]).status_code == 202
+
+
+def test_jobs_that_are_mended_stay_open_those_that_nobody_asks_for_are_closed(serving):
+    server = serving()
+    made = [send(server.client, 1) for _ in range(17)]
+    for job in made:
+        events(server.client, job)
+    first = server.jobs.folder(made[0])
+    for job in made[1:]:
+        server.jobs.folder(job)
+        assert server.jobs.folder(made[0]) is first
+    first.store.close()
+    with pytest.raises(OutputError, match="has been closed; nothing was stored"):
+        first.decided()
 
 
 def test_a_job_goes_on_when_the_server_starts_again(crew, tiny_model, tmp_path, monkeypatch):

@@ -93,6 +93,8 @@ def test_a_task_gets_a_brush_mask(server, photo_file, value):
         "/data/upload/3/none.jpg",
         "",
         "data:;base64,!!",
+        "data:;base64,\u00e9",
+        "http://[::/data/upload/3/none.jpg",
     ],
 )
 def test_a_task_whose_picture_is_not_in_the_folder_gets_nothing(server, value):

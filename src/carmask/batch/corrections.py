@@ -322,6 +322,8 @@ class Corrections:
         try:
             with self._lock:
                 yield
+        except sqlite3.ProgrammingError as error:  # by another thread, as of a server that stops
+            raise OutputError(f"{self._file}: has been closed; nothing was stored: try again") from error
         except sqlite3.OperationalError as error:
             raise OutputError(f"{self._file}: cannot be written: {error}") from error
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names

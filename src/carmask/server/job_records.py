@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import re
+import secrets
 import shutil
 import sqlite3
 import threading
@@ -51,10 +52,12 @@ class Progress:
     Attributes:
         results: of photos, in the order in which they finished.
         changed: notified when there is more.
+        run: tells it from what is known of another run of the job, also of another server.
     """
 
     results: list[tuple[int, Result]] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
 
 
 class StoredPhoto(NamedTuple):
@@ -126,8 +129,13 @@ class JobRecords:
         if jobs and self.rows("SELECT COUNT(*) FROM jobs")[0][0] + jobs > limits.jobs:
             raise OutputError(f"the server keeps {limits.jobs} jobs at most; delete some, or try again later")
         (total,) = self.rows("SELECT COALESCE(SUM(bytes), 0) FROM photos")[0]
-        if total + more > limits.state_bytes or shutil.disk_usage(self._state).free - more < limits.free_bytes:
+        if total + more > limits.state_bytes:
             raise OutputError("the server's disk space for jobs is used up; delete jobs, or try again later")
+        if (free := shutil.disk_usage(self._state).free) - more < limits.free_bytes:
+            raise OutputError(
+                f"the server's disk is full: {free / 1e9:.2f} GB are free, of which {limits.free_bytes / 1e9:g} GB "
+                "stay free; make room there, or delete jobs"
+            )
 
     def tidy_folders(self) -> None:
         """Remove what an earlier server left half made or half deleted: folders without a job, temporary files.

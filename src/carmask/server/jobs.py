@@ -6,8 +6,8 @@ import contextlib
 import logging
 import secrets
 import shutil
-import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from carmask.server.crew import Crew
 from carmask.server.crew_engine import CrewEngine
 from carmask.server.folder import Folder
 from carmask.server.job_records import ID_BYTES, JobRecords, Progress, State, StoredPhoto
+from carmask.server.job_threads import JobThreads
 from carmask.server.limits import Limits
 from carmask.server.options import CutOptions
 from carmask.server.security import without_paths
@@ -73,6 +74,7 @@ class Jobs:
         self._progress: dict[str, Progress] = {}
         self._folders: dict[str, Folder] = {}
         self._stopping = False
+        self._threads = JobThreads()
         for (job,) in self._rows("SELECT id FROM jobs WHERE state = 'running'"):
             self._work(job)
         self.tidy()
@@ -82,6 +84,7 @@ class Jobs:
         if self._stopping:
             return
         self._stopping = True
+        self._threads.close()
         with self._lock:
             for folder in self._folders.values():
                 folder.close()
@@ -292,20 +295,20 @@ class Jobs:
         if self.state(job) != "done":
             raise UsageError("the job is not done yet; its photos can be mended then")
         with self._lock:
-            if job not in self._folders:
+            found = self._folders.pop(job, None)
+            if found is None:
                 titles = {photo.name: photo.title.rpartition(".")[0] or photo.title for photo in self.photos(job)}
-                self._folders[job] = Folder(
-                    self._folder(job) / "out", self._crew, titles=titles, title="Job " + job[:6]
-                )
-                while len(self._folders) > 16:
-                    self._folders.pop(next(iter(self._folders))).close()
-            return self._folders[job]
+                found = Folder(self._folder(job) / "out", self._crew, titles=titles, title="Job " + job[:6])
+            self._folders[job] = found  # as the last one: those that nobody asks for are closed first
+            while len(self._folders) > 16:
+                self._folders.pop(next(iter(self._folders))).close()
+            return found
 
     # ---- working
 
     def _work(self, job: str) -> None:
         self._progress[job] = Progress()
-        threading.Thread(target=self._run, args=(job, self._progress[job]), daemon=True, name=f"job-{job}").start()
+        self._threads.do(partial(self._run, job, self._progress[job]))
 
     def _run(self, job: str, progress: Progress) -> None:
         state: State = "done"
@@ -363,11 +366,10 @@ class Jobs:
 
     def _recorded(self, job: str) -> list[tuple[int, Result]]:
         numbers = {photo.name: photo.number for photo in self.photos(job)}
-        try:
+        with contextlib.suppress(CarmaskError):
             records = read_records(self._folder(job) / "out" / STATE / "manifest.sqlite")
-        except CarmaskError:
-            return []
-        return [(numbers[record.name], record.result) for record in records if record.name in numbers]
+            return [(numbers[record.name], record.result) for record in records if record.name in numbers]
+        return []
 
     def picture(self, job: str, *, decode: bool = True) -> PhotoFile | None:
         """The background picture that a job was given, or None; without ``decode`` something in place of it."""

@@ -6,23 +6,23 @@ import asyncio
 import contextlib
 import json
 import re
-import secrets
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from carmask.batch.job import Result
-from carmask.errors import PhotoError
+from carmask.errors import CarmaskError, PhotoError
 from carmask.review.queue import id_of
 from carmask.server.crew import Crew
 from carmask.server.cut_api import MEDIA
-from carmask.server.job_records import StoredPhoto
+from carmask.server.job_records import Progress, StoredPhoto
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
 from carmask.server.options import parse
@@ -33,8 +33,6 @@ from carmask.server.uploads import background_picture, number_in, one_photo, rea
 
 #: Seconds between looks for news, between signs of life, and until a stream ends: a client that is still there asks on.
 _LOOK, _ALIVE, _END = 0.4, 15.0, 600.0
-#: Tells event numbers of this server from those of the one before it.
-_BOOT = secrets.token_hex(4)
 
 
 class JobsApi:
@@ -73,19 +71,29 @@ class JobsApi:
             options = parse(form.fields)
             picture = await background_picture(request, form, "background_file", self._crew, self._limits)
             job = await run_in_threadpool(self._jobs.create, options, picture)
-            problems = []
-            for file in form.files.get("photos", []):
-                try:
-                    content = await file.read(self._limits.photo_bytes + 1)
-                    if len(content) > self._limits.photo_bytes:
-                        raise PhotoError(f"photo: at most {self._limits.photo_bytes} bytes")
-                    await run_in_threadpool(self._jobs.add, job, file.filename or "", content)
-                except PhotoError as error:
-                    problems.append({"title": file.filename or "", "error": without_paths(str(error))})
-            sent = len(form.files.get("photos", []))
-        if sent and sent > len(problems):
-            await run_in_threadpool(self._jobs.start, job)
+            try:
+                problems = await self._add_all(job, form.files.get("photos", []))
+                sent = len(form.files.get("photos", []))
+                if sent > len(problems):
+                    await run_in_threadpool(self._jobs.start, job)
+            except CarmaskError:  # the client does not know of the job
+                with contextlib.suppress(CarmaskError):
+                    await run_in_threadpool(self._jobs.delete, job)
+                raise
         return JSONResponse({"id": job, "photos": sent - len(problems), "refused": problems}, 202)
+
+    async def _add_all(self, job: str, files: list[UploadFile]) -> list[dict[str, str]]:
+        """Add photos; those that are refused, and why."""
+        problems = []
+        for file in files:
+            try:
+                content = await file.read(self._limits.photo_bytes + 1)
+                if len(content) > self._limits.photo_bytes:
+                    raise PhotoError(f"photo: at most {self._limits.photo_bytes} bytes")
+                await run_in_threadpool(self._jobs.add, job, file.filename or "", content)
+            except PhotoError as error:
+                problems.append({"title": file.filename or "", "error": without_paths(str(error))})
+        return problems
 
     async def add(self, request: Request) -> Response:
         """``POST /v1/jobs/{id}/photos``: one more photo."""
@@ -145,37 +153,49 @@ class JobsApi:
     async def events(self, request: Request) -> Response:
         """``GET /v1/jobs/{id}/events``: an event for each photo, and ``end`` at the end.
 
-        A client that comes back with ``Last-Event-ID`` gets what it has not seen; after a restart of the server, all.
+        A client that comes back with ``Last-Event-ID`` gets what it has not seen; after a restart of the server, all,
+        and also when the job has been started again.
         """
         job: str = request.path_params["job"]
-        progress = await run_in_threadpool(self._jobs.progress, job)
-        seen = _seen(request.headers.get("last-event-id", ""))
-        names = {photo.number: photo for photo in await run_in_threadpool(self._jobs.photos, job)}
+        progress, photos = await run_in_threadpool(self._known, job)
+        seen = _seen(request.headers.get("last-event-id", ""), progress)
 
         async def stream() -> AsyncIterator[str]:
-            nonlocal seen
+            nonlocal progress, photos, seen
             clock = asyncio.get_running_loop().time
             began = said = clock()
-            yield f"retry: 1000\nevent: total\ndata: {json.dumps({'total': len(names)})}\n\n"
+            yield f"retry: 1000\n{_event('total', {'total': len(photos)})}"
             while clock() - began < _END:
                 results = progress.results[seen:]
                 for photo, result in results:
                     seen += 1
-                    data = json.dumps(self._photo(job, names[photo], result))
-                    yield f"id: {_BOOT}-{seen}\nevent: photo\ndata: {data}\n\n"
+                    yield f"id: {progress.run}-{seen}\n{_event('photo', self._photo(job, photos[photo], result))}"
                     said = clock()
-                if not results:
+                if results:
+                    continue
+                try:
                     state = await run_in_threadpool(self._jobs.state, job)
-                    if state in {"done", "failed"} and seen >= len(progress.results):
-                        error = await run_in_threadpool(self._jobs.error, job)
-                        yield f"event: end\ndata: {json.dumps({'state': state, 'error': error})}\n\n"
-                        return
-                    if clock() - said > _ALIVE:
-                        yield ": still at work\n\n"
-                        said = clock()
-                    await asyncio.sleep(_LOOK)
+                    error = await run_in_threadpool(self._jobs.error, job)
+                    known, photos = await run_in_threadpool(self._known, job)
+                except LookupError as gone:
+                    yield _event("end", {"state": "failed", "error": str(gone)})
+                    return
+                if known is not progress:  # it has been started since
+                    progress, seen = known, 0
+                    yield _event("total", {"total": len(photos)})
+                elif state in {"done", "failed"} and seen >= len(progress.results):
+                    yield _event("end", {"state": state, "error": error})
+                    return
+                if clock() - said > _ALIVE:
+                    yield ": still at work\n\n"
+                    said = clock()
+                await asyncio.sleep(_LOOK)
 
         return StreamingResponse(stream(), media_type="text/event-stream")
+
+    def _known(self, job: str) -> tuple[Progress, dict[int, StoredPhoto]]:
+        """How far a job is, and its photos by number."""
+        return self._jobs.progress(job), {photo.number: photo for photo in self._jobs.photos(job)}
 
     async def image(self, request: Request) -> Response:
         """A photo as it was sent, as JPEG of at most ``side`` pixels if that is given."""
@@ -199,7 +219,7 @@ class JobsApi:
         return FileResponse(path, media_type=MEDIA[path.suffix[1:]], filename=name)
 
     async def zip(self, request: Request) -> Response:
-        """All files that were made, in one archive, and the report."""
+        """All files that were made, in one archive."""
         job: str = request.path_params["job"]
         self._jobs.state(job)
         files = await run_in_threadpool(self._files, job)
@@ -216,9 +236,9 @@ class JobsApi:
             for path in self._jobs.outputs(job, photo):
                 if path.is_file():
                     name = _download(photo, path.name)
-                    if name in taken:
+                    while name.casefold() in taken:  # some systems do not tell small letters from capital ones
                         name = f"{photo.number}_{name}"
-                    taken.add(name)
+                    taken.add(name.casefold())
                     files.append((name, str(path)))
         return files
 
@@ -240,10 +260,14 @@ class JobsApi:
         }
 
 
-def _seen(event: str) -> int:
-    """How many photos a client knows, by the last event that it got; none if that was of another server."""
-    boot, _, number = event.partition("-")
-    return int(number) if boot == _BOOT and re.fullmatch("[0-9]{1,9}", number) else 0
+def _event(kind: str, data: dict[str, Any]) -> str:
+    return f"event: {kind}\ndata: {json.dumps(data)}\n\n"
+
+
+def _seen(event: str, progress: Progress) -> int:
+    """How many photos a client knows, by the last event that it got; none if that was of another run."""
+    run, _, number = event.partition("-")
+    return int(number) if run == progress.run and re.fullmatch("[0-9]{1,9}", number) else 0
 
 
 def _made(outputs: list[Path]) -> str:
@@ -281,7 +305,7 @@ class _Pipe:
 def _archive(files: list[tuple[str, str]]) -> Iterator[bytes]:
     """A ZIP, file by file; pictures are compressed already."""
     pipe = _Pipe()
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]  # write is enough
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:  # type: ignore[call-overload]  # write is enough
         for name, path in files:
             try:
                 archive.write(path, name)

@@ -8,7 +8,6 @@ from a folder that the server was given; nothing is fetched from an address.
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import threading
 import time
@@ -29,7 +28,7 @@ from carmask.images import read_mask
 from carmask.server.crew import Crew
 from carmask.server.limits import Limits
 from carmask.server.requests import Cut, Done
-from carmask.server.responses import answering
+from carmask.server.responses import Answer, answering
 from carmask.server.signatures import suffix_of
 from carmask.server.uploads import read_object, wait_for
 
@@ -106,8 +105,8 @@ class LabelStudioApi:
 
     async def webhook(self, request: Request) -> Response:
         """Events of a project: nothing is learnt from them here."""
-        given = await read_object(request)
-        return JSONResponse({"status": "ok", "action": given.get("action"), "result": None}, 201)
+        action = (await read_object(request)).get("action")
+        return Answer({"status": "ok", "action": action if isinstance(action, str) else None, "result": None}, 201)
 
     async def predict(self, request: Request) -> Response:
         """Masks for tasks, in their order; a task that cannot be read gets an empty result."""
@@ -118,7 +117,7 @@ class LabelStudioApi:
         if len(tasks) > TASKS:
             raise UsageError(f"tasks: {TASKS} at most")
         names = _tags(str(given.get("label_config") or ""))
-        return JSONResponse(
+        return Answer(
             {
                 "results": [await self._one(request, task, names) for task in tasks],
                 "model_version": self._version,
@@ -164,7 +163,7 @@ class LabelStudioApi:
         if value.startswith("data:"):
             try:
                 content = base64.b64decode(value.partition(",")[2], validate=True)
-            except binascii.Error as error:
+            except ValueError as error:  # also of letters outside of ASCII
                 raise PhotoError("task: not base64") from error
         else:
             content = self._from_folder(value)
@@ -176,7 +175,10 @@ class LabelStudioApi:
     def _from_folder(self, value: str) -> bytes:
         if self._files is None:
             raise PhotoError("task: the picture is neither in the request nor in a folder of this server")
-        address = urlsplit(value)
+        try:
+            address = urlsplit(value)
+        except ValueError as error:  # such as half an IPv6 address
+            raise PhotoError("task: the picture's address cannot be read") from error
         name = unquote(address.path)
         if name.endswith("/data/local-files/") or name == "/data/local-files":
             name = parse_qs(address.query).get("d", [""])[0]
@@ -206,7 +208,7 @@ def _tags(config: str) -> tuple[str, str, str, str]:
         raise UsageError("label_config: no document types")
     try:
         root = ElementTree.fromstring(config)  # noqa: S314  # entities are refused above
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError) as error:  # also of half a surrogate pair
         raise UsageError("label_config: not XML") from error
     images = {one.get("name", ""): one for one in root.iter("Image")}
     for brush in root.iter("BrushLabels"):

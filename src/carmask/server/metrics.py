@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carmask.server.crew import Crew
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -66,7 +67,8 @@ class Metrics:
             try:
                 await app(scope, receive, noted)
             finally:
-                self._requests.labels(scope["method"], route, status).inc()
+                method = scope["method"] if scope["method"] in _METHODS else "other"  # a client may call it anything
+                self._requests.labels(method, route, status).inc()
                 self._seconds.labels(route).observe(time.perf_counter() - started)
 
         return counted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import zipfile
 from typing import Any
@@ -101,7 +100,7 @@ def _image_of(fields: dict[str, str]) -> bytes:
         raise UsageError("send a picture as image_file or image_file_b64")
     try:
         content = base64.b64decode(text.rpartition(",")[2] if text.startswith("data:") else text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # also of letters outside of ASCII
         raise UsageError("image_file_b64: not base64") from error
     suffix_of(content)
     return content

@@ -10,9 +10,10 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from carmask.errors import PhotoError, UsageError
+from carmask.errors import OutputError, PhotoError, UsageError
 from carmask.images import PhotoFile
 from carmask.server.crew import Crew
 from carmask.server.limits import Limits
@@ -61,13 +62,21 @@ async def read_form(request: Request, *, files: int, field_bytes: int = FIELD_BY
         What is in it; a field that comes twice has its last value.
 
     Raises:
-        UsageError: if its text is not UTF-8: some of Python's codecs take very long.
+        UsageError: if it is none, has too many parts, or text that is not UTF-8: some of Python's codecs take very
+            long.
+        OutputError: if there is no room for its files.
     """
     kind = request.headers.get("content-type", "").lower()
     _, _, charset = kind.partition("charset=")
     if charset and charset.strip("\"' ").partition(";")[0].strip("\"' ") not in {"utf-8", "utf8", "us-ascii"}:
         raise UsageError("the form must be UTF-8")
-    async with request.form(max_files=files, max_fields=FIELDS, max_part_size=field_bytes) as form:
+    try:
+        form = await request.form(max_files=files, max_fields=FIELDS, max_part_size=field_bytes)
+    except HTTPException as error:
+        raise UsageError(_why(error.detail, files, field_bytes)) from error
+    except OSError as error:
+        raise OutputError(f"the server cannot keep what is sent: {error.strerror}; try again later") from error
+    try:
         fields: dict[str, str] = {}
         found: dict[str, list[UploadFile]] = {}
         for name, value in form.multi_items():
@@ -76,6 +85,19 @@ async def read_form(request: Request, *, files: int, field_bytes: int = FIELD_BY
             else:
                 fields[name] = value
         yield Form(fields, found)
+    finally:
+        await form.close()
+
+
+def _why(said: str, files: int, field_bytes: int) -> str:
+    """Why Starlette does not read a form."""
+    if said.startswith("Too many files"):
+        return f"at most {files} files are taken in one request; send the others in further requests"
+    if said.startswith("Too many fields"):
+        return f"at most {FIELDS} fields that are no files are taken in one request"
+    if said.startswith("Part exceeded"):
+        return f"a field that is no file takes {field_bytes} bytes at most; send photos as files"
+    return f"the form cannot be read: {said.rstrip('.')}"
 
 
 async def read_object(request: Request) -> dict[str, Any]:
@@ -167,7 +189,10 @@ async def background_picture(request: Request, form: Form, name: str, crew: Crew
     """
     if name not in form.files or not (form.files[name][0].size or 0):
         return None
-    found = await wait_for(request, crew.ask(Decode(await one_photo(form, name), limits.pixels)))
+    try:
+        found = await wait_for(request, crew.ask(Decode(await one_photo(form, name), limits.pixels)))
+    except PhotoError as error:  # it speaks of a photo, of which another one was sent
+        raise PhotoError(f"{name}: {str(error).removeprefix('photo: ')}") from error
     if not isinstance(found, PhotoFile):
-        raise PhotoError("background: cannot be read")
+        raise PhotoError(f"{name}: cannot be read")
     return found

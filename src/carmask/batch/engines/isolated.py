@@ -66,6 +66,7 @@ class Isolated(Generic[T, R]):
         self._load, self._threads, self._timeout = load, threads, timeout
         self._ahead = threads + waiting
         self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
         self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
         self._start()
 
@@ -82,7 +83,11 @@ class Isolated(Generic[T, R]):
         return self._process.pid
 
     def close(self) -> None:
-        """End the process; what it is working on is dropped."""
+        """End the process, for good; what it is working on is dropped."""
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
@@ -107,8 +112,11 @@ class Isolated(Generic[T, R]):
             Each item with its result, or why there is none, in the order in which they finish.
 
         Raises:
+            CarmaskError: what ``load`` raised when the process had to be started again; the next call tries anew.
             RuntimeError: if the function raised, with its traceback: it is meant to return its errors.
         """
+        if self._process is None and not self._closed:  # it could not be started again
+            self._start()
         fresh = enumerate(items)
         suspects: deque[tuple[int, T]] = deque()  # the process died with several under way, one of them is to blame
         flying: dict[int, tuple[T, float]] = {}
@@ -129,7 +137,9 @@ class Isolated(Generic[T, R]):
                 item, _ = flying.pop(message.number)
                 yield item, message.value  # type: ignore[misc]  # what the function returned
                 continue
-            self.close()
+            self._end()
+            if self._closed:
+                raise RuntimeError("the process of its own has been ended")
             self._start()
             if len(flying) == 1:
                 ((item, _),) = flying.values()
@@ -153,7 +163,7 @@ class Isolated(Generic[T, R]):
         if message is not None and not message.error and not message.bug:
             return
         reason = self._death()
-        self.close()
+        self._end()
         if message is None:
             raise RuntimeError(f"the process that loads the network {reason}")
         raise message.error or RuntimeError(f"the network could not be loaded:\n{message.bug}")
