@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import pickle
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 import carmask
-from carmask import ArrayError, Background, Cutter, OutputSpec, PhotoError, Placing, RenderStyle, UsageError
+from carmask import ArrayError, Background, Cutter, ModelError, OutputSpec, PhotoError, Placing, RenderStyle, UsageError
 from carmask.images import read_mask
 from tests.conftest import REPOSITORY, draw_photo
 
@@ -195,6 +196,12 @@ def test_plates_are_hidden_where_they_are_found(cutter, png, monkeypatch):
         ),
         (RenderStyle(placing=Placing("centre", size="3x4")), "size: '3x4': give (height, width), two whole numbers"),
         (RenderStyle(placing=Placing("centre", size=(3.5, 4))), "size: (3.5, 4): give (height, width), two whole"),
+        (RenderStyle(placing=Placing(crop="0.1")), "crop: '0.1': give a number"),
+        (RenderStyle(placing=Placing("centre", fill=None)), "fill: None: give a number"),
+        (RenderStyle(shadow="make", strength="1"), "strength: '1': give a number"),
+        (RenderStyle(glass="some"), "glass: 'some': give a number"),
+        (RenderStyle(placing=None), "placing: None: give a Placing, such as Placing()"),
+        ("make", "style: 'make': give a RenderStyle, such as RenderStyle()"),
     ],
 )
 def test_a_style_that_there_is_not_is_refused_not_passed_over(cutter, png, style, said):
@@ -212,6 +219,8 @@ def test_a_style_that_there_is_not_is_refused_not_passed_over(cutter, png, style
         ({"background": "white"}, "background: 'white': give a Background, such as Background.parse(…)"),
         ({"plate": "blur"}, "plate: 'blur': give a PlateCover, such as PlateCover.parse(…)"),
         ({"format": "webp", "quality": 1000}, "quality: 1000: give 1 to 100"),
+        ({"format": "webp", "quality": "90"}, "quality: '90': give 1 to 100"),
+        ({"style": None}, "style: None: give a RenderStyle, such as RenderStyle()"),
     ],
 )
 def test_outputs_that_there_are_not_are_refused_before_anything_is_written(cutter, png, tmp_path, settings, said):
@@ -219,6 +228,18 @@ def test_outputs_that_there_are_not_are_refused_before_anything_is_written(cutte
         cutter.cut_folder(png, tmp_path / "out", OutputSpec(**settings))
     assert str(error.value) == said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_and_a_device_that_there_are_not_are_refused(tiny_model):
+    with pytest.raises(UsageError, match="device: 'gpu': give 'cpu', 'cuda', 'tensorrt'"):
+        Cutter(tiny_model, device="gpu")
+    with pytest.raises(ModelError, match="a model is a file's path or a model's name, not NoneType"):
+        Cutter(None)
+
+
+def test_a_cutter_goes_to_another_process(cutter, png):
+    again = pickle.loads(pickle.dumps(cutter))
+    np.testing.assert_array_equal(again.mask(png), cutter.mask(png))
 
 
 def test_a_background_of_another_kind_is_called_one(cutter, png):

@@ -38,6 +38,8 @@ PhotoLike: TypeAlias = str | Path | bytes | Image.Image | NDArray[np.uint8]
 class Cutter:
     """Cuts cars out of photos, one at a time or a folder at once. Loads the model once; may be used by several threads.
 
+    Pickled, it is the model's name and the device: another process loads the model itself.
+
     >>> cutter = Cutter()
     >>> mask = cutter.mask("car.jpg")  # doctest: +SKIP
     """
@@ -52,10 +54,15 @@ class Cutter:
         Raises:
             ModelError: if there is no such model, or its file is damaged.
             DeviceError: if the device is not available.
+            UsageError: if there is no device of this name.
         """
         self._model, self._device = model, device
         self._network = load_model(model, device=device)
         self._plates: PlateNetwork | None = None  # loaded when plates are to be hidden for the first time
+
+    def __reduce__(self) -> tuple[type[Cutter], tuple[str | Path, Device]]:
+        """Make it anew, as the network of one process is of no use in another."""
+        return type(self), (self._model, self._device)
 
     @property
     def info(self) -> ModelInfo:

@@ -27,6 +27,7 @@ argument carries the argument's name; the command line shows its own name for it
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, get_args
 
 #: No message is longer.
@@ -126,3 +127,32 @@ def check_choice(value: object, choices: Any, argument: str) -> None:
     """
     if value not in get_args(choices):
         raise UsageError(f"{value!r}: give {', '.join(map(repr, get_args(choices)))}", argument=argument)
+
+
+def check_number(value: object, argument: str) -> None:
+    """Refuse what is no number, as a program may give it that no type checker has seen.
+
+    Args:
+        value: what was given.
+        argument: whose value it is.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    if not isinstance(value, Real):
+        raise UsageError(f"{value!r}: give a number", argument=argument)
+
+
+def check_kind(value: object, kind: type, argument: str) -> None:
+    """Refuse what is of another type.
+
+    Args:
+        value: what was given.
+        kind: the type.
+        argument: whose value it is.
+
+    Raises:
+        UsageError: if it is of another one.
+    """
+    if not isinstance(value, kind):
+        raise UsageError(f"{value!r}: give a {kind.__name__}, such as {kind.__name__}()", argument=argument)

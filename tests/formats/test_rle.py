@@ -126,6 +126,23 @@ def test_decode_raises_nothing_else(text):
     assert rle_encode(mask) == encode_by_definition(mask)
 
 
+@pytest.mark.parametrize(
+    ("text", "height", "width", "said"),
+    [
+        (float("nan"), 2, 3, "run lengths are text, not float; read tables with keep_default_na=False"),
+        (None, 2, 3, "run lengths are text, not NoneType"),
+        (b"1 2", 2, 3, "run lengths are text, not bytes"),
+        ("", -1, 3, "a frame of 3 x -1: give height and width in whole pixels"),
+        ("1 2", 2.0, 3.0, "a frame of 3.0 x 2.0: give height and width in whole pixels"),
+        ("1 2", "2", "3", "a frame of '3' x '2'"),
+    ],
+)
+def test_decode_refuses_other_things_than_texts_and_frames(text, height, width, said):
+    with pytest.raises(RLEError) as error:
+        rle_decode(text, height, width)
+    assert str(error.value).startswith(said)
+
+
 def test_encode_takes_masks_only():
     for wrong in (np.zeros((2, 2), np.uint8), np.zeros(4, np.bool_), np.zeros((2, 2, 1), np.bool_), [[True]]):
         with pytest.raises(ArrayError, match="bool array"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -15,7 +16,7 @@ from carmask.batch.rules import ChannelRules
 from carmask.compositing.background import Background
 from carmask.compositing.plates import PlateCover
 from carmask.compositing.style import RenderStyle
-from carmask.errors import UsageError, check_choice
+from carmask.errors import UsageError, check_choice, check_kind
 from carmask.formats.labels import encode_labels, paint
 from carmask.images import Format, KeepMetadata, encode_mask, encode_picture
 
@@ -85,8 +86,9 @@ class OutputSpec:
         for name, kind in (("background", Background), ("plate", PlateCover)):
             if not isinstance(given := getattr(self, name), kind | None):
                 raise UsageError(f"{given!r}: give a {kind.__name__}, such as {kind.__name__}.parse(…)", argument=name)
-        if self.quality is not None and not 1 <= self.quality <= 100:
+        if self.quality is not None and not _is_quality(self.quality):
             raise UsageError(f"{self.quality!r}: give 1 to 100", argument="quality")
+        check_kind(self.style, RenderStyle, "style")
         self.style.check()
         if self.rules is not None:
             self.rules.check()
@@ -212,3 +214,7 @@ OUTPUTS = (
     OutputKind("_shadow.png", lambda spec: spec.layers and spec.style.shadow != "none", _shadow),
     OutputKind(".{format}", lambda spec: spec.picture, _picture, shown=True),
 )
+
+
+def _is_quality(value: object) -> bool:
+    return isinstance(value, Integral) and 1 <= int(value) <= 100

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.errors import UsageError, check_choice
+from carmask.errors import UsageError, check_choice, check_number
 from carmask.geometry import Box, Size
 from carmask.images import MAX_PIXELS
 
@@ -75,6 +75,9 @@ class Placing:
             UsageError: if a number is out of range or two rules exclude each other.
         """
         check_choice(self.rule, Rule, "rule")
+        for name in ("fill", "floor", "crop"):
+            if (value := getattr(self, name)) is not None or name == "fill":
+                check_number(value, name)
         if not 0 < self.fill <= 1:
             raise UsageError(
                 f"{self.fill:g}: the car can take more than 0 and at most 1 of the picture", argument="fill"

@@ -18,7 +18,7 @@ from carmask.compositing.matte import Matte, matte
 from carmask.compositing.placement import Move, Placing, moved
 from carmask.compositing.reflection import lay, lay_under, reflect
 from carmask.compositing.shadow import Light, Shadow
-from carmask.errors import UsageError, check_choice
+from carmask.errors import UsageError, check_choice, check_kind, check_number
 from carmask.geometry import Box, box_of
 
 #: The note of a photo whose shadow was wanted and could not be separated from its floor.
@@ -54,6 +54,9 @@ class RenderStyle:
         """
         check_choice(self.shadow, Shadow, "shadow")
         check_choice(self.light, Light, "light")
+        check_kind(self.placing, Placing, "placing")
+        for name in ("strength", "match") if self.glass is None else ("strength", "match", "glass"):
+            check_number(getattr(self, name), name)
         if not 0 <= self.strength <= 3:
             raise UsageError(f"{self.strength:g}: give 0 (none) to 3; 1 is as it is", argument="strength")
         if self.strength != 1 and self.shadow == "none":

@@ -7,6 +7,7 @@ car pixels. https://www.kaggle.com/c/carvana-image-masking-challenge, page "Eval
 from __future__ import annotations
 
 import re
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,9 +48,19 @@ def rle_decode(text: str, height: int, width: int) -> Mask:
 
     Raises:
         RLEError: if the text is not pairs of whole numbers, a run is empty, starts before pixel 1, ends outside the
-            frame, or runs overlap or are out of order. The message names the run.
+            frame, or runs overlap or are out of order. The message names the run. Also if it is no text, or the frame
+            has no size.
     """
+    _check_kinds(text, height, width)
     return runs_to_mask(check_runs(parse_runs(text), height, width), height, width)
+
+
+def _check_kinds(text: object, *frame: object) -> None:
+    if not isinstance(text, str):
+        hint = "; read tables with keep_default_na=False, so that an empty cell is ''" if text != text else ""
+        raise RLEError(f"run lengths are text, not {type(text).__name__}{hint}")
+    if any(isinstance(side, bool) or not isinstance(side, Integral) or side < 0 for side in frame):
+        raise RLEError(f"a frame of {frame[1]!r} x {frame[0]!r}: give height and width in whole pixels")
 
 
 def mask_to_runs(mask: Mask) -> NDArray[np.int64]:

@@ -40,6 +40,8 @@ def find_model(model: str | Path) -> Path:
     Raises:
         ModelError: if there is none, or the one pointed at is gone.
     """
+    if not isinstance(model, str | Path):
+        raise ModelError(f"a model is a file's path or a model's name, not {type(model).__name__}")
     name, folder = str(model), models_folder()
     names = sorted(path.stem for path in _shipped().glob("*.onnx"))
     if name.startswith(SHIPPED) and name.removeprefix(SHIPPED) in names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from carmask.errors import check_choice
 from carmask.model.file import DEFAULT, check_shipped, find_model, read_info
 from carmask.model.network import Device, Network
 
@@ -27,7 +28,9 @@ def load_model(model: str | Path = DEFAULT_MODEL, *, device: Device = "cpu", str
     Raises:
         ModelError: if there is no such model, or its file is damaged.
         DeviceError: if the device is not available.
+        UsageError: if there is no device of this name.
     """
+    check_choice(device, Device, "device")
     path = find_model(model)
     check_shipped(path)
     info = read_info(path)
