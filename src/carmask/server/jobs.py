@@ -329,8 +329,7 @@ class Jobs:
             progress.changed.notify_all()
 
     def _cut(self, job: str, progress: Progress) -> None:
-        spec, out = self._wanted(job), self._folder(job) / "out"
-        photos = self.photos(job)
+        spec, out, photos = self._wanted(job), self._folder(job) / "out", self.photos(job)
         numbers = {photo.name: photo.number for photo in photos}
         cars: dict[str, list[Path | str]] = {}
         for photo in photos:
