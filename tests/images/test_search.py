@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from carmask.errors import DataError
 from carmask.images import search
-from carmask.images.search import LeftOut, search_photos
+from carmask.images.search import LeftOut, RealPaths, search_photos
 
 
 def touch(folder, *names):
@@ -72,3 +73,23 @@ def test_what_cannot_be_read_is_a_failure(tmp_path, monkeypatch):
         search_photos(tmp_path / "locked")
     with pytest.raises(DataError, match="no such folder"):
         search_photos(tmp_path / "missing")
+
+
+def test_real_paths_of_many_files_are_those_of_each(tmp_path, monkeypatch):
+    """Held against ``os.path.realpath``: files, missing ones, links to files, to folders, to themselves, to nothing."""
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    (folder / "car.jpg").touch()
+    for name, target in {"link.jpg": "car.jpg", "dead.jpg": "missing", "self.jpg": "self.jpg", "up": ".."}.items():
+        (folder / name).symlink_to(target)
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    links = RealPaths()
+    names = ("car.jpg", "link.jpg", "dead.jpg", "self.jpg", "missing.png", "up", "up/b/car.jpg", "missing/x.jpg")
+    places = [*(Path(start, name) for start in ("a/b", "link", folder) for name in names), Path(), Path("a/..")]
+    for file in places:
+        assert links.of(file) == Path(os.path.realpath(file))
+        assert links.folder(file) == Path(os.path.realpath(file.parent))
+        if not file.is_symlink():
+            assert links.entry(file) == links.of(file)
+    assert links.entry(Path("link/link.jpg")) == folder / "link.jpg"

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from carmask.batch.job import Job, Result
@@ -19,7 +18,7 @@ from carmask.batch.storage import Stores, join
 from carmask.batch.vehicles import Grouping
 from carmask.errors import DataError, UsageError
 from carmask.formats.classes import CLASSES
-from carmask.images import SUB_FOLDER, LeftOut, real_path, search_photos
+from carmask.images import SUB_FOLDER, LeftOut, RealPaths, real_path, search_photos
 
 #: Why a photo is left out that an earlier run wrote. Such files have no row in the report.
 OWN_OUTPUT = "written by an earlier run"
@@ -98,7 +97,8 @@ def plan_run(
     tables = () if grouping is None or grouping.file is None else (grouping.file,)
     found = _Found(ready or (lambda _: True), frozenset(real_path(file) for file in (*spec.files, *tables)))
     refuse_tables(out if isinstance(out, Path) else state, grouping)
-    own = _OwnOutputs(out, state)
+    links = RealPaths()
+    own = _OwnOutputs(out, state, links)
     for path in paths:
         if isinstance(path, str):
             photos = Stores().find(path, recursive=recursive)
@@ -113,14 +113,14 @@ def plan_run(
             found.photos[path] = path.stem
     jobs = tuple(
         Job(photo, name, tuple(join(out, file) for file in spec.outputs(name)), vehicle=vehicle)
-        for photo, name, vehicle in _named(_distinct(found.photos), grouping, naming)
+        for photo, name, vehicle in _named(_distinct(found.photos, links), grouping, naming)
     )
     if owners is not None:
         jobs, failed = _without_collisions(jobs, owners)
         found.failed += failed
-    _refuse_collisions(jobs)
+    _refuse_collisions(jobs, links)
     if owners is None:
-        _refuse_losses(jobs, own)
+        _refuse_losses(jobs, own, links)
     return Plan(jobs, tuple(found.left_out), tuple(found.failed))
 
 
@@ -162,8 +162,10 @@ def refuse_tables(folder: Path | None, grouping: Grouping | None) -> None:
 class _OwnOutputs:
     """The files that runs have written, as the manifests of the folders say in which they lie."""
 
-    def __init__(self, out: Path | str, state: Path | None) -> None:
+    def __init__(self, out: Path | str, state: Path | None, links: RealPaths) -> None:
+        self.links = links
         self._known: dict[Path, frozenset[Path]] = {}
+        self._above: dict[Path, tuple[frozenset[Path], ...]] = {}
         self._out = out
         self._this = self._of(real_path(out)) if isinstance(out, Path) else frozenset()
         # Of a run that writes to a store the manifest is elsewhere, and names whole locations.
@@ -171,7 +173,7 @@ class _OwnOutputs:
 
     def of_this_run(self, file: Path) -> bool:
         """Whether earlier runs with the same output folder have written a file."""
-        return _absolute(file) in self._this
+        return self.links.entry(file) in self._this
 
     def in_store(self, photo: str) -> bool:
         """Whether runs have written an object of a store, or it lies where this one writes."""
@@ -179,8 +181,12 @@ class _OwnOutputs:
 
     def holds(self, file: Path) -> bool:
         """Whether runs have written a file, by the manifests in the folders above it."""
-        path = _absolute(file)
-        return path in self._this or any(path in self._of(folder) for folder in path.parents)
+        path = self.links.entry(file)
+        folder = path.parent
+        if folder not in self._above:
+            known = (self._this, *map(self._of, (folder, *folder.parents)))
+            self._above[folder] = tuple(files for files in known if files)
+        return any(path in files for files in self._above[folder])
 
     def _of(self, place: Path) -> frozenset[Path]:
         if place not in self._known:
@@ -197,11 +203,11 @@ def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, fo
         photos, left_out = search_photos(folder, recursive=recursive, skip=Path(out))
     except DataError as error:
         raise UsageError(str(error)) from error
-    named = {photo for photo in photos if real_path(photo) in found.settings} if found.settings else set()
+    named = {photo for photo in photos if own.links.of(photo) in found.settings} if found.settings else set()
     kept = [photo for photo in photos if photo not in named and not own.holds(photo)]
     written = [LeftOut(path, OF_SETTINGS if path in named else OWN_OUTPUT) for path in {*photos} - {*kept}]
     others = [one for one in left_out if not (one.path.name in _UNMENTIONED or own.holds(one.path))]
-    others = [one for one in others if real_path(one.path) not in found.settings]
+    others = [one for one in others if own.links.of(one.path) not in found.settings]
     if not kept:
         reasons = sorted({one.reason for one in (*others, *written)})
         raise UsageError(
@@ -215,18 +221,13 @@ def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, fo
     found.failed += [Result(str(one.path), "failed", f"{one.path}: {one.reason}") for one in others if one.failed]
 
 
-def _absolute(path: Path) -> Path:
-    """Of its folder, links resolved; a link itself is not what it leads to."""
-    return real_path(path.parent) / path.name if path.name else real_path(path)
-
-
-def _distinct(found: Mapping[Path | str, str]) -> dict[Path | str, str]:
+def _distinct(found: Mapping[Path | str, str], links: RealPaths) -> dict[Path | str, str]:
     """Drop photos that were named twice, once by themselves and once by their folder."""
     kept: dict[Path | str, tuple[Path | str, str]] = {}
     for photo, name in found.items():
         same: Path | str = photo
         if isinstance(photo, Path):
-            same = photo.absolute() if photo.is_symlink() else real_path(photo)
+            same = photo.absolute() if photo.is_symlink() else links.entry(photo)
         kept.setdefault(same, (photo, name))
     return dict(kept.values())
 
@@ -263,13 +264,16 @@ def _without_collisions(jobs: Sequence[Job], owners: Collection[str]) -> tuple[t
     return tuple(job for job in jobs if job.photo not in lost), list(lost.values())
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
-    photos = {_same(job.photo) for job in jobs}
+def _refuse_collisions(jobs: Sequence[Job], links: RealPaths) -> None:
+    def same(file: Path | str) -> Path | str:
+        return links.of(file) if isinstance(file, Path) else file
+
+    photos = {same(job.photo) for job in jobs}
     owners: dict[Path | str, Path | str] = {}
     doubles: dict[tuple[Path | str, Path | str], Path | str] = {}
     for job in jobs:
         for output in job.outputs:
-            if _same(output) in photos:
+            if same(output) in photos:
                 raise UsageError(f"{output}: this photo would be overwritten; name another folder with out=…")
             owner = owners.setdefault(output, job.photo)
             if owner != job.photo:
@@ -280,20 +284,15 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
         raise UsageError(f"{first} and {second} would both be written to {output}; rename one of them{more}")
 
 
-def _refuse_losses(jobs: Sequence[Job], own: _OwnOutputs) -> None:
+def _refuse_losses(jobs: Sequence[Job], own: _OwnOutputs, links: RealPaths) -> None:
     """Refuse to write over what lies beside the photos: it may be all that there is of another one."""
-    real = cache(real_path)
-    beside = {real(job.photo.parent) for job in jobs if isinstance(job.photo, Path)}
+    beside = {links.folder(job.photo) for job in jobs if isinstance(job.photo, Path)}
     for job in jobs:
         for output in job.outputs:
-            if isinstance(output, Path) and real(output.parent) in beside and os.path.lexists(output):
+            if isinstance(output, Path) and links.folder(output) in beside and os.path.lexists(output):
                 if output.is_dir() or own.holds(output):
                     continue
                 raise UsageError(
                     f"{output}: this file lies beside the photos, and no run has written it: it would be overwritten; "
                     "name another folder with out=…"
                 )
-
-
-def _same(file: Path | str) -> Path | str:
-    return real_path(file) if isinstance(file, Path) else file

@@ -265,11 +265,12 @@ def open_run(
     make_folder(out / STATE)
     if not keep_log:
         remove_file(out / ERROR_LOG)
+    outputs = [output for job in jobs for output in job.outputs if isinstance(output, Path)]
     names: dict[Path, list[str]] = {out: [REPORT, VEHICLES, CLASSES], out / STATE: [*OWN_FILES]}
-    for output in (output for job in jobs for output in job.outputs if isinstance(output, Path)):
+    for output in outputs:
         names.setdefault(output.parent, []).append(output.name)
     with open_manifest(out / STATE / MANIFEST, task, len(jobs), restart=restart) as manifest:
-        outputs = [output for job in jobs for output in job.outputs if isinstance(output, Path)]
+        # Each name is asked for: a listing would not do where the file system takes CAR.png and car.png for one.
         manifest.claim(output for output in outputs if not os.path.lexists(output))
         try:
             _tidy(names)

@@ -23,7 +23,7 @@ from carmask.images.reading import (
     read_photo,
     reduce_photo,
 )
-from carmask.images.search import SUB_FOLDER, FoundPhotos, LeftOut, real_path, search_photos
+from carmask.images.search import SUB_FOLDER, FoundPhotos, LeftOut, RealPaths, real_path, search_photos
 from carmask.images.suffixes import FORMATS, MASK_SUFFIXES, PHOTO_SUFFIXES, is_photo, why_left_out
 from carmask.images.writing import (
     JPEG_QUALITY,
@@ -59,6 +59,7 @@ __all__ = [
     "KeepMetadata",
     "LeftOut",
     "PhotoFile",
+    "RealPaths",
     "ReducedPhoto",
     "decode",
     "encode_indexed",

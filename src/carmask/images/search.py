@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,26 @@ def real_path(path: Path) -> Path:
         Absolute.
     """
     return Path(os.path.realpath(path))
+
+
+class RealPaths:
+    """Real paths of many files: links of a folder are resolved once, however many files are in it."""
+
+    def __init__(self) -> None:
+        """Begin with none; a folder that changes while it is kept is not noticed."""
+        self._real = cache(real_path)
+
+    def folder(self, file: Path) -> Path:
+        """The folder that a file is in, with its links resolved."""
+        return self._real(file.parent)
+
+    def of(self, file: Path) -> Path:
+        """A file's path with its links resolved, as ``real_path`` has it."""
+        return real_path(file) if file.is_symlink() else self.entry(file)
+
+    def entry(self, file: Path) -> Path:
+        """A file's path with its folder's links resolved; a link itself is not what it leads to."""
+        return real_path(file) if file.name in {"", ".."} else self.folder(file) / file.name
 
 
 class LeftOut(NamedTuple):
