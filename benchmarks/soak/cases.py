@@ -145,7 +145,7 @@ def result_file(name: str) -> bool:
     return not name.endswith("report.csv")
 
 
-class InlineCrew:
+class InlinePool:
     """The server's workers, in this process."""
 
     workers, waiting = THREADS, 8
@@ -175,8 +175,8 @@ def server_jobs(given: Path, out: Path) -> None:
 
     state = out / "state"
     state.mkdir(parents=True, exist_ok=True)
-    crew = InlineCrew(given / "tiny.onnx")
-    jobs = Jobs(state, crew, Limits(), model=str(given / "tiny.onnx"), review_below=0.98)  # type: ignore[arg-type]
+    pool = InlinePool(given / "tiny.onnx")
+    jobs = Jobs(state, pool, Limits(), model=str(given / "tiny.onnx"), review_below=0.98)  # type: ignore[arg-type]
     known = jobs.all()
     job = known[-1]["id"] if known else jobs.create(CutOptions(background="white"), None)
     lost = any(result.status == "failed" for _, result in jobs.progress(job).results)

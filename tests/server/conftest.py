@@ -23,20 +23,20 @@ from carmask.batch.storage import LocalStorage
 from carmask.model.file import read_info
 from carmask.model.runtime import load_model
 from carmask.server.app import review_app, serve_app
-from carmask.server.crew import Crew
 from carmask.server.folder import Folder
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
 from carmask.server.listening import listen
 from carmask.server.security import LOOPBACK
 from carmask.server.work import WorkTask
+from carmask.server.worker_pool import WorkerPool
 from tests.conftest import draw_photo
 
 
 @pytest.fixture(scope="session")
-def crew(tiny_model) -> Iterator[Crew]:
-    with Crew(WorkTask(str(tiny_model)), workers=1, patience=30, waiting=8) as crew:
-        yield crew
+def pool(tiny_model) -> Iterator[WorkerPool]:
+    with WorkerPool(WorkTask(str(tiny_model)), workers=1, timeout=30, waiting=8) as pool:
+        yield pool
 
 
 @contextlib.contextmanager
@@ -60,17 +60,17 @@ def listening(app: object, limits: Limits) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def starting(crew: Crew, model: Path, root: Path) -> Iterator[Callable[..., SimpleNamespace]]:
+def starting(pool: WorkerPool, model: Path, root: Path) -> Iterator[Callable[..., SimpleNamespace]]:
     """A function that starts ``carmask serve`` as it is, with other limits if wanted."""
     with contextlib.ExitStack() as stack:
-        usual = crew
+        usual = pool
 
-        def start(*, token=None, limits=None, state="state", label_studio=None, crew=None) -> SimpleNamespace:
-            limits, crew = limits or Limits(), crew or usual
-            jobs = Jobs(root / state, crew, limits, model=str(model), review_below=0.98)
+        def start(*, token=None, limits=None, state="state", label_studio=None, pool=None) -> SimpleNamespace:
+            limits, pool = limits or Limits(), pool or usual
+            jobs = Jobs(root / state, pool, limits, model=str(model), review_below=0.98)
             stack.callback(jobs.close)
             app = serve_app(
-                crew,
+                pool,
                 jobs,
                 model=read_info(model),
                 hosts=LOOPBACK,
@@ -86,14 +86,14 @@ def starting(crew: Crew, model: Path, root: Path) -> Iterator[Callable[..., Simp
 
 
 @pytest.fixture
-def serving(crew, tiny_model, tmp_path) -> Iterator[Callable[..., SimpleNamespace]]:
-    with starting(crew, tiny_model, tmp_path) as start:
+def serving(pool, tiny_model, tmp_path) -> Iterator[Callable[..., SimpleNamespace]]:
+    with starting(pool, tiny_model, tmp_path) as start:
         yield start
 
 
 @pytest.fixture(scope="module")
-def serving_module(crew, tiny_model, tmp_path_factory) -> Iterator[Callable[..., SimpleNamespace]]:
-    with starting(crew, tiny_model, tmp_path_factory.mktemp("servers")) as start:
+def serving_module(pool, tiny_model, tmp_path_factory) -> Iterator[Callable[..., SimpleNamespace]]:
+    with starting(pool, tiny_model, tmp_path_factory.mktemp("servers")) as start:
         yield start
 
 
@@ -116,7 +116,7 @@ def cut_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def reviewing(crew, cut_folder, tiny_model, tmp_path) -> Iterator[Callable[..., SimpleNamespace]]:
+def reviewing(pool, cut_folder, tiny_model, tmp_path) -> Iterator[Callable[..., SimpleNamespace]]:
     """Cut a copy of the photos, and start ``carmask review`` on the results."""
     photos = shutil.copytree(cut_folder / "photos", tmp_path / "photos")
     with contextlib.ExitStack() as stack:
@@ -124,9 +124,9 @@ def reviewing(crew, cut_folder, tiny_model, tmp_path) -> Iterator[Callable[..., 
         def start(wanted: OutputSpec | None = None, *, below: float = 0.99, limits=None) -> SimpleNamespace:
             out, limits = tmp_path / "out", limits or Limits()
             cut_photos(photos, out, wanted or OutputSpec(), tiny_model, below)
-            folder = Folder(out, crew)
+            folder = Folder(out, pool)
             stack.callback(folder.close)
-            app = review_app(folder, crew, hosts=LOOPBACK, token=None, limits=limits)
+            app = review_app(folder, pool, hosts=LOOPBACK, token=None, limits=limits)
             url = stack.enter_context(listening(app, limits))
             client = stack.enter_context(httpx.Client(base_url=f"{url}/api/folders/out", timeout=60))
             return SimpleNamespace(url=url, client=client, out=out, photos=photos, folder=folder)

@@ -26,13 +26,13 @@ from carmask.compositing.style import RenderStyle
 from carmask.formats.rle import rle_decode
 from carmask.images import read_mask
 from carmask.model.runtime import load_model
-from carmask.server.crew import Crew
 from carmask.server.cut_api import CutApi
 from carmask.server.jobs_api import JobsApi
 from carmask.server.limits import Limits
 from carmask.server.openapi import document
 from carmask.server.removebg_api import RemovebgApi
 from carmask.server.work import WorkTask
+from carmask.server.worker_pool import WorkerPool
 from tests.conftest import draw_photo
 
 
@@ -294,31 +294,31 @@ def test_removebgs_errors_come_in_its_form(server, photo_file, fields):
 
 
 def test_a_full_queue_says_when_to_come_back(serving, tiny_model, photo_file):
-    with Crew(WorkTask(str(tiny_model)), workers=1, patience=30, waiting=0) as crew:
-        server = serving(crew=crew)
-        held = crew.ask  # one that never ends holds the only place
-        crew._asked = 1
+    with WorkerPool(WorkTask(str(tiny_model)), workers=1, timeout=30, waiting=0) as pool:
+        server = serving(pool=pool)
+        held = pool.ask  # one that never ends holds the only place
+        pool._asked = 1
         answer = post(server, photo_file)
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) >= 1
         assert removebg(server, photo_file).status_code == 429
-        crew._asked = 0
+        pool._asked = 0
         assert post(server, photo_file).status_code == 200
         assert held is not None
 
 
 def test_a_photo_that_takes_too_long_costs_itself_alone(serving, tiny_model, photo_file):
-    with Crew(WorkTask(str(tiny_model)), workers=1, patience=0.001, waiting=4) as crew:
-        server = serving(crew=crew)
+    with WorkerPool(WorkTask(str(tiny_model)), workers=1, timeout=0.001, waiting=4) as pool:
+        server = serving(pool=pool)
         answer = post(server, photo_file)
         assert answer.status_code == 422
         assert "given up after" in answer.json()["error"]
 
 
 def test_a_worker_that_dies_is_replaced(serving, tiny_model, photo_file):
-    with Crew(WorkTask(str(tiny_model)), workers=1, patience=30, waiting=4) as crew:
-        server = serving(crew=crew)
-        os.kill(crew.pids[0], signal.SIGKILL)
+    with WorkerPool(WorkTask(str(tiny_model)), workers=1, timeout=30, waiting=4) as pool:
+        server = serving(pool=pool)
+        os.kill(pool.pids[0], signal.SIGKILL)
         codes = [post(server, photo_file).status_code for _ in range(2)]
         assert codes[-1] == 200
 
@@ -347,10 +347,10 @@ def test_a_worker_that_cannot_be_started_for_a_time_works_again_later(serving, t
     """One failed start was the end of it: all later requests failed."""
     model = tmp_path / "model.onnx"
     shutil.copy(tiny_model, model)
-    with Crew(WorkTask(str(model)), workers=1, patience=30, waiting=4) as crew:
-        server = serving(crew=crew)
+    with WorkerPool(WorkTask(str(model)), workers=1, timeout=30, waiting=4) as pool:
+        server = serving(pool=pool)
         model.rename(tmp_path / "away.onnx")
-        os.kill(crew.pids[0], signal.SIGKILL)
+        os.kill(pool.pids[0], signal.SIGKILL)
         codes = [post(server, photo_file).status_code for _ in range(3)]
         assert codes[-1] == 500
         (tmp_path / "away.onnx").rename(model)
@@ -358,9 +358,9 @@ def test_a_worker_that_cannot_be_started_for_a_time_works_again_later(serving, t
         assert codes == [200, 200]
 
 
-def test_every_address_for_programs_is_in_the_openapi_document(server, crew):
-    cut = CutApi(crew, Limits(), review_below=0.9)
-    parts = (cut, RemovebgApi(cut, crew, Limits()), JobsApi(server.jobs, crew, Limits()))
+def test_every_address_for_programs_is_in_the_openapi_document(server, pool):
+    cut = CutApi(pool, Limits(), review_below=0.9)
+    parts = (cut, RemovebgApi(cut, pool, Limits()), JobsApi(server.jobs, pool, Limits()))
     served = {
         (re.sub(r":int}", "}", route.path), method.lower())
         for part in parts

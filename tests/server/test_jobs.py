@@ -18,10 +18,10 @@ from carmask.errors import OutputError, UsageError
 from carmask.images import writing
 from carmask.review import runs
 from carmask.server import job_threads
-from carmask.server.crew_engine import CrewEngine
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
 from carmask.server.options import CutOptions
+from carmask.server.pool_engine import PoolEngine
 from tests.conftest import draw_photo
 
 
@@ -163,8 +163,8 @@ def test_a_stream_that_was_opened_before_the_job_began_has_all_its_photos(servin
     """It ended without any."""
     client = serving().client
     job = client.post("/v1/jobs", data={}).json()["id"]
-    with ThreadPoolExecutor(1) as pool:
-        heard = pool.submit(events, client, job)
+    with ThreadPoolExecutor(1) as threads:
+        heard = threads.submit(events, client, job)
         time.sleep(0.3)
         for number in range(2):
             client.post(f"/v1/jobs/{job}/photos", files={"photo": (f"{number}.jpg", photo_bytes(number))})
@@ -182,8 +182,8 @@ def test_a_stream_that_was_opened_before_the_job_began_has_all_its_photos(servin
 def test_a_stream_of_a_job_that_is_deleted_ends_in_words(serving):
     client = serving().client
     job = client.post("/v1/jobs", data={}).json()["id"]
-    with ThreadPoolExecutor(1) as pool:
-        heard = pool.submit(events, client, job)
+    with ThreadPoolExecutor(1) as threads:
+        heard = threads.submit(events, client, job)
         time.sleep(0.3)
         client.delete(f"/v1/jobs/{job}")
         _, kind, data = heard.result(30)[-1]
@@ -200,7 +200,7 @@ def test_each_photo_has_a_name_of_its_own_in_the_archive(serving):
     assert names == ["3_a.png", "a.png", "3_3_a.png", "4_A.png"]
 
 
-def test_hundreds_of_jobs_are_done_in_their_turn(crew, tiny_model, tmp_path, monkeypatch):
+def test_hundreds_of_jobs_are_done_in_their_turn(pool, tiny_model, tmp_path, monkeypatch):
     """Each has files open: a server with some hundreds of them could not even start again."""
     under_way, most, lock = 0, 0, threading.Lock()
     cut = Jobs._cut
@@ -218,7 +218,7 @@ def test_hundreds_of_jobs_are_done_in_their_turn(crew, tiny_model, tmp_path, mon
 
     monkeypatch.setattr(Jobs, "_cut", counted)
     monkeypatch.setattr(job_threads, "AT_ONCE", 3)
-    jobs = Jobs(tmp_path, crew, Limits(), model=str(tiny_model), review_below=0.98)
+    jobs = Jobs(tmp_path, pool, Limits(), model=str(tiny_model), review_below=0.98)
     made = [jobs.create(first_options(), None) for _ in range(9)]
     for job in made:
         jobs.add(job, "a.jpg", photo_bytes(1))
@@ -252,14 +252,14 @@ def test_jobs_that_are_mended_stay_open_those_that_nobody_asks_for_are_closed(se
         first.decided()
 
 
-def test_a_job_goes_on_when_the_server_starts_again(crew, tiny_model, tmp_path, monkeypatch):
+def test_a_job_goes_on_when_the_server_starts_again(pool, tiny_model, tmp_path, monkeypatch):
     limits, words = Limits(), {"model": str(tiny_model), "review_below": 0.98}
-    first = Jobs(tmp_path, crew, limits, **words)
+    first = Jobs(tmp_path, pool, limits, **words)
     job = first.create(first_options(), None)
     for number in range(6):
         first.add(job, f"{number}.jpg", photo_bytes(number))
     worked = []
-    whole = CrewEngine.map
+    whole = PoolEngine.map
 
     def halfway(self, todo):
         for number, (one, result) in enumerate(whole(self, todo)):
@@ -268,28 +268,28 @@ def test_a_job_goes_on_when_the_server_starts_again(crew, tiny_model, tmp_path, 
             worked.append(one.name)
             yield one, result
 
-    monkeypatch.setattr(CrewEngine, "map", halfway)
+    monkeypatch.setattr(PoolEngine, "map", halfway)
     first.start(job)
     wait_until(lambda: first._stopping)
     time.sleep(0.2)
     first._stopping = False
     first.close()
-    monkeypatch.setattr(CrewEngine, "map", lambda self, todo: note(whole(self, todo), worked))
-    second = Jobs(tmp_path, crew, limits, **words)
+    monkeypatch.setattr(PoolEngine, "map", lambda self, todo: note(whole(self, todo), worked))
+    second = Jobs(tmp_path, pool, limits, **words)
     wait_until(lambda: second.state(job) == "done")
     assert sorted(number for number, _ in second.progress(job).results) == [1, 2, 3, 4, 5, 6]
     assert 6 <= len(worked) <= 7  # the one that was under way is done again
     second.close()
-    third = Jobs(tmp_path, crew, limits, **words)
+    third = Jobs(tmp_path, pool, limits, **words)
     assert len(third.progress(job).results) == 6
     third.close()
 
 
 def test_a_disk_that_is_full_when_a_job_ends_is_said_and_the_next_server_goes_on(
-    crew, tiny_model, tmp_path, monkeypatch
+    pool, tiny_model, tmp_path, monkeypatch
 ):
     words = {"model": str(tiny_model), "review_below": 0.98}
-    first = Jobs(tmp_path, crew, Limits(), **words)
+    first = Jobs(tmp_path, pool, Limits(), **words)
     job = first.create(first_options(), None)
     first.add(job, "a.jpg", photo_bytes(1))
     do = first._records.do
@@ -305,66 +305,66 @@ def test_a_disk_that_is_full_when_a_job_ends_is_said_and_the_next_server_goes_on
     assert (first.state(job), first.error(job)) == ("failed", full_said := first.all()[0]["error"])
     assert full_said == "the record of jobs cannot be written: database or disk is full"
     first.close()
-    second = Jobs(tmp_path, crew, Limits(), **words)
+    second = Jobs(tmp_path, pool, Limits(), **words)
     wait_until(lambda: second.state(job) == "done")
     second.close()
 
 
-def test_a_record_with_a_damaged_page_is_said(crew, tiny_model, tmp_path):
+def test_a_record_with_a_damaged_page_is_said(pool, tiny_model, tmp_path):
     """Found by the soak run ``read-errors``: it was a traceback."""
     words = {"model": str(tiny_model), "review_below": 0.98}
-    jobs = Jobs(tmp_path, crew, Limits(), **words)
+    jobs = Jobs(tmp_path, pool, Limits(), **words)
     job = jobs.create(first_options(), None)
     jobs.close()
     content = bytearray((tmp_path / "jobs.sqlite").read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     (tmp_path / "jobs.sqlite").write_bytes(content)
     with pytest.raises(OutputError, match="the record of jobs cannot be read: database disk image is malformed"):
-        Jobs(tmp_path, crew, Limits(), **words).photos(job)
+        Jobs(tmp_path, pool, Limits(), **words).photos(job)
 
 
-def test_a_record_that_cannot_be_opened_is_said(crew, tiny_model, tmp_path):
+def test_a_record_that_cannot_be_opened_is_said(pool, tiny_model, tmp_path):
     words = {"model": str(tiny_model), "review_below": 0.98}
     (tmp_path / "jobs.sqlite").write_bytes(b"this is no data base " * 200)
     with pytest.raises(OutputError, match=r"jobs\.sqlite: not a record of jobs, or damaged"):
-        Jobs(tmp_path, crew, Limits(), **words)
+        Jobs(tmp_path, pool, Limits(), **words)
     (tmp_path / "jobs.sqlite").unlink()
     (tmp_path / "jobs.sqlite").mkdir()
     with pytest.raises(OutputError, match=r"jobs\.sqlite: cannot be written"):
-        Jobs(tmp_path, crew, Limits(), **words)
+        Jobs(tmp_path, pool, Limits(), **words)
     (tmp_path / "jobs.sqlite").rmdir()
-    Jobs(tmp_path, crew, Limits(), **words).close()  # its lock was let go
+    Jobs(tmp_path, pool, Limits(), **words).close()  # its lock was let go
 
 
-def test_what_a_killed_server_left_half_written_is_removed(crew, tiny_model, tmp_path):
+def test_what_a_killed_server_left_half_written_is_removed(pool, tiny_model, tmp_path):
     words = {"model": str(tiny_model), "review_below": 0.98}
-    first = Jobs(tmp_path, crew, Limits(), **words)
+    first = Jobs(tmp_path, pool, Limits(), **words)
     job = first.create(first_options(), None)
     first.close()
     left = [tmp_path / "jobs" / job / ".background.png.abcd1234.tmp"]
     left.append(tmp_path / "jobs" / job / "photos" / ".00001.jpg.abcd1234.tmp")
     for path in left:
         path.touch()
-    Jobs(tmp_path, crew, Limits(), **words).close()
+    Jobs(tmp_path, pool, Limits(), **words).close()
     assert not any(path.exists() for path in left)
 
 
-def test_folders_of_jobs_that_were_half_made_or_half_deleted_are_removed(crew, tiny_model, tmp_path):
+def test_folders_of_jobs_that_were_half_made_or_half_deleted_are_removed(pool, tiny_model, tmp_path):
     words = {"model": str(tiny_model), "review_below": 0.98}
-    first = Jobs(tmp_path, crew, Limits(), **words)
+    first = Jobs(tmp_path, pool, Limits(), **words)
     job = first.create(first_options(), None)
     first.close()
     (tmp_path / "jobs" / "0123456789abcdef" / "photos").mkdir(parents=True)
     (tmp_path / "jobs" / "not a job's").mkdir()
-    Jobs(tmp_path, crew, Limits(), **words).close()
+    Jobs(tmp_path, pool, Limits(), **words).close()
     assert sorted(path.name for path in (tmp_path / "jobs").iterdir()) == sorted([job, "not a job's"])
 
 
-def test_a_file_is_on_the_disk_by_its_name_before_the_record_has_it(crew, tiny_model, tmp_path, monkeypatch):
+def test_a_file_is_on_the_disk_by_its_name_before_the_record_has_it(pool, tiny_model, tmp_path, monkeypatch):
     """After a power cut the record had a photo whose file was not there; found by the soak run ``torn``."""
     order = []
     monkeypatch.setattr(writing, "_flush", lambda path: order.append(path.relative_to(tmp_path).as_posix()))
-    jobs = Jobs(tmp_path, crew, Limits(), model=str(tiny_model), review_below=0.98)
+    jobs = Jobs(tmp_path, pool, Limits(), model=str(tiny_model), review_below=0.98)
     do = jobs._records.do
     monkeypatch.setattr(jobs, "_do", lambda text, *values: order.append(text[:11]) or do(text, *values))
     job = jobs.create(first_options(), None)
@@ -377,10 +377,10 @@ def test_a_file_is_on_the_disk_by_its_name_before_the_record_has_it(crew, tiny_m
     jobs.close()
 
 
-def test_a_job_gets_its_new_options_and_runs_in_one_change(crew, tiny_model, tmp_path, monkeypatch):
+def test_a_job_gets_its_new_options_and_runs_in_one_change(pool, tiny_model, tmp_path, monkeypatch):
     """A server that was killed between two had a job that was done, and no file of it by its name."""
     words = {"model": str(tiny_model), "review_below": 0.98}
-    jobs = Jobs(tmp_path, crew, Limits(), **words)
+    jobs = Jobs(tmp_path, pool, Limits(), **words)
     job = jobs.create(first_options(), None)
     jobs.add(job, "a.jpg", photo_bytes(1))
     jobs.start(job)
@@ -394,7 +394,7 @@ def test_a_job_gets_its_new_options_and_runs_in_one_change(crew, tiny_model, tmp
     monkeypatch.setattr(jobs, "_do", killed_after_one)
     jobs.start(job, CutOptions(background="white", format="jpg"))
     jobs.close()
-    second = Jobs(tmp_path, crew, Limits(), **words)
+    second = Jobs(tmp_path, pool, Limits(), **words)
     wait_until(lambda: second.state(job) == "done")
     (photo,) = second.photos(job)
     assert [(path.suffix, path.exists()) for path in second.outputs(job, photo)] == [(".jpg", True)]
@@ -418,13 +418,13 @@ def wait_until(condition, seconds=30.0):
         time.sleep(0.02)
 
 
-def test_two_servers_do_not_share_a_folder(crew, tiny_model, tmp_path):
+def test_two_servers_do_not_share_a_folder(pool, tiny_model, tmp_path):
     words = {"model": str(tiny_model), "review_below": 0.98}
-    first = Jobs(tmp_path, crew, Limits(), **words)
+    first = Jobs(tmp_path, pool, Limits(), **words)
     with pytest.raises(UsageError, match="another server uses"):
-        Jobs(tmp_path, crew, Limits(), **words)
+        Jobs(tmp_path, pool, Limits(), **words)
     first.close()
-    Jobs(tmp_path, crew, Limits(), **words).close()
+    Jobs(tmp_path, pool, Limits(), **words).close()
 
 
 def test_old_jobs_are_gone_though_nobody_asks_for_anything(serving, tmp_path, monkeypatch):
@@ -439,9 +439,9 @@ def test_old_jobs_are_gone_though_nobody_asks_for_anything(serving, tmp_path, mo
     assert server.client.get(f"/v1/jobs/{job}").status_code == 404
 
 
-def test_old_jobs_and_deleted_ones_are_gone_with_their_files(crew, tiny_model, tmp_path):
+def test_old_jobs_and_deleted_ones_are_gone_with_their_files(pool, tiny_model, tmp_path):
     words = {"model": str(tiny_model), "review_below": 0.98}
-    jobs = Jobs(tmp_path, crew, Limits(keep_hours=0), **words)
+    jobs = Jobs(tmp_path, pool, Limits(keep_hours=0), **words)
     job = jobs.create(first_options(), None)
     jobs.add(job, "a.jpg", photo_bytes(1))
     assert (tmp_path / "jobs" / job).exists()
@@ -460,12 +460,12 @@ def test_views_of_a_car_are_placed_alike(serving):
     assert states == ["done", "done"]
 
 
-def test_what_is_no_result_of_a_worker_is_a_failure(crew, tmp_path):
+def test_what_is_no_result_of_a_worker_is_a_failure(pool, tmp_path):
     from concurrent.futures import Future
 
     from carmask.batch.job import Job
     from carmask.batch.outputs import OutputSpec
-    from carmask.server.crew import LostError
+    from carmask.server.worker_pool import LostError
 
     class Losing:
         workers = 1
@@ -475,6 +475,6 @@ def test_what_is_no_result_of_a_worker_is_a_failure(crew, tmp_path):
             future.set_result(LostError("photo: given up after 1 s"))
             return future
 
-    ((_, result),) = CrewEngine(Losing(), OutputSpec()).map([Job(tmp_path / "a.jpg", "a", ())])
+    ((_, result),) = PoolEngine(Losing(), OutputSpec()).map([Job(tmp_path / "a.jpg", "a", ())])
     assert result == Result(str(tmp_path / "a.jpg"), "failed", "photo: given up after 1 s")
-    assert crew.workers == 1
+    assert pool.workers == 1

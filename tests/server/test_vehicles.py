@@ -16,7 +16,7 @@ from carmask.compositing.style import RenderStyle
 from carmask.server.folder import Folder
 
 
-def test_a_photo_of_a_vehicle_is_rendered_as_the_run_did(crew, tiny_model, tmp_path):
+def test_a_photo_of_a_vehicle_is_rendered_as_the_run_did(pool, tiny_model, tmp_path):
     for name, height, width in (("front", 50, 60), ("side", 40, 120)):
         pixels = np.full((128, 192, 3), 235, np.uint8)
         pixels[40 : 40 + height, 30 : 30 + width] = 20
@@ -40,7 +40,7 @@ def test_a_photo_of_a_vehicle_is_rendered_as_the_run_did(crew, tiny_model, tmp_p
 
     cut()
     before = {path: path.read_bytes() for path in (out / "4711").iterdir()}
-    folder = Folder(out, crew)
+    folder = Folder(out, pool)
     try:
         entries = folder.queue().entries
         assert [(entry.name, entry.vehicle) for entry in entries] == [("4711/front", "4711"), ("4711/side", "4711")]
@@ -54,7 +54,7 @@ def test_a_photo_of_a_vehicle_is_rendered_as_the_run_did(crew, tiny_model, tmp_p
     assert cut() == [True, True]
 
 
-def test_a_photo_that_is_rendered_again_keeps_what_a_run_found_and_hides_its_plate(crew, tiny_model, tmp_path):
+def test_a_photo_that_is_rendered_again_keeps_what_a_run_found_and_hides_its_plate(pool, tiny_model, tmp_path):
     pixels = np.full((128, 192, 3), 235, np.uint8)
     pixels[40:100, 30:160] = 20
     (tmp_path / "day" / "4711").mkdir(parents=True)
@@ -66,7 +66,7 @@ def test_a_photo_that_is_rendered_again_keeps_what_a_run_found_and_hides_its_pla
     with Manifest(out / ".carmask" / "manifest.sqlite", describe(task)) as manifest:
         before = manifest.result("4711/front").facts
     assert {"vehicle", "view_name", "plate"} <= {*before}
-    folder = Folder(out, crew)
+    folder = Folder(out, pool)
     try:
         (entry,) = folder.queue().entries
         found = folder.render(entry, None)

@@ -11,7 +11,7 @@ from typing import Literal
 from carmask.batch.corrections import Correction
 from carmask.batch.job import split_digest
 from carmask.batch.manifest import Recorded, read_records
-from carmask.batch.names import REPORT, STATE
+from carmask.batch.names import MANIFEST, REPORT, STATE
 from carmask.batch.report import read_report
 from carmask.compositing.turntable import view_of
 from carmask.errors import UsageError
@@ -132,7 +132,7 @@ def read_queue(out: Path, titles: Mapping[str, str] | None = None) -> Queue:
         UsageError: if ``cut`` has not written there, or is writing now, or ``report.csv`` is no report any more.
         OutputError: if the manifest is damaged, or the report cannot be read.
     """
-    file = out / STATE / "manifest.sqlite"
+    file = out / STATE / MANIFEST
     if not file.is_file():
         raise UsageError(f"{out}: no results of 'carmask cut' in this folder")
     marked = _marked(out)

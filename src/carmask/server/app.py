@@ -21,7 +21,6 @@ from carmask import __version__
 from carmask.batch.report import REVIEW_BELOW
 from carmask.errors import CarmaskError
 from carmask.model.info import ModelInfo
-from carmask.server.crew import Crew
 from carmask.server.cut_api import CutApi
 from carmask.server.folder import Folder
 from carmask.server.jobs import Jobs
@@ -35,6 +34,7 @@ from carmask.server.removebg_api import RemovebgApi
 from carmask.server.review_api import ReviewApi
 from carmask.server.security import Guard
 from carmask.server.site import Site
+from carmask.server.worker_pool import WorkerPool
 
 #: Seconds from one look for jobs that are older than they may be to the next.
 TIDY_EVERY = 600.0
@@ -42,12 +42,12 @@ TIDY_EVERY = 600.0
 _log = logging.getLogger("carmask.server")
 
 
-def review_app(folder: Folder, crew: Crew, *, hosts: Sequence[str], token: str | None, limits: Limits) -> ASGIApp:
+def review_app(folder: Folder, pool: WorkerPool, *, hosts: Sequence[str], token: str | None, limits: Limits) -> ASGIApp:
     """The application of ``carmask review``: one folder.
 
     Args:
         folder: what is reviewed.
-        crew: the workers.
+        pool: the workers.
         hosts: names that it answers to.
         token: what clients must show, or None.
         limits: what they may ask.
@@ -64,11 +64,11 @@ def review_app(folder: Folder, crew: Crew, *, hosts: Sequence[str], token: str |
     async def start(_: Request) -> Response:
         return RedirectResponse("/review/out")
 
-    routes = [*pages(crew), Route("/", start), *ReviewApi(find, crew).routes()]
+    routes = [*pages(pool), Route("/", start), *ReviewApi(find, pool).routes()]
     return guarded(routes, hosts=hosts, token=token, limits=limits, stop=folder.close)
 
 
-def pages(crew: Crew) -> list[Route]:
+def pages(pool: WorkerPool) -> list[Route]:
     """What both commands serve: the editor's page, the page of keys, files, and whether the server runs."""
     site = Site()
 
@@ -79,7 +79,7 @@ def pages(crew: Crew) -> list[Route]:
         return site.page("keys.html")
 
     async def health(_: Request) -> Response:
-        return JSONResponse({"status": "ok", "version": __version__, "workers": crew.workers})
+        return JSONResponse({"status": "ok", "version": __version__, "workers": pool.workers})
 
     async def about(_: Request) -> Response:
         return JSONResponse({"version": __version__, "author": _user()})
@@ -157,7 +157,7 @@ def _user() -> str:
 
 
 def serve_app(
-    crew: Crew,
+    pool: WorkerPool,
     jobs: Jobs,
     *,
     model: ModelInfo,
@@ -169,7 +169,7 @@ def serve_app(
     """The application of ``carmask serve``.
 
     Args:
-        crew: the workers.
+        pool: the workers.
         jobs: jobs of many photos; closed with the application.
         model: the workers' model.
         hosts: names that it answers to.
@@ -180,7 +180,7 @@ def serve_app(
     Returns:
         An ASGI application.
     """
-    site, metrics = Site(), Metrics(crew)
+    site, metrics = Site(), Metrics(pool)
 
     async def start(_: Request) -> Response:
         return site.page("start.html")
@@ -191,18 +191,18 @@ def serve_app(
     async def openapi(_: Request) -> Response:
         return JSONResponse(document(limits, token=token is not None))
 
-    studio = LabelStudioApi(crew, limits, model_version=f"{model.name}-{model.version}", files=label_studio)
-    cut = CutApi(crew, limits, review_below=review_threshold(model))
+    studio = LabelStudioApi(pool, limits, model_version=f"{model.name}-{model.version}", files=label_studio)
+    cut = CutApi(pool, limits, review_below=review_threshold(model))
     routes: list[BaseRoute] = [
-        *pages(crew),
+        *pages(pool),
         Route("/", start),
         Route("/docs", docs),
         Route("/openapi.json", openapi),
         Route("/metrics", metrics.show),
-        *ReviewApi(jobs.folder, crew).routes(),
+        *ReviewApi(jobs.folder, pool).routes(),
         *cut.routes(),
-        *RemovebgApi(cut, crew, limits).routes(),
-        *JobsApi(jobs, crew, limits).routes(),
+        *RemovebgApi(cut, pool, limits).routes(),
+        *JobsApi(jobs, pool, limits).routes(),
         *studio.routes(),
     ]
     return guarded(routes, hosts=hosts, token=token, limits=limits, stop=jobs.close, tidy=jobs.tidy, metrics=metrics)

@@ -14,13 +14,13 @@ from carmask.batch.checks import with_checks
 from carmask.batch.outputs import OutputSpec
 from carmask.errors import PhotoError, UsageError
 from carmask.prediction.checks import CheckSettings
-from carmask.server.crew import Crew
 from carmask.server.limits import Limits
 from carmask.server.options import background, parse
-from carmask.server.requests import Cut, Done
+from carmask.server.requests import Cut, CutPhoto
 from carmask.server.responses import answering
 from carmask.server.signatures import suffix_of
 from carmask.server.uploads import background_picture, one_photo, read_form, wait_for
+from carmask.server.worker_pool import WorkerPool
 
 MEDIA = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 NO_ADDRESSES = "this server fetches nothing from addresses; send the picture itself"
@@ -29,15 +29,15 @@ NO_ADDRESSES = "this server fetches nothing from addresses; send the picture its
 class CutApi:
     """The handlers."""
 
-    def __init__(self, crew: Crew, limits: Limits, *, review_below: float) -> None:
+    def __init__(self, pool: WorkerPool, limits: Limits, *, review_below: float) -> None:
         """Keep what they need.
 
         Args:
-            crew: does the work.
+            pool: does the work.
             limits: what clients may ask.
             review_below: confidence below which a person should look.
         """
-        self._crew, self._limits, self._below = crew, limits, review_below
+        self._pool, self._limits, self._below = pool, limits, review_below
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -49,7 +49,7 @@ class CutApi:
 
     async def run(
         self, request: Request, content: bytes, spec: OutputSpec, most: int | None = None, *, facts: bool = False
-    ) -> Done:
+    ) -> CutPhoto:
         """Cut one photo.
 
         Args:
@@ -62,8 +62,8 @@ class CutApi:
         Raises:
             CarmaskError: if that failed.
         """
-        found = await wait_for(request, self._crew.ask(Cut(content, spec, self._limits.pixels, most, facts)))
-        if not isinstance(found, Done):
+        found = await wait_for(request, self._pool.ask(Cut(content, spec, self._limits.pixels, most, facts)))
+        if not isinstance(found, CutPhoto):
             raise PhotoError("photo: no response")
         return found
 
@@ -77,7 +77,7 @@ class CutApi:
             async with read_form(request, files=2) as form:
                 form.check_files("image", "background_file")
                 content, fields = await one_photo(form, "image"), dict(request.query_params) | form.fields
-                picture = await background_picture(request, form, "background_file", self._crew, self._limits)
+                picture = await background_picture(request, form, "background_file", self._pool, self._limits)
         kind = fields.pop("output", "")
         if not kind:
             kind = "json" if "application/json" in request.headers.get("accept", "") else "picture"
@@ -93,7 +93,7 @@ class CutApi:
         done = await self.run(request, content, spec, facts=kind == "json")
         return self._answer(kind, done, spec, time.perf_counter() - started)
 
-    def _answer(self, kind: str, done: Done, spec: OutputSpec, seconds: float) -> Response:
+    def _answer(self, kind: str, done: CutPhoto, spec: OutputSpec, seconds: float) -> Response:
         if kind != "json":
             media = "image/png" if kind == "mask" else MEDIA[spec.format]
             return Response(done.outputs[-1], media_type=media, headers=self._headers(done, seconds))
@@ -122,7 +122,7 @@ class CutApi:
             body["picture_type"] = MEDIA[spec.format]
         return JSONResponse(body)
 
-    def _headers(self, done: Done, seconds: float) -> dict[str, str]:
+    def _headers(self, done: CutPhoto, seconds: float) -> dict[str, str]:
         result = done.result
         headers = {
             "x-carmask-confidence": f"{result.confidence or 0:.4f}",

@@ -16,7 +16,7 @@ from carmask.batch.checks import KEPT, SKIPPED
 from carmask.batch.corrections import FILE, Correction, Corrections, Decision
 from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest, describe
-from carmask.batch.names import STATE
+from carmask.batch.names import MANIFEST, REPORT, STATE
 from carmask.batch.runfile import Run, read_run
 from carmask.batch.storage import stamp_of
 from carmask.compositing.placement import SERIES_RULES
@@ -25,8 +25,8 @@ from carmask.images import encode_mask
 from carmask.model.file import SHIPPED
 from carmask.review.queue import Entry, Queue, read_queue
 from carmask.review.report import write_decisions
-from carmask.server.crew import Crew
-from carmask.server.requests import Look, Render, Seen
+from carmask.server.requests import Predict, PredictedPhoto, Render
+from carmask.server.worker_pool import WorkerPool
 
 #: Predictions that are kept in memory, some tens of kilobytes each.
 _KEPT = 64
@@ -43,14 +43,14 @@ class Opened(NamedTuple):
 
     Attributes:
         entry: its place in the queue.
-        seen: what the network says.
+        predicted: what the network finds in it.
         current: the decision that holds, with its mask, or None.
         draft: the author's draft and the revision that it began with, or None.
         replaced: the file is not the one that was cut.
     """
 
     entry: Entry
-    seen: Seen
+    predicted: PredictedPhoto
     current: Correction | None
     draft: tuple[bytes, int, str] | None
     replaced: bool
@@ -62,7 +62,7 @@ class Folder:
     def __init__(
         self,
         out: Path,
-        crew: Crew,
+        pool: WorkerPool,
         *,
         run: Run | None = None,
         titles: Mapping[str, str] | None = None,
@@ -72,7 +72,7 @@ class Folder:
 
         Args:
             out: the output folder.
-            crew: decodes, predicts and renders.
+            pool: decodes, predicts and renders.
             run: what the run was told; None to read it.
             titles: what people call the photos, by name; a name that is not in it is shown itself.
             title: what people call the folder; its name by default.
@@ -81,14 +81,14 @@ class Folder:
             UsageError: if ``cut`` has not written there, or is writing now.
             OutputError: if something cannot be read or written.
         """
-        self.out, self._crew, self._titles = out, crew, titles or {}
+        self.out, self._pool, self._titles = out, pool, titles or {}
         self.title = title or out.name or "results"
         self._state = out / STATE
         self._read = self._version()
         self._queue = read_queue(out, self._titles)
         self.run = read_run(self._state) if run is None else run
         self.store = Corrections(self._state / FILE)
-        self._seen: OrderedDict[str, Seen] = OrderedDict()
+        self._predictions: OrderedDict[str, PredictedPhoto] = OrderedDict()
         self._lock = threading.RLock()
         self._report: threading.Timer | None = None
 
@@ -139,8 +139,8 @@ class Folder:
         """Paths that may stand in messages about a photo, and what to say in their place."""
         return [(str(self.photo(entry)), entry.name), (entry.photo, entry.name), (str(self.out), self.title)]
 
-    def look(self, entry: Entry, model: str | None = None) -> Seen:
-        """What a network says of a photo.
+    def predict(self, entry: Entry, model: str | None = None) -> PredictedPhoto:
+        """What a network finds in a photo; kept for the next request.
 
         Args:
             entry: the photo.
@@ -152,17 +152,17 @@ class Folder:
         path = self.photo(entry)
         key = f"{entry.id} {_stamp(path)} {model}"
         with self._lock:
-            if key in self._seen:
-                self._seen.move_to_end(key)
-                return self._seen[key]
+            if key in self._predictions:
+                self._predictions.move_to_end(key)
+                return self._predictions[key]
         spec = self.run.task.spec
-        found = self._crew.ask(Look(path, model, whole=spec.picture or spec.parts)).result()
-        if not isinstance(found, Seen):
+        found = self._pool.ask(Predict(path, model, whole=spec.picture or spec.parts)).result()
+        if not isinstance(found, PredictedPhoto):
             raise _error(found)
         with self._lock:
-            self._seen[key] = found
-            while len(self._seen) > _KEPT:
-                self._seen.popitem(last=False)
+            self._predictions[key] = found
+            while len(self._predictions) > _KEPT:
+                self._predictions.popitem(last=False)
         return found
 
     def open(self, entry: Entry, author: str) -> Opened:
@@ -175,11 +175,11 @@ class Folder:
         Raises:
             CarmaskError: if the photo cannot be read, or too many wait.
         """
-        seen = self.look(entry)
+        predicted = self.predict(entry)
         current = self.store.current(entry.name)
         draft = self.store.draft(entry.name, author)
-        kept = None if draft is None or draft[2] != seen.digest else (draft[0], draft[1], draft[3])
-        return Opened(entry, seen, current, kept, bool(entry.digest) and seen.digest != entry.digest)
+        kept = None if draft is None or draft[2] != predicted.digest else (draft[0], draft[1], draft[3])
+        return Opened(entry, predicted, current, kept, bool(entry.digest) and predicted.digest != entry.digest)
 
     def decide(
         self, entry: Entry, decision: Decision, mask: Mask | None, *, author: str, reason: str, revision: int
@@ -204,21 +204,28 @@ class Folder:
             OutputError: if it cannot be stored.
             CarmaskError: if the photo cannot be read or rendered, or too many wait.
         """
-        seen = self.look(entry)
-        if entry.digest and seen.digest != entry.digest:
+        predicted = self.predict(entry)
+        if entry.digest and predicted.digest != entry.digest:
             raise ReplacedError(
                 f"{entry.name}: this photo has been replaced since it was cut; nothing was stored: cut it again"
             )
         png = None
         if decision == "corrected":
-            if mask is None or mask.shape != seen.size:
+            if mask is None or mask.shape != predicted.size:
                 raise PhotoError(f"{entry.name}: the mask has another size than the photo; reload the page")
             png = encode_mask(mask)
         before = self.store.current(entry.name)
         model = Path(self.run.task.model.removeprefix(SHIPPED)).stem
         saved = self.store.save(
             Correction(
-                entry.name, decision, seen.digest, png, seen.png if png else None, model, reason=reason, author=author
+                entry.name,
+                decision,
+                predicted.digest,
+                png,
+                predicted.png if png else None,
+                model,
+                reason=reason,
+                author=author,
             ),
             seen=revision,
         )
@@ -247,7 +254,7 @@ class Folder:
             correction=mask,
             corrected_photo="" if correction is None else correction.photo,
         )
-        found = self._crew.ask(Render(job, self.run.task.spec)).result()
+        found = self._pool.ask(Render(job, self.run.task.spec)).result()
         if not isinstance(found, Result):
             raise _error(found)
         if found.status == "failed":
@@ -255,7 +262,7 @@ class Folder:
         # A run that is going on has the manifest: it finds the new outputs and does the photo again.
         with (
             contextlib.suppress(UsageError, OutputError),
-            Manifest(self._state / "manifest.sqlite", describe(self.run.task)) as manifest,
+            Manifest(self._state / MANIFEST, describe(self.run.task)) as manifest,
         ):
             if (earlier := manifest.result(entry.name)) is not None and KEPT not in found.facts:
                 # View and measurements are the photo's, whatever its mask: they are found by runs only.
@@ -279,10 +286,10 @@ class Folder:
             OutputError: if it cannot be stored.
             PhotoError: if the mask has another size than the photo.
         """
-        seen = self.look(entry)
-        if mask.shape != seen.size:
+        predicted = self.predict(entry)
+        if mask.shape != predicted.size:
             raise PhotoError(f"{entry.name}: the mask has another size than the photo; reload the page")
-        self.store.keep_draft(entry.name, author, encode_mask(mask), seen=revision, photo=seen.digest)
+        self.store.keep_draft(entry.name, author, encode_mask(mask), seen=revision, photo=predicted.digest)
 
     def _series(self, entry: Entry) -> tuple[Path | str, ...]:
         if self.run.task.spec.style.placing.rule not in SERIES_RULES:
@@ -306,7 +313,7 @@ class Folder:
 
     def _version(self) -> str:
         try:
-            files = [self._state / "manifest.sqlite", self.out / "report.csv"]
+            files = [self._state / MANIFEST, self.out / REPORT]
             return " ".join(stamp_of(file.stat()) for file in files if file.exists())
         except OSError:
             return ""

@@ -16,7 +16,7 @@ import numpy as np
 from carmask.batch.corrections import Corrections, with_corrections
 from carmask.batch.job import Job, Result
 from carmask.batch.manifest import read_records
-from carmask.batch.names import STATE
+from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.plan import Plan
 from carmask.batch.process import PhotoTask
@@ -35,15 +35,15 @@ from carmask.images import (
     write_atomically,
 )
 from carmask.model.file import fixed_name
-from carmask.server.crew import Crew
-from carmask.server.crew_engine import CrewEngine
 from carmask.server.folder import Folder
 from carmask.server.job_records import ID_BYTES, JobRecords, Progress, State, StoredPhoto
 from carmask.server.job_threads import JobThreads
 from carmask.server.limits import Limits
 from carmask.server.options import CutOptions
+from carmask.server.pool_engine import PoolEngine
 from carmask.server.security import without_paths
 from carmask.server.signatures import suffix_of
+from carmask.server.worker_pool import WorkerPool
 
 _log = logging.getLogger("carmask.server")
 
@@ -51,12 +51,12 @@ _log = logging.getLogger("carmask.server")
 class Jobs:
     """All jobs of a server."""
 
-    def __init__(self, state: Path, crew: Crew, limits: Limits, *, model: str, review_below: float) -> None:
+    def __init__(self, state: Path, pool: WorkerPool, limits: Limits, *, model: str, review_below: float) -> None:
         """Open the store, and go on with what was not finished.
 
         Args:
             state: a folder for this server alone.
-            crew: the workers.
+            pool: the workers.
             limits: what clients may ask.
             model: the workers' model.
             review_below: confidence below which a person should look.
@@ -65,7 +65,7 @@ class Jobs:
             UsageError: if another server uses the folder.
             OutputError: if it cannot be written to.
         """
-        self._state, self._crew, self._limits = state, crew, limits
+        self._state, self._pool, self._limits = state, pool, limits
         self._model, self._below = model, review_below
         make_folder(state / "jobs")
         self._records = JobRecords(state)
@@ -298,7 +298,7 @@ class Jobs:
             found = self._folders.pop(job, None)
             if found is None:
                 titles = {photo.name: photo.title.rpartition(".")[0] or photo.title for photo in self.photos(job)}
-                found = Folder(self._folder(job) / "out", self._crew, titles=titles, title="Job " + job[:6])
+                found = Folder(self._folder(job) / "out", self._pool, titles=titles, title="Job " + job[:6])
             self._folders[job] = found  # as the last one: those that nobody asks for are closed first
             while len(self._folders) > 16:
                 self._folders.pop(next(iter(self._folders))).close()
@@ -354,7 +354,7 @@ class Jobs:
         task = PhotoTask(fixed_name(self._model), spec)
         names = {str(one.photo): one.name for one in jobs}
         with open_run(out, jobs, task) as manifest:
-            for result in run_jobs(jobs, manifest, CrewEngine(self._crew, spec)):
+            for result in run_jobs(jobs, manifest, PoolEngine(self._pool, spec)):
                 if self._stopping:
                     return
                 self._records.check_room(self._limits)
@@ -366,7 +366,7 @@ class Jobs:
     def _recorded(self, job: str) -> list[tuple[int, Result]]:
         numbers = {photo.name: photo.number for photo in self.photos(job)}
         with contextlib.suppress(CarmaskError):
-            records = read_records(self._folder(job) / "out" / STATE / "manifest.sqlite")
+            records = read_records(self._folder(job) / "out" / STATE / MANIFEST)
             return [(numbers[record.name], record.result) for record in records if record.name in numbers]
         return []
 

@@ -20,16 +20,16 @@ from starlette.routing import Route
 from carmask.batch.job import Result
 from carmask.errors import CarmaskError, PhotoError
 from carmask.review.queue import id_of
-from carmask.server.crew import Crew
 from carmask.server.cut_api import MEDIA
 from carmask.server.job_records import Progress, StoredPhoto
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
 from carmask.server.options import parse
-from carmask.server.requests import Show
+from carmask.server.requests import Preview
 from carmask.server.responses import Handler, answering
 from carmask.server.security import without_paths
 from carmask.server.uploads import background_picture, number_in, one_photo, read_form, wait_for
+from carmask.server.worker_pool import WorkerPool
 
 #: Seconds between looks for news, between signs of life, and until a stream ends: a client that is still there asks on.
 _LOOK, _ALIVE, _END = 0.4, 15.0, 600.0
@@ -38,9 +38,9 @@ _LOOK, _ALIVE, _END = 0.4, 15.0, 600.0
 class JobsApi:
     """The handlers."""
 
-    def __init__(self, jobs: Jobs, crew: Crew, limits: Limits) -> None:
+    def __init__(self, jobs: Jobs, pool: WorkerPool, limits: Limits) -> None:
         """Keep what they need."""
-        self._jobs, self._crew, self._limits = jobs, crew, limits
+        self._jobs, self._pool, self._limits = jobs, pool, limits
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -69,7 +69,7 @@ class JobsApi:
         async with read_form(request, files=self._limits.job_photos + 1) as form:
             form.check_files("photos", "background_file")
             options = parse(form.fields)
-            picture = await background_picture(request, form, "background_file", self._crew, self._limits)
+            picture = await background_picture(request, form, "background_file", self._pool, self._limits)
             job = await run_in_threadpool(self._jobs.create, options, picture)
             try:
                 problems = await self._add_all(job, form.files.get("photos", []))
@@ -114,7 +114,7 @@ class JobsApi:
                 form.check_files("background_file")
                 keep = form.fields.pop("keep_background", "") == "true"
                 options = parse(form.fields)
-                picture = await background_picture(request, form, "background_file", self._crew, self._limits)
+                picture = await background_picture(request, form, "background_file", self._pool, self._limits)
                 if keep and picture is None:
                     picture = await run_in_threadpool(self._jobs.picture, job)
         await run_in_threadpool(self._jobs.start, job, options, picture)
@@ -202,7 +202,7 @@ class JobsApi:
         job: str = request.path_params["job"]
         photo = self._jobs.photo(job, request.path_params["number"])
         side = number_in(request.query_params, "side", 1600, 32, 4000)
-        found = await wait_for(request, self._crew.ask(Show(self._jobs.path(job, photo), side)))
+        found = await wait_for(request, self._pool.ask(Preview(self._jobs.path(job, photo), side)))
         assert isinstance(found, bytes)
         return Response(found, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"})
 

@@ -25,12 +25,12 @@ from carmask.batch.outputs import OutputSpec
 from carmask.errors import CarmaskError, PhotoError, UsageError
 from carmask.formats import label_studio_rle
 from carmask.images import read_mask
-from carmask.server.crew import Crew
 from carmask.server.limits import Limits
-from carmask.server.requests import Cut, Done
-from carmask.server.responses import Answer, answering
+from carmask.server.requests import Cut, CutPhoto
+from carmask.server.responses import LossyJSONResponse, answering
 from carmask.server.signatures import suffix_of
 from carmask.server.uploads import read_object, wait_for
+from carmask.server.worker_pool import WorkerPool
 
 #: Tasks in a request, and characters of a project's labels, at most.
 TASKS, CONFIG = 50, 100_000
@@ -66,16 +66,16 @@ class FileIndex:
 class LabelStudioApi:
     """The handlers. The model is loaded before the server listens, as Label Studio waits only seconds for it."""
 
-    def __init__(self, crew: Crew, limits: Limits, *, model_version: str, files: Path | None) -> None:
+    def __init__(self, pool: WorkerPool, limits: Limits, *, model_version: str, files: Path | None) -> None:
         """Keep what they need.
 
         Args:
-            crew: does the work.
+            pool: does the work.
             limits: what clients may ask.
             model_version: shown with each prediction.
             files: Label Studio's folder of files, or None.
         """
-        self._crew, self._limits, self._version = crew, limits, model_version
+        self._pool, self._limits, self._version = pool, limits, model_version
         self._files = None if files is None else FileIndex(files)
 
     def routes(self) -> list[Route]:
@@ -106,7 +106,9 @@ class LabelStudioApi:
     async def webhook(self, request: Request) -> Response:
         """Events of a project: nothing is learnt from them here."""
         action = (await read_object(request)).get("action")
-        return Answer({"status": "ok", "action": action if isinstance(action, str) else None, "result": None}, 201)
+        return LossyJSONResponse(
+            {"status": "ok", "action": action if isinstance(action, str) else None, "result": None}, 201
+        )
 
     async def predict(self, request: Request) -> Response:
         """Masks for tasks, in their order; a task that cannot be read gets an empty result."""
@@ -117,7 +119,7 @@ class LabelStudioApi:
         if len(tasks) > TASKS:
             raise UsageError(f"tasks: {TASKS} at most")
         names = _tags(str(given.get("label_config") or ""))
-        return Answer(
+        return LossyJSONResponse(
             {
                 "results": [await self._one(request, task, names) for task in tasks],
                 "model_version": self._version,
@@ -131,8 +133,8 @@ class LabelStudioApi:
             value = str(data.get(field, "")) if isinstance(data, dict) else ""
             content = await run_in_threadpool(self._content, value)
             spec = OutputSpec(mask=True, runs=True)
-            found = await wait_for(request, self._crew.ask(Cut(content, spec, self._limits.pixels)))
-            if not isinstance(found, Done):
+            found = await wait_for(request, self._pool.ask(Cut(content, spec, self._limits.pixels)))
+            if not isinstance(found, CutPhoto):
                 raise PhotoError("photo: no response")
         except CarmaskError as error:
             if not isinstance(error, PhotoError | UsageError):

@@ -28,8 +28,8 @@ _CONNECTIONS = 400
 _log = logging.getLogger("carmask.server")
 
 
-class PatientProtocol(H11Protocol):
-    """uvicorn's protocol, with an end to its patience.
+class LimitedProtocol(H11Protocol):
+    """uvicorn's protocol, that cuts off slow clients.
 
     uvicorn waits without limit for the rest of a request's header, and for a client to take its response.
     """
@@ -46,7 +46,7 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connected: its header must come in time; if there are too many, who says nothing makes room."""
         if len(self.connections) >= max(_CONNECTIONS, 4 * self._limits.connections):
-            quiet = [one for one in self.connections if isinstance(one, PatientProtocol) and one.quiet]
+            quiet = [one for one in self.connections if isinstance(one, LimitedProtocol) and one.quiet]
             if quiet:
                 min(quiet, key=lambda one: one.since).make_room()
         super().connection_made(transport)
@@ -147,7 +147,7 @@ def listen(
     sock = bind(address)
     config = uvicorn.Config(
         _bounded(app, limits.connections),
-        http=functools.partial(PatientProtocol, limits=limits),  # type: ignore[arg-type]  # anything that makes one
+        http=functools.partial(LimitedProtocol, limits=limits),  # type: ignore[arg-type]  # anything that makes one
         ws="none",
         loop="asyncio",
         lifespan="on",

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from carmask.server.crew import Crew
+from carmask.server.worker_pool import WorkerPool
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -19,11 +19,11 @@ _SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 class Metrics:
     """Counts requests, and shows the figures. ASGI middleware and handler."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, pool: WorkerPool) -> None:
         """Make the figures.
 
         Args:
-            crew: whose queue is shown.
+            pool: whose queue is shown.
         """
         self._registry = CollectorRegistry()
         self._requests = Counter(
@@ -36,8 +36,8 @@ class Metrics:
         waiting = Gauge(
             "carmask_photos_waiting", "Photos of clients that wait or are worked on.", registry=self._registry
         )
-        waiting.set_function(lambda: crew.depth)
-        Gauge("carmask_workers", "Worker processes.", registry=self._registry).set(crew.workers)
+        waiting.set_function(lambda: pool.depth)
+        Gauge("carmask_workers", "Worker processes.", registry=self._registry).set(pool.workers)
 
     async def show(self, _: Request) -> Response:
         """``GET /metrics``."""

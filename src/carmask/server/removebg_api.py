@@ -14,14 +14,14 @@ from starlette.routing import Route
 from carmask.batch.outputs import OutputSpec
 from carmask.errors import CarmaskError, UsageError
 from carmask.images import PhotoFile, picture_size
-from carmask.server.crew import BusyError, Crew
 from carmask.server.cut_api import MEDIA, NO_ADDRESSES, CutApi
 from carmask.server.limits import Limits
 from carmask.server.options import CutOptions, parse
-from carmask.server.requests import Done
+from carmask.server.requests import CutPhoto
 from carmask.server.responses import error_response
 from carmask.server.signatures import suffix_of
 from carmask.server.uploads import background_picture, one_photo, read_form, read_object
+from carmask.server.worker_pool import BusyError, WorkerPool
 
 #: The sizes that may be asked for, in pixels of the result.
 _SIZES = {
@@ -40,15 +40,15 @@ _SIZES = {
 class RemovebgApi:
     """The handler."""
 
-    def __init__(self, cut: CutApi, crew: Crew, limits: Limits) -> None:
+    def __init__(self, cut: CutApi, pool: WorkerPool, limits: Limits) -> None:
         """Keep what it needs.
 
         Args:
             cut: cuts the photo.
-            crew: does the work.
+            pool: does the work.
             limits: what clients may ask.
         """
-        self._cut, self._crew, self._limits = cut, crew, limits
+        self._cut, self._pool, self._limits = cut, pool, limits
 
     def routes(self) -> list[Route]:
         """The one there is."""
@@ -75,7 +75,7 @@ class RemovebgApi:
             async with read_form(request, files=2, field_bytes=self._limits.photo_bytes) as form:
                 fields = form.fields
                 content = await one_photo(form, "image_file") if "image_file" in form.files else _image_of(fields)
-                picture = await background_picture(request, form, "bg_image_file", self._crew, self._limits)
+                picture = await background_picture(request, form, "bg_image_file", self._pool, self._limits)
         spec, most = _options(fields, picture)
         done = await self._cut.run(request, content, spec, most)
         return _answer(request, fields, spec, done)
@@ -150,7 +150,7 @@ def _number(text: str) -> float:
         raise UsageError(f"{text!r} is not a share such as 80%") from error
 
 
-def _answer(request: Request, fields: dict[str, str], spec: OutputSpec, done: Done) -> Response:
+def _answer(request: Request, fields: dict[str, str], spec: OutputSpec, done: CutPhoto) -> Response:
     names = spec.outputs("")
     content, media = done.outputs[-1], MEDIA[spec.format]
     if fields.get("format") == "zip":

@@ -15,8 +15,8 @@ from carmask.review import edits
 
 
 @dataclass(frozen=True)
-class Look:
-    """Ask for all that a page needs of a photo.
+class Predict:
+    """Ask for the network's mask of a photo, and all that a page needs with it.
 
     Attributes:
         photo: the file.
@@ -30,7 +30,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Show:
+class Preview:
     """Ask for a picture of a photo, as JPEG.
 
     Attributes:
@@ -64,8 +64,8 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A photo as the page needs it.
+class PredictedPhoto:
+    """A photo with the network's mask, as the page needs them.
 
     Attributes:
         size: (height, width), upright.
@@ -134,8 +134,8 @@ class Decode:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What became of a photo that a client sent.
+class CutPhoto:
+    """A photo that a client sent, with what was made of it.
 
     Attributes:
         result: as a run records it.
@@ -148,5 +148,5 @@ class Done:
     size: Size
 
 
-Request: TypeAlias = Look | Show | Edit | Render | Cut | Decode
-Response: TypeAlias = Seen | bytes | Result | Done | PhotoFile | CarmaskError
+Request: TypeAlias = Predict | Preview | Edit | Render | Cut | Decode
+Response: TypeAlias = PredictedPhoto | bytes | Result | CutPhoto | PhotoFile | CarmaskError

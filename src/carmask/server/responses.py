@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, Response
 
 from carmask.batch.corrections import ConflictError
 from carmask.errors import ArrayError, CarmaskError, OutputError, PhotoError, RLEError, UsageError
-from carmask.server.crew import BusyError, LostError
 from carmask.server.folder import ReplacedError
 from carmask.server.security import without_paths
+from carmask.server.worker_pool import BusyError, LostError
 
 _log = logging.getLogger("carmask.server")
 
@@ -32,7 +32,7 @@ _STATUS: tuple[tuple[type[CarmaskError], int], ...] = (
 )
 
 
-class Answer(JSONResponse):
+class LossyJSONResponse(JSONResponse):
     """JSON with names of files, which may be no UTF-8: such letters are question marks."""
 
     def render(self, content: object) -> bytes:
@@ -51,7 +51,7 @@ def error_response(error: Exception, names: Iterable[tuple[str, str]] = ()) -> J
         ``{"error": ...}``; of a conflict also the decision that holds.
     """
     if isinstance(error, LookupError):
-        return Answer({"error": str(error.args[0]) if error.args else "not found"}, 404)
+        return LossyJSONResponse({"error": str(error.args[0]) if error.args else "not found"}, 404)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     body: dict[str, object] = {"error": without_paths(str(error), names)}
     headers = {}
@@ -60,7 +60,7 @@ def error_response(error: Exception, names: Iterable[tuple[str, str]] = ()) -> J
     if isinstance(error, ConflictError) and error.current is not None:
         body["current"] = {"revision": error.current.revision, "author": error.current.author,
                            "saved": error.current.saved, "decision": error.current.decision}  # fmt: skip
-    return Answer(body, status, headers)
+    return LossyJSONResponse(body, status, headers)
 
 
 def answering(handler: Handler) -> Handler:

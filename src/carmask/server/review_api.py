@@ -20,11 +20,11 @@ from carmask.errors import PhotoError, UsageError
 from carmask.images import encode_picture, read_mask
 from carmask.review import edits, runs
 from carmask.review.queue import Entry, Filter
-from carmask.server.crew import Crew
 from carmask.server.folder import Folder
-from carmask.server.requests import Edit, Show
-from carmask.server.responses import Answer, Handler, answering
+from carmask.server.requests import Edit, Preview
+from carmask.server.responses import Handler, LossyJSONResponse, answering
 from carmask.server.uploads import number_in
+from carmask.server.worker_pool import WorkerPool
 
 #: Photos on a page of the queue, at most.
 PAGE = 200
@@ -39,14 +39,14 @@ _MEDIA = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 class ReviewApi:
     """The handlers, for any number of folders."""
 
-    def __init__(self, folders: Callable[[str], Folder], crew: Crew) -> None:
+    def __init__(self, folders: Callable[[str], Folder], pool: WorkerPool) -> None:
         """Keep what they need.
 
         Args:
             folders: finds an open folder by its id; raises ``LookupError`` if there is none.
-            crew: decodes and edits.
+            pool: decodes and edits.
         """
-        self._folders, self._crew = folders, crew
+        self._folders, self._pool = folders, pool
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -77,7 +77,7 @@ class ReviewApi:
         behind = spec.background
         counts = await run_in_threadpool(lambda: folder.queue().counts(folder.decided()))
         kind = "none" if behind is None else ("own" if behind.own else "picture")
-        return Answer({"title": folder.title, "counts": counts, "background": kind, "picture": spec.picture})
+        return LossyJSONResponse({"title": folder.title, "counts": counts, "background": kind, "picture": spec.picture})
 
     async def queue(self, request: Request) -> Response:
         """A page of the queue."""
@@ -96,7 +96,7 @@ class ReviewApi:
             items = [_item(entry, decided.get(entry.name)) for entry in found[first : first + limit]]
             return {"total": len(found), "offset": first, "counts": queue.counts(decided), "items": items}
 
-        return Answer(await run_in_threadpool(page))
+        return LossyJSONResponse(await run_in_threadpool(page))
 
     async def background(self, request: Request) -> Response:
         """The run's background, made to fit a photo."""
@@ -117,12 +117,12 @@ class ReviewApi:
         views = [] if len(folder.queue().views(entry)) < 2 else folder.queue().views(entry)[:32]
         outputs = [{"number": number, "name": path.name} for number, path in enumerate(folder.outputs(entry))]
         draft = None if found.draft is None else {"revision": found.draft[1], "saved": found.draft[2]}
-        return Answer(
+        return LossyJSONResponse(
             {
                 **_item(entry, current),
-                "height": found.seen.size[0],
-                "width": found.seen.size[1],
-                "confidence": entry.confidence if entry.confidence is not None else found.seen.confidence,
+                "height": found.predicted.size[0],
+                "width": found.predicted.size[1],
+                "confidence": entry.confidence if entry.confidence is not None else found.predicted.confidence,
                 "replaced": found.replaced,
                 "draft": draft,
                 "views": [_item(view, decided.get(view.name)) for view in views],
@@ -133,17 +133,17 @@ class ReviewApi:
     async def image(self, request: Request) -> Response:
         """The photo as it is if every browser shows it, else as JPEG."""
         folder, entry = await self._photo(request)
-        seen = await run_in_threadpool(folder.look, entry)
+        predicted = await run_in_threadpool(folder.predict, entry)
         path = folder.photo(entry)
-        if seen.media_type and request.query_params.get("as") != "jpeg":
-            return FileResponse(path, media_type=seen.media_type)
-        return Response(await self._ask(Show(path)), media_type="image/jpeg")
+        if predicted.media_type and request.query_params.get("as") != "jpeg":
+            return FileResponse(path, media_type=predicted.media_type)
+        return Response(await self._ask(Preview(path)), media_type="image/jpeg")
 
     async def thumb(self, request: Request) -> Response:
         """The photo, small."""
         folder, entry = await self._photo(request)
         side = number_in(request.query_params, "side", 160, 32, 640)
-        content = await self._ask(Show(folder.photo(entry), side))
+        content = await self._ask(Preview(folder.photo(entry), side))
         return Response(content, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"})
 
     async def mask(self, request: Request) -> Response:
@@ -157,7 +157,7 @@ class ReviewApi:
 
         def find() -> bytes:
             if kind == "model":
-                return folder.look(entry, model).mask
+                return folder.predict(entry, model).mask
             opened = folder.open(entry, author)
             png = None
             if kind == "current" and opened.current is not None:
@@ -168,21 +168,21 @@ class ReviewApi:
                 png = opened.draft[0]
             mask = None if png is None else read_mask(entry.name, content=png)
             # A correction of another photo than this is of no use here.
-            return opened.seen.mask if mask is None or mask.shape != opened.seen.size else runs.to_bytes(mask)
+            return opened.predicted.mask if mask is None or mask.shape != opened.predicted.size else runs.to_bytes(mask)
 
         return Response(await run_in_threadpool(find), media_type=_BINARY)
 
     async def band(self, request: Request) -> Response:
         """Where the network is uncertain, as a transparent picture at its resolution."""
         folder, entry = await self._photo(request)
-        seen = await run_in_threadpool(folder.look, entry)
-        return Response(seen.band, media_type="image/png")
+        predicted = await run_in_threadpool(folder.predict, entry)
+        return Response(predicted.band, media_type="image/png")
 
     async def history(self, request: Request) -> Response:
         """All decisions about a photo."""
         folder, entry = await self._photo(request)
         found = await run_in_threadpool(folder.store.history, entry.name)
-        return Answer({"decisions": [_decision(one) for one in found]})
+        return LossyJSONResponse({"decisions": [_decision(one) for one in found]})
 
     async def output(self, request: Request) -> Response:
         """One of the files that the run wrote for the photo."""
@@ -198,7 +198,7 @@ class ReviewApi:
     async def edit(self, request: Request) -> Response:
         """A mask after an edit: see ``_edit_of`` for the body."""
         folder, entry = await self._photo(request)
-        seen = await run_in_threadpool(folder.look, entry)
+        predicted = await run_in_threadpool(folder.predict, entry)
         tool = request.query_params.get("tool", "")
         if tool not in get_args(edits.Tool):
             raise UsageError(f"tool: one of {', '.join(get_args(edits.Tool))}")
@@ -211,7 +211,7 @@ class ReviewApi:
         stroke, mask = _edit_of(await request.body())
         if tool in {"fill", "remove", "snap"} and not stroke:
             raise UsageError("a stroke of one point at least is needed")
-        edit = Edit(folder.photo(entry), tool, stroke, radius, mask, seen.size)  # type: ignore[arg-type]  # checked
+        edit = Edit(folder.photo(entry), tool, stroke, radius, mask, predicted.size)  # type: ignore[arg-type]  # checked
         return Response(await self._ask(edit), media_type=_BINARY)
 
     async def keep_draft(self, request: Request) -> Response:
@@ -221,13 +221,13 @@ class ReviewApi:
         revision = number_in(request.query_params, "revision", 0, 0, 10**9)
         author = _author(request)
         await run_in_threadpool(lambda: folder.keep_draft(entry, mask, author=author, revision=revision))
-        return Answer({"kept": True})
+        return LossyJSONResponse({"kept": True})
 
     async def drop_draft(self, request: Request) -> Response:
         """Forget it."""
         folder, entry = await self._photo(request)
         await run_in_threadpool(folder.store.drop_draft, entry.name, _author(request))
-        return Answer({"kept": False})
+        return LossyJSONResponse({"kept": False})
 
     async def decide(self, request: Request) -> Response:
         """Store a decision, and render the photo again."""
@@ -251,7 +251,7 @@ class ReviewApi:
                 revision=revision,
             )
         )
-        return Answer({**_decision(saved), "rendered": result is not None})
+        return LossyJSONResponse({**_decision(saved), "rendered": result is not None})
 
     async def _folder(self, request: Request) -> Folder:
         folder = await run_in_threadpool(self._folders, request.path_params["folder"])
@@ -265,11 +265,11 @@ class ReviewApi:
         return folder, entry
 
     async def _mask_of(self, request: Request, folder: Folder, entry: Entry) -> Mask:
-        seen = await run_in_threadpool(folder.look, entry)
-        return runs.from_bytes(await request.body(), seen.size)
+        predicted = await run_in_threadpool(folder.predict, entry)
+        return runs.from_bytes(await request.body(), predicted.size)
 
-    async def _ask(self, what: Show | Edit) -> bytes:
-        found = await run_in_threadpool(lambda: self._crew.ask(what).result())
+    async def _ask(self, what: Preview | Edit) -> bytes:
+        found = await run_in_threadpool(lambda: self._pool.ask(what).result())
         if isinstance(found, bytes):
             return found
         raise found if isinstance(found, Exception) else PhotoError("no response")

@@ -19,13 +19,13 @@ from carmask.machine import available_cores
 from carmask.model.file import find_model, read_info
 from carmask.model.runtime import DEFAULT_MODEL, Device
 from carmask.server.app import review_app, review_threshold, serve_app
-from carmask.server.crew import Crew
 from carmask.server.folder import Folder
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
 from carmask.server.listening import listen
 from carmask.server.security import LOOPBACK
 from carmask.server.work import WorkTask
+from carmask.server.worker_pool import WorkerPool
 
 #: Where ``serve`` keeps jobs by default.
 STATE_HOME = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "carmask" / "serve"
@@ -102,9 +102,9 @@ def run_review(out: Path, address: Address, *, ready: Callable[[str], None], lim
     run = read_run(out / STATE)
     # Two, each on all cores: one may render while the other opens the next photo.
     task = WorkTask(run.task.model, run.task.device, streams=None)
-    with Crew(task, workers=2, patience=limits.seconds, waiting=limits.waiting) as crew:
-        folder = Folder(out, crew, run=run)
-        app = review_app(folder, crew, hosts=address.hosts(), token=address.token, limits=limits)
+    with WorkerPool(task, workers=2, timeout=limits.seconds, waiting=limits.waiting) as pool:
+        folder = Folder(out, pool, run=run)
+        app = review_app(folder, pool, hosts=address.hosts(), token=address.token, limits=limits)
         listen(app, (address.host, address.port), limits, ready=lambda port: ready(address.url(port)))
 
 
@@ -142,11 +142,11 @@ def run_serve(
     info = read_info(find_model(model))
     count = workers or available_cores()
     with (
-        Crew(WorkTask(model, device), workers=count, patience=limits.seconds, waiting=limits.waiting) as crew,
-        _jobs(state, crew, limits, model, review_threshold(info)) as jobs,
+        WorkerPool(WorkTask(model, device), workers=count, timeout=limits.seconds, waiting=limits.waiting) as pool,
+        _jobs(state, pool, limits, model, review_threshold(info)) as jobs,
     ):
         app = serve_app(
-            crew,
+            pool,
             jobs,
             model=info,
             hosts=address.hosts(),
@@ -158,8 +158,8 @@ def run_serve(
 
 
 @contextlib.contextmanager
-def _jobs(state: Path, crew: Crew, limits: Limits, model: str, below: float) -> Iterator[Jobs]:
-    jobs = Jobs(state, crew, limits, model=model, review_below=below)
+def _jobs(state: Path, pool: WorkerPool, limits: Limits, model: str, below: float) -> Iterator[Jobs]:
+    jobs = Jobs(state, pool, limits, model=model, review_below=below)
     try:
         yield jobs
     finally:

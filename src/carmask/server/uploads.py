@@ -15,10 +15,10 @@ from starlette.requests import ClientDisconnect, Request
 
 from carmask.errors import OutputError, PhotoError, UsageError
 from carmask.images import PhotoFile
-from carmask.server.crew import Crew
 from carmask.server.limits import Limits
 from carmask.server.requests import Decode, Response
 from carmask.server.signatures import suffix_of
+from carmask.server.worker_pool import WorkerPool
 
 #: Fields of a form that are no files, at most, and how long each may be.
 FIELDS, FIELD_BYTES = 60, 100_000
@@ -173,14 +173,16 @@ async def wait_for(request: Request, future: Future[Response]) -> Response:
     return found
 
 
-async def background_picture(request: Request, form: Form, name: str, crew: Crew, limits: Limits) -> PhotoFile | None:
+async def background_picture(
+    request: Request, form: Form, name: str, pool: WorkerPool, limits: Limits
+) -> PhotoFile | None:
     """A background that was sent as a file, decoded by a worker; None if there is none.
 
     Args:
         request: whose client is waiting.
         form: of the request.
         name: of the file's field.
-        crew: decodes it.
+        pool: decodes it.
         limits: how many pixels it may have.
 
     Raises:
@@ -190,7 +192,7 @@ async def background_picture(request: Request, form: Form, name: str, crew: Crew
     if name not in form.files or not (form.files[name][0].size or 0):
         return None
     try:
-        found = await wait_for(request, crew.ask(Decode(await one_photo(form, name), limits.pixels)))
+        found = await wait_for(request, pool.ask(Decode(await one_photo(form, name), limits.pixels)))
     except PhotoError as error:  # it speaks of a photo, of which another one was sent
         raise PhotoError(f"{name}: {str(error).removeprefix('photo: ')}") from error
     if not isinstance(found, PhotoFile):

@@ -42,7 +42,18 @@ from carmask.prediction.predict import Prediction, open_for, predict_reduced, re
 from carmask.prediction.view import ViewNetwork
 from carmask.review import edits, runs
 from carmask.review.snapping import snap
-from carmask.server.requests import Cut, Decode, Done, Edit, Look, Render, Request, Response, Seen, Show
+from carmask.server.requests import (
+    Cut,
+    CutPhoto,
+    Decode,
+    Edit,
+    Predict,
+    PredictedPhoto,
+    Preview,
+    Render,
+    Request,
+    Response,
+)
 from carmask.server.signatures import suffix_of
 
 #: Formats that every browser shows as they are.
@@ -125,10 +136,10 @@ class Worker:
         """Do what a request asks for."""
         try:
             match request:
-                case Look():
-                    return self._look(request)
-                case Show():
-                    return self._show(request)
+                case Predict():
+                    return self._predict(request)
+                case Preview():
+                    return self._preview(request)
                 case Edit():
                     return self._edit(request)
                 case Render():
@@ -143,7 +154,7 @@ class Worker:
         except MemoryError:
             return PhotoError("too large for this machine's memory")
 
-    def _cut(self, request: Cut) -> Done | PhotoError:
+    def _cut(self, request: Cut) -> CutPhoto | PhotoError:
         check_content(request.content, request.pixels)
         size = picture_size(SENT, request.content)
         storage = _Memory(request.content)
@@ -159,7 +170,7 @@ class Worker:
         result = PhotoCutter(self._networks[""], spec, storage, views, self._plate_network(spec))(job)
         if result.status == "failed":
             return PhotoError(result.reason)
-        return Done(result, tuple(storage.written), size)
+        return CutPhoto(result, tuple(storage.written), size)
 
     def _cutter(self, spec: OutputSpec) -> PhotoCutter:
         """Kept from one photo to the next: it knows where the views of a car are placed."""
@@ -171,7 +182,7 @@ class Worker:
         self._cutters.move_to_end(key)
         return self._cutters[key]
 
-    def _look(self, request: Look) -> Seen:
+    def _predict(self, request: Predict) -> PredictedPhoto:
         content, _ = self._storage.read(request.photo)
         network = self._network(request.model or "")
         if request.whole:
@@ -180,7 +191,7 @@ class Worker:
             reduced = open_for(network, request.photo, content)
         found = predict_reduced(network, reduced)
         size = found.mask.shape[0], found.mask.shape[1]
-        return Seen(
+        return PredictedPhoto(
             size,
             hashlib.sha256(content).hexdigest(),
             _media_type(content),
@@ -191,7 +202,7 @@ class Worker:
             None if math.isnan(found.error) else found.error,
         )
 
-    def _show(self, request: Show) -> bytes:
+    def _preview(self, request: Preview) -> bytes:
         content, _ = self._storage.read(request.photo)
         if request.side is None:
             photo = open_photo(request.photo, content)
@@ -266,11 +277,11 @@ def uncertain(found: Prediction) -> bytes:
         is 0 or 1.
     """
     probability = found.probability_map.whole()
-    doubt = np.clip(4 * probability * (1 - probability) * 255, 0, 255).astype(np.uint8)
-    doubt[doubt < 24] = 0
-    colour = np.zeros((*doubt.shape, 4), np.uint8)
+    opacity = np.clip(4 * probability * (1 - probability) * 255, 0, 255).astype(np.uint8)
+    opacity[opacity < 24] = 0
+    colour = np.zeros((*opacity.shape, 4), np.uint8)
     colour[...] = (255, 140, 0, 0)
-    colour[..., 3] = doubt
+    colour[..., 3] = opacity
     return encode_png(colour)
 
 

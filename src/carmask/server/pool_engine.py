@@ -7,18 +7,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 
 from carmask.batch.job import Job, Result
 from carmask.batch.outputs import OutputSpec
-from carmask.server.crew import Crew
 from carmask.server.requests import Render, Response
+from carmask.server.worker_pool import WorkerPool
 
 
-class CrewEngine:
+class PoolEngine:
     """The server's workers as what calls the per-photo function of a run, behind the requests of clients."""
 
-    def __init__(self, crew: Crew, spec: OutputSpec) -> None:
+    def __init__(self, pool: WorkerPool, spec: OutputSpec) -> None:
         """Use the workers for this spec."""
-        self._crew, self._wanted = crew, spec
+        self._pool, self._spec = pool, spec
 
-    def __enter__(self) -> CrewEngine:
+    def __enter__(self) -> PoolEngine:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -33,8 +33,8 @@ class CrewEngine:
         todo = iter(jobs)
         while True:
             for job in todo:
-                flying[self._crew.work(Render(job, self._wanted))] = job
-                if len(flying) > self._crew.workers:
+                flying[self._pool.work(Render(job, self._spec))] = job
+                if len(flying) > self._pool.workers:
                     break
             if not flying:
                 return

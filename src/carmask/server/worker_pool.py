@@ -35,25 +35,25 @@ class LostError(CarmaskError):
     """The process that worked on a request crashed, or took too long."""
 
 
-class _Item(NamedTuple):
-    """A request in the queue: the lower ``urgency``, the sooner."""
+class _Queued(NamedTuple):
+    """A request in the queue: the lower ``priority``, the sooner."""
 
-    urgency: int
+    priority: int
     number: int
     request: Request | None
     future: Future[Response]
 
 
-class Crew:
+class WorkerPool:
     """Worker processes. Used as a context manager: they end with the block."""
 
-    def __init__(self, task: WorkTask, *, workers: int, patience: float, waiting: int) -> None:
+    def __init__(self, task: WorkTask, *, workers: int, timeout: float, waiting: int) -> None:
         """Start them, and load the network in each.
 
         Args:
             task: what they do.
             workers: how many.
-            patience: seconds that a request may take.
+            timeout: seconds that a request may take.
             waiting: requests that may wait.
 
         Raises:
@@ -61,7 +61,7 @@ class Crew:
             DeviceError: if the device is not available.
         """
         self.workers, self.waiting = workers, waiting
-        self._queue: queue.PriorityQueue[_Item] = queue.PriorityQueue()
+        self._queue: queue.PriorityQueue[_Queued] = queue.PriorityQueue()
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._asked = 0
@@ -69,18 +69,18 @@ class Crew:
         self._closed = False
 
         def start(_: int) -> Isolated[Request, Response]:
-            return Isolated(task.load, threads=1, timeout=patience, waiting=0)
+            return Isolated(task.load, threads=1, timeout=timeout, waiting=0)
 
-        with ThreadPoolExecutor(workers) as pool:
-            self._processes = list(pool.map(start, range(workers)))
+        with ThreadPoolExecutor(workers) as starters:
+            self._processes = list(starters.map(start, range(workers)))
         self._threads = [
-            threading.Thread(target=self._serve, args=(process,), daemon=True, name=f"crew-{number}")
+            threading.Thread(target=self._serve, args=(process,), daemon=True, name=f"worker-{number}")
             for number, process in enumerate(self._processes)
         ]
         for thread in self._threads:
             thread.start()
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -102,7 +102,7 @@ class Crew:
             return
         self._closed = True
         for _ in self._threads:
-            self._queue.put(_Item(-1, next(self._numbers), None, Future()))
+            self._queue.put(_Queued(-1, next(self._numbers), None, Future()))
         for process in self._processes:
             process.close()
 
@@ -130,9 +130,9 @@ class Crew:
         """Put a request of a batch into the queue, behind those of clients. Whoever asks limits how many."""
         return self._put(1, request)
 
-    def _put(self, urgency: int, request: Request) -> Future[Response]:
+    def _put(self, priority: int, request: Request) -> Future[Response]:
         future: Future[Response] = Future()
-        self._queue.put(_Item(urgency, next(self._numbers), request, future))
+        self._queue.put(_Queued(priority, next(self._numbers), request, future))
         return future
 
     def _answered(self, _: Future[Response]) -> None:
