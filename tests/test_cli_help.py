@@ -23,6 +23,7 @@ from carmask.formats.photos import PhotoMode
 from carmask.formats.table import FORMATS, WRITABLE
 from carmask.images.writing import Format
 from carmask.model.runtime import Device
+from carmask.training.recipe import recipe_names
 
 
 def walk(group: LazyGroup, path: str) -> Iterator[tuple[str, click.Command, str]]:
@@ -104,6 +105,12 @@ def test_help_loads_neither_the_other_commands_nor_anything_heavy(arguments):
     assert {name for name in mine if name.startswith("carmask.cli.commands.")} == wanted
     light = {"carmask.errors", "carmask.logs", "carmask._version"}
     assert {name for name in mine if not name.startswith("carmask.cli")} <= light
+
+
+def test_help_lists_the_recipes():
+    text = CliRunner().invoke(app, ["train", "--help"], terminal_width=60).output
+    listed = text.partition("Shipped recipes:")[2].partition("Examples:")[0]
+    assert listed.replace(",", " ").split() == recipe_names()
 
 
 def test_choices_are_those_of_the_library():

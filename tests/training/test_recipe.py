@@ -63,6 +63,12 @@ def test_unet_deep_is_as_published():
         (["views=2", "stages=[{height=64,width=96,batch=2,epochs=1}]", "augment.flip=0.5"], "views: each photo is cha"),
         (["nothing"], "write KEY=VALUE"),
         (["network.deep=1"], "network is not a table"),
+        (["epochs=2"], r"epochs: there is no such key; did you mean stages\.0\.epochs\?$"),
+        (["patience=2"], r"patience: there is no such key; did you mean early_stopping\.patience\?$"),
+        (["learning-rate=2"], r"learning-rate: there is no such key; did you mean learning_rate\?$"),
+        (["zzz=2"], "zzz: there is no such key$"),
+        (["stages.epochs=2"], r"stages\.epochs=2: say which one: stages\.0\.epochs"),
+        (["stages.99.epochs=2"], r"stages\.99\.epochs=2: 99: there is 0"),
     ],
 )
 def test_wrong_keys_and_values_are_named(changes, message):
@@ -87,6 +93,12 @@ def test_recipes_that_are_none(tmp_path):
 def test_values_are_read_as_toml_and_bare_words_as_text():
     recipe = load_recipe("default", ["loss=dice", "augment.flip=0.25", "encoder.frozen=true", "validation=3"])
     assert (recipe.loss, recipe.augment.flip, recipe.encoder.frozen, recipe.validation) == ("dice", 0.25, True, 3)
+
+
+def test_one_stage_can_be_changed():
+    before, after = load_recipe("unet-320"), load_recipe("unet-320", ["stages.0.epochs=2", "stages.0.batch=4"])
+    assert [(stage.epochs, stage.batch) for stage in before.stages] == [(10, 2)]
+    assert [(stage.epochs, stage.batch) for stage in after.stages] == [(2, 4)]
 
 
 def test_rates():

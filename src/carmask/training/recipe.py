@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -201,7 +202,8 @@ def load_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
 
     Args:
         recipe: name of a shipped recipe, or a TOML file.
-        changes: ``key=value`` or ``table.key=value``, the value as in TOML; a bare word is text.
+        changes: ``key=value``, ``table.key=value`` or, of the first stage, ``stages.0.key=value``; the value as in TOML,
+            and a bare word is text.
 
     Returns:
         The checked recipe.
@@ -217,7 +219,7 @@ def load_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
-        raise RecipeError(f"{path}: {first_fault(error, 'the recipe')}") from error
+        raise RecipeError(f"{path}: {first_fault(error, 'the recipe', Recipe)}") from error
 
 
 def read_toml(path: Path, name: str, what: str, names: Sequence[str]) -> dict[str, Any]:
@@ -242,17 +244,32 @@ def read_toml(path: Path, name: str, what: str, names: Sequence[str]) -> dict[st
         raise RecipeError(f"{path}: not TOML: {error}") from error
 
 
-def first_fault(error: ValidationError, whole: str) -> str:
+def first_fault(error: ValidationError, whole: str, model: type[BaseModel] | None = None) -> str:
     """The first fault of a file's settings, in one line: the key, and what is wrong with it.
 
     Args:
         error: of the file's model.
         whole: what to name where the fault is not of one key.
+        model: of the file; if it is given, a key that there is not is answered with the one that was perhaps meant.
     """
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or whole
-    message = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
-    return f"{where}: {message.removeprefix('Value error, ')}"
+    if first["type"] != "extra_forbidden":
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    keys = [] if model is None else list(_keys(model))
+    same = [key for key in keys if key.rpartition(".")[2] == str(first["loc"][-1])]
+    meant = (same or difflib.get_close_matches(where, keys, 1))[:1]
+    return f"{where}: there is no such key{''.join(f'; did you mean {key}?' for key in meant)}"
+
+
+def _keys(model: type[BaseModel], table: str = "") -> Iterator[str]:
+    """The keys of a file, with their tables; of a list of tables, those of the first."""
+    for name, field in model.model_fields.items():
+        yield table + name
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                place = "" if kind is field.annotation or type(None) in get_args(field.annotation) else "0."
+                yield from _keys(kind, f"{table}{name}.{place}")
 
 
 def _shipped() -> Path:
@@ -268,8 +285,17 @@ def _apply(settings: dict[str, Any], change: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text
     *tables, last = key.strip().split(".")
+    place: Any = settings
     for table in tables:
-        settings = settings.setdefault(table, {})
-        if not isinstance(settings, dict):
+        if isinstance(place, list):
+            numbers = [str(number) for number in range(len(place))]
+            if table not in numbers:
+                raise RecipeError(f"{change}: {table}: there is {' and '.join(numbers) or 'none'}", argument="changes")
+            place = place[int(table)]
+        else:
+            place = place.setdefault(table, {})
+        if not isinstance(place, dict | list):
             raise RecipeError(f"{change}: {table} is not a table", argument="changes")
-    settings[last] = value
+    if isinstance(place, list):
+        raise RecipeError(f"{change}: say which one: {tables[-1]}.0.{last}", argument="changes")
+    place[last] = value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import textwrap
+from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -17,9 +19,18 @@ _INPUT = "Data and initial weights"
 _WHERE = "Where and how long"
 
 
+def _shipped() -> str:
+    """The names of the recipes, without what reads them: help is to be there at once."""
+    recipes = Path(str(files("carmask") / "training" / "recipes"))
+    names = ", ".join(sorted(path.stem for path in recipes.glob("*.toml")))
+    lines = textwrap.wrap(names, 72, break_on_hyphens=False)  # a name is to be copied whole
+    return "\n  ".join(["\b\nShipped recipes:", *lines])
+
+
 @click.command(
     "train",
     cls=Command,
+    epilog=_shipped(),
     examples=(
         "carmask train default --data carvana/ --out runs/default",
         "carmask train unet-320 --data carvana/ --out runs/unet --set loss=bce+dice --minutes 10",
@@ -45,7 +56,7 @@ _WHERE = "Where and how long"
     arguments=["changes"],
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a setting of the recipe; repeatable.",
+    help="Change a setting of the recipe, such as learning_rate=5e-4, augment.flip=0 or stages.0.epochs=5; repeatable.",
 )
 @option(
     "--extra-data",
