@@ -202,8 +202,8 @@ def load_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
 
     Args:
         recipe: name of a shipped recipe, or a TOML file.
-        changes: ``key=value``, ``table.key=value`` or, of the first stage, ``stages.0.key=value``; the value as in TOML,
-            and a bare word is text.
+        changes: ``key=value``, ``table.key=value`` or, of the first stage, ``stages.0.key=value``; the value as in
+            TOML, and a bare word is text.
 
     Returns:
         The checked recipe.
