@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from carmask.batch.outputs import Others, OutputSpec
 from carmask.batch.process import PhotoTask
@@ -107,7 +108,8 @@ def write_run(state: Path, task: PhotoTask) -> None:
         facts=task.facts,
         plate="keep" if spec.plate is None else spec.plate.kind,
     )
-    write_atomically(state / FILE, kept.model_dump_json(indent=1).encode())
+    # Not model_dump_json: paths that are no UTF-8 are escaped by Python's own writer alone.
+    write_atomically(state / FILE, json.dumps(kept.model_dump(mode="json"), indent=1).encode())
 
 
 def read_run(state: Path) -> Run:
@@ -124,32 +126,22 @@ def read_run(state: Path) -> Run:
     file = state / FILE
     again = "give the same 'carmask cut' command once more: what is done is passed over"
     try:
-        kept = _RunFile.model_validate_json(file.read_bytes())
+        kept = _RunFile.model_validate(json.loads(file.read_bytes()))
     except FileNotFoundError as error:
         if not state.is_dir():
             raise UsageError(f"{state.parent}: no results of 'carmask cut' in this folder") from error
         raise UsageError(f"{state.parent}: cut by an earlier version; {again}") from error
     except OSError as error:
         raise OutputError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except ValidationError as error:
+    except (ValueError, RecursionError) as error:  # ValidationError is a ValueError
         raise UsageError(f"{file}: written by another version of carmask; {again}") from error
-    behind = None
-    if kept.background == "own":
-        behind = Background(None)
-    elif kept.background == "scene":
-        behind = Background(None, scene=kept.scene)
-    elif kept.background == "colours":
-        behind = Background(np.array(kept.colours, np.uint8)[:, None])
-    elif kept.background == "picture":
-        picture = open_photo(state / BACKGROUND)
-        behind = Background(picture.pixels, fit=kept.fit, icc_profile=picture.icc_profile)
     style = dict(kept.style)
     placing = dict(style.pop("placing"))
     if placing.get("size"):
         placing["size"] = tuple(placing["size"])
     spec = OutputSpec(
         mask=kept.mask,
-        background=behind,
+        background=_background(state, kept),
         format=kept.picture,
         parts=kept.parts,
         quality=kept.quality,
@@ -161,6 +153,20 @@ def read_run(state: Path) -> Run:
         style=RenderStyle(**style, placing=Placing(**placing)),
     )
     return Run(PhotoTask(kept.model, spec, kept.device, facts=kept.facts), Path(kept.base))
+
+
+def _background(state: Path, kept: _RunFile) -> Background | None:
+    match kept.background:
+        case "own":
+            return Background(None)
+        case "scene":
+            return Background(None, scene=kept.scene)
+        case "colours":
+            return Background(np.array(kept.colours, np.uint8)[:, None])
+        case "picture":
+            picture = open_photo(state / BACKGROUND)
+            return Background(picture.pixels, fit=kept.fit, icc_profile=picture.icc_profile)
+    return None
 
 
 def _cover(state: Path, kind: Literal["keep"] | CoverKind) -> PlateCover | None:

@@ -61,9 +61,10 @@ def choose_split(
     Raises:
         RecipeError: if no car would be validated on although some should be, or one that the initial weights were
             trained on.
-        DataError: if no car would be left to train on, or a given car is not in the data.
+        DataError: if no car would be left to train on, a given car is not in the data, or the name of one is no UTF-8.
     """
     cars = {example.car for example in examples}
+    _check_names(data, cars)
     if given:
         if absent := sorted(set(given) - cars):
             raise DataError(
@@ -101,7 +102,9 @@ def split_extra(
 
     Raises:
         RecipeError: if the fraction is out of range, or leaves no car to train on.
+        DataError: if the name of a car is no UTF-8.
     """
+    _check_names(data, cars)
     if not 0 <= hold_out < 1:
         raise RecipeError(f"{data}: hold-out {hold_out:g}: must lie between 0 and 1, without 1")
     if hold_out and (kept := _validated_by(initial, cars)):
@@ -142,6 +145,15 @@ def check_unseen(data: Path, validation: Collection[str], cars: Collection[str],
             f"{data}: the initial weights ({initial.name}) were trained on {len(seen)} of the cars to validate on "
             f"({min(seen)}): the score would be too high; validate on cars that {initial.name} was validated on"
         )
+
+
+def _check_names(data: Path, cars: Collection[str]) -> None:
+    """Refuse names that a model file, which lists the cars it has seen, cannot hold."""
+    for car in cars:
+        try:
+            car.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"{data}: the name {car!r} is no UTF-8; rename the photos of this car") from error
 
 
 def _validated_by(initial: ModelInfo | None, cars: Collection[str]) -> list[str]:
