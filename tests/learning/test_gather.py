@@ -91,6 +91,14 @@ def test_data_sets_too_and_a_photo_twice_counts_once(reviewed, tmp_path):
     assert len(gather([data, reviewed / "out", data], tmp_path / "again").names) == 20
 
 
+def test_views_that_a_vehicle_has_no_names_for_are_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("carmask.learning.gather._VIEWS", 2)
+    found = gather([write_cars(tmp_path / "cars", 5, 3)], tmp_path / "data")
+    assert len(found.names) == 5 * 2
+    assert len(found.problems) == 5
+    assert all(line.endswith("3 corrected photos; the first 2 are taken") for line in found.problems)
+
+
 def test_what_cannot_be_learned_from(tiny_model, reviewed, tmp_path):
     with pytest.raises(DataError, match="4 corrected photos of 2 vehicles: learning needs 5 vehicles"):
         gather([write_cars(tmp_path / "few", 2, 2)], tmp_path / "data")

@@ -259,3 +259,10 @@ def test_the_commands(tmp_path, monkeypatch):
     assert again.exit_code == 2
     assert "exists already" in again.output
     assert go("show", "whit").exit_code == 2
+
+
+@given(st.floats(0, 3), st.text(st.characters(exclude_categories=["Cs"])), st.booleans(), st.integers(1, 100))
+def test_a_profile_is_shown_as_it_is(strength, text, mask, quality):
+    """Numbers to the last digit: what is shown makes the same pictures."""
+    profile = Profile(shadow_strength=strength, description=text, background=text or None, mask=mask, quality=quality)
+    assert Profile.model_validate(tomllib.loads(to_toml(profile))) == profile

@@ -22,7 +22,7 @@ from carmask.images import encode_mask, make_folder, picture_size, read_mask, wr
 HOLD_OUT, LEAST_HELD, LEAST_TRAINED = 1 / 3, 3, 2
 #: So many are held out if half of the vehicles are enough for that: fewer tell only large gains from chance.
 ENOUGH_HELD = 6
-#: Views of a vehicle that its name has room for.
+#: Views of a vehicle that the names of its photos have room for; more are left out, and said.
 _VIEWS = 99
 
 
@@ -80,6 +80,7 @@ def gather(
     Raises:
         UsageError: if nothing was corrected in an output folder.
         DataError: if a source is none of both, or there are too few vehicles to hold some out.
+        PhotoError: if what a file holds is no photo or mask.
         OutputError: if it cannot be written.
     """
     if not sources:
@@ -99,6 +100,11 @@ def gather(
     by_vehicle: dict[str, list[Pair]] = {}
     for pair in sorted(found.values(), key=lambda one: (one.vehicle, one.name)):
         by_vehicle.setdefault(pair.vehicle, []).append(pair)
+    problems += [
+        f"{vehicle}: {len(pairs)} corrected photos; the first {_VIEWS} are taken"
+        for vehicle, pairs in by_vehicle.items()
+        if len(pairs) > _VIEWS
+    ]
     split = _split(by_vehicle, seed)
     names = _named(by_vehicle)
     for inner in ("train", "train_masks"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from carmask.learning.learn import Learned
+from carmask.learning.recalibrate import Recalibrated
 from carmask.pages.charts import scatter
 from carmask.pages.html import (
     Cell,
@@ -43,24 +44,14 @@ def write_learning(found: Learned, file: Path) -> Path:
 
 def learning_page(found: Learned) -> Html:
     """Show how a run ended, and each decision on the way."""
-    verdict, chosen = found.verdict, found.verdict.candidate
     ended = f"Shipped as {found.model}." if found.model is not None else "Refused: no model was written."
     split = found.gathered.split
-    figures = [
-        (f"{chosen.corrected.gain:+.4f}", f"Dice on {chosen.corrected.photos} corrected photos held out"),
-        (f"± {chosen.corrected.margin:.4f}", "explained by chance"),
-        (f"{chosen.rehearsal.gain:+.4f}", f"Dice on {chosen.rehearsal.photos} rehearsal photos held out"),
-        (f"{len(split.train)} + {len(split.validation)}", "vehicles trained on + held out"),
-        (f"{chosen.share:g}", "of the new weights in the average"),
-    ]
     held = sum(name.rpartition("_")[0] in split.validation for name in found.gathered.names)
     old, trained = f"{found.old.name}, version {found.old.version}", len(found.gathered.names) - held
     lead = f"{old}, was fine-tuned on {trained} corrected photos of {len(split.train)} vehicles. {ended}"
-    colour = "good" if verdict.accepted else "bad"
-    word = "Shipped" if verdict.accepted else "Refused"
-    card = box(f"card {colour}", heading(f"{word}: {verdict.reason}"))
+    lines = Html(f"<pre>{text(chr(10).join(found.log))}</pre>")
     sections = [
-        Section("overview", "Overview", "", box("stack", card, tiles(figures))),
+        Section("overview", "Overview", "", _overview(found)),
         Section(
             "candidates",
             "Averages of old and new weights",
@@ -75,35 +66,45 @@ def learning_page(found: Learned) -> Html:
             "A dot is a photo held out; above the dashed line the new model is better.",
             box("columns", *_photos(found)),
         ),
+        *([] if found.recalibrated is None else [_confidence(found.recalibrated)]),
+        Section("settings", "Settings and data", "", _settings(found)),
+        Section("log", "Log", "", box("card", lines)),
     ]
-    if found.recalibrated is not None:
-        sections.append(
-            Section(
-                "confidence",
-                "Confidence",
-                "The errors that the old calibration expects are multiplied by these, fitted to photos held out.",
-                tiles(
-                    [
-                        (f"× {math.exp(found.recalibrated.loss):.2f}", "expected 1 - Dice"),
-                        (f"× {math.exp(found.recalibrated.error):.2f}", "expected contour error"),
-                        (f"{found.recalibrated.photos}", "photos held out, corrected and rehearsal ones"),
-                    ]
-                ),
-            )
-        )
+    return page("Learning from corrections", lead, sections)
+
+
+def _overview(found: Learned) -> Html:
+    verdict, chosen, split = found.verdict, found.verdict.candidate, found.gathered.split
+    figures = [
+        (f"{chosen.corrected.gain:+.4f}", f"Dice on {chosen.corrected.photos} corrected photos held out"),
+        (f"± {chosen.corrected.margin:.4f}", "explained by chance"),
+        (f"{chosen.rehearsal.gain:+.4f}", f"Dice on {chosen.rehearsal.photos} rehearsal photos held out"),
+        (f"{len(split.train)} + {len(split.validation)}", "vehicles trained on + held out"),
+        (f"{chosen.share:g}", "of the new weights in the average"),
+    ]
+    colour, word = ("good", "Shipped") if verdict.accepted else ("bad", "Refused")
+    return box("stack", box(f"card {colour}", heading(f"{word}: {verdict.reason}")), tiles(figures))
+
+
+def _confidence(changed: Recalibrated) -> Section:
+    return Section(
+        "confidence",
+        "Confidence",
+        "The errors that the old calibration expects are multiplied by these, fitted to photos held out.",
+        tiles(
+            [
+                (f"× {math.exp(changed.loss):.2f}", "expected 1 - Dice"),
+                (f"× {math.exp(changed.error):.2f}", "expected contour error"),
+                (f"{changed.photos}", "photos held out, corrected and rehearsal ones"),
+            ]
+        ),
+    )
+
+
+def _settings(found: Learned) -> Html:
     rows = [*found.settings.items(), *((f"left out {n}", one) for n, one in enumerate(found.gathered.problems, 1))]
     rows.append(("held out", ", ".join(_origins(found))))
-    sections.append(
-        Section(
-            "settings",
-            "Settings and data",
-            "",
-            box("whole", table((Column("what"), Column("value", wide=True)), rows)),
-        )
-    )
-    lines = Html(f"<pre>{text(chr(10).join(found.log))}</pre>")
-    sections.append(Section("log", "Log", "", box("card", lines)))
-    return page("Learning from corrections", lead, sections)
+    return box("whole", table((Column("what"), Column("value", wide=True)), rows))
 
 
 def _candidates(found: Learned) -> Html:

@@ -9,16 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from carmask.arrays import Mask
 from carmask.data.table import Example
 from carmask.errors import DataError, OutputError
 from carmask.evaluation.contours import contour_scores
 from carmask.evaluation.overlap import dice
-from carmask.images import make_folder
+from carmask.images import ReducedPhoto, make_folder
 from carmask.learning.decide import Scored
 from carmask.learning.recalibrate import Residual
 from carmask.model.calibration import ConfidenceFeatures
 from carmask.model.file import read_info
-from carmask.model.network import without_specialist
+from carmask.model.info import ModelInfo
+from carmask.model.network import Network, without_specialist
 from carmask.model.runtime import load_model
 from carmask.prediction.confidence import measure_map
 from carmask.prediction.predict import finish_prediction, open_for
@@ -94,8 +96,7 @@ class ScoreFile:
         ]
         done = len(examples) - len(todo)
         if todo:
-            network = load_model(model)
-            info = read_info(model)
+            network, info = load_model(model), read_info(model)
             if not specialist:
                 network = without_specialist(network)
             with _added_to(self._file) as stream:
@@ -103,22 +104,8 @@ class ScoreFile:
                     todo, prefetch(lambda one: (open_for(network, one.photo), one.read_mask()), todo), strict=True
                 ):
                     photo, truth = loading.result()
-                    prob_map = predict_map(network, photo)
-                    found = finish_prediction(prob_map, info)
-                    if found.mask.shape != truth.shape:
-                        raise DataError(f"{example.photo}: the photo and its mask differ in size")
-                    features = measure_map(prob_map, info) if (prob_map.probability >= info.threshold).any() else None
-                    error = contour_scores(found.mask, truth).contour_error / prob_map.scale if contours else None
-                    row = {
-                        "model": digest,
-                        "name": example.name,
-                        "car": example.car,
-                        "kind": kind,
-                        "dice": dice(found.mask, truth),
-                        "confidence": found.confidence,
-                        "features": None if features is None else list(features),
-                        "error": error,
-                    }
+                    scores = _scores(network, info, photo, truth, example.photo, contours=contours)
+                    row = {"model": digest, "name": example.name, "car": example.car, "kind": kind, **scores}
                     self._known[digest, kind, example.name] = row
                     stream.write(json.dumps(row) + "\n")
                     stream.flush()
@@ -126,6 +113,27 @@ class ScoreFile:
                     if progress is not None:
                         progress(done, len(examples))
         return [self._known[digest, kind, one.name] for one in examples]
+
+
+def _scores(
+    network: Network, info: ModelInfo, photo: ReducedPhoto, truth: Mask, file: Path, *, contours: bool
+) -> dict[str, float | list[float] | None]:
+    """What is kept of a photo, by the names that ``ScoreFile.score`` gives.
+
+    Raises:
+        DataError: if the mask has another size than the photo.
+    """
+    prob_map = predict_map(network, photo)
+    found = finish_prediction(prob_map, info)
+    if found.mask.shape != truth.shape:
+        raise DataError(f"{file}: the photo and its mask differ in size")
+    features = measure_map(prob_map, info) if (prob_map.probability >= info.threshold).any() else None
+    return {
+        "dice": dice(found.mask, truth),
+        "confidence": found.confidence,
+        "features": None if features is None else list(features),
+        "error": contour_scores(found.mask, truth).contour_error / prob_map.scale if contours else None,
+    }
 
 
 @contextmanager

@@ -169,7 +169,8 @@ def _toml(value: object, name: str = "") -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
     if isinstance(value, tuple) and len(value) == 2 and all(isinstance(side, int) for side in value):
         return f'"{value[0]}:{value[1]}"' if name == "aspect" else f'"{value[1]}x{value[0]}"'
     if isinstance(value, tuple):

@@ -242,8 +242,9 @@ class Jobs:
         return CutOptions.model_validate_json(self._rows("SELECT options FROM jobs WHERE id = ?", job)[0][0])
 
     def photos(self, job: str) -> list[StoredPhoto]:
-        """The photos of a job."""
-        return [StoredPhoto(*row) for row in self._rows("SELECT number, title, file FROM photos WHERE job = ?", job)]
+        """The photos of a job, in the order in which they were added."""
+        rows = self._rows("SELECT number, title, file FROM photos WHERE job = ? ORDER BY number", job)
+        return [StoredPhoto(*row) for row in rows]
 
     def photo(self, job: str, number: int) -> StoredPhoto:
         """One of them.
@@ -264,7 +265,7 @@ class Jobs:
 
     def outputs(self, job: str, photo: StoredPhoto) -> list[Path]:
         """Where the outputs of a photo lie, or will."""
-        names = self._wanted(job, decode=False).outputs(photo.name)
+        names = self._spec(job, decode=False).outputs(photo.name)
         return [self._folder(job) / "out" / name for name in names]
 
     def progress(self, job: str) -> Progress:
@@ -329,7 +330,7 @@ class Jobs:
             progress.changed.notify_all()
 
     def _cut(self, job: str, progress: Progress) -> None:
-        spec, out, photos = self._wanted(job), self._folder(job) / "out", self.photos(job)
+        spec, out, photos = self._spec(job), self._folder(job) / "out", self.photos(job)
         numbers = {photo.name: photo.number for photo in photos}
         cars: dict[str, list[Path | str]] = {}
         for photo in photos:
@@ -376,7 +377,7 @@ class Jobs:
             return None
         return open_photo(file) if decode else _STAND_IN
 
-    def _wanted(self, job: str, *, decode: bool = True) -> OutputSpec:
+    def _spec(self, job: str, *, decode: bool = True) -> OutputSpec:
         return self.options(job).spec(self.picture(job, decode=decode))
 
     def _set_background(self, job: str, picture: PhotoFile | None) -> None:
