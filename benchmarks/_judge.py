@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from carmask import geometry
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.data.table import Example, of_cars
 from carmask.evaluation.overlap import overlap
 from carmask.memory import keep_memory

@@ -41,7 +41,7 @@ from _shifted import write_shifted
 from carmask.batch.corrections import Correction, Corrections
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.run import cut_folder
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.data.table import Example, sample
 from carmask.drift.run import compare_runs
 from carmask.images import encode_mask

@@ -24,7 +24,7 @@ import numpy as np
 
 import _bench
 from carmask.arrays import Mask, Photo
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.data.table import Example, of_cars
 from carmask.evaluation.metrics import MaskPair, measure
 from carmask.images import read_photo, search_photos

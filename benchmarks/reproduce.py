@@ -61,7 +61,7 @@ def train_command(protocol: Protocol, arguments: argparse.Namespace) -> list[str
 
 def _split(data: Path) -> tuple[list[str], list[str]]:
     """Further arguments, and changes to the recipe, that choose the validation cars."""
-    from carmask.data.dataset import read_data
+    from carmask.data.layouts import read_data
     from carmask.training.split import read_validation_cars
 
     cars = {example.car for example in read_data(data)[0]}
@@ -165,7 +165,7 @@ def _judged(protocol: Protocol, run: Path, file: Path, arguments: argparse.Names
     import torch
 
     from _judge import judge, load, validation_photos
-    from carmask.data.dataset import read_data
+    from carmask.data.layouts import read_data
     from carmask.training.dataset.cache import build_cache
     from carmask.training.run_folder import read_run_info
 

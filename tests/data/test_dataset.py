@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.data.mask_source import Truth
 from carmask.data.parts import is_parts, read_parts
 from carmask.data.table import read_examples

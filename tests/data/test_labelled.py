@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.errors import DataError, PhotoError
 
 

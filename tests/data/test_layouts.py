@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.data.dataset import read_data
-from carmask.data.layouts import LAYOUTS, find_layout, list_pairs
+from carmask.data.layouts import LAYOUTS, find_layout, list_pairs, read_data
 from carmask.errors import DataError, UnknownNameError
 from carmask.formats.rle import rle_encode
 

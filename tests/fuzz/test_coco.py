@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.errors import CarmaskError
 from tests.fuzz.mutation import mutated, summary
 from tests.fuzz.test_pictures import kind_of

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carmask.arrays import Probability
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.errors import DataError
 from carmask.geometry import Crop
 from carmask.prediction.probability_map import ProbabilityMap

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.errors import ModelError, RecipeError, UsageError
 from carmask.images import ReducedPhoto
 from carmask.learning.weights import average_into

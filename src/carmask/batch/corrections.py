@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from carmask.batch.database import from_text, to_text
 from carmask.batch.job import Job
 from carmask.batch.names import STATE
 from carmask.errors import CarmaskError, OutputError, UsageError
@@ -125,7 +126,7 @@ class Corrections:
             self._base = sqlite3.connect(file, timeout=10, isolation_level=None, check_same_thread=False)
         try:
             with self._errors():
-                self._base.text_factory = _decode
+                self._base.text_factory = from_text
                 self._base.execute("PRAGMA journal_mode = WAL")
                 # Every decision is on the disk when it is confirmed.
                 self._base.execute("PRAGMA synchronous = FULL")
@@ -192,17 +193,17 @@ class Corrections:
             if revision != seen:
                 raise ConflictError(current)
             values = (
-                *(correction.decision, _encode(correction.reason), correction.photo, correction.mask, correction.base),
-                *(_encode(correction.model), _encode(correction.author), now),
+                *(correction.decision, to_text(correction.reason), correction.photo, correction.mask, correction.base),
+                *(to_text(correction.model), to_text(correction.author), now),
             )
             self._base.execute(
                 "INSERT INTO decisions VALUES (CAST(? AS TEXT), ?, ?, CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), "
                 "CAST(? AS TEXT), ?)",
-                (_encode(correction.name), revision + 1, *values),
+                (to_text(correction.name), revision + 1, *values),
             )
             self._base.execute(
                 "DELETE FROM drafts WHERE name = CAST(? AS TEXT) AND author = CAST(? AS TEXT)",
-                (_encode(correction.name), _encode(correction.author)),
+                (to_text(correction.name), to_text(correction.author)),
             )
         return Correction(**{**correction.__dict__, "revision": revision + 1, "saved": now})
 
@@ -216,7 +217,7 @@ class Corrections:
         with self._errors():
             rows = self._base.execute(
                 f"SELECT {_COLUMNS} FROM decisions WHERE name = CAST(? AS TEXT) ORDER BY revision",  # noqa: S608
-                (_encode(name),),
+                (to_text(name),),
             ).fetchall()
         return [_correction(row) for row in rows]
 
@@ -272,7 +273,7 @@ class Corrections:
         with self._errors():
             self._base.execute(
                 "INSERT OR REPLACE INTO drafts VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?)",
-                (_encode(name), _encode(author), seen, photo, mask, now),
+                (to_text(name), to_text(author), seen, photo, mask, now),
             )
 
     def draft(self, name: str, author: str) -> tuple[bytes, int, str, str] | None:
@@ -281,7 +282,7 @@ class Corrections:
             row: tuple[bytes, int, str, str] | None = self._base.execute(
                 "SELECT mask, revision, photo, saved FROM drafts WHERE name = CAST(? AS TEXT) "
                 "AND author = CAST(? AS TEXT)",
-                (_encode(name), _encode(author)),
+                (to_text(name), to_text(author)),
             ).fetchone()
         return row
 
@@ -294,14 +295,14 @@ class Corrections:
         with self._errors():
             self._base.execute(
                 "DELETE FROM drafts WHERE name = CAST(? AS TEXT) AND author = CAST(? AS TEXT)",
-                (_encode(name), _encode(author)),
+                (to_text(name), to_text(author)),
             )
 
     def _current(self, name: str) -> Correction | None:
         row = self._base.execute(
             f"SELECT {_COLUMNS}, mask, base FROM decisions WHERE name = CAST(? AS TEXT) "  # noqa: S608
             "ORDER BY revision DESC LIMIT 1",
-            (_encode(name),),
+            (to_text(name),),
         ).fetchone()
         return None if row is None else _correction(row)
 
@@ -382,11 +383,3 @@ def with_corrections(jobs: Iterable[Job], store: Corrections) -> list[Job]:
 def _correction(row: tuple[Any, ...]) -> Correction:
     names = [*_COLUMNS.split(", "), "mask", "base"]
     return Correction(**dict(zip(names, row, strict=False)))
-
-
-def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _decode(text: bytes) -> str:
-    return text.decode("utf-8", "surrogateescape")

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from carmask.batch.database import from_text, to_text
 from carmask.batch.job import Result
 from carmask.batch.outputs import OUTPUT_REVISION
 from carmask.batch.process import PhotoTask
@@ -103,8 +104,7 @@ class Manifest:
             self._base = sqlite3.connect(file, timeout=0, isolation_level=None)
         try:
             with self._errors():
-                # Texts are file names, which on Linux are bytes that need not be UTF-8.
-                self._base.text_factory = _decode
+                self._base.text_factory = from_text
                 # Held until this process closes the file or dies, however it dies.
                 self._base.execute("PRAGMA locking_mode = EXCLUSIVE")
                 # The log makes a commit cheap: one for each photo. A crash of the machine may lose the last ones,
@@ -154,7 +154,7 @@ class Manifest:
             OutputError: if it cannot be written.
         """
         values = [
-            *(_encode(text) for text in (name, result.photo, result.status, result.reason)),
+            *(to_text(text) for text in (name, result.photo, result.status, result.reason)),
             *(
                 result.confidence,
                 result.area,
@@ -168,11 +168,11 @@ class Manifest:
             json.dumps(dict(result.facts), sort_keys=True),
         ]
         texts = ", ".join(["CAST(? AS TEXT)"] * 4)
-        files = [(_encode(self._relative(output)),) for output in outputs]
+        files = [(to_text(self._relative(output)),) for output in outputs]
         with self._errors():
             self._base.executemany("INSERT OR IGNORE INTO outputs VALUES (CAST(? AS TEXT))", files)
             self._base.execute(
-                "INSERT OR REPLACE INTO measures VALUES (CAST(? AS TEXT), ?)", (_encode(name), result.measures)
+                "INSERT OR REPLACE INTO measures VALUES (CAST(? AS TEXT), ?)", (to_text(name), result.measures)
             )
             self._base.execute(f"INSERT OR REPLACE INTO photos VALUES ({texts}{', ?' * 11})", values)  # noqa: S608
 
@@ -199,7 +199,7 @@ class Manifest:
         self._change_outputs("DELETE FROM outputs WHERE file = CAST(? AS TEXT)", outputs)
 
     def _change_outputs(self, statement: str, outputs: Iterable[Path]) -> None:
-        files = [(_encode(self._relative(output)),) for output in outputs]
+        files = [(to_text(self._relative(output)),) for output in outputs]
         with self._errors():
             self._base.execute("BEGIN")
             self._base.executemany(statement, files)
@@ -219,7 +219,7 @@ class Manifest:
         with self._errors():
             self._base.execute(
                 "UPDATE photos SET photo = CAST(? AS TEXT), stamp = ? WHERE name = CAST(? AS TEXT)",
-                (_encode(photo), stamp, _encode(name)),
+                (to_text(photo), stamp, to_text(name)),
             )
 
     def done(self, name: str) -> Result | None:
@@ -248,7 +248,7 @@ class Manifest:
         with self._errors():
             row: tuple[Any, ...] | None = self._base.execute(
                 f"SELECT {_COLUMNS}, facts FROM photos WHERE name = CAST(? AS TEXT) AND settings = ? {condition}",  # noqa: S608
-                (_encode(name), self._settings),
+                (to_text(name), self._settings),
             ).fetchone()
         return None if row is None else _result(row)
 
@@ -293,7 +293,7 @@ def read_records(file: Path) -> list[Recorded]:
     """
     try:
         with contextlib.closing(open_to_read(file)) as base:
-            base.text_factory = _decode
+            base.text_factory = from_text
             (version,) = base.execute("PRAGMA user_version").fetchone()
             if not version and not base.execute("SELECT 1 FROM sqlite_master").fetchone():
                 return []  # it was made, and nothing could be written to it any more
@@ -346,7 +346,7 @@ def recorded_outputs(file: Path) -> frozenset[str]:
     base = None
     try:
         base = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", timeout=0, uri=True)
-        base.text_factory = _decode
+        base.text_factory = from_text
         return frozenset(name for (name,) in base.execute("SELECT file FROM outputs"))
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
         if "locked" in str(error):
@@ -365,11 +365,3 @@ def _result(row: Sequence[Any]) -> Result:
 
 def _in_use(file: Path) -> InUseError:
     return InUseError(f"{file.parent}: another carmask is writing here; wait for it, or name another output")
-
-
-def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _decode(text: bytes) -> str:
-    return text.decode("utf-8", "surrogateescape")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from carmask.batch.corrections import Corrections
+from carmask.batch.database import from_text
 from carmask.batch.manifest import FORMAT, open_to_read
 from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.report import read_report
@@ -155,7 +156,7 @@ def models_of(out: Path) -> dict[MadeWith, int]:
 def _read_rows(file: Path) -> list[tuple[str, str, str, float | None, str, str, str, str]]:
     try:
         with contextlib.closing(open_to_read(file)) as base:
-            base.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+            base.text_factory = from_text
             (version,) = base.execute("PRAGMA user_version").fetchone()
             if version not in {2, 3, 4, FORMAT}:
                 raise UsageError(f"{file}: written by another version of carmask; use that one")

@@ -85,20 +85,20 @@ def find_layout(data: Path, layout: str | None = None) -> str:
     raise DataError(f"{data}: photos and masks are not laid out in a way that is known{hint}. Known are {known}")
 
 
-def read_layout(data: Path, layout: str | None = None, mask_threshold: int | None = None) -> DataSet:
-    """Read a data set.
+def read_data(data: Path, *, layout: str | None = None, mask_threshold: int | None = None) -> DataSet:
+    """Read a data set, whichever layout it has.
 
     Args:
         data: the folder.
-        layout: the name of a layout; found out if it is None.
-        mask_threshold: for grey and JPEG masks, see ``read_mask``.
+        layout: the name of its layout; found out if it is None.
+        mask_threshold: for grey, anti-aliased and JPEG masks: values from this one up are car, 1 to 255.
 
     Returns:
-        The examples, sorted by name, and the names of the classes.
+        The examples, sorted by name, and the names of the classes: ``car``, or the parts.
 
     Raises:
         UnknownNameError: if no layout has this name.
-        DataError: if it is incomplete.
+        DataError: if it is incomplete, or has none of the layouts; the message shows those that are known.
     """
     examples, names = LAYOUTS[find_layout(data, layout)].read(data)
     if mask_threshold is not None:

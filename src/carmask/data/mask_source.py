@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Mask
 from carmask.data.annotated import only_cars
-from carmask.data.layouts import detect_layout, read_layout
+from carmask.data.layouts import detect_layout, read_data
 from carmask.data.table import Example
 from carmask.errors import DataError, RLEError
 from carmask.formats.listing import find_masks
@@ -79,7 +79,7 @@ class Truth:
         elif (source / "train_masks").is_dir():
             self._files = find_masks(source / "train_masks")
         elif detect_layout(source) in _WITH_MASKS_APART:
-            self._examples = {one.name: one for one in read_layout(source, None, mask_threshold)[0]}
+            self._examples = {one.name: one for one in read_data(source, mask_threshold=mask_threshold)[0]}
         else:
             self._files = find_masks(source)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.data.parts import read_parts
 from carmask.data.table import CarInfo, Example, of_cars, read_cars, read_metadata
 from carmask.errors import UsageError

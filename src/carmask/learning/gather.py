@@ -12,7 +12,7 @@ from typing import NamedTuple
 from carmask.batch.corrections import Corrections
 from carmask.batch.measured import read_measured, vehicles
 from carmask.batch.names import MANIFEST, STATE
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.data.split import Split, split_cars
 from carmask.data.table import Example, read_examples
 from carmask.errors import DataError, OutputError, UsageError

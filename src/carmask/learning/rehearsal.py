@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.data.split import split_cars
 from carmask.data.table import Example, of_cars, sample
 from carmask.errors import DataError

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from carmask.arrays import Mask, Photo
-from carmask.data.layouts import detect_layout, find_layout, read_layout
+from carmask.data.layouts import detect_layout, find_layout, read_data
 from carmask.data.mask_source import ExampleMasks, Truth
 from carmask.errors import DataError, UsageError
 from carmask.evaluation.overlap import dice
@@ -121,12 +121,12 @@ def _read_photos(
         return find_photos(photos / "train" if (photos / "train").is_dir() else photos), None
 
     def read() -> _Masks:
-        return ExampleMasks(read_layout(photos, known, mask_threshold)[0])
+        return ExampleMasks(read_data(photos, layout=known, mask_threshold=mask_threshold)[0])
 
     if known == "carvana":
         # Photos may be looked at that have no mask.
         return find_photos(photos / "train"), read
-    return {one.name: one.photo for one in read_layout(photos, known)[0]}, read
+    return {one.name: one.photo for one in read_data(photos, layout=known)[0]}, read
 
 
 def _choose(photos: Mapping[str, Path], masks: Mapping[str, _Masks], names: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from carmask import geometry
 from carmask.arrays import Mask
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.data.split import split_cars
 from carmask.data.table import Example, of_cars
 from carmask.errors import DataError, UsageError

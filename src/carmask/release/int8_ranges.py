@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.data.table import Example, sample
 from carmask.errors import DeviceError, ModelError, UsageError
 from carmask.evaluation.scoring import evaluate

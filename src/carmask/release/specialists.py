@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.data.table import sample
 from carmask.errors import ModelError, UsageError
 from carmask.model.card import save_model

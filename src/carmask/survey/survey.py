@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Mask, Photo
-from carmask.data.dataset import read_data
-from carmask.data.layouts import find_layout, list_pairs
+from carmask.data.layouts import find_layout, list_pairs, read_data
 from carmask.data.table import CarInfo, Example, car_and_view, read_metadata
 from carmask.errors import DataError, PhotoError, RLEError
 from carmask.failures import Failure, describe_failure

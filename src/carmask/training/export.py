@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carmask.arrays import Photo, Probability
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.data.table import Example, of_cars
 from carmask.errors import ModelError, UsageError, WeightsError
 from carmask.evaluation.part_scores import evaluate_parts

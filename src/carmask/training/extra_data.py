@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from carmask.data.dataset import read_data
-from carmask.data.layouts import find_layout
+from carmask.data.layouts import find_layout, read_data
 from carmask.data.split import Split
 from carmask.data.table import Example, of_cars
 from carmask.errors import DataError, RecipeError

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from carmask import geometry
-from carmask.data.dataset import read_data
 from carmask.data.duplicates import group_cars
+from carmask.data.layouts import read_data
 from carmask.data.split import Split
 from carmask.data.table import Example, of_cars, sample
 from carmask.errors import DataError, ModelError, RecipeError, WeightsError

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Photo
-from carmask.data.dataset import read_data
+from carmask.data.layouts import read_data
 from carmask.data.table import Example
 from carmask.errors import DataError
 from carmask.geometry import resize
