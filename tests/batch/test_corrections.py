@@ -161,6 +161,21 @@ def test_a_write_that_the_system_refuses_loses_nothing(file):
         assert store.save(corrected(), seen=1).revision == 2
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_file_that_was_removed_confirms_nothing(file, again):
+    """SQLite goes on to write into a file that has no name any more: what was confirmed was lost."""
+    with Corrections(file) as store:
+        store.save(corrected(), seen=0)
+        for path in file.parent.glob(f"{file.name}*"):
+            path.unlink()
+        if again:
+            Corrections(file).close()
+        with pytest.raises(OutputError, match="removed or replaced since it was opened; nothing was stored"):
+            store.save(corrected(), seen=1)
+        with pytest.raises(OutputError, match="nothing was stored"):
+            store.keep_draft("a", "Anna", b"png", seen=1, photo="digest")
+
+
 def test_other_files_are_refused(file):
     file.parent.mkdir()
     file.write_bytes(b"no database at all, but long enough to be looked at" * 50)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.batch.corrections import FILE, Correction, Corrections, corrected_masks
+from carmask.batch.corrected_masks import corrected_masks
+from carmask.batch.corrections import FILE, Correction, Corrections
 from carmask.batch.names import STATE
 from carmask.cli import main
 from carmask.errors import DataError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import threading
 import time
 import zipfile
@@ -416,6 +417,14 @@ def wait_until(condition, seconds=30.0):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_folder_that_was_removed_takes_no_jobs(pool, tiny_model, tmp_path):
+    jobs = Jobs(tmp_path / "state", pool, Limits(), model=str(tiny_model), review_below=0.98)
+    shutil.rmtree(tmp_path / "state")
+    with pytest.raises(OutputError, match="the server's folder is of no use any more: No such file or directory"):
+        jobs.create(first_options(), None)
+    jobs.close()
 
 
 def test_two_servers_do_not_share_a_folder(pool, tiny_model, tmp_path):

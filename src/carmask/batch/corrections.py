@@ -10,16 +10,14 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from carmask.batch.database import from_text, to_text
 from carmask.batch.job import Job
-from carmask.batch.names import STATE
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.failures import in_one_line
 from carmask.images import make_folder
@@ -135,6 +133,7 @@ class Corrections:
                     raise UsageError(f"{file}: written by another version of carmask; use that one")
                 if not found:
                     self._base.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+                self._opened = _identity(file)
         except BaseException:
             self._base.close()
             raise
@@ -271,6 +270,7 @@ class Corrections:
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._errors():
+            self._check_place()
             self._base.execute(
                 "INSERT OR REPLACE INTO drafts VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?)",
                 (to_text(name), to_text(author), seen, photo, mask, now),
@@ -308,6 +308,7 @@ class Corrections:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
+        self._check_place()
         self._base.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -317,6 +318,13 @@ class Corrections:
             if self._base.in_transaction:
                 self._base.execute("ROLLBACK")
             raise
+
+    def _check_place(self) -> None:
+        """Refuse to write into a file that nobody finds again: SQLite does not notice that it has been removed."""
+        if self._opened != _identity(self._file):
+            raise OutputError(
+                f"{self._file}: has been removed or replaced since it was opened; nothing was stored: start again"
+            )
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -331,33 +339,13 @@ class Corrections:
             raise OutputError(f"{self._file}: not a file of corrections, or damaged ({in_one_line(error)})") from error
 
 
-def corrected_masks(out: Path) -> dict[str, Callable[[], bytes]]:
-    """The masks of an output folder that were corrected by hand.
-
-    Args:
-        out: output folder of a run.
-
-    Returns:
-        What loads each, as PNG, by the name of the photo's outputs; empty if nothing was corrected.
-
-    Raises:
-        UsageError: if the store is of another version.
-        OutputError: if it cannot be read.
-    """
-    store = Corrections.of(out / STATE)
-    if store is None:
-        return {}
-    with store:
-        names = [name for name, decision in store.decisions().items() if decision == "corrected"]
-    return {name: partial(_mask_of, out / STATE / FILE, name) for name in names}
-
-
-def _mask_of(file: Path, name: str) -> bytes:
-    with Corrections(file) as store:
-        found = store.current(name)
-    if found is None or found.mask is None:
-        raise UsageError(f"{name}: its correction was taken back in the meantime; start again")
-    return found.mask
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Tells a file from another one of the same path; None if it is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def with_corrections(jobs: Iterable[Job], store: Corrections) -> list[Job]:

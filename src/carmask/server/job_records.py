@@ -131,7 +131,13 @@ class JobRecords:
         (total,) = self.rows("SELECT COALESCE(SUM(bytes), 0) FROM photos")[0]
         if total + more > limits.state_bytes:
             raise OutputError("the server's disk space for jobs is used up; delete jobs, or try again later")
-        if (free := shutil.disk_usage(self._state).free) - more < limits.free_bytes:
+        try:
+            free = shutil.disk_usage(self._state).free
+        except OSError as error:
+            raise OutputError(
+                f"the server's folder is of no use any more: {error.strerror}; start it again"
+            ) from error
+        if free - more < limits.free_bytes:
             raise OutputError(
                 f"the server's disk is full: {free / 1e9:.2f} GB are free, of which {limits.free_bytes / 1e9:g} GB "
                 "stay free; make room there, or delete jobs"

@@ -1,0 +1,40 @@
+"""The corrected masks of an output folder, for what reads it later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from carmask.batch.corrections import FILE, Corrections
+from carmask.batch.names import STATE
+from carmask.errors import UsageError
+
+
+def corrected_masks(out: Path) -> dict[str, Callable[[], bytes]]:
+    """The masks of an output folder that were corrected by hand.
+
+    Args:
+        out: output folder of a run.
+
+    Returns:
+        What loads each, as PNG, by the name of the photo's outputs; empty if nothing was corrected.
+
+    Raises:
+        UsageError: if the store is of another version.
+        OutputError: if it cannot be read.
+    """
+    store = Corrections.of(out / STATE)
+    if store is None:
+        return {}
+    with store:
+        names = [name for name, decision in store.decisions().items() if decision == "corrected"]
+    return {name: partial(_mask_of, out / STATE / FILE, name) for name in names}
+
+
+def _mask_of(file: Path, name: str) -> bytes:
+    with Corrections(file) as store:
+        found = store.current(name)
+    if found is None or found.mask is None:
+        raise UsageError(f"{name}: its correction was taken back in the meantime; start again")
+    return found.mask
