@@ -161,6 +161,17 @@ def test_a_write_that_the_system_refuses_loses_nothing(file):
         assert store.save(corrected(), seen=1).revision == 2
 
 
+def test_decisions_are_read_where_nothing_may_be_written(file, monkeypatch):
+    with Corrections(file) as store:
+        store.save(corrected(), seen=0)
+    monkeypatch.setattr("carmask.batch.readonly.os.access", lambda *_: False)
+    with Corrections.of(file.parent) as store:
+        assert store.decisions() == {"a": "corrected"}
+        assert [path.name for path in file.parent.iterdir()] == [file.name]
+        with pytest.raises(OutputError, match="cannot be written: attempt to write a readonly database"):
+            store.save(corrected(), seen=1)
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_a_file_that_was_removed_confirms_nothing(file, again):
     """SQLite goes on to write into a file that has no name any more: what was confirmed was lost."""

@@ -190,6 +190,24 @@ def test_a_manifest_whose_first_change_was_cut_short_is_put_right_and_read(tmp_p
         assert base.execute("SELECT COUNT(*) FROM a").fetchone() == (0,)
 
 
+def test_a_manifest_is_read_where_nothing_may_be_written(tmp_path, monkeypatch):
+    """SQLite makes files beside one in WAL mode to read it, and could not open that of an archive."""
+    file = tmp_path / "archive" / "manifest.sqlite"
+    file.parent.mkdir()
+    with Manifest(file, "{}") as manifest:
+        manifest.record("a", RESULT)
+    monkeypatch.setattr("carmask.batch.readonly.os.access", lambda *_: False)
+    with contextlib.closing(open_to_read(file)) as base:
+        assert base.execute("SELECT name FROM photos").fetchall() == [("a",)]
+        assert [path.name for path in file.parent.iterdir()] == ["manifest.sqlite"]
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            base.execute("DELETE FROM photos")
+    assert [row.name for row in read_records(file)] == ["a"]
+    file.with_name("manifest.sqlite-wal").write_bytes(b"changes")
+    with pytest.raises(OutputError, match="nothing may be written there; copy the folder"):
+        read_records(file)
+
+
 def test_a_manifest_without_facts_is_read_and_completed(tmp_path):
     file = tmp_path / "m"
     with Manifest(file, "{}") as manifest:

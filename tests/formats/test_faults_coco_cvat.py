@@ -25,6 +25,7 @@ from tests.formats.faulty import annotation, coco, cvat, cvat_mask, image, refus
         ({"annotations": annotation(segmentation={"size": [30, 20], "counts": "x"})}, "sides are exchanged.*EXIF"),
         ({"annotations": annotation(segmentation=[[1, 1, 50, 1, 50, 9]])}, r"a corner at \(50, 1\) lies outside"),
         ({"annotations": annotation(segmentation=[])}, "a box without a segmentation"),
+        ({"annotations": annotation(segmentation={"size": [20, 30]})}, "run lengths without 'counts'"),
         ({"annotations": annotation(category_id=7)}, "category 7 is not among the categories"),
         ({"annotations": annotation(image_id=9)}, "image 9: there is no image of this number"),
         ({"images": [image(), image(file_name="b.jpg")]}, "the image '1' is there twice"),

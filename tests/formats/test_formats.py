@@ -97,6 +97,16 @@ def test_labels_stay_apart(name, found, seed):
             assert all(np.array_equal(before[label], after[label]) for label in before)
 
 
+@pytest.mark.parametrize("name", ["voc", "index-png"])
+@pytest.mark.parametrize("label", ["a\nb", " door", "wheel\u2028"])
+def test_labels_that_do_not_fit_on_a_line_are_refused_not_written(name, label, tmp_path):
+    source = annotations_of(
+        {"a.png": [Instance(label, drawn_mask("blobs", (20, 30), 1))]}, {"a.png": (20, 30)}, (label,)
+    )
+    with pytest.raises(DataError, match="does not fit on a line of"):
+        convert(source, tmp_path / "out", name)
+
+
 @pytest.mark.parametrize("name", [name for name in LABELLED if FORMATS[name].overlaps and FORMATS[name].exact])
 def test_instances_of_a_label_may_overlap(name):
     one, two = drawn_mask("blobs", (20, 30), 1), drawn_mask("blobs", (20, 30), 2)

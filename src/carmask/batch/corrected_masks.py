@@ -33,7 +33,7 @@ def corrected_masks(out: Path) -> dict[str, Callable[[], bytes]]:
 
 
 def _mask_of(file: Path, name: str) -> bytes:
-    with Corrections(file) as store:
+    with Corrections(file, reading=True) as store:
         found = store.current(name)
     if found is None or found.mask is None:
         raise UsageError(f"{name}: its correction was taken back in the meantime; start again")

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from carmask.batch.database import from_text, to_text
 from carmask.batch.job import Job
+from carmask.batch.readonly import unchanging
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.failures import in_one_line
 from carmask.images import make_folder
@@ -106,11 +107,12 @@ class Correction:
 class Corrections:
     """An open store; several processes and threads may have it open."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, reading: bool = False) -> None:
         """Open or make it.
 
         Args:
             file: where it is; its folder is made if it is missing.
+            reading: it is there, and only read; that it cannot be written is no error before something is.
 
         Raises:
             UsageError: if it is of another version.
@@ -118,14 +120,19 @@ class Corrections:
         """
         self._file = file
         self._lock = threading.RLock()
-        make_folder(file.parent)
+        fixed = unchanging(file) if reading else None
+        if fixed is None:
+            make_folder(file.parent)
         with self._errors():
             # Each call is one transaction. Another process may be writing: that takes milliseconds.
-            self._base = sqlite3.connect(file, timeout=10, isolation_level=None, check_same_thread=False)
+            self._base = sqlite3.connect(
+                fixed or file, timeout=10, isolation_level=None, check_same_thread=False, uri=fixed is not None
+            )
         try:
             with self._errors():
                 self._base.text_factory = from_text
-                self._base.execute("PRAGMA journal_mode = WAL")
+                if fixed is None:
+                    self._base.execute("PRAGMA journal_mode = WAL")
                 # Every decision is on the disk when it is confirmed.
                 self._base.execute("PRAGMA synchronous = FULL")
                 (found,) = self._base.execute("PRAGMA user_version").fetchone()
@@ -153,7 +160,7 @@ class Corrections:
             OutputError: if it cannot be read or written.
         """
         file = state / FILE
-        return cls(file) if file.exists() else None
+        return cls(file, reading=True) if file.exists() else None
 
     def __enter__(self) -> Corrections:
         return self

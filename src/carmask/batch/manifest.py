@@ -20,6 +20,7 @@ from carmask.batch.database import from_text, to_text
 from carmask.batch.job import Result
 from carmask.batch.outputs import OUTPUT_REVISION
 from carmask.batch.process import PhotoTask
+from carmask.batch.readonly import unchanging
 from carmask.errors import InUseError, OutputError, UsageError
 from carmask.failures import in_one_line
 from carmask.model.file import file_digest, find_model, read_info
@@ -313,7 +314,10 @@ def open_to_read(file: Path) -> sqlite3.Connection:
 
     Raises:
         sqlite3.Error: if it cannot be read.
+        OutputError: if nothing may be written there, and that would be needed.
     """
+    if (fixed := unchanging(file)) is not None:
+        return sqlite3.connect(fixed, uri=True)
     where = file.absolute().as_uri()
     base = sqlite3.connect(f"{where}?mode=ro", uri=True, timeout=1)
     try:

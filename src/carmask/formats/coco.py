@@ -138,7 +138,8 @@ def _drawing(given: Any, size: Size) -> Callable[[], Mask]:
         inner = given.get("size")
         if inner is not None and tuple(inner) != size:
             raise DataError(size_fault(tuple(inner), size))
-        written = given["counts"]
+        if (written := given.get("counts")) is None:
+            raise DataError("run lengths without 'counts'")
         counts = check_counts(decompress(written) if isinstance(written, str) else written, size)
         kept = compress(counts)  # a fifth of the memory
         return partial(compressed_mask, kept, size)

@@ -98,8 +98,12 @@ def write(out: Path, pictures: Iterable[Loaded], names: Sequence[str], _: WriteO
         _: no option is of effect here.
 
     Raises:
+        DataError: if a label is empty, has white space around it, or takes several lines.
         OutputError: if it cannot be written.
     """
+    for name in names:
+        if not name or name != name.strip() or len(name.splitlines()) > 1:
+            raise DataError(f"the label {name!r} does not fit on a line of {CLASSES}; give it another name")
     make_folder(out / LABELS)
     write_classes(out / CLASSES, names)
     for picture in pictures:

@@ -219,7 +219,7 @@ def write(out: Path, pictures: Iterable[Loaded], names: Sequence[str], _: WriteO
         _: no option is of effect here.
 
     Raises:
-        DataError: if there are more labels, or objects in a picture, than 254.
+        DataError: if there are more labels, or objects in a picture, than 254, or a label does not fit on a line.
         OutputError: if it cannot be written.
     """
     if len(names) >= VOID:
@@ -227,8 +227,8 @@ def write(out: Path, pictures: Iterable[Loaded], names: Sequence[str], _: WriteO
     make_folder(out / SETS)
     lines = ["# label:color_rgb:parts:actions"]
     for name, (red, green, blue) in zip(["background", *names], colours().tolist(), strict=False):
-        if ":" in name or "\n" in name:
-            raise DataError(f"the label {name!r} has a colon, which {LABELMAP} cannot hold")
+        if ":" in name or name != name.strip() or len(name.splitlines()) > 1:
+            raise DataError(f"the label {name!r} does not fit on a line of {LABELMAP}; give it another name")
         lines.append(f"{name}:{red},{green},{blue}::")
     write_atomically(out / LABELMAP, ("\n".join(lines) + "\n").encode())
     stems = []

@@ -212,6 +212,8 @@ def remove_file(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
+        if not os.path.lexists(path):  # where nothing may be written, that is said first
+            return
         raise OutputError(f"{path}: cannot be removed: {error.strerror or error}") from error
 
 

@@ -134,9 +134,7 @@ class JobRecords:
         try:
             free = shutil.disk_usage(self._state).free
         except OSError as error:
-            raise OutputError(
-                f"the server's folder is of no use any more: {error.strerror}; start it again"
-            ) from error
+            raise OutputError(f"the server's folder is of no use any more: {error.strerror}; start it again") from error
         if free - more < limits.free_bytes:
             raise OutputError(
                 f"the server's disk is full: {free / 1e9:.2f} GB are free, of which {limits.free_bytes / 1e9:g} GB "
