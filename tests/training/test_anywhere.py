@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carmask.data.layouts import read_data
 from carmask.data.photometric import change_camera, change_light, compress, darken_corners, saturate
 from carmask.data.table import Example
 from carmask.errors import DataError
+from carmask.formats.rle import rle_encode
 from carmask.geometry import box_of
 from carmask.training.dataset.anywhere import generator as module
 from carmask.training.dataset.anywhere.cutouts import cut_car_out, place, put_into
@@ -77,6 +82,36 @@ def test_a_store_refuses_a_mask_of_another_size(tmp_path):
     store = PhotoStore("x", [Example("a", tmp_path / "a.png", tmp_path / "m.png", None, "a", 0)], (896, 1344), tmp_path)
     with pytest.raises(DataError, match="180x118"):
         store.fill()
+
+
+@pytest.mark.parametrize("layout", ["train", "table", "labels", "coco"])
+def test_a_store_keeps_the_truth_of_every_layout(layout, tmp_path):
+    """Truths lie in files of masks, in a table of run lengths, or in a format of annotation tools."""
+    photo, mask = draw()
+    data, kept = tmp_path / "data", tmp_path / "store"
+    photos = data / ("train" if layout in {"train", "table"} else "photos")
+    photos.mkdir(parents=True)
+    cv2.imwrite(str(photos / "a_01.png"), photo)
+    if layout == "train":
+        (data / "train_masks").mkdir()
+        cv2.imwrite(str(data / "train_masks" / "a_01_mask.png"), mask)
+    elif layout == "table":
+        (data / "train_masks.csv").write_text(f"img,rle_mask\na_01.png,{rle_encode(mask > 0)}\n")
+    elif layout == "labels":
+        (data / "labels").mkdir()
+        cv2.imwrite(str(data / "labels" / "a_01.png"), mask // 255)
+    else:
+        box = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[50, 40, 130, 40, 130, 90, 50, 90]]}
+        image = {"id": 1, "file_name": "photos/a_01.png", "height": 120, "width": 180}
+        told = {"images": [image], "annotations": [box], "categories": [{"id": 1, "name": "car"}]}
+        (data / "annotations.json").write_text(json.dumps(told))
+    examples, _ = read_data(data)
+    store = PhotoStore("x", examples, (896, 1344), kept)
+    store.fill()
+    np.testing.assert_allclose(store.read(0)[1], mask, atol=1)
+    # Another truth is another file, so that an old one is never taken for it.
+    changed = [replace(examples[0], threshold=7)]
+    assert PhotoStore("x", changed, (896, 1344), kept).file(0) != store.file(0)
 
 
 @pytest.mark.parametrize("kind", ["real", "composite", "main", "empty"])

@@ -39,11 +39,11 @@ class AnnotatedExample(Example):
         return self.picture.mask()
 
     def fingerprint(self) -> str:
-        """What changes when the annotations do: a digest of them, or the times of the files that hold them."""
+        """What changes when the annotations do: a digest of them, and of the times of the files that hold them."""
         digest = hashlib.sha256(pickle.dumps((self.picture.size, self.picture.load)))
         for file in self.picture.files:
             digest.update(f"{file}:{file.stat().st_mtime_ns}".encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()
+        return f"{super().fingerprint()}{digest.hexdigest()}"
 
 
 @dataclass(frozen=True)

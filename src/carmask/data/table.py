@@ -64,6 +64,11 @@ class Example:
         height, width = picture_size(self.photo)
         return rle_decode(self.rle or "", height, width)
 
+    def fingerprint(self) -> str:
+        """What changes when the truth does: the run-length text, or the mask's file and time; and the threshold."""
+        truth = self.rle or (f"{self.mask}:{self.mask.stat().st_mtime_ns}" if self.mask else "")
+        return truth if self.threshold is None else f"{truth}:{self.threshold}"
+
 
 @dataclass(frozen=True)
 class CarInfo:

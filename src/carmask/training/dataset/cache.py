@@ -23,7 +23,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from carmask.arrays import Photo
-from carmask.data.annotated import AnnotatedExample, PartsExample
+from carmask.data.annotated import PartsExample
 from carmask.data.table import Example
 from carmask.data.warp import SoftMask
 from carmask.errors import DataError, OutputError
@@ -200,11 +200,6 @@ def _fingerprint(examples: Sequence[Example]) -> str:
     digest = hashlib.sha256()
     for example in examples:
         stat = example.photo.stat()
-        truth = example.rle or (f"{example.mask}:{example.mask.stat().st_mtime_ns}" if example.mask else "")
-        if example.threshold is not None:
-            truth += f":{example.threshold}"
-        if isinstance(example, AnnotatedExample):
-            truth += example.fingerprint()
-        line = f"{example.photo.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{truth}\n"
+        line = f"{example.photo.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{example.fingerprint()}\n"
         digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:16]

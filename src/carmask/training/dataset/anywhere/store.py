@@ -32,7 +32,7 @@ class PhotoStore:
 
         Args:
             name: of the data set.
-            examples: the photos; the mask of an example without one is empty.
+            examples: the photos; the mask of one without runs is empty.
             limit: (height, width) that larger photos are made to fit into.
             folder: where files are kept, shared by stores.
         """
@@ -97,8 +97,6 @@ class PhotoStore:
 
         photo, size = open_reduced(example.photo, fitting)
         photo = resize(photo, fitting(size))
-        if example.mask is None and not example.rle:
-            return photo, np.zeros(photo.shape[:2], np.uint8)
         mask = example.read_mask()
         if mask.shape != size:
             raise DataError(
@@ -114,6 +112,5 @@ def _write(file: Path, content: np.ndarray) -> None:
 
 def _fingerprint(example: Example, limit: Size) -> str:
     stat = example.photo.stat()
-    truth = example.rle or (f"{example.mask}:{example.mask.stat().st_mtime_ns}" if example.mask else "")
-    text = f"{example.photo.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{truth}:{limit}"
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    text = f"{example.photo.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{example.fingerprint()}:{limit}"
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
