@@ -138,3 +138,15 @@ def test_a_finger_paints_and_two_zoom(reviewing, open_page):
     np.testing.assert_array_equal(mask_in(page), painted)
     page.locator("#save").tap()
     until(lambda: "corrected by Anna" in page.inner_text("#more"))
+
+
+def test_on_a_phone_the_photo_has_most_of_the_page(reviewing, open_page):
+    server = reviewing(OutputSpec(mask=True))
+    page = open_page(server.url, size=(390, 844), has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.locator("#stage").bounding_box()["height"] > 844 / 2
+    for name in ("drawer", "undo", "previous", "next", "reject", "save", "accept"):
+        box = page.locator(f"#{name}").bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= 390, name
+    page.locator("#zoom-in").scroll_into_view_if_needed()
+    page.click("#zoom-in")  # tools that stand further to the side can be reached

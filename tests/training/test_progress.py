@@ -76,6 +76,23 @@ def test_lines_within_a_long_epoch_and_of_its_end(lines):
     ]
 
 
+def test_an_epoch_that_the_time_limit_ends_counts_the_steps_that_were_done(lines):
+    recipe = load_recipe("cnn-small", [TWO_STAGES, "epoch_photos=8"])
+    now = [0.0]
+    log = ProgressLog(every=60, clock=lambda: now[0])
+    trainer = SimpleNamespace(world_size=1, is_global_zero=True, current_epoch=0)
+    log.on_train_start(trainer, SimpleNamespace(recipe=recipe, history=[]))
+    log.on_train_epoch_start()
+    now[0] += 4
+    log.on_train_batch_end(trainer, None, {"loss": 0.5}, None, 0)
+    log.on_train_epoch_end()
+    log.epoch_done({"epoch": 0.0, "learning_rate": 1e-3, "train/loss": 0.25})
+    (record,) = lines.records  # 2 photos in 4 s, of 8
+    assert record.message == (
+        "epoch 1/3, step 1/10: loss 0.2500; learning rate 1.0e-03; 0.5 photos/s; ended within this epoch"
+    )
+
+
 def test_a_run_keeps_its_lines(run):
     log = (run / "train.log").read_text().splitlines()
     assert "started cnn-small: 4 cars of drawn; 8 photos of 4 cars to train on, 1 validation cars" in log[0]

@@ -38,6 +38,7 @@ class ProgressLog(Callback):
         self._pace: Pace | None = None
         self._recipe: Recipe | None = None
         self._begun = self._last_line = self._trained = 0.0
+        self._done = 0  # steps of this epoch
         self._best: float | None = None
         self._world, self._writes = 1, True
 
@@ -52,10 +53,11 @@ class ProgressLog(Callback):
     def on_train_epoch_start(self, *_: Any) -> None:
         """Start the epoch's clock."""
         self._begun = self._last_line = self._clock()
+        self._done = 0
 
     def on_train_batch_end(self, trainer: lightning.Trainer, _: Any, outputs: Any, __: Any, index: int) -> None:
         """Write a line if the last one is long ago."""
-        now = self._clock()
+        now, self._done = self._clock(), index + 1
         if now - self._last_line < self._every or not self._writes:
             return
         assert self._recipe is not None
@@ -89,7 +91,7 @@ class ProgressLog(Callback):
         assert self._recipe is not None
         assert self._pace is not None
         epoch, recipe, seconds = int(row["epoch"]), self._recipe, self._trained - self._begun
-        photos = self._steps(epoch) * recipe.stage(epoch).batch * self._world
+        photos = self._done * recipe.stage(epoch).batch * self._world
         self._pace = self._pace.with_epoch(epoch, photos, seconds, checks=self._clock() - self._trained)
         parts = [", ".join(f"{name} {row[f'train/{name}']:.4f}" for name in ("loss",) if f"train/{name}" in row)]
         parts.append(describe_scores(row))
@@ -99,8 +101,9 @@ class ProgressLog(Callback):
             parts[-1] += " (best)"
         parts.append(f"learning rate {row['learning_rate']:.1e}")
         parts.append(f"{photos / max(seconds, 1e-6):.1f} photos/s")
-        parts.append(f"{duration(self._pace.left(epoch + 1, 0))} left")
-        step = sum(self._steps(number) for number in range(epoch + 1))
+        whole = self._done >= self._steps(epoch)
+        parts.append(f"{duration(self._pace.left(epoch + 1, 0))} left" if whole else "ended within this epoch")
+        step = sum(self._steps(number) for number in range(epoch)) + self._done
         total = sum(self._steps(number) for number in range(recipe.epochs))
         text = "; ".join(part for part in parts if part)
         LOGGER.info("epoch %d/%d, step %d/%d: %s", epoch + 1, recipe.epochs, step, total, text)
