@@ -13,7 +13,7 @@ from carmask.batch.vehicles import Grouping
 from carmask.formats.csv_text import encode_csv
 from carmask.images import write_atomically
 
-#: What the columns hold is said in docs/how-to/dealers-day.md.
+#: What the columns hold is said in docs/how-to/vehicles-and-profiles.md.
 VEHICLE_COLUMNS = (
     *("vehicle", "identifier", "photos", "done", "failed", "doubtful", "again"),
     *("views", "missing_views", "problems", "notes"),

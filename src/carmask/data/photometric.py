@@ -59,7 +59,16 @@ def saturate(photo: Photo, factor: float) -> Photo:
 
 
 def darken_corners(photo: Photo, depth: float, *, rng: np.random.Generator) -> Photo:
-    """Darken towards the edge: by ``depth`` at the corners, around a centre that is a little off."""
+    """Darken towards the edge: by ``depth`` at the corners, around a centre that is a little off.
+
+    Args:
+        photo: uint8 (height, width, 3), RGB.
+        depth: the fraction of brightness that the corners lose, 0 to 1.
+        rng: draws the centre: normal, with a deviation of a tenth of the photo's sides.
+
+    Returns:
+        As the photo.
+    """
     height, width = photo.shape[:2]
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     falloff = 1 - depth * ((x - rng.normal(0, 0.2)) ** 2 + (y - rng.normal(0, 0.2)) ** 2) / 2

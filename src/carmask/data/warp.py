@@ -40,7 +40,7 @@ def shear(degrees: float) -> Matrix:
 
 
 def shift(down: float, right: float, *, size: Size) -> Matrix:
-    """Move the picture by fractions of height and width."""
+    """Move the picture by fractions of its height, down, and width, to the right: float64 (3, 3)."""
     return np.array([[1, 0, -down * size[0]], [0, 1, -right * size[1]], [0, 0, 1]], np.float64)
 
 

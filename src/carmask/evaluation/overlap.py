@@ -131,8 +131,12 @@ def dice(prediction: Mask, truth: Mask) -> float:
 def check_same_size(prediction: NDArray[np.generic], truth: NDArray[np.generic]) -> None:
     """Refuse to compare pictures of different sizes.
 
+    Args:
+        prediction: a mask, labels or a probability, (height, width).
+        truth: the same.
+
     Raises:
-        ArrayError: if the sizes differ.
+        ArrayError: if the shapes differ.
     """
     if prediction.shape != truth.shape:
         raise ArrayError(

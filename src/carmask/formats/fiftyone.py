@@ -157,7 +157,11 @@ def _segmentation(file: Path, value: Mapping[str, Any], targets: _Targets, size:
 
 
 def pack_array(array: NDArray[Any]) -> str:
-    """An array as FiftyOne writes it in JSON."""
+    """An array as FiftyOne writes it in JSON: NumPy's own file (``.npy``), compressed by zlib, in Base64.
+
+    Args:
+        array: of any shape; bool, or whole numbers.
+    """
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return base64.b64encode(zlib.compress(buffer.getvalue(), 1)).decode("ascii")
@@ -165,6 +169,12 @@ def pack_array(array: NDArray[Any]) -> str:
 
 def unpack_array(written: Any) -> NDArray[Any]:
     """An array from FiftyOne's JSON, of any of its releases.
+
+    Args:
+        written: the text that ``pack_array`` gives, or ``{"$binary": {"base64": ...}}``, as databases write it.
+
+    Returns:
+        bool, or whole numbers, of any shape: whoever needs two dimensions checks it.
 
     Raises:
         DataError: if it is none, or larger than 1 GB.

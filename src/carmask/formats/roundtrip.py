@@ -99,7 +99,13 @@ def summarise(masks: Mapping[str, Mask]) -> Summary:
 
 
 def changed_pixels(before: Mapping[str, Mask], after: Mapping[str, Mask], size: Size) -> int:
-    """How many pixels differ, counted once for each label."""
+    """How many pixels differ, counted once for each label.
+
+    Args:
+        before: masks by label, bool (``*size``); a label that is missing has no pixel.
+        after: the same.
+        size: (height, width).
+    """
     empty = np.zeros(size, np.bool_)
     return sum(
         int(np.count_nonzero(before.get(name, empty) ^ after.get(name, empty))) for name in before.keys() | after.keys()

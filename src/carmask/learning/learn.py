@@ -223,7 +223,7 @@ def _settings(
         minutes = f"{limits.processor_minutes:g} minutes of processor time"
     count = f"{len(rehearsal.trained)} photos to train on, {len(rehearsal.tested)} to test on"
     how = f"{limits.passes:g} passes at most, learning rate {limits.rate:g}, scale {limits.scale:g}"
-    judged = f"one-sided level {limits.level:g}, one average after the other"
+    tested = f"one-sided level {limits.level:g}, one average after the other"
     stages = "segmentation alone" if new.losses is None else f"{new.losses}"
     if new.losses is not None and new.localisation:
         stages += f": {100 * new.losses.training:.0f} % of the training is localisation's"
@@ -233,7 +233,7 @@ def _settings(
         "stages": stages,
         "rehearsal": f"{rehearsal.about}: {count}",
         "mixture": f"a corrected photo is seen {times} times as often as a rehearsal photo",
-        "better": f"{judged}; rehearsal may lose {limits.tolerance:g}",
+        "better": f"{tested}; rehearsal may lose {limits.tolerance:g}",
     }
 
 

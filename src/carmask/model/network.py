@@ -142,5 +142,12 @@ def without_specialist(network: Network) -> Network:
 
 
 def car_of_parts(classes: NDArray[np.float32]) -> Probability:
-    """The probability of car, any part of it, where background has the first of several probabilities."""
+    """The probability of car, any part of it.
+
+    Args:
+        classes: float32 (classes, height, width) in [0, 1]; background is the first.
+
+    Returns:
+        float32 (height, width) in [0, 1].
+    """
     return np.asarray(np.clip(1 - classes[0], 0, 1), np.float32)

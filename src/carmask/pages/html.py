@@ -158,7 +158,12 @@ def picture(pixels: NDArray[np.uint8], caption: str, *, quality: int = 80, shown
 
 
 def data_address(pixels: NDArray[np.uint8], *, quality: int = 80) -> str:
-    """A picture as a ``data:`` address: WebP, lossless if ``quality`` is above 100."""
+    """A picture as a ``data:`` address.
+
+    Args:
+        pixels: uint8 (height, width), grey, or (height, width, 3 or 4), RGB or RGBA.
+        quality: of WebP, 0 to 100; above 100 it is lossless.
+    """
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "WEBP", quality=min(quality, 100), lossless=quality > 100, method=2)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -61,7 +61,14 @@ def outlined(photo: Photo, mask: Mask, colour: tuple[int, int, int] = PREDICTED_
 
 
 def outlines(photo: Photo, prediction: Mask, truth: Mask, *, width: int = 2) -> Photo:
-    """Draw the contours of truth (green) and prediction (pink) on a photo."""
+    """Draw the contours of truth (green) and prediction (pink) on a photo.
+
+    Args:
+        photo: uint8 (height, width, 3), RGB; it stays as it is.
+        prediction: bool (height, width).
+        truth: the same.
+        width: of the lines, in pixels.
+    """
     return outlined(outlined(photo, truth, TRUE_LINE, width=width), prediction, PREDICTED_LINE, width=width)
 
 

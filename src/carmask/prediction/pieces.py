@@ -63,7 +63,14 @@ def cut_piece(photo: ReducedPhoto, prob_map: ProbabilityMap, box: Box, side: int
 def resized_piece(array: _Array, crop: Crop, shown: Box, size: Size) -> _Array:
     """A rectangle of a photo, resized, from an array that holds a crop of the photo at any resolution.
 
-    Where the rectangle reaches beyond the crop, the edge is repeated.
+    Args:
+        array: (height, width) or (height, width, channels): what is known of the crop.
+        crop: what the array shows, in pixels of the photo.
+        shown: the rectangle, in pixels of the photo; where it reaches beyond the crop, the edge is repeated.
+        size: (height, width) of what is returned.
+
+    Returns:
+        (``*size``) or (``*size``, channels), of the array's dtype.
     """
     down, across = array.shape[0] / crop.size[0], array.shape[1] / crop.size[1]
     inside = shown.moved(-crop.top, -crop.left).scaled(down, across)

@@ -145,7 +145,16 @@ def refine(network: Network, photo: ReducedPhoto, fine: ProbabilityMap) -> Proba
 
 
 def refinement_crop(network: Network, photo: ReducedPhoto, fine: ProbabilityMap) -> CroppedInput | None:
-    """The crop that the refinement stage is given, in pixels of the photo as it was decoded; None without a car."""
+    """The crop that the refinement stage is given.
+
+    Args:
+        network: a loaded model.
+        photo: from ``open_for``.
+        fine: the other stages' map.
+
+    Returns:
+        The crop, in pixels of the photo as it was decoded; None without a car, or without a refinement network.
+    """
     settings, box = network.info.refinement, find_box(fine, network.info)
     if settings is None or box is None:
         return None

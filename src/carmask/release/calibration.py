@@ -143,6 +143,11 @@ def calibrate(
 def unseen(info: ModelInfo, data: Path, examples: Sequence[Example]) -> list[Example]:
     """Those of a data set's photos that a model was not trained on.
 
+    Args:
+        info: the model's description, which names its cars.
+        data: the data set's folder, for messages.
+        examples: all of it.
+
     Raises:
         UsageError: if there are none.
     """

@@ -97,8 +97,8 @@ class CutApi:
         if kind != "json":
             media = "image/png" if kind == "mask" else MEDIA[spec.format]
             return Response(done.outputs[-1], media_type=media, headers=self._headers(done, seconds))
-        (_, judged), (height, width) = with_checks([(done.result.photo, done.result)], CheckSettings())[0], done.size
-        result = judged or done.result
+        (_, checked), (height, width) = with_checks([(done.result.photo, done.result)], CheckSettings())[0], done.size
+        result = checked or done.result
         body: dict[str, Any] = {
             "width": width,
             "height": height,

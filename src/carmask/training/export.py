@@ -108,7 +108,7 @@ def export(
         data: the data set trained on; the file is scored on its validation cars and says so.
         layout: of ``data``, see ``read_data``; found out if it is None.
         mask_threshold: for grey, anti-aliased and JPEG masks of ``data``, see ``read_data``.
-        strict: refuse to write a file that predicts something else than the network. Without, the caller judges the
+        strict: refuse to write a file that predicts something else than the network. Without, the caller tests the
             file by itself.
         progress: called with the number of photos scored and of all.
 
@@ -131,7 +131,7 @@ def export(
     graph = _own_graph(model, info)
     stage: Stage = "segmentation" if info.refinement is None else "refinement"
     try:
-        # What 16 bits change is small, whatever the photo is. What bfloat16 changes is judged apart.
+        # What 16 bits change is small, whatever the photo is. What bfloat16 changes is measured apart.
         write_atomically(trial, _to_file(graph, info.model_copy(update={"trained_in": "float32"}), joined))
         exact = _in_full_precision(trial, info, stage)
         write_atomically(trial, _to_file(graph, info, joined))

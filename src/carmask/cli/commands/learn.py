@@ -14,7 +14,7 @@ from carmask.cli.types import PATH, NumberRange
 
 #: The exit status where the new model is refused.
 REFUSED = 3
-_HOW = "How it is trained and judged"
+_HOW = "How it is trained and tested"
 
 
 @click.command(

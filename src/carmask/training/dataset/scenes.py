@@ -118,5 +118,5 @@ def zoom_in(photo: Photo, mask: SoftMask, window: Size, *, rng: np.random.Genera
         box = Box(top, left, bottom, right)
     else:
         box = box.scaled(1 / size[0], 1 / size[1])
-    region = crop_around(box.grown(*rng.uniform(LEAST_AROUND, MOST_AROUND, 4)), size, window)
-    return crop_photo(photo, region), crop_mask(mask, region)
+    around = crop_around(box.grown(*rng.uniform(LEAST_AROUND, MOST_AROUND, 4)), size, window)
+    return crop_photo(photo, around), crop_mask(mask, around)

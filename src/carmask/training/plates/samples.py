@@ -106,7 +106,7 @@ def offsets() -> NDArray[np.float32]:
 
 
 def in_units(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Pixels of the input in the unit of the network's corners."""
+    """Pixels of the input in the unit of the network's corners: float32, of the same shape."""
     return (pixels / CORNER_UNIT).astype(np.float32)
 
 

@@ -239,7 +239,16 @@ def _matrix(box: Box, across: float, down: float) -> NDArray[np.float64]:
 
 
 def turned(rgba: NDArray[np.uint8], tilt: float, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Turn a car by so many degrees, clockwise, with a little shear and perspective."""
+    """Turn a car, with a little shear and perspective.
+
+    Args:
+        rgba: uint8 (height, width, 4): the car and its mask.
+        tilt: degrees, clockwise.
+        random: draws shear and perspective.
+
+    Returns:
+        uint8 (side, side, 4): the side is the diagonal of what was given.
+    """
     height, width = rgba.shape[:2]
     angle, shear = math.radians(tilt), float(random.normal(0, 0.03))
     turn = np.array(
@@ -261,7 +270,15 @@ def turned(rgba: NDArray[np.uint8], tilt: float, random: np.random.Generator) ->
 
 
 def damaged(rgba: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """A mask as a network may get it wrong: too wide, too narrow, with a piece too much or too little."""
+    """A mask as a network may get it wrong: too wide, too narrow, with a piece too much or too little.
+
+    Args:
+        rgba: uint8 (height, width, 4): the car and its mask.
+        random: draws what is wrong.
+
+    Returns:
+        The same with another mask.
+    """
     mask = rgba[..., 3].copy()
     if random.random() < 0.25:
         change = cv2.dilate if random.random() < 0.6 else cv2.erode

@@ -101,7 +101,19 @@ def place(
 def put_into(
     scene: Photo, car: Photo, alpha: SoftMask, *, shadow: bool, reflection: bool, rng: np.random.Generator
 ) -> Photo:
-    """Put a placed car into a scene: a new picture of the scene's size."""
+    """Put a placed car into a scene.
+
+    Args:
+        scene: uint8 (height, width, 3), RGB; it stays as it is.
+        car: of the same size, the car where it is placed.
+        alpha: uint8 (height, width), the car's opacity.
+        shadow: cast a shadow, if the picture is not tiny.
+        reflection: mirror the car in the floor.
+        rng: draws shadow and reflection.
+
+    Returns:
+        A new picture, as the scene.
+    """
     if shadow and min(alpha.shape) >= 32:
         scene = cast_shadow(scene, alpha, rng=rng)
     if reflection:

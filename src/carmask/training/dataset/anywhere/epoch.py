@@ -73,18 +73,27 @@ class ScenePhotos(Dataset[tuple[Tensor, ...]]):
         if not self._crops:
             return tuple(map(torch.from_numpy, letterbox_both(photo, mask, self._size)))
         size = (mask.shape[0], mask.shape[1])
-        region = crop_around(_box(mask, rng).grown(*_around(rng)), size, self._size)
-        shown = crop_photo(photo, region), crop_mask(mask, region)
+        crop = crop_around(_box(mask, rng).grown(*_around(rng)), size, self._size)
+        shown = crop_photo(photo, crop), crop_mask(mask, crop)
         if self._locating is None:
             return tuple(map(torch.from_numpy, shown))
         place = geometry.fit_letterbox(size, self._locating.info.size)
         found = self._locating.run(geometry.letterbox(geometry.subsample(photo, place.inner), place))
         first = ProbabilityMap(geometry.without_bars(spoil(found, rng=rng), place), Crop.whole(size))
-        return tuple(map(torch.from_numpy, (*shown, guide_of(first, region))))
+        return tuple(map(torch.from_numpy, (*shown, guide_of(first, crop))))
 
 
 def letterbox_both(photo: Photo, mask: SoftMask, size: Size) -> tuple[Photo, SoftMask]:
-    """A photo in a network's input beside bars, as prediction places it, and its mask: both of ``size``."""
+    """A photo in a network's input beside bars, as prediction places it, and its mask.
+
+    Args:
+        photo: uint8 (height, width, 3), RGB.
+        mask: uint8 (height, width), 0 to 255.
+        size: (height, width) of the input.
+
+    Returns:
+        uint8 (``*size``, 3) and uint8 (``*size``); bars are no car.
+    """
     place = geometry.fit_letterbox((mask.shape[0], mask.shape[1]), size)
     framed = np.zeros(size, np.uint8)
     rows, columns = slice(place.top, place.top + place.inner[0]), slice(place.left, place.left + place.inner[1])
