@@ -48,7 +48,7 @@ def find_reading(
         runs: the submission's, by image.
         truth: the true ones of the same images, in the photo's frame.
         size: (height, width) of the photos.
-        length: of the rows, if ``row_length`` found it to be other than the photo's.
+        length: of the rows, if ``odd_row_length`` found that it is not the photo's width.
 
     Returns:
         The reading by the challenge's convention, and the best one; the latter is the former if none is better.
