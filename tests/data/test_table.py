@@ -118,6 +118,15 @@ def test_metadata_and_lists_of_cars(tmp_path):
         '"id","year","make","model","trim1","trim2"\n"0004d4463b50","2014","Acura","TL","TL","w/SE"\n'
     )
     assert read_metadata(tmp_path / "metadata.csv") == {"0004d4463b50": CarInfo("2014", "Acura", "TL", "TL", "w/SE")}
+    columns = "id,year,make,model,trim1,trim2\n"
+    (tmp_path / "metadata.csv").write_text(columns + '\na,2014,"two\nlines",TL,TL,x\nb,2015\na,2016,Acura,TL,TL,x\n')
+    with pytest.raises(DataError, match=r"line 6: a has a row already, in line 3"):
+        read_metadata(tmp_path / "metadata.csv")
+    (tmp_path / "metadata.csv").write_text(columns + "b,2015\n")
+    assert read_metadata(tmp_path / "metadata.csv") == {"b": CarInfo("2015", "", "", "", "")}
+    (tmp_path / "metadata.csv").write_text(columns + 'a,2014,"Acura,TL,TL,x\nb,2015,Acura,TL,TL,x\n')
+    with pytest.raises(DataError, match=r"\(line 2: a quotation mark opens a cell that is never closed\)"):
+        read_metadata(tmp_path / "metadata.csv")
     (tmp_path / "metadata.csv").write_text("id,year\n1,2\n")
     with pytest.raises(DataError, match="not a table with id,year"):
         read_metadata(tmp_path / "metadata.csv")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from carmask.arrays import Mask
 from carmask.errors import DataError
+from carmask.formats.csv_text import CsvRow, csv_rows
 from carmask.formats.listing import find_masks, find_photos
 from carmask.formats.rle import rle_decode
 from carmask.formats.rle_table import find_mask_table, read_rle_table
@@ -127,18 +128,20 @@ def read_metadata(file: Path) -> dict[str, CarInfo]:
         What is known of each car, by its id.
 
     Raises:
-        DataError: if the file cannot be read, lacks a column, or has two rows for a car.
+        DataError: if the file cannot be read, lacks a column, has two rows for a car, or ends in a quoted cell.
     """
     found: dict[str, CarInfo] = {}
     lines: dict[str, int] = {}
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            for row in reader:
+            rows = (row for row in csv_rows(stream) if row.cells)
+            header = next(rows, CsvRow(1, [])).cells
+            for line, cells in rows:
+                row = dict(zip(header, [*cells, *[""] * len(header)], strict=False))
                 car = row["id"]
-                if lines.setdefault(car, reader.line_num) != reader.line_num:
-                    raise DataError(f"{file}: line {reader.line_num}: {car} has a row already, in line {lines[car]}")
-                found[car] = CarInfo(*(row[name] or "" for name in ("year", "make", "model", "trim1", "trim2")))
+                if lines.setdefault(car, line) != line:
+                    raise DataError(f"{file}: line {line}: {car} has a row already, in line {lines[car]}")
+                found[car] = CarInfo(*(row[name] for name in ("year", "make", "model", "trim1", "trim2")))
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error, KeyError) as error:

@@ -31,8 +31,9 @@ from carmask.server.security import without_paths
 from carmask.server.uploads import background_picture, number_in, one_photo, read_form, wait_for
 from carmask.server.worker_pool import WorkerPool
 
-#: Seconds between looks for news, between signs of life, and until a stream ends: a client that is still there asks on.
-_LOOK, _ALIVE, _END = 0.4, 15.0, 600.0
+#: Seconds from one question for news to the next, from one sign of life to the next, and until a stream ends: a client
+#: that is still there asks again.
+_POLL, _ALIVE, _END = 0.4, 15.0, 600.0
 
 
 class JobsApi:
@@ -189,7 +190,7 @@ class JobsApi:
                 if clock() - said > _ALIVE:
                     yield ": still at work\n\n"
                     said = clock()
-                await asyncio.sleep(_LOOK)
+                await asyncio.sleep(_POLL)
 
         return StreamingResponse(stream(), media_type="text/event-stream")
 
