@@ -18,7 +18,8 @@ from carmask.compositing.placement import Placing
 from carmask.compositing.plates import CoverKind, PlateCover
 from carmask.compositing.style import RenderStyle
 from carmask.errors import OutputError, UsageError
-from carmask.images import Format, KeepMetadata, encode_picture, open_photo, read_layered, write_atomically
+from carmask.images import Format, KeepMetadata, decode, encode_picture, read_layered, write_atomically
+from carmask.images.pixels import rgb_pixels
 from carmask.model.file import find_model
 from carmask.model.runtime import Device
 
@@ -164,8 +165,9 @@ def _background(state: Path, kept: _RunFile) -> Background | None:
         case "colours":
             return Background(np.array(kept.colours, np.uint8)[:, None])
         case "picture":
-            picture = open_photo(state / BACKGROUND)
-            return Background(picture.pixels, fit=kept.fit, icc_profile=picture.icc_profile)
+            # Not open_photo: a program may give a picture that is smaller than any photo.
+            pixels, profile = decode(state / BACKGROUND, rgb_pixels)
+            return Background(pixels, fit=kept.fit, icc_profile=profile)
     return None
 
 

@@ -126,8 +126,9 @@ class Background:
             return f"{self._scene} {REVISION}"
         if self._pixels is None:
             return BLUR
-        # What covers is hashed as ever: runs that were made before there was a choice go on.
+        # What covers, in sRGB, is hashed as ever: runs that were made before there was a choice go on.
         also = b"" if self._fit == "cover" else self._fit.encode()
+        also += self._profile or b""
         return hashlib.sha256(repr(self._pixels.shape).encode() + self._pixels.tobytes() + also).hexdigest()
 
     def fitted(self, size: Size, icc_profile: bytes | None = None) -> Photo:
