@@ -145,6 +145,23 @@ def test_forms_with_too_many_parts_are_refused(server):
     assert (answer.status_code, "takes 100000 bytes at most" in answer.json()["error"]) == (400, True)
 
 
+@pytest.mark.parametrize("left", [0.2, 0.7, 0.999])
+def test_a_form_that_is_cut_off_makes_no_job_of_what_came(server, photo_file, left):
+    """The photos of which the end had come were taken, and nobody was told of the others."""
+    photo = photo_file.read_bytes()
+    part = b'--x\r\nContent-Disposition: form-data; name="photos"; filename="%d.jpg"\r\n\r\n%s\r\n'
+    whole = b"".join(part % (number, photo) for number in range(2)) + b"--x--\r\n"
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    before = server.client.get("/v1/jobs").json()["jobs"]
+    answer = server.client.post("/v1/jobs", content=whole[: int(left * len(whole))], headers=kind)
+    assert (answer.status_code, answer.json()["error"]) == (
+        400,
+        "the form ends before its last part does: send it again",
+    )
+    assert server.client.get("/v1/jobs").json()["jobs"] == before
+    assert server.client.post("/v1/jobs", content=whole + b"epilogue", headers=kind).json()["photos"] == 2
+
+
 def test_a_background_that_is_no_picture_is_named(server, photo_file):
     files = {"image": photo_file.read_bytes(), "background_file": ("b.jpg", b"no picture")}
     answer = server.client.post("/v1/cut", files=files)

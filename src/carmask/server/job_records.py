@@ -137,8 +137,8 @@ class JobRecords:
             raise OutputError(f"the server's folder is of no use any more: {error.strerror}; start it again") from error
         if free - more < limits.free_bytes:
             raise OutputError(
-                f"the server's disk is full: {free / 1e9:.2f} GB are free, of which {limits.free_bytes / 1e9:g} GB "
-                "stay free; make room there, or delete jobs"
+                f"the server's disk space is used up: {free / 1e9:.2f} GB are free, of which "
+                f"{limits.free_bytes / 1e9:g} GB stay free; make room there, or delete jobs"
             )
 
     def tidy_folders(self) -> None:

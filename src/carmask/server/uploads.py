@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -25,6 +26,8 @@ FIELDS, FIELD_BYTES = 60, 100_000
 #: Lists and objects in JSON, and values, at most: many small ones take long to parse, and much memory. A brush mask of
 #: Label Studio is a list of some ten thousand numbers.
 JSON_LISTS, JSON_VALUES = 100_000, 4_000_000
+#: Bytes at the end of a form in which its last boundary stands; a boundary has 70 at most.
+_END = 400
 #: Seconds between looks whether the client is still there.
 _LOOK = 1.0
 
@@ -49,6 +52,24 @@ class Form(NamedTuple):
                 raise UsageError(f"{name[:100]}: no file is taken under this name; there are {', '.join(names)}")
 
 
+class _Heard(Request):
+    """A request that remembers how its body ended."""
+
+    end = b""
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        async with contextlib.aclosing(super().stream()) as whole:
+            async for part in whole:
+                self.end = (self.end + part[-_END:])[-_END:]
+                yield part
+
+    def check_whole(self) -> None:
+        """Refuse a form that ends before its last boundary: what was to follow is not in it."""
+        kind, options = parse_options_header(self.headers.get("content-type"))
+        if kind == b"multipart/form-data" and b"--" + options.get(b"boundary", b"") + b"--" not in self.end:
+            raise UsageError("the form ends before its last part does: send it again")
+
+
 @contextlib.asynccontextmanager
 async def read_form(request: Request, *, files: int, field_bytes: int = FIELD_BYTES) -> AsyncIterator[Form]:
     """Read a form; its files lie in temporary files that are gone afterwards.
@@ -62,21 +83,23 @@ async def read_form(request: Request, *, files: int, field_bytes: int = FIELD_BY
         What is in it; a field that comes twice has its last value.
 
     Raises:
-        UsageError: if it is none, has too many parts, or text that is not UTF-8: some of Python's codecs take very
-            long.
+        UsageError: if it is none, is cut off, has too many parts, or text that is not UTF-8: some of Python's codecs
+            take very long.
         OutputError: if there is no room for its files.
     """
     kind = request.headers.get("content-type", "").lower()
     _, _, charset = kind.partition("charset=")
     if charset and charset.strip("\"' ").partition(";")[0].strip("\"' ") not in {"utf-8", "utf8", "us-ascii"}:
         raise UsageError("the form must be UTF-8")
+    heard = _Heard(request.scope, request.receive)
     try:
-        form = await request.form(max_files=files, max_fields=FIELDS, max_part_size=field_bytes)
+        form = await heard.form(max_files=files, max_fields=FIELDS, max_part_size=field_bytes)
     except HTTPException as error:
         raise UsageError(_why(error.detail, files, field_bytes)) from error
     except OSError as error:
         raise OutputError(f"the server cannot keep what is sent: {error.strerror}; try again later") from error
     try:
+        heard.check_whole()
         fields: dict[str, str] = {}
         found: dict[str, list[UploadFile]] = {}
         for name, value in form.multi_items():
