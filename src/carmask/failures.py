@@ -33,6 +33,20 @@ def in_one_line(error: BaseException) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says: libraries add how to report a bug. Its type where it says nothing."""
+    return _lines(error)[0]
+
+
+def last_line(error: BaseException) -> str:
+    """The last line: some libraries put a traceback before what was wrong. Its type where it says nothing."""
+    return _lines(error)[-1]
+
+
+def _lines(error: BaseException) -> list[str]:
+    return str(error).strip().splitlines() or [type(error).__name__]
+
+
 def describe_failure(name: str, error: Exception) -> Failure:
     """Turn an exception into a failure.
 
@@ -69,6 +83,6 @@ def disk_errors(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         file = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else place
-        # A process of PyTorch's puts its whole traceback into the message, the error last.
-        said = error.strerror or (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        # A process of PyTorch's puts its whole traceback into the message.
+        said = error.strerror or last_line(error)
         raise OutputError(f"{file}: cannot be read or written: {said}") from error

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from carmask.errors import OutputError, PhotoError, UsageError
+from carmask.failures import first_line
 from carmask.images import PHOTO_SUFFIXES, make_folder, write_atomically
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def resolve(text: str) -> tuple[FileSystem, str]:
     try:
         found: tuple[FileSystem, str] = FileSystem.from_uri(text)
     except (ArrowInvalid, ArrowNotImplementedError, OSError) as error:
-        raise UsageError(f"{text}: no such store can be reached: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"{text}: no such store can be reached: {first_line(error)}") from error
     return found
 
 
@@ -135,7 +136,7 @@ class Stores:
             with files.open_input_stream(path, compression=None) as stream:
                 return stream.read(), ""
         except OSError as error:
-            raise PhotoError(f"{photo}: cannot be read: {str(error).splitlines()[0]}") from error
+            raise PhotoError(f"{photo}: cannot be read: {first_line(error)}") from error
 
     def write(self, output: Path | str, content: bytes) -> None:
         """Write a file whole or not at all; see ``Storage``."""
@@ -155,7 +156,7 @@ class Stores:
                 stream.write(content)
             files.move(temporary, path)
         except OSError as error:
-            raise OutputError(f"{output}: cannot be written: {str(error).splitlines()[0]}") from error
+            raise OutputError(f"{output}: cannot be written: {first_line(error)}") from error
 
     def remove(self, output: Path | str) -> None:
         """Delete a file; see ``Storage``."""
@@ -168,7 +169,7 @@ class Stores:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise OutputError(f"{output}: cannot be deleted: {str(error).splitlines()[0]}") from error
+            raise OutputError(f"{output}: cannot be deleted: {first_line(error)}") from error
 
     def find(self, folder: str, *, recursive: bool = False) -> dict[str, str]:
         """Find the photos of a folder, as ``plan`` does on paths.
@@ -189,7 +190,7 @@ class Stores:
         try:
             entries = files.get_file_info(FileSelector(path, recursive=recursive))
         except OSError as error:
-            raise UsageError(f"{folder}: cannot be listed: {str(error).splitlines()[0]}") from error
+            raise UsageError(f"{folder}: cannot be listed: {first_line(error)}") from error
         names = sorted(
             str(PurePosixPath(entry.path).relative_to(path)) for entry in entries if entry.type == FileType.File
         )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Photo
 from carmask.errors import DataError
+from carmask.failures import first_line
 from carmask.formats.classes import ARRAY_CLASSES, CLASSES, Classes, read_classes
 from carmask.formats.labels import Labels
 from carmask.formats.picture import Annotations, Instance, Picture, split_labels
@@ -76,7 +77,7 @@ def read_array(file: Path, classes: Classes = ARRAY_CLASSES) -> tuple[Photo, Lab
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
     except (ValueError, EOFError) as error:
-        raise DataError(f"{file}: not an array of numbers: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{file}: not an array of numbers: {first_line(error)}") from error
     if not isinstance(found, np.ndarray) or found.ndim != 3 or found.shape[2] != 4 or not found.size:
         shape = getattr(found, "shape", "several arrays")
         raise DataError(f"{file}: its shape is {shape}; it must be (height, width, 4): RGB and the class's value")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Photo, Probability
 from carmask.errors import DeviceError, ModelError
+from carmask.failures import first_line
 from carmask.geometry import Size
 from carmask.model.info import ModelInfo
 from carmask.model.network import GRAPHS, PHOTO, UNKNOWN, Device, Stage, car_of_parts
@@ -49,7 +50,7 @@ class OnnxRuntimeNetwork:
         try:
             self._session = onnxruntime.InferenceSession(str(path), providers=[(provider, options)])
         except Exception as error:  # its exceptions share no public base class
-            raise ModelError(f"{path}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from error
+            raise ModelError(f"{path}: ONNX Runtime cannot load it: {first_line(error)}") from error
         # Asked for a GPU, ONNX Runtime falls back to the processor with no more than a warning.
         if provider not in self._session.get_providers():
             raise DeviceError(

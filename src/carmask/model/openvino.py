@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Photo, Probability
 from carmask.errors import ModelError
+from carmask.failures import last_line
 from carmask.geometry import Size
 from carmask.model.engine import core, openvino
 from carmask.model.info import ModelInfo
@@ -113,7 +114,7 @@ class OpenVINONetwork:
                 round_convolutions(model, self.info.ranges, headroom=self.precision.int8 == "headroom")
             compiled = core().compile_model(model, "CPU", settings)
         except (RuntimeError, UnicodeDecodeError) as error:  # also of a message that holds damaged names
-            raise ModelError(f"{path}: OpenVINO cannot load it: {str(error).strip().splitlines()[-1]}") from error
+            raise ModelError(f"{path}: OpenVINO cannot load it: {last_line(error)}") from error
         requests: _Requests = queue.SimpleQueue()
         for _ in range(count):
             requests.put(compiled.create_infer_request())

@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from carmask.errors import UnknownNameError, WeightsError
+from carmask.failures import first_line
 from carmask.networks.network import SegmentationNetwork, car_channels_of
 from carmask.networks.weights import load_into, read_encoder_weights
 
@@ -50,7 +51,7 @@ class SMPNetwork(SegmentationNetwork):
             )
         # The library reports what it cannot build by these; the last line says what.
         except (KeyError, ValueError, NotImplementedError, RuntimeError) as error:
-            reason = str(error).strip("'\"").splitlines()[0][:200]
+            reason = first_line(error).strip("'\"")[:200]
             raise UnknownNameError(f"{name}: segmentation_models_pytorch cannot build it: {reason}") from error
 
     def encoder_module(self) -> nn.Module:

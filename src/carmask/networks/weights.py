@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from carmask.errors import WeightsError
+from carmask.failures import first_line
 
 
 def read_encoder_weights(file: Path | None, download: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -90,5 +91,5 @@ def download_timm(encoder: str) -> dict[str, Tensor]:
         return dict(timm.create_model(encoder, pretrained=True).state_dict())
     except Exception as error:  # the hub's exceptions share no base class
         raise WeightsError(
-            f"{encoder}: its ImageNet weights could not be downloaded ({str(error).splitlines()[0]}); name a file"
+            f"{encoder}: its ImageNet weights could not be downloaded ({first_line(error)}); name a file"
         ) from error

@@ -11,6 +11,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from torch import nn
 
 from carmask.errors import OutputError, WeightsError
+from carmask.failures import first_line
 from carmask.images import replacing
 
 
@@ -32,7 +33,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
                 torch.save(checkpoint, stream)
         # What torch makes of a stream that cannot be written to.
         except RuntimeError as error:
-            raise OutputError(f"{path}: the checkpoint cannot be written: {str(error).splitlines()[0]}") from error
+            raise OutputError(f"{path}: the checkpoint cannot be written: {first_line(error)}") from error
 
 
 def check_checkpoint(file: Path, module: nn.Module) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from carmask.errors import WeightsError
+from carmask.failures import first_line
 from carmask.images import make_folder, write_atomically
 from carmask.training.history import Row, read_history
 from carmask.training.recipe import EarlyStoppingSettings, Recipe
@@ -103,7 +104,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{file}: not a readable safetensors file ({str(error).splitlines()[0]})") from error
+        raise WeightsError(f"{file}: not a readable safetensors file ({first_line(error)})") from error
 
 
 def find_weights(run: Path, epoch: str | int | None = None) -> Path:

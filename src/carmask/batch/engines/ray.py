@@ -22,6 +22,7 @@ from carmask.batch.engines.isolated import Isolated, Lost
 from carmask.batch.job import Job, Result
 from carmask.batch.process import PhotoTask
 from carmask.errors import CarmaskError, UsageError
+from carmask.failures import first_line
 
 #: Photos that a worker gets at a time, and that are done again if it is lost. About two seconds of work.
 PORTION = 32
@@ -57,7 +58,7 @@ class RayEngine:
             try:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, ValueError, RuntimeError) as error:
-                message = f"{address or 'ray'}: Ray cannot be reached: {str(error).splitlines()[0]}"
+                message = f"{address or 'ray'}: Ray cannot be reached: {first_line(error)}"
                 raise UsageError(message, argument="address" if address else "engine") from error
 
     def __enter__(self) -> RayEngine:
