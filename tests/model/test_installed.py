@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from carmask.batch.run import cut_folder
 from carmask.batch.runfile import read_run
 from carmask.cli import app
-from carmask.errors import ModelError, UsageError
-from carmask.model.file import find_model, fixed_name, is_shipped
+from carmask.errors import ModelError, OutputError, UsageError
+from carmask.model.file import POINTER, find_model, fixed_name, is_shipped
 from carmask.model.installed import describe_model, list_models, use_model
 
 
@@ -65,6 +69,19 @@ def test_a_model_that_is_gone_is_said_to_be(tiny_model, folder):
     assert not any(one.default for one in list_models())
     use_model("default")
     assert is_shipped(find_model("default"))
+
+
+def test_a_pointer_that_cannot_be_removed_and_a_card_that_cannot_be_read(tiny_model, folder, tmp_path):
+    model = Path(shutil.copy(tiny_model, tmp_path / "copy.onnx"))
+    model.with_suffix(".md").write_bytes(b"# tiny \xe9")
+    with pytest.raises(
+        ModelError, match=r"copy\.md: the model's card cannot be read .*; delete it, or save it as UTF-8"
+    ):
+        use_model(model, name="ours")
+    assert not folder.exists()
+    (folder / POINTER).mkdir(parents=True)
+    with pytest.raises(OutputError, match=re.escape(str(folder / POINTER))):
+        use_model("default")
 
 
 def test_a_folder_knows_what_it_was_cut_with(tiny_model, photos, tmp_path, folder):

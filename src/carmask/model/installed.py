@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from carmask.errors import ModelError, UsageError
-from carmask.images import make_folder, write_atomically
+from carmask.images import make_folder, remove_file, write_atomically
 from carmask.model.card import card_path, model_card
 from carmask.model.file import (
     DEFAULT,
     POINTER,
     SHIPPED,
     default_name,
+    file_digest,
     find_model,
     is_shipped,
     models_folder,
@@ -49,9 +49,13 @@ class KnownModel:
 
     @property
     def card(self) -> str:
-        """Its card, as Markdown: the file beside it, or one made of what it says of itself."""
+        """Its card, as Markdown: the file beside it, or one made of what it says of itself.
+
+        Raises:
+            ModelError: if the file beside it cannot be read.
+        """
         if (file := card_path(self.path)).is_file():
-            return file.read_text(encoding="utf-8")
+            return _read_card(file)
         return "" if self.info is None else model_card(self.info, self.path.read_bytes())
 
 
@@ -76,7 +80,7 @@ def describe_model(model: str | Path) -> KnownModel:
     """
     path = find_model(model)
     info = read_info(path)
-    return KnownModel(str(model), path, info, _digest(path), is_shipped(path), path == _default_path())
+    return KnownModel(str(model), path, info, file_digest(path), is_shipped(path), path == _default_path())
 
 
 def use_model(model: str | Path, *, name: str | None = None) -> KnownModel:
@@ -97,7 +101,7 @@ def use_model(model: str | Path, *, name: str | None = None) -> KnownModel:
     """
     folder = models_folder()
     if str(model) in {DEFAULT, f"{SHIPPED}{DEFAULT}"}:
-        (folder / POINTER).unlink(missing_ok=True)
+        remove_file(folder / POINTER)
         return describe_model(DEFAULT)
     path = find_model(model)
     read_info(path)
@@ -125,17 +129,26 @@ def _install(path: Path, name: str) -> Path:
     to, content = folder / f"{name}.onnx", path.read_bytes()
     if to.is_file() and to.read_bytes() != content:
         raise UsageError(f"{to}: another model of this name is installed; give another name", argument="name")
+    card = card_path(path)
+    text = _read_card(card) if card.is_file() else model_card(read_info(path), content)
     make_folder(folder)
     write_atomically(to, content)
-    card = card_path(path)
-    text = card.read_text(encoding="utf-8") if card.is_file() else model_card(read_info(to), content)
     write_atomically(card_path(to), text.encode())
     return to
 
 
+def _read_card(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(
+            f"{file}: the model's card cannot be read ({error}); delete it, or save it as UTF-8"
+        ) from error
+
+
 def _known(name: str, path: Path, default: Path | None) -> KnownModel:
     try:
-        return KnownModel(name, path, read_info(path), _digest(path), is_shipped(path), path == default)
+        return KnownModel(name, path, read_info(path), file_digest(path), is_shipped(path), path == default)
     except ModelError as error:
         return KnownModel(name, path, None, "", is_shipped(path), path == default, str(error))
 
@@ -146,10 +159,3 @@ def _default_path() -> Path | None:
         return find_model(DEFAULT)
     except ModelError:
         return None
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error

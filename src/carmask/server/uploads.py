@@ -28,8 +28,8 @@ FIELDS, FIELD_BYTES = 60, 100_000
 JSON_LISTS, JSON_VALUES = 100_000, 4_000_000
 #: Bytes at the end of a form in which its last boundary stands; a boundary has 70 at most.
 _END = 400
-#: Seconds between looks whether the client is still there.
-_LOOK = 1.0
+#: Seconds between questions whether the client is still there.
+_POLL = 1.0
 
 
 class Form(NamedTuple):
@@ -186,7 +186,7 @@ async def wait_for(request: Request, future: Future[Response]) -> Response:
     """
     waiting = asyncio.wrap_future(future)
     while not waiting.done():
-        await asyncio.wait([waiting], timeout=_LOOK)
+        await asyncio.wait([waiting], timeout=_POLL)
         if not waiting.done() and await request.is_disconnected():
             waiting.cancel()
             raise ClientDisconnect
