@@ -27,7 +27,7 @@ def commands(app: click.Group) -> str:
 
 
 def _section(command: Any, name: str, parent: click.Context, level: int) -> list[str]:
-    context = click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=100)
+    context = click.Context(command, info_name=name, parent=parent, max_content_width=80, terminal_width=80)
     lines = [f"{'#' * level} carmask {context.command_path.partition(' ')[2]}\n"]
     lines += ["```text", command.get_help(context), "```", ""]
     if isinstance(command, click.Group):
