@@ -27,7 +27,7 @@ token_option = option(
     show_envvar=True,
     metavar="TEXT",
     section=_WHERE,
-    help="What clients must show. Other programs see a command's arguments: the environment is the safer place.  "
+    help="What clients must show, 16 characters at least. Other programs see a command's arguments: the environment is the safer place.  "
     "[default: none on this machine alone, else a new one]",
 )
 name_option = option(
