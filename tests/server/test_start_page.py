@@ -54,8 +54,13 @@ def test_photos_dropped_on_the_start_page(serving, open_page):
     page.click("#review")
     page.wait_for_selector("body[data-shown]")
     assert page.inner_text("#name") in {"one", "two"}
+    page.click("#accept")
+    until(lambda: "accepted" in {one["decision"] for one in server.client.get(f"/v1/jobs/{job}").json()["photos"]})
     page.click("#home")
     page.wait_for_selector("body[data-done]")
+    assert page.locator("#tiles .badge.accepted").count() == 1  # and it is no longer one to look at
+    shown = [one["review"] for one in server.client.get(f"/v1/jobs/{job}").json()["photos"] if one["decision"]]
+    assert shown == [False]
 
     page.click("#delete")
     page.click("#deleting button[data-close]")

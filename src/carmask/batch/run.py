@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from carmask.batch.checks import with_checks
-from carmask.batch.corrections import Corrections, with_corrections
+from carmask.batch.corrections import Corrections, decisions_of, with_corrections
 from carmask.batch.engines.engine import TIMEOUT, Engine
 from carmask.batch.engines.start import EngineName, start_engine
 from carmask.batch.job import Job, Result
@@ -211,20 +211,13 @@ class CutRun:
             finally:
                 if not ended:
                     engine.close()  # nothing is written any more when the folder is tidied
-                decided = self._decisions()
+                decided = decisions_of(self.folder / STATE)
                 report = write_report(
                     self.folder, plan, manifest, review=self.review, decisions=decided, checks=self.checks
                 )
                 vehicles = self._vehicles(plan, manifest)
             marked = to_review(plan.jobs, manifest, self.review)
             return CutSummary(done, failed, len(marked), plan.left_out, report, vehicles)
-
-    def _decisions(self) -> dict[str, str]:
-        store = Corrections.of(self.folder / STATE)
-        if store is None:
-            return {}
-        with store:
-            return store.decisions()
 
     def _vehicles(self, plan: Plan, manifest: Manifest) -> tuple[Vehicle, ...]:
         if self.grouping is None:

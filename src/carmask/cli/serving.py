@@ -27,8 +27,8 @@ token_option = option(
     show_envvar=True,
     metavar="TEXT",
     section=_WHERE,
-    help="What clients must show, 16 characters at least. Other programs see a command's arguments: the environment is the safer place.  "
-    "[default: none on this machine alone, else a new one]",
+    help="What clients must show, 16 characters at least. Other programs see a command's arguments: the environment is "
+    "the safer place.  [default: none on this machine alone, else a new one]",
 )
 name_option = option(
     "--name",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from carmask.batch.job import Result
+from carmask.compositing.turntable import view_of
 from carmask.errors import OutputError, UsageError
 from carmask.failures import in_one_line
 from carmask.images import remove_leftovers
@@ -71,6 +72,12 @@ class StoredPhoto(NamedTuple):
     def name(self) -> str:
         """Of its outputs."""
         return Path(self.file).stem
+
+
+def car_of(title: str) -> str:
+    """The car that a photo's title names, as CAR_01.jpg does; else the title."""
+    split = view_of(title.rpartition(".")[0] or title)
+    return split[0] if split else title
 
 
 class JobRecords:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from carmask.batch.corrections import Corrections, with_corrections
+from carmask.batch.corrections import Corrections, decisions_of, with_corrections
 from carmask.batch.job import Job, Result
 from carmask.batch.manifest import read_records
 from carmask.batch.names import MANIFEST, STATE
@@ -23,7 +23,6 @@ from carmask.batch.process import PhotoTask
 from carmask.batch.report import Review, write_report
 from carmask.batch.run import open_run, run_jobs
 from carmask.compositing.placement import SERIES_RULES
-from carmask.compositing.turntable import view_of
 from carmask.errors import CarmaskError, UsageError
 from carmask.images import (
     PhotoFile,
@@ -36,7 +35,7 @@ from carmask.images import (
 )
 from carmask.model.file import fixed_name
 from carmask.server.folder import Folder
-from carmask.server.job_records import ID_BYTES, JobRecords, Progress, State, StoredPhoto
+from carmask.server.job_records import ID_BYTES, JobRecords, Progress, State, StoredPhoto, car_of
 from carmask.server.job_threads import JobThreads
 from carmask.server.limits import Limits
 from carmask.server.options import CutOptions
@@ -286,6 +285,10 @@ class Jobs:
         """Whether a person should look at a photo."""
         return result.confidence is not None and result.confidence < self._below
 
+    def decisions(self, job: str) -> dict[str, str]:
+        """What people have decided about its photos, by name."""
+        return decisions_of(self._folder(job) / "out" / STATE)
+
     def folder(self, job: str) -> Folder:
         """The results as a folder to review.
 
@@ -334,24 +337,23 @@ class Jobs:
         numbers = {photo.name: photo.number for photo in photos}
         cars: dict[str, list[Path | str]] = {}
         for photo in photos:
-            cars.setdefault(_car(photo.title), []).append(self.path(job, photo))
+            cars.setdefault(car_of(photo.title), []).append(self.path(job, photo))
         jobs = [
             Job(
                 self.path(job, photo),
                 photo.name,
                 tuple(out / name for name in spec.outputs(photo.name)),
-                series=tuple(cars[_car(photo.title)])
-                if spec.style.placing.rule in SERIES_RULES and len(cars[_car(photo.title)]) > 1
+                series=tuple(cars[car_of(photo.title)])
+                if spec.style.placing.rule in SERIES_RULES and len(cars[car_of(photo.title)]) > 1
                 else (),
             )
             for photo in photos
         ]
         make_folder(out)
-        store = Corrections.of(out / STATE)
-        decided: dict[str, str] = {}
-        if store is not None:
+        decided = self.decisions(job)
+        if (store := Corrections.of(out / STATE)) is not None:
             with store:
-                jobs, decided = with_corrections(jobs, store), store.decisions()
+                jobs = with_corrections(jobs, store)
         task = PhotoTask(fixed_name(self._model), spec)
         names = {str(one.photo): one.name for one in jobs}
         with open_run(out, jobs, task) as manifest:
@@ -390,11 +392,6 @@ class Jobs:
 
     def _folder(self, job: str) -> Path:
         return self._state / "jobs" / job
-
-
-def _car(title: str) -> str:
-    split = view_of(title.rpartition(".")[0] or title)
-    return split[0] if split else title
 
 
 #: In place of a background picture whose pixels are not needed.

@@ -7,7 +7,7 @@ import contextlib
 import json
 import re
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,8 @@ class JobsApi:
         state, photos = self._jobs.state(job), self._jobs.photos(job)
         results = dict(self._jobs.progress(job).results)
         names = {photo.number: photo for photo in photos}
-        found = {number: self._photo(job, names[number], result) for number, result in results.items()}
+        decided = self._jobs.decisions(job)
+        found = {number: self._photo(job, names[number], result, decided) for number, result in results.items()}
         waiting = {"status": "waiting"}
         return {
             "id": job,
@@ -168,9 +169,11 @@ class JobsApi:
             yield f"retry: 1000\n{_event('total', {'total': len(photos)})}"
             while clock() - began < _END:
                 results = progress.results[seen:]
+                decided = await run_in_threadpool(self._jobs.decisions, job) if results else {}
                 for photo, result in results:
                     seen += 1
-                    yield f"id: {progress.run}-{seen}\n{_event('photo', self._photo(job, photos[photo], result))}"
+                    data = self._photo(job, photos[photo], result, decided)
+                    yield f"id: {progress.run}-{seen}\n{_event('photo', data)}"
                     said = clock()
                 if results:
                     continue
@@ -243,7 +246,7 @@ class JobsApi:
                     files.append((name, str(path)))
         return files
 
-    def _photo(self, job: str, photo: StoredPhoto, result: Result) -> dict[str, Any]:
+    def _photo(self, job: str, photo: StoredPhoto, result: Result, decided: Mapping[str, str]) -> dict[str, Any]:
         names = [(result.photo, photo.title)]
         outputs = self._jobs.outputs(job, photo) if result.status == "done" else []
         return {
@@ -254,7 +257,8 @@ class JobsApi:
             "confidence": result.confidence,
             "expected_error_px": result.error,
             "area": result.area,
-            "review": self._jobs.review(result),
+            "review": self._jobs.review(result) and photo.name not in decided,
+            "decision": decided.get(photo.name, ""),
             "id": id_of(photo.name),
             "made": _made(outputs),
             "outputs": [_download(photo, path.name) for path in outputs],

@@ -214,7 +214,7 @@ const original = (photo, side) => `/v1/jobs/${job.id}/photos/${photo.number}/ima
 function tile(photo) {
   const picture = make("span", { className: "picture" });
   if (photo.status === "done") picture.append(make("img", { src: output(photo), alt: "", loading: "lazy", decoding: "async" }));
-  const badge = photo.status === "failed" ? "failed" : photo.review ? "review" : "";
+  const badge = photo.status === "failed" ? "failed" : photo.review ? "review" : photo.decision;
   const button = make("button", { onclick: () => view(photo), title: photo.title, disabled: photo.status === "failed" }, picture,
     make("span", { className: "line" }, make("span", { className: "name" }, photo.title),
       badge ? make("span", { className: `badge ${badge}` }, badge === "review" ? "look" : badge) : make("span", { className: "soft" }, percent(photo.confidence))));
