@@ -7,7 +7,7 @@ import pytest
 
 from carmask.errors import DataError
 from carmask.images import search
-from carmask.images.search import LeftOut, RealPaths, search_photos
+from carmask.images.search import LeftOut, RealPaths, list_folder, search_photos
 
 
 def touch(folder, *names):
@@ -93,3 +93,12 @@ def test_real_paths_of_many_files_are_those_of_each(tmp_path, monkeypatch):
         if not file.is_symlink():
             assert links.entry(file) == links.of(file)
     assert links.entry(Path("link/link.jpg")) == folder / "link.jpg"
+
+
+def test_a_folder_is_listed_by_name_or_refused(tmp_path):
+    touch(tmp_path, "b", "a/c")
+    assert [path.name for path in list_folder(tmp_path)] == ["a", "b"]
+    with pytest.raises(DataError, match="b: the folder cannot be read: Not a directory"):
+        list_folder(tmp_path / "b")
+    with pytest.raises(DataError, match="none: the folder cannot be read: No such file"):
+        list_folder(tmp_path / "none")

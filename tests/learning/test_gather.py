@@ -70,15 +70,19 @@ def test_photos_that_changed_or_went_are_named(reviewed, tmp_path):
     import shutil
 
     shutil.copytree(reviewed / "photos", tmp_path / "photos")
-    first, second, *_ = sorted((reviewed / "photos").iterdir())
+    first, second, third, *_ = sorted((reviewed / "photos").iterdir())
     try:
         Image.fromarray(draw_photo(999)).save(first)
         second.unlink()
+        third.unlink()
+        third.mkdir()  # what cannot be read as a file, whoever asks
         found = gather([reviewed / "out"], tmp_path / "data")
     finally:
-        for one in (first, second):
+        third.rmdir()
+        for one in (first, second, third):
             shutil.copy(tmp_path / "photos" / one.name, one)
-    assert len(found.names) == 12
+    assert len(found.names) == 11
+    assert any("cannot be read: Is a directory" in line for line in found.problems)
     assert any("another photo than was corrected" in line for line in found.problems)
     assert any("no such photo any more" in line for line in found.problems)
 

@@ -124,9 +124,9 @@ def _earlier(to: Path) -> frozenset[str]:
     Raises:
         UsageError: if the folder has files, and none is a list of a delivery; or the list is damaged.
     """
-    if not to.exists() or (to.is_dir() and not any(to.iterdir())):
-        return frozenset()
     try:
+        if not to.exists() or (to.is_dir() and not any(to.iterdir())):
+            return frozenset()
         files = {row.get("file") or "" for row in read_sheet((to / LIST).read_bytes()).records()}
     except OSError as error:
         raise UsageError(f"{to}: it has other files; name a new or empty folder", argument="to") from error

@@ -15,7 +15,7 @@ from carmask.errors import DataError, UnknownNameError
 from carmask.formats import folders, index_png
 from carmask.formats.listing import find_masks, find_photos, photo_stem
 from carmask.formats.table import FORMATS, read_annotations
-from carmask.images import search_photos
+from carmask.images import list_folder, search_photos
 
 #: The examples, and the names of the classes: ``car``, or parts.
 DataSet = tuple[list[Example], tuple[str, ...]]
@@ -79,8 +79,8 @@ def find_layout(data: Path, layout: str | None = None) -> str:
     if found is not None:
         return found
     known = "; ".join(f"{name}: {one.shape}" for name, one in LAYOUTS.items())
-    listed = data.iterdir() if data.is_dir() else ()
-    inner = sorted(path for path in listed if path.is_dir() and not path.name.startswith("."))
+    listed = list_folder(data) if data.is_dir() else ()
+    inner = [path for path in listed if path.is_dir() and not path.name.startswith(".")]
     hint = next((f"; {path} is laid out so ({name})" for path, name in _each_detected(inner[:_LOOKED_INTO])), "")
     raise DataError(f"{data}: photos and masks are not laid out in a way that is known{hint}. Known are {known}")
 

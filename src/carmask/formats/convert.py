@@ -131,8 +131,12 @@ def _new_folder(out: Path) -> Iterator[None]:
     Raises:
         OutputError: if it is not empty, or cannot be made.
     """
-    existed = out.exists()
-    if existed and (not out.is_dir() or any(out.iterdir())):
+    try:
+        existed = out.exists()
+        taken = existed and (not out.is_dir() or any(out.iterdir()))
+    except OSError as error:
+        raise OutputError(f"{out}: the folder cannot be read: {error.strerror or error}") from error
+    if taken:
         raise OutputError(f"{out}: not an empty folder; name a new one")
     try:
         make_folder(out)

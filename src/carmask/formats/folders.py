@@ -15,7 +15,7 @@ from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Instance, Picture, union
 from carmask.formats.reading import ReadOptions, file_size, gathered
 from carmask.formats.writing import Loaded, WriteOptions
-from carmask.images import make_folder, read_mask, write_mask
+from carmask.images import list_folder, make_folder, read_mask, write_mask
 
 MASKS = "masks"
 #: What folders of photos and of masks are called, the likeliest first.
@@ -23,8 +23,12 @@ _NAMES = (("images", "imgs", "image", "img", "photos"), ("masks", "mask"))
 
 
 def find(path: Path) -> tuple[Path | None, Path | None]:
-    """The folders of photos and of masks in a folder, whatever the case of their names; None for what is not there."""
-    inner = {one.name.lower(): one for one in path.iterdir() if one.is_dir()} if path.is_dir() else {}
+    """The folders of photos and of masks in a folder, whatever the case of their names; None for what is not there.
+
+    Raises:
+        DataError: if the folder cannot be read.
+    """
+    inner = {one.name.lower(): one for one in list_folder(path) if one.is_dir()} if path.is_dir() else {}
     photos, masks = (next((inner[name] for name in names if name in inner), None) for names in _NAMES)
     return photos, masks
 

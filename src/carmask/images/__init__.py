@@ -23,7 +23,7 @@ from carmask.images.reading import (
     read_photo,
     reduce_photo,
 )
-from carmask.images.search import SUB_FOLDER, FoundPhotos, LeftOut, RealPaths, real_path, search_photos
+from carmask.images.search import SUB_FOLDER, FoundPhotos, LeftOut, RealPaths, list_folder, real_path, search_photos
 from carmask.images.suffixes import FORMATS, MASK_SUFFIXES, PHOTO_SUFFIXES, is_photo, why_left_out
 from carmask.images.writing import (
     JPEG_QUALITY,
@@ -72,6 +72,7 @@ __all__ = [
     "image_photo",
     "is_photo",
     "is_turned",
+    "list_folder",
     "make_folder",
     "mask_size",
     "open_photo",

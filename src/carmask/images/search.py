@@ -26,6 +26,18 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def list_folder(folder: Path) -> list[Path]:
+    """What is in a folder, sorted by name.
+
+    Raises:
+        DataError: if it is missing, or cannot be listed.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: the folder cannot be read: {error.strerror or error}") from error
+
+
 class RealPaths:
     """Real paths of many files: links of a folder are resolved once, however many files are in it."""
 

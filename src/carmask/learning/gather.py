@@ -139,12 +139,18 @@ def _of_run(out: Path, problems: list[str]) -> Iterator[Pair]:
         assert one.mask is not None
         if photo is None:
             problems.append(f"{one.name}: no longer among the photos of {out}")
-        elif not photo.is_file():
+            continue
+        try:
+            digest = hashlib.sha256(photo.read_bytes()).hexdigest()
+        except FileNotFoundError:
             problems.append(f"{photo}: there is no such photo any more")
-        elif hashlib.sha256(photo.read_bytes()).hexdigest() != one.photo:
-            problems.append(f"{photo}: another photo than was corrected")
+        except OSError as error:
+            problems.append(f"{photo}: cannot be read: {error.strerror or error}")
         else:
-            yield Pair(one.name, car, photo, one.mask)
+            if digest == one.photo:
+                yield Pair(one.name, car, photo, one.mask)
+            else:
+                problems.append(f"{photo}: another photo than was corrected")
 
 
 def _of_data(data: Path) -> Iterator[Pair]:

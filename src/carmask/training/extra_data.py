@@ -12,7 +12,7 @@ from carmask.data.split import Split
 from carmask.data.table import Example, of_cars
 from carmask.errors import DataError, RecipeError
 from carmask.geometry import Size
-from carmask.images import search_photos
+from carmask.images import list_folder, search_photos
 from carmask.model.info import ExtraData, ModelInfo
 from carmask.training.dataset.cache import build_cache
 from carmask.training.dataset.mixture import Mixture
@@ -155,7 +155,7 @@ def _data_sets(folder: Path) -> list[Path]:
         find_layout(folder)
     except DataError as error:
         # Whether it is complete is another question, which reading it answers.
-        inner = sorted(folder.iterdir()) if folder.is_dir() else []
+        inner = list_folder(folder) if folder.is_dir() else []
         found = [path for path in inner if path.is_dir() and _is_data_set(path)]
         if not found:
             raise DataError(f"{error}; nor has it sub-folders that are") from error
