@@ -270,7 +270,8 @@ def test_photos_that_are_gone_are_said_without_their_path(reviewing):
     shutil.move(server.photos, server.photos.with_name("elsewhere"))
     answer = server.client.get(f"/photos/{one['id']}")
     assert answer.status_code == 422
-    assert answer.json()["error"] == "car_03: there is no such file"
+    said = "car_03: the photo is no longer where it was; put it back, or cut its folder again"
+    assert answer.json()["error"] == said
 
 
 def test_a_folder_cut_again_beneath_the_page_is_read_again(reviewing, tiny_model, mine):

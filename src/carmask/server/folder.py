@@ -155,6 +155,8 @@ class Folder:
             if key in self._predictions:
                 self._predictions.move_to_end(key)
                 return self._predictions[key]
+        if not path.exists():
+            raise PhotoError(f"{entry.name}: the photo is no longer where it was; put it back, or cut its folder again")
         spec = self.run.task.spec
         found = self._pool.ask(Predict(path, model, whole=spec.picture or spec.parts)).result()
         if not isinstance(found, PredictedPhoto):
