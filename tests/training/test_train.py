@@ -30,6 +30,7 @@ from carmask.errors import (
     UnknownNameError,
     WeightsError,
 )
+from carmask.locking import only_run
 from carmask.model.runtime import load_model
 from carmask.networks import NETWORKS, Entry, build
 from carmask.networks.unet import UNet
@@ -336,6 +337,20 @@ def test_no_space_at_a_checkpoint_leaves_the_one_before(tmp_path):
     assert "\n" not in str(caught.value)
     assert file.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_second_training_in_a_folder_is_refused(cars, cache, tmp_path):
+    """Each removed what the other was writing, and their histories were mixed."""
+    out = tmp_path / "run"
+    out.mkdir()
+    with (
+        only_run(out / "train.lock", "another training runs"),
+        pytest.raises(OutputError, match=f"{out}: another training runs in this folder"),
+    ):
+        train(small(1), cars, out, cache=cache, machines=CPU)
+    assert [path.name for path in out.iterdir()] == ["train.lock"]
+    train(small(1), cars, out, cache=cache, machines=CPU)
+    assert len(read_history(out)) == 1
 
 
 def test_a_time_limit_ends_a_run_with_its_weights(cars, cache, tmp_path):

@@ -25,6 +25,8 @@ INFO_FILE = "model.json"
 VERSIONS_FILE = "versions.json"
 DATA_FILE = "data.csv"
 LOG_FILE = "train.log"
+#: Held while a training runs.
+LOCK_FILE = "train.lock"
 #: The localisation stage that the run's network is guided by, if it is.
 LOCALISATION_FILE = "localisation.onnx"
 #: The model whose contours the run's network refines, if it is a refinement stage.

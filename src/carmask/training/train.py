@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carmask import geometry
 from carmask.failures import disk_errors
-from carmask.images import remove_leftovers, write_atomically
+from carmask.images import make_folder, remove_leftovers, write_atomically
+from carmask.locking import only_run
 from carmask.model.network import Network
 from carmask.training.extra_data import Sources, build_mixture
 from carmask.training.machines import TRAINED_IN, Machines, Precision, choose_precision
@@ -22,6 +24,7 @@ from carmask.training.run_folder import (
     EPOCHS_FOLDER,
     LAST_FILE,
     LOCALISATION_FILE,
+    LOCK_FILE,
     LOG_FILE,
     WEIGHTS_FILE,
     write_description,
@@ -84,7 +87,8 @@ def train(
             network.
         ModelError: if there is no such model to take initial weights of.
         DeviceError: if the device that was asked for is not there.
-        OutputError: if the run's files cannot be read or written. What was finished is safe; the same call goes on.
+        OutputError: if the run's files cannot be read or written, or another training runs in ``out``. What was
+            finished is safe; the same call goes on.
     """
     machines, sources = machines or Machines(), sources or Sources()
     # Everything that can be wrong with the request is found before anything is written.
@@ -108,18 +112,27 @@ def train(
 
     plan = replace(plan, info=plan.info.model_copy(update={"trained_in": TRAINED_IN[precision]}))
     cache = cache or out.resolve().parent / "cache"
-    with disk_errors(cache):
-        module, checks = _prepare(plan, out, cache, progress, note, mixed=precision != "32-true")
-    _write_run(plan, out, precision)
-    with log_file(LOGGER, out / LOG_FILE), warnings.catch_warnings(), disk_errors(out):
-        _announce(plan, precision, resumed=(out / LAST_FILE).exists())
-        writes = fit(module, out, machines, precision=precision, progress=progress, bar=bar)
-    shown = checks.sets.get("", ())[:SHEET_PHOTOS]
-    if writes and shown:
-        from carmask.training.pictures import write_pictures
+    with _alone(out, machines):
+        with disk_errors(cache):
+            module, checks = _prepare(plan, out, cache, progress, note, mixed=precision != "32-true")
+        _write_run(plan, out, precision)
+        with log_file(LOGGER, out / LOG_FILE), warnings.catch_warnings(), disk_errors(out):
+            _announce(plan, precision, resumed=(out / LAST_FILE).exists())
+            writes = fit(module, out, machines, precision=precision, progress=progress, bar=bar)
+        shown = checks.sets.get("", ())[:SHEET_PHOTOS]
+        if writes and shown:
+            from carmask.training.pictures import write_pictures
 
-        write_pictures(module.as_network(), shown, out)
+            write_pictures(module.as_network(), shown, out)
     return out / WEIGHTS_FILE
+
+
+def _alone(out: Path, machines: Machines) -> AbstractContextManager[None]:
+    """Keep other trainings out of the run's folder: two would mix their checkpoints and remove each other's files."""
+    if os.environ.get("LOCAL_RANK", "0") != "0" or machines.nodes > 1:
+        return nullcontext()  # processes of the same training
+    make_folder(out)
+    return only_run(out / LOCK_FILE, "another training runs")
 
 
 def _write_run(plan: Plan, out: Path, precision: Precision) -> None:
