@@ -16,7 +16,7 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.plan import plan_run
 from carmask.batch.process import REPLACED, PhotoCutter, PhotoTask
 from carmask.batch.report import Review, write_report
-from carmask.batch.run import open_run, run_jobs
+from carmask.batch.run import cut_folder, open_run, run_jobs
 from carmask.batch.runfile import read_run
 from carmask.batch.storage import LocalStorage
 from carmask.compositing.background import Background
@@ -129,6 +129,15 @@ def test_another_correction_or_none_is_rendered_again(run, out, photos, mine):
         assert store.discard("Anna") == 1
     assert run() == ["car 03"]
     assert (out / "car 03_mask.png").read_bytes() == before
+
+
+def test_a_run_says_how_many_were_decided_about(photos, out, tiny_model, mine):
+    made = cut_folder(photos, out, MASKS, model=tiny_model, review=Review(1.0))
+    assert (made.to_review, made.decided) == (made.done, 0)
+    correct(out, "car 03", photos / "car 03.jpg", mine)
+    again = cut_folder(photos, out, MASKS, model=tiny_model, review=Review(1.0))
+    assert (again.to_review, again.decided) == (made.to_review, 1)
+    assert cut_folder(photos, out, MASKS, model=tiny_model, review=Review(0.0)).decided == 0
 
 
 def test_a_photo_that_was_replaced_does_not_get_the_correction(run, out, photos, mine):

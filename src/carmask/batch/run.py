@@ -52,6 +52,7 @@ class CutSummary:
         left_out: files and folders that were found and are not worked on, with the reason.
         report: ``report.csv``.
         vehicles: what became of each vehicle, where photos are grouped: the rows of ``vehicles.csv``.
+        decided: how many of those to review a person has decided about.
     """
 
     done: int
@@ -60,6 +61,7 @@ class CutSummary:
     left_out: tuple[LeftOut, ...]
     report: Path
     vehicles: tuple[Vehicle, ...] = ()
+    decided: int = 0
 
 
 def cut_folder(
@@ -217,7 +219,8 @@ class CutRun:
                 )
                 vehicles = self._vehicles(plan, manifest)
             marked = to_review(plan.jobs, manifest, self.review)
-            return CutSummary(done, failed, len(marked), plan.left_out, report, vehicles)
+            looked_at = len(marked & decided.keys())
+            return CutSummary(done, failed, len(marked), plan.left_out, report, vehicles, looked_at)
 
     def _vehicles(self, plan: Plan, manifest: Manifest) -> tuple[Vehicle, ...]:
         if self.grouping is None:

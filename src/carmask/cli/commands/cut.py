@@ -347,7 +347,8 @@ def cut(
         print(f"{made.done} of {made.done + made.failed} photos done; results in {out}, table in {made.report}")
         for reason, count in Counter(one.reason for one in made.left_out).most_common():
             print(f"{count} left out: {reason}")
-        print(f"{made.to_review} to review: those with review=yes in the table")
+        decided = f"; {made.decided} of them have a decision" if made.decided else ""
+        print(f"{made.to_review} to review: those with review=yes in the table{decided}")
         if made.vehicles:
             count, table = sum(bool(one.vehicle) for one in made.vehicles), made.report.with_name("vehicles.csv")
             print(f"{count} vehicle{'s' * (count != 1)}; table in {table}")
