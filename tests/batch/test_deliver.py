@@ -41,7 +41,7 @@ def files(folder):
 
 def test_pictures_are_named_by_the_view_and_listed_in_its_order(out, tmp_path):
     made = deliver(out, tmp_path / "to")
-    assert (made.files, made.vehicles) == (5, 2)
+    assert (made.files, made.vehicles, made.left_out) == (5, 2, 0)
     pictures = {name: (out / f"{name}.png").read_bytes() for name in VIEWS}
     assert files(tmp_path / "to") == {
         "4711_01.png": pictures["4711/b"],
@@ -87,3 +87,13 @@ def test_what_cannot_be_delivered(out, tmp_path, tiny_model):
     with pytest.raises(UsageError, match="no run of carmask has written here"):
         deliver(tmp_path / "day", tmp_path / "to")
     assert not (tmp_path / "to").exists()
+
+
+def test_photos_without_a_vehicle_are_counted(out, tmp_path, tiny_model):
+    records = read_records(out / STATE / MANIFEST)
+    with Manifest(out / STATE / MANIFEST, describe(PhotoTask(str(tiny_model), OutputSpec()))) as manifest:
+        for name, result in records:
+            if name in {"4711/c", "5446P/a"}:
+                manifest.record(name, replace(result, facts={**result.facts, "vehicle": ""}))
+    made = deliver(out, tmp_path / "to")
+    assert (made.files, made.vehicles, made.left_out) == (3, 1, 2)

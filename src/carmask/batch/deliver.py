@@ -31,11 +31,13 @@ class Delivery(NamedTuple):
         files: pictures.
         vehicles: of so many vehicles.
         table: the list of them.
+        left_out: photos that are done and have no vehicle.
     """
 
     files: int
     vehicles: int
     table: Path
+    left_out: int = 0
 
 
 def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
@@ -64,7 +66,8 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     before = _earlier(to)
     now = _reported(out)
     done = [one for one in read_records(out / STATE / MANIFEST) if one.result.photo in now]
-    done = [one for one in done if one.result.status == "done" and one.result.facts.get("vehicle")]
+    all_done = [one for one in done if one.result.status == "done"]
+    done = [one for one in all_done if one.result.facts.get("vehicle")]
     if not done:
         raise UsageError(
             f"{out}: no photo that is done there has a vehicle; say which one each shows when they are cut"
@@ -81,7 +84,7 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     for name in before - {row["file"] for row, _ in rows}:
         remove_file(to / name)
     write_atomically(to / LIST, encode_csv(COLUMNS, (row.values() for row, _ in rows)))
-    return Delivery(len(rows), len({row["vehicle"] for row, _ in rows}), to / LIST)
+    return Delivery(len(rows), len({row["vehicle"] for row, _ in rows}), to / LIST, len(all_done) - len(done))
 
 
 def _rows(done: Iterable[Recorded], spec: OutputSpec, naming: Naming) -> Iterable[tuple[dict[str, str], str]]:

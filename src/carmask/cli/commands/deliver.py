@@ -39,3 +39,5 @@ def deliver(out: Path, to: Path, name: str) -> None:
 
     made = run(out, to, name)
     print(f"{made.files} pictures of {made.vehicles} vehicles in {to}, table in {made.table}")
+    if made.left_out:
+        print(f"{made.left_out} left out: no vehicle is known")
