@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from carmask.batch.corrections import FILE, Correction, Corrections
 from carmask.batch.deliver import deliver
 from carmask.batch.manifest import Manifest, describe, read_records
 from carmask.batch.names import MANIFEST, STATE
@@ -97,3 +98,17 @@ def test_photos_without_a_vehicle_are_counted(out, tmp_path, tiny_model):
                 manifest.record(name, replace(result, facts={**result.facts, "vehicle": ""}))
     made = deliver(out, tmp_path / "to")
     assert (made.files, made.vehicles, made.left_out) == (3, 1, 2)
+
+
+def test_rejected_photos_are_not_handed_over(out, tmp_path):
+    with Corrections(out / STATE / FILE) as store:
+        for name in ("4711/b", "5446P/a"):
+            store.save(Correction(name, "rejected", "0" * 64, None, reason="blurred"), seen=0)
+        store.save(Correction("4711/a", "accepted", "0" * 64, None), seen=0)
+        made = deliver(out, tmp_path / "to")
+        assert (made.files, made.vehicles, made.left_out, made.rejected) == (3, 1, 0, 2)
+        assert sorted(files(tmp_path / "to")) == ["4711_09-2.png", "4711_09.png", "4711_c.png"]
+        for name in ("4711/a", "4711/c", "4711/d"):
+            store.save(Correction(name, "rejected", "0" * 64, None), seen=int(name == "4711/a"))
+    with pytest.raises(UsageError, match="all 5 photos of vehicles were rejected"):
+        deliver(out, tmp_path / "to")

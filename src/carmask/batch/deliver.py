@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from carmask.batch.corrections import decisions_of
 from carmask.batch.manifest import Recorded, read_records
 from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.naming import Naming
@@ -32,16 +33,20 @@ class Delivery(NamedTuple):
         vehicles: of so many vehicles.
         table: the list of them.
         left_out: photos that are done and have no vehicle.
+        rejected: photos that are done, have a vehicle, and were rejected in a review.
     """
 
     files: int
     vehicles: int
     table: Path
     left_out: int = 0
+    rejected: int = 0
 
 
 def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     """Copy the pictures of a run that are done, named by vehicle and by the view that was found.
+
+    Photos that somebody has rejected are left out.
 
     Args:
         out: output folder of ``cut_folder`` or ``watch_folder``, with photos grouped by vehicle.
@@ -53,8 +58,8 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
         What was handed over.
 
     Raises:
-        UsageError: if there is no such run, its photos have no vehicles, it writes no pictures, or ``to`` has other
-            files.
+        UsageError: if there is no such run, its photos have no vehicles or are all rejected, it writes no pictures, or
+            ``to`` has other files.
         InUseError: if a run is going on there.
         OutputError: if something cannot be read or written.
     """
@@ -67,10 +72,16 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     now = _reported(out)
     done = [one for one in read_records(out / STATE / MANIFEST) if one.result.photo in now]
     all_done = [one for one in done if one.result.status == "done"]
-    done = [one for one in all_done if one.result.facts.get("vehicle")]
-    if not done:
+    known = [one for one in all_done if one.result.facts.get("vehicle")]
+    if not known:
         raise UsageError(
             f"{out}: no photo that is done there has a vehicle; say which one each shows when they are cut"
+        )
+    decisions = decisions_of(out / STATE)
+    done = [one for one in known if decisions.get(one.name) != "rejected"]
+    if not done:
+        raise UsageError(
+            f"{out}: all {len(known)} photos of vehicles were rejected in the review; there is none to copy"
         )
     rows = list(_rows(done, spec, naming))
     make_folder(to)
@@ -84,7 +95,8 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     for name in before - {row["file"] for row, _ in rows}:
         remove_file(to / name)
     write_atomically(to / LIST, encode_csv(COLUMNS, (row.values() for row, _ in rows)))
-    return Delivery(len(rows), len({row["vehicle"] for row, _ in rows}), to / LIST, len(all_done) - len(done))
+    vehicles = {row["vehicle"] for row, _ in rows}
+    return Delivery(len(rows), len(vehicles), to / LIST, len(all_done) - len(known), len(known) - len(done))
 
 
 def _rows(done: Iterable[Recorded], spec: OutputSpec, naming: Naming) -> Iterable[tuple[dict[str, str], str]]:

@@ -32,8 +32,8 @@ def deliver(out: Path, to: Path, name: str) -> None:
 
     Writes a copy of each picture of a run whose photos are grouped by vehicle, and DIR/delivery.csv with a row for
     each: vehicle, number, view, file, photo. The view is the one that was found in the photo, 1 to 16 around the car;
-    numbers follow the views. A second picture of the same name gets -2. Files of an earlier delivery to DIR are
-    replaced.
+    numbers follow the views. A second picture of the same name gets -2. Photos that were rejected in 'carmask review'
+    are left out. Files of an earlier delivery to DIR are replaced.
     """
     from carmask.batch.deliver import deliver as run
 
@@ -41,3 +41,5 @@ def deliver(out: Path, to: Path, name: str) -> None:
     print(f"{made.files} pictures of {made.vehicles} vehicles in {to}, table in {made.table}")
     if made.left_out:
         print(f"{made.left_out} left out: no vehicle is known")
+    if made.rejected:
+        print(f"{made.rejected} left out: rejected in the review")
