@@ -323,3 +323,13 @@ def test_real_masks_written_wrongly(carvana, tmp_path):
         if exact:
             repair(tmp_path / "wrong.csv", tmp_path / "repaired.csv", list(masks), (height, width), findings)
             assert (tmp_path / "repaired.csv").read_bytes() == (tmp_path / "truth.csv").read_bytes()
+
+
+@pytest.mark.parametrize("wanted", [None, NAMES])
+def test_rows_that_name_no_image_are_found(tmp_path, wanted):
+    file = tmp_path / "submission.csv"
+    write_rle_csv(file, [*RIGHT[:3], ("", RIGHT[3][1]), (" ", RIGHT[4][1]), *RIGHT[5:]])
+    findings = diagnose(file, wanted, SIZE)
+    assert findings[0].kind == "names"
+    assert findings[0].message.startswith("2 rows name no image, the first is line 5")
+    assert "duplicates" not in kinds(findings)

@@ -10,11 +10,11 @@ from carmask.submission.finding import Finding
 
 
 def check_names(rows: Sequence[RleRow], wanted: Sequence[str] | None) -> list[Finding]:
-    """Find names that are repeated, missing, unknown, out of order, or that have another suffix.
+    """Find names that are empty, repeated, missing, unknown, out of order, or that have another suffix.
 
     Args:
         rows: of the submission.
-        wanted: the names of the sample, in its order; None if they are not known: then only repeated ones are found.
+        wanted: the names of the sample, in its order; None if they are not known: then only empty and repeated ones are found.
 
     Returns:
         The findings.
@@ -22,7 +22,10 @@ def check_names(rows: Sequence[RleRow], wanted: Sequence[str] | None) -> list[Fi
     lines: dict[str, int] = {}
     repeated = [(row, lines[row.name]) for row in rows if lines.setdefault(row.name, row.line) != row.line]
     findings = []
-    if repeated:
+    if nameless := [row for row in rows if not row.name.strip()]:
+        told = f"{len(nameless)} rows name no image, the first is line {nameless[0].line}; write each mask's image name"
+        findings.append(Finding("names", told))
+    if repeated := [(row, first) for row, first in repeated if row.name.strip()]:
         row, first = repeated[0]
         count = len({row.name for row, _ in repeated})
         told = f"{count} images have more than one row, the first is {row.name}, in lines {first} and {row.line}"
