@@ -61,7 +61,7 @@ def test_faults_are_said_and_the_rest_is_done(run, tmp_path):
     assert err.startswith("carmask: ")
     assert "s.csv: line 3: b.jpg: run 1 (599 3) ends at pixel 601" in err
     assert "2 pictures have no photo here" not in said
-    assert f"1 pictures with 1 label in {tmp_path / 'out'}" in said
+    assert f"1 picture with 1 label in {tmp_path / 'out'}" in said
 
 
 @pytest.mark.parametrize(

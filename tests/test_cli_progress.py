@@ -9,6 +9,7 @@ import click
 import pytest
 
 from carmask.cli.command import Command
+from carmask.cli.messages import counted
 from carmask.cli.options import progress_option
 from carmask.cli.progress import Lines, progress_bar
 
@@ -116,3 +117,7 @@ def test_what_is_shown_where(monkeypatch, words, terminal, wanted):
     text = stream.getvalue()
     shown = "lines" if re.search(r"scoring: 3 of 7 photos", text) else "bar" if "3/7" in text else text
     assert shown == wanted
+
+
+def test_one_thing_is_counted_in_the_singular():
+    assert [counted(number, "photo") for number in (0, 1, 2)] == ["0 photos", "1 photo", "2 photos"]

@@ -77,7 +77,7 @@ def test_review_mends_and_cut_keeps_what_was_mended(out, tmp_path, tiny_model):
     exported = subprocess.run(
         [*CARMASK, "corrections", "export", out, "--to", tmp_path / "set"], capture_output=True, text=True, timeout=60
     )
-    assert exported.stdout.startswith("1 photos with their corrected masks")
+    assert exported.stdout.startswith("1 photo with corrected masks")
     np.testing.assert_array_equal(read_mask(tmp_path / "set" / "train_masks" / "car_03_mask.png"), mask)
     cut("--discard-corrections")
     assert not np.array_equal(read_mask(out / "car_03_mask.png"), mask)

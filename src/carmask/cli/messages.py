@@ -1,4 +1,4 @@
-"""What the commands say on standard error, apart from progress."""
+"""What the commands say, apart from progress."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def complain(message: str) -> None:
     # A file's name may hold what a terminal takes for a command.
     line = "".join(repr(one)[1:-1] if unicodedata.category(one) == "Cc" else one for one in line)
     print(f"carmask: {line}".encode(errors="backslashreplace").decode(), file=sys.stderr)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: ``1 photo``, ``2 photos``; for nouns whose plural ends in s."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def need(module: str, extra: str) -> None:

@@ -14,7 +14,8 @@ def check_names(rows: Sequence[RleRow], wanted: Sequence[str] | None) -> list[Fi
 
     Args:
         rows: of the submission.
-        wanted: the names of the sample, in its order; None if they are not known: then only empty and repeated ones are found.
+        wanted: the names of the sample, in its order; None if they are not known: then only empty and repeated ones
+            are found.
 
     Returns:
         The findings.

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.messages import need
+from carmask.cli.messages import counted, need
 from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
@@ -78,7 +78,7 @@ def calibrate(
     print(f"{out}: {made.info.name}, threshold {made.info.threshold:g}, review below {calibration.review_below:g}")
     if made.gain is not None:
         print(f"the threshold brings {made.gain:+.6f} mean Dice on cars it was not chosen on")
-    print(f"on {reliability.photos} photos of cars it was not fitted to:")
+    print(f"on {counted(reliability.photos, 'photo')} of cars it was not fitted to:")
     print(f"  {reliability.captured:.0%} of the worst tenth by Dice are among the fifth of lowest confidence")
     print(f"  {reliability.within_two:.0%} of contour errors are within a factor of two of the expected one")
     print(f"  {'scene':16} {'photos':>6} {'Dice':>7} {'confidence':>10} {'reviewed':>8} {'poor':>12} {'good':>12}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from carmask.cli.command import Command, option
+from carmask.cli.messages import counted
 from carmask.cli.options import mask_threshold_option, model_option, progress_option, sample_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH, SIZE
@@ -83,7 +84,7 @@ def check(
     if fix is not None:
         from carmask.submission.repair import repair
 
-        print(f"{repair(file, fix, names, size, findings)} rows written to {fix}")
+        print(f"{counted(repair(file, fix, names, size, findings), 'row')} written to {fix}")
     if any(finding.severity == "error" for finding in findings):
         raise click.exceptions.Exit(1)
     shifts = "" if truth is not None else " (a shift by a pixel shows only with --truth)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import Step, progress_bar
 from carmask.cli.types import PATH, SIZE
@@ -159,11 +159,11 @@ def _show(done: Conversion, out: Path) -> None:
     for note in done.notes:
         print(note)
     labels = "1 label" if len(done.names) == 1 else f"{len(done.names)} labels"
-    print(f"{done.pictures} pictures with {labels} in {out}")
+    print(f"{counted(done.pictures, 'picture')} with {labels} in {out}")
     if done.report is None:
         return
     pixels = sum(row.pixels for row in done.rows)
     told = "no pixel changed" if not done.changed else f"{done.changed} of {pixels} pixels changed"
     other = sum(row.before != row.after for row in done.rows)
-    parts = "" if not other else f", components or holes in {other} pictures"
+    parts = "" if not other else f", components or holes in {counted(other, 'picture')}"
     print(f"read back: {told}{parts}; {done.report}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, Entry, LazyGroup, option
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
 
@@ -39,6 +39,6 @@ def export(out: Path, to: Path) -> None:
         done, wrong = export_corrections(out, to, progress=step)
     for line in wrong:
         complain(line)
-    print(f"{done} photos with their corrected masks in {to}")
+    print(f"{counted(done, 'photo')} with corrected masks in {to}")
     if wrong:
         raise click.exceptions.Exit(1)

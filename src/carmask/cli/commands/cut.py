@@ -10,7 +10,7 @@ import click
 
 from carmask.cli.batches import following
 from carmask.cli.command import Command, option
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.options import (
     RUN,
     address_option,
@@ -344,7 +344,9 @@ def cut(
             progress=follow,
         )
     if progress != "json":
-        print(f"{made.done} of {made.done + made.failed} photos done; results in {out}, table in {made.report}")
+        print(
+            f"{made.done} of {counted(made.done + made.failed, 'photo')} done; results in {out}, table in {made.report}"
+        )
         for reason, count in Counter(one.reason for one in made.left_out).most_common():
             print(f"{count} left out: {reason}")
         decided = f"; {made.decided} of them have a decision" if made.decided else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
+from carmask.cli.messages import counted
 from carmask.cli.types import PATH
 
 
@@ -38,7 +39,7 @@ def deliver(out: Path, to: Path, name: str) -> None:
     from carmask.batch.deliver import deliver as run
 
     made = run(out, to, name)
-    print(f"{made.files} pictures of {made.vehicles} vehicles in {to}, table in {made.table}")
+    print(f"{counted(made.files, 'picture')} of {counted(made.vehicles, 'vehicle')} in {to}, table in {made.table}")
     if made.left_out:
         print(f"{made.left_out} left out: no vehicle is known")
     if made.rejected:

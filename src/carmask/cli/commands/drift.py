@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.options import progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH, NumberRange
@@ -97,7 +97,7 @@ def drift(
     day = None if since is None else since.date()
     if save is not None:
         kept = save_reference(outs, save, since=day, about=about or "")
-        print(f"{kept.photos} photos of {kept.vehicles} cars kept as a reference in {save}")
+        print(f"{counted(kept.photos, 'photo')} of {counted(kept.vehicles, 'car')} kept as a reference in {save}")
         return
     found = compare_runs(outs, against=against, since=day, level=level, count=count)
     with progress_bar("drawing", "photos") as step:
@@ -112,11 +112,12 @@ def _say(found: DriftReport, page: Path) -> None:
     period, reference = drift.period, drift.reference
     if found.left_out:
         complain(found.left_out)
-    print(f"{period.photos} photos of {period.vehicles} cars, against {reference.photos} of {reference.about}")
+    compared = f"{counted(period.photos, 'photo')} of {counted(period.vehicles, 'car')}"
+    print(f"{compared}, against {reference.photos} of {reference.about}")
     print(f"{len(moved)} of {len(drift.changes)} measures and rates have moved")
     for one in moved[:_LINES]:
         was = f"{one.before:.3g} before, {one.now:.3g} now"
         print(f"  {one.title}: {was}; distance {one.distance:.2f}, p {one.adjusted:.1g}")
     if len(moved) > _LINES:
         print(f"  and {len(moved) - _LINES} more")
-    print(f"page in {page}, {len(found.choices)} photos to correct in {page.parent / 'drift-photos.csv'}")
+    print(f"page in {page}, {counted(len(found.choices), 'photo')} to correct in {page.parent / 'drift-photos.csv'}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.options import device_option, layout_option, mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
@@ -109,7 +109,7 @@ def evaluate(
     for name, result in zip(models, done.found.results, strict=True):
         summary = summarise([one.score for one in result])
         whose = f"{name}: " if len(models) > 1 else ""
-        print(f"{whose}{summary.images} photos of {summary.cars} cars, at native size")
+        print(f"{whose}{counted(summary.images, 'photo')} of {counted(summary.cars, 'car')}, at native size")
         for line in summary_lines(summary):
             print(f"  {line}")
     if out is not None:
@@ -146,7 +146,7 @@ def _evaluate_parts(
         result = done.result
         failures += [failure for failure in result.failures if failure not in failures]
         warnings += done.warnings
-        print(f"{model}: {len(result.photos)} photos, pixels of all together, at native size")
+        print(f"{model}: {counted(len(result.photos), 'photo')}, pixels of all together, at native size")
         width = max(len(one.name) for one in result.parts(background=True))
         print(f"  {'part':{width}}      F1     IoU  precision  recall")
         for one in result.parts(background=True):
@@ -168,5 +168,5 @@ def _report(failures: Sequence[Failure], warnings: Sequence[str]) -> None:
     for line in (*warnings, *(failure.reason for failure in failures)):
         complain(line)
     if failures:
-        complain(f"not scored, and in no figure: {len(failures)} photo{'s' if len(failures) > 1 else ''}")
+        complain(f"not scored, and in no figure: {counted(len(failures), 'photo')}")
         raise click.exceptions.Exit(1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.options import layout_option, mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
@@ -62,7 +62,9 @@ def explore(
     for kind, count in count_problems(found.problems):
         print(f"{count} problem{'s' * (count != 1)} of kind {kind}")
     if table is not None:
-        print(f"{photo_table.write_table(table, found)} rows in {table}")
-    print(f"{len(found.facts)} of {found.photos} photos of {len(found.cars)} cars; page in {page}")
+        print(f"{counted(photo_table.write_table(table, found), 'row')} in {table}")
+    print(
+        f"{len(found.facts)} of {counted(found.photos, 'photo')} of {counted(len(found.cars), 'car')}; page in {page}"
+    )
     if found.failures:
         raise click.exceptions.Exit(1)

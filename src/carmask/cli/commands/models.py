@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from carmask.cli.command import Command, Entry, LazyGroup, option
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.errors import ModelError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _show_folder(out: Path) -> None:
     for model, photos in sorted(made.items(), key=lambda pair: -pair[1]):
         known = here.get(model.digest)
         where = "not among this machine's models" if known is None else f"here as {known.name}"
-        print(f"{photos} photo{'s' if photos > 1 else ''}: {model.name}, version {model.version}, {where}")
+        print(f"{counted(photos, 'photo')}: {model.name}, version {model.version}, {where}")
         print(f"  SHA-256 {model.digest}")
     if not made:
         print(f"{out}: no photo was cut here")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, Entry, LazyGroup
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.options import progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH
@@ -44,6 +44,6 @@ def check(data: Path) -> None:
         print(f"the same photo, nearly: {first} {second} ({alike:.4f})")
     for failure in found.failures:
         complain(failure.reason)
-    print(f"{data}: {found.photos} photos with {len(found.counts) - 1} parts")
+    print(f"{data}: {counted(found.photos, 'photo')} with {len(found.counts) - 1} parts")
     if found.failures:
         raise click.exceptions.Exit(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import SIZE
@@ -65,6 +65,6 @@ def render(cars: int, out: Path, size: Size, views: int, hard: str, parts: bool,
     with progress_bar("rendering", "photos") as step:
         sessions = render_set(request, out, progress=step)
     print(
-        f"{len(sessions)} cars, {views * len(sessions)} photos in {out}; "
+        f"{counted(len(sessions), 'car')}, {counted(views * len(sessions), 'photo')} in {out}; "
         f"to score a model: carmask evaluate default {out}"
     )

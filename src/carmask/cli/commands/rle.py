@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from carmask.cli.command import Command, Entry, LazyGroup, option
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.options import mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH, SIZE
@@ -75,7 +75,7 @@ def encode(masks: tuple[Path, ...], out: Path | None, suffix: str, mask_threshol
         else:
             written = write_rle_csv(out, rows())
     if out is not None:
-        print(f"{written} rows in {out}")
+        print(f"{counted(written, 'row')} in {out}")
 
 
 @click.command("decode", cls=Command, examples=("carmask rle decode train_masks.csv --size 1918x1280 --out masks/",))
@@ -97,6 +97,6 @@ def decode(file: Path, size: Size, out: Path) -> None:
         written = decode_to_files(file, size, out, on_failure=failures.append, progress=step)
     for failure in failures:
         complain(failure)
-    print(f"{written} masks in {out}")
+    print(f"{counted(written, 'mask')} in {out}")
     if failures:
         raise click.exceptions.Exit(1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
+from carmask.cli.messages import counted
 from carmask.cli.options import mask_threshold_option
 from carmask.cli.types import PATH
 
@@ -47,4 +48,4 @@ def score(file: Path, truth: Path, worst: int, mask_threshold: int | None) -> No
     scores = score_submission(file, Truth(truth, mask_threshold))
     for one in sorted(scores, key=lambda one: one.dice)[:worst]:
         print(f"{one.image}  {one.dice:.6f}")
-    print(f"mean Dice {sum(one.dice for one in scores) / len(scores):.9f} over {len(scores)} images")
+    print(f"mean Dice {sum(one.dice for one in scores) / len(scores):.9f} over {counted(len(scores), 'image')}")

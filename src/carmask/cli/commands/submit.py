@@ -9,6 +9,7 @@ import click
 
 from carmask.cli.batches import following
 from carmask.cli.command import Command
+from carmask.cli.messages import counted
 from carmask.cli.options import (
     address_option,
     batch_progress_option,
@@ -80,4 +81,4 @@ def submit(
             progress=follow,
         )
     if progress != "json":
-        print(f"{count} rows in {out}")
+        print(f"{counted(count, 'row')} in {out}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.options import RUN, device_option, model_option, out_option, profile_option, timeout_option
 from carmask.cli.types import PATH, NumberRange
 
@@ -125,7 +125,7 @@ def watch(
             ),
         )
     rest = f", {made.waiting} waiting for the next time" if made.waiting else ""
-    print(f"stopped: {made.photos} photos worked on, {made.failed} failed{rest}")
+    print(f"stopped: {counted(made.photos, 'photo')} worked on, {made.failed} failed{rest}")
     if made.failed:
         raise click.exceptions.Exit(1)
 
@@ -158,7 +158,7 @@ def _photo(result: Result) -> None:
 
 
 def _vehicle(vehicle: Vehicle) -> None:
-    parts = [f"{vehicle.done} of {vehicle.photos} photos done"]
+    parts = [f"{vehicle.done} of {counted(vehicle.photos, 'photo')} done"]
     if vehicle.doubtful:
         parts.append(f"{vehicle.doubtful} to review")
     if vehicle.missing_views:
