@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,12 +127,26 @@ def train(
     return out / WEIGHTS_FILE
 
 
-def _alone(out: Path, machines: Machines) -> AbstractContextManager[None]:
-    """Keep other trainings out of the run's folder: two would mix their checkpoints and remove each other's files."""
-    if os.environ.get("LOCAL_RANK", "0") != "0" or machines.nodes > 1:
-        return nullcontext()  # processes of the same training
+@contextmanager
+def _alone(out: Path, machines: Machines) -> Iterator[None]:
+    """Keep other trainings out of the run's folder: two would mix their checkpoints and remove each other's files.
+
+    A folder that was made for a training which is refused is removed.
+    """
+    if os.environ.get("LOCAL_RANK", "0") != "0" or machines.nodes > 1:  # processes of the same training
+        yield
+        return
+    new = not out.exists()
     make_folder(out)
-    return only_run(out / LOCK_FILE, "another training runs")
+    with only_run(out / LOCK_FILE, "another training runs"):
+        try:
+            yield
+        except BaseException:
+            with suppress(OSError):  # what was raised is the news
+                if new and [file.name for file in out.iterdir()] == [LOCK_FILE]:
+                    (out / LOCK_FILE).unlink()
+                    out.rmdir()
+            raise
 
 
 def _write_run(plan: Plan, out: Path, precision: Precision) -> None:
