@@ -353,7 +353,7 @@ def cut(
         print(f"{made.to_review} to review: those with review=yes in the table{decided}")
         if made.vehicles:
             count, table = sum(bool(one.vehicle) for one in made.vehicles), made.report.with_name("vehicles.csv")
-            print(f"{count} vehicle{'s' * (count != 1)}; table in {table}")
+            print(f"{counted(count, 'vehicle')}; table in {table}")
     wrong = [_wrong(one, problem, made.report) for one in made.vehicles for problem in one.problems]
     for line in wrong:
         complain(line)

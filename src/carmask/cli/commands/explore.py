@@ -60,7 +60,7 @@ def explore(
     for failure in found.failures:
         complain(failure.reason)
     for kind, count in count_problems(found.problems):
-        print(f"{count} problem{'s' * (count != 1)} of kind {kind}")
+        print(f"{counted(count, 'problem')} of kind {kind}")
     if table is not None:
         print(f"{counted(photo_table.write_table(table, found), 'row')} in {table}")
     print(
