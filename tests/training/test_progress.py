@@ -56,13 +56,19 @@ def lines(caplog):
     return caplog
 
 
-def test_lines_within_a_long_epoch_and_of_its_end(lines):
+def begun():
+    """A log in its first epoch, its trainer, and the clock's time, in a list."""
     recipe = load_recipe("cnn-small", [TWO_STAGES, "epoch_photos=8"])
     now = [0.0]
     log = ProgressLog(every=60, clock=lambda: now[0])
     trainer = SimpleNamespace(world_size=1, is_global_zero=True, current_epoch=0)
     log.on_train_start(trainer, SimpleNamespace(recipe=recipe, history=[]))
     log.on_train_epoch_start()
+    return log, trainer, now
+
+
+def test_lines_within_a_long_epoch_and_of_its_end(lines):
+    log, trainer, now = begun()
     for index in range(4):
         now[0] += 25
         log.on_train_batch_end(trainer, None, {"loss": 0.5}, None, index)
@@ -77,12 +83,7 @@ def test_lines_within_a_long_epoch_and_of_its_end(lines):
 
 
 def test_an_epoch_that_the_time_limit_ends_counts_the_steps_that_were_done(lines):
-    recipe = load_recipe("cnn-small", [TWO_STAGES, "epoch_photos=8"])
-    now = [0.0]
-    log = ProgressLog(every=60, clock=lambda: now[0])
-    trainer = SimpleNamespace(world_size=1, is_global_zero=True, current_epoch=0)
-    log.on_train_start(trainer, SimpleNamespace(recipe=recipe, history=[]))
-    log.on_train_epoch_start()
+    log, trainer, now = begun()
     now[0] += 4
     log.on_train_batch_end(trainer, None, {"loss": 0.5}, None, 0)
     log.on_train_epoch_end()

@@ -363,6 +363,10 @@ def decisions_of(state: Path) -> dict[str, str]:
 
     Returns:
         ``accepted``, ``corrected`` or ``rejected`` of each photo that somebody decided about.
+
+    Raises:
+        UsageError: if the store is of another version.
+        OutputError: if it cannot be read.
     """
     store = Corrections.of(state)
     if store is None:

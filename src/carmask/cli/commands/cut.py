@@ -364,8 +364,7 @@ def cut(
 def _wrong(vehicle: Vehicle, problem: str, report: Path) -> str:
     if vehicle.vehicle:
         return f"{vehicle.vehicle}: {problem}"
-    photos = f"{vehicle.photos} photo{'s' * (vehicle.photos != 1)}"
-    return f"{photos} without a vehicle: those whose column vehicle is empty in {report}"
+    return f"{counted(vehicle.photos, 'photo')} without a vehicle: those whose column vehicle is empty in {report}"
 
 
 def _review(model: str, budget: float | None, below: float | None) -> Review:
