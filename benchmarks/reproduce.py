@@ -191,14 +191,23 @@ def _judged(protocol: Protocol, run: Path, file: Path, arguments: argparse.Names
 
 
 def show(out: Path) -> None:
-    """Print the state and the hours of each run."""
+    """Print the state and the hours of each run: of its folder, or where there is none, as it was recorded."""
     width = max(map(len, names())) + 2
-    print(f"{'run':{width}}{'state':44}{'hours spent':>12}{'hours left':>12}")
+    print(f"{'run':{width}}{'state':44}{'hours spent':>12}{'hours left':>12}  recorded")
     for name in names():
-        now = state(read(name), out / name)
-        spent = "" if now.minutes is None else f"{now.minutes / 60:.2f}"
-        print(f"{name:{width}}{now.words:44}{spent:>12}{now.left:>12.2f}")
-    print("\nHours are of processor time: those left at the pace so far, or estimated for one core where none is run.")
+        now, file = state(read(name), out / name), RESULTS / f"{name}.json"
+        words, minutes, left, date = now.words, now.minutes, now.left, ""
+        if file.is_file():
+            recorded = json.loads(file.read_text(encoding="utf-8"))
+            date = recorded["date"]
+            if not now.epochs and "state" in recorded:
+                words, minutes, left = recorded["state"], recorded["minutes"], recorded["hours_left"]
+        spent = "" if minutes is None else f"{minutes / 60:.2f}"
+        print(f"{name:{width}}{words:44}{spent:>12}{left:>12.2f}  {date}")
+    print(
+        f"\nA run that is not in {out} is shown as it was recorded. Hours are of processor time: those left at the "
+        "pace so far, or estimated for one core where none is run."
+    )
 
 
 def main() -> None:

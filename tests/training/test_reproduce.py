@@ -176,3 +176,4 @@ def test_a_run_goes_on_with_the_same_command_and_is_scored_and_shown(cars, tmp_p
     assert "(sources/g.png)" in page
     assert (results / "pictures" / "g.png").stat().st_size > 1000
     assert "finished: 2 epochs" in run("--list", "--out", str(out))
+    assert "finished: 2 epochs" in run("--list", "--out", str(tmp_path / "elsewhere"))  # as it was recorded
