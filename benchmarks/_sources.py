@@ -24,15 +24,17 @@ report) and `benchmarks/results/sources/*.json` (what was measured).
 - `python benchmarks/reproduce.py NAME --data carvana --record`: train, or go on; score; keep the scores.
 - `python benchmarks/leaderboard.py --data carvana --record`: masks written as the first source wrote them.
 
-The sources had 318 cars: 254 to train on, 64 to validate. Here are 254 in all, 54 of them with half of their views:
-214 to train on (2,992 photos; theirs 4,064), 40 to validate on (640 photos), those of the default model's card. An
-epoch is once through all photos to train on, so ours has three quarters of their steps. Photos are normalised with
-ImageNet's mean and deviation where a run does not say otherwise, and networks are trained in bf16 where the processor
-computes in it. **What was not run is said so; no figure is extrapolated.**
+The sources had 318 cars; the first one trains on 254 of them and validates on 64. Here are 254 in all, 54 with half of
+their views: 214 to train on (2,992 photos; theirs 4,064), 40 to validate on (640 photos), those of the default model's
+card. An epoch is once through all photos to train on, so ours has three quarters of their steps. Photos are normalised
+with ImageNet's mean and deviation where a run does not say otherwise, and networks are trained in bf16 where the
+processor computes in it. **What was not run is said so; no figure is extrapolated.**
 
 In the curves, validation is on 64 to 128 photos, as `carmask train` does after each epoch, accuracy and Dice at native
 size. In the tables it is on all 640, at the size that the network was trained at, as the sources report it, and for
-*Dice at native size* at 1918x1280: probabilities enlarged softly, then cut at one half.
+*Dice at native size* at 1918x1280: probabilities enlarged softly, then cut at one half. The validation loss in the
+curves of `unet-deep-512` and `unet-small` is against masks with soft contours, which adds a little; in the tables, and
+in trainings since 2026-11-27, it is against masks of 0 and 1, as in training.
 """
 
 

@@ -38,7 +38,7 @@ from carmask.training.checkpoint import WholeCheckpointIO
 from carmask.training.compare import compare
 from carmask.training.export import export, read_run
 from carmask.training.extra_data import Sources
-from carmask.training.history import read_history
+from carmask.training.history import read_history, write_history
 from carmask.training.machines import Machines
 from carmask.training.predictor import TorchNetwork
 from carmask.training.recipe import Recipe, load_recipe, recipe_names
@@ -227,6 +227,19 @@ def test_compare(run, cars, cache, tmp_path):
     assert Image.open(tmp_path / "out" / "compare.png").size == (1500, 440)
     with pytest.raises(WeightsError, match=r"carmask train"):
         compare([tmp_path])
+
+
+def test_runs_of_parts_are_compared_at_their_best_f1(parts, cache, tmp_path):
+    recipe = load_recipe("parts-unet", [*FAST, stages(), "network=cnn-small"])
+    for name, figures in (("one", ((0.3, 0.9), (0.5, 0.7))), ("other", ((0.4, 0.95),))):
+        train(recipe, parts, tmp_path / name, cache=cache, machines=CPU)
+        rows = [{"epoch": n, "validation/f1": f1, "validation/dice": dice} for n, (f1, dice) in enumerate(figures)]
+        write_history(tmp_path / name, rows)
+    lines = compare([tmp_path / "other", tmp_path / "one"])
+    assert [(line.run, line.best_epoch, line.f1, line.dice) for line in lines] == [
+        ("one", 2, 0.5, 0.7),
+        ("other", 1, 0.4, 0.95),
+    ]
 
 
 def test_an_export_that_differs_is_not_written(run, tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ PICTURE_FILE = "compare.png"
 
 @dataclass(frozen=True)
 class Compared:
-    """One run's line of the table; of the figures, those of its best epoch by validation Dice.
+    """One run's line of the table; of the figures, those of its best epoch by validation Dice, of parts by F1.
 
     ``dice``, ``accuracy``, ``loss`` and ``f1`` are on the run's validation photos; None where nothing was measured.
     """
@@ -51,7 +51,7 @@ def compare(runs: Sequence[Path], out: Path | None = None) -> list[Compared]:
         out: folder for the picture of all curves; None for none.
 
     Returns:
-        A line for each run, the best Dice first.
+        A line for each run, the best Dice first; of parts F1 in place of Dice.
 
     Raises:
         WeightsError: if a folder holds no run, or one without a finished epoch.
@@ -73,11 +73,16 @@ def compare(runs: Sequence[Path], out: Path | None = None) -> list[Compared]:
     if out is not None:
         make_folder(out)
         draw_curves(out / PICTURE_FILE, histories)
-    return sorted(lines, key=lambda line: -1.0 if line.dice is None else line.dice, reverse=True)
+    return sorted(lines, key=_figure, reverse=True)
+
+
+def _figure(line: Compared) -> float:
+    found = line.dice if line.f1 is None else line.f1
+    return -1.0 if found is None else found
 
 
 def _line(name: str, recipe: Recipe, info: ModelInfo, rows: list[dict[str, float]]) -> Compared:
-    best = max(rows, key=lambda row: row.get("validation/dice", -1.0))
+    best = max(rows, key=lambda row: row.get("validation/f1", row.get("validation/dice", -1.0)))
     with torch.device("meta"):  # shapes only
         network = build(recipe.network, len(info.classes))
     if recipe.encoder.frozen:

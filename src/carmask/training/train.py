@@ -185,7 +185,9 @@ def _prepare(
         if "" in sets and info.localisation_size is None
         else None
     )
-    checks = Checks(sets, plan.score_weights, decoded)
+    # The loss is on the masks that are trained on, or its curves could not be compared.
+    binary = recipe.augment.binary and recipe.scenes is None
+    checks = Checks(sets, plan.score_weights, decoded, binary=binary, border=recipe.border)
     lightning.seed_everything(recipe.seed, verbose=False)
     module = Training(
         recipe, photos, checks, info, mixed=mixed, locating=locating, base=base, out=out, epoch_done=progress.epoch_done

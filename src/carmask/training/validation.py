@@ -13,7 +13,9 @@ from torch import Tensor
 from carmask import geometry
 from carmask.arrays import Mask, Photo, Probability
 from carmask.data.annotated import PartsExample
+from carmask.data.augment import binarise
 from carmask.data.table import Example
+from carmask.data.warp import SoftMask
 from carmask.errors import DataError
 from carmask.evaluation.confusion import Confusion, confusion
 from carmask.evaluation.metrics import METRICS, MaskPair, measure
@@ -37,11 +39,15 @@ class Checks:
         sets: by data set; the main one's name is "".
         weights: of each data set in the score that chooses the best epoch.
         cache: the main set's photos at the network's input size; None leaves its loss and F1 out.
+        binary: masks are cut at one half before the loss, as ``augment.binary`` does in training.
+        border: extra weight of the contour in the loss's BCE, as in training.
     """
 
     sets: Mapping[str, Sequence[Example]] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     cache: PhotoCache | None = None
+    binary: bool = False
+    border: float = 0.0
 
 
 class _Measured(NamedTuple):
@@ -87,7 +93,9 @@ def validate_all(network: TorchNetwork, checks: Checks, loss: Loss | LabelLoss) 
         if there is nothing to score.
     """
     found = {
-        name: validate(network, examples, None if name else checks.cache, loss)
+        name: validate(
+            network, examples, None if name else checks.cache, loss, binary=checks.binary, border=checks.border
+        )
         for name, examples in checks.sets.items()
     }
     if not found:
@@ -97,20 +105,28 @@ def validate_all(network: TorchNetwork, checks: Checks, loss: Loss | LabelLoss) 
 
 
 def validate(
-    network: TorchNetwork, examples: Sequence[Example], cache: PhotoCache | None, loss: Loss | LabelLoss
+    network: TorchNetwork,
+    examples: Sequence[Example],
+    cache: PhotoCache | None,
+    loss: Loss | LabelLoss,
+    *,
+    binary: bool = False,
+    border: float = 0.0,
 ) -> dict[str, float]:
-    """Score as ``carmask evaluate`` does, and compute the loss on the same scores.
+    """Score as ``carmask evaluate`` does, and compute the loss on the same scores, as training does.
 
     Args:
         network: in training.
         examples: photos with true masks.
         cache: the same examples at the network's input size; None leaves loss and F1 out.
         loss: the recipe's.
+        binary: the loss is on masks that are cut at one half, see ``Checks``.
+        border: extra weight of the contour in the loss's BCE.
 
     Returns:
         The mean over the photos of each of ``carmask.evaluation.metrics.METRICS``, of car against background at native
         size; ``loss`` at the network's size; for parts ``f1``, the mean over the parts at native size, as
-        ``carmask.evaluation.part_scores`` has it.
+        ``carmask.evaluation.part_scores`` has it, and ``accuracy`` is the fraction of all pixels with the right label.
 
     Raises:
         PhotoError: if a photo or mask cannot be read.
@@ -135,7 +151,9 @@ def validate(
         # One forward pass gives both the prediction and the loss.
         scores = network.scores(network_input(network, photo))
         found = predict_reduced(_Given(network.info, network.probability(scores)), photo).mask
-        value = _loss(network, scores, cache, index, loss)
+        mask = cache.read(index, network.info.size)[1]
+        mask = binarise(mask) if binary and not cache.labels else mask
+        value = _loss(network, scores, mask, loss, labels=cache.labels, border=border)
         parts = _confusion(network.info, scores, example) if isinstance(example, PartsExample) else None
         measured.append(_measure(found, truth)._replace(loss=value, confusion=parts))
     mean = {name: _mean([one.metrics[name] for one in measured]) for name in METRICS}
@@ -144,7 +162,8 @@ def validate(
     if losses:
         mean["loss"] = _mean(losses)
     if confusions:
-        mean["f1"] = added(confusions).mean("f1", background=False)
+        together = added(confusions)
+        mean |= {"f1": together.mean("f1", background=False), "accuracy": together.accuracy}
     return mean
 
 
@@ -166,9 +185,11 @@ def _measure(mask: Mask, truth: Mask) -> _Measured:
     return _Measured(measure(MaskPair(mask, truth)), None, None)
 
 
-def _loss(network: TorchNetwork, scores: Tensor, cache: PhotoCache, index: int, loss: Loss | LabelLoss) -> float:
-    masks = torch.from_numpy(cache.read(index, network.info.size)[1])[None].to(scores.device)
-    return float(compute_loss(loss, scores, masks, network.model.network.car_channels, labels=cache.labels))
+def _loss(
+    network: TorchNetwork, scores: Tensor, mask: SoftMask, loss: Loss | LabelLoss, *, labels: bool, border: float
+) -> float:
+    masks, car = torch.from_numpy(mask)[None].to(scores.device), network.model.network.car_channels
+    return float(compute_loss(loss, scores, masks, car, labels=labels, border=border))
 
 
 def _confusion(info: ModelInfo, scores: Tensor, example: PartsExample) -> Confusion | None:

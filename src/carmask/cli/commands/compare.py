@@ -22,7 +22,8 @@ from carmask.cli.types import PATH
 def compare(runs: tuple[Path, ...], out: Path | None) -> None:
     """Compare trainings: a table and their curves.
 
-    Prints a line for each run at its best epoch: network, input size, loss, parameters, Dice, accuracy, F1.
+    Prints a line for each run at its best epoch, by Dice or, of car parts, F1: network, input size, loss, parameters,
+    Dice, accuracy, F1.
     """
     need("torch", "train")
     from carmask.training.compare import PICTURE_FILE
