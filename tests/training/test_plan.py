@@ -67,6 +67,18 @@ def test_what_does_not_fit_the_data_is_refused(cars, tmp_path, changes, message)
     assert "\n" not in str(caught.value)
 
 
+def test_a_loss_that_is_not_measured_is_not_monitored(cars, tmp_path):
+    changes = ["validation=1", "check_photos=2", "early_stopping.monitor="]
+    for monitor in ("score", "loss"):
+        recipe = load_recipe("best-refinement", [*changes[:2], changes[2] + monitor])
+        sources = Sources(base=find_model("default"))
+        if monitor == "score":
+            assert plan_training(recipe, cars, tmp_path / "run", sources).info.localisation_size is not None
+            continue
+        with pytest.raises(RecipeError, match="after a localisation stage no loss is measured; use score"):
+            plan_training(recipe, cars, tmp_path / "run", sources)
+
+
 def test_a_share_of_no_photo_and_weights_that_are_absent_are_refused(cars, two, tmp_path):
     with pytest.raises(RecipeError, match=r"drawn: a share of 0\.01 of the 4 photos of an epoch is none"):
         plan_training(small(), cars, tmp_path / "run", Sources(extra=(ExtraFolder(two, 0.01),)))

@@ -54,6 +54,7 @@ def test_unet_deep_is_as_published():
         (["augment.tilt=3"], "augment.tilt: there is no such key"),
         (["learning_rate=0"], "learning_rate: Input should be greater than 0"),
         (["precision=8"], "precision: Input should be"),
+        (["augment.colours=1"], "augment.colours: choose 2 to 256 colours, or 0 for all"),
         (["stages=[{height=64,width=96,batch=2,epochs=1,locate=[32,32]}]"], "stages.0: locate needs a window"),
         (["stages=[]"], "stages: Tuple should have at least 1 item"),
         (["early_stopping.patience=3", "check_photos=0"], "early_stopping needs validation photos"),

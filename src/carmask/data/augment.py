@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from carmask.arrays import Photo
 from carmask.data import warp
@@ -40,8 +40,15 @@ class AugmentSettings(BaseModel):
     background: float = Field(0.0, ge=0, le=1, description="probability of putting the car before another background")
     negative: float = Field(0.0, ge=0, le=1, description="probability of a background without any car, empty mask")
     crop: float = Field(0.0, ge=0, le=1, description="probability of showing a random part, half to all of each side")
-    colours: int = Field(0, ge=0, le=256, description="reduce to this many colours by k-means; 0 for none")
+    colours: int = Field(0, ge=0, le=256, description="reduce to 2 to 256 colours by k-means; 0 leaves them")
     binary: bool = Field(False, description="cut the mask at one half, after all else: no soft contour")
+
+    @field_validator("colours")
+    @classmethod
+    def _has_two_colours(cls, colours: int) -> int:
+        if colours == 1:
+            raise ValueError("choose 2 to 256 colours, or 0 for all")
+        return colours
 
     @property
     def mirrors(self) -> bool:

@@ -42,6 +42,7 @@ def check_network(recipe: Recipe, classes: int, *, guided: bool = False, refines
     if guided and not network.guided:
         raise RecipeError(f"localisation: {recipe.network} takes no map of a localisation stage; leave it out")
     _check_sizes(recipe, network)
+    _check_batches(recipe, network)
     if isinstance(loss, LabelLoss) and network.channels == 1:
         raise RecipeError(f"loss: {recipe.loss} needs several channels, {recipe.network} has one; use bce")
     if recipe.class_weights != "none" and not (isinstance(loss, LabelLoss) and classes > 1):
@@ -57,6 +58,27 @@ def _check_sizes(recipe: Recipe, network: SegmentationNetwork) -> None:
         for height, width in (stage.size, stage.shown, stage.locate or stage.size):
             if min(height, width) < 1 or height % network.multiple or width % network.multiple:
                 raise RecipeError(f"stages: {width}x{height}: {recipe.network} takes multiples of {network.multiple}")
+
+
+def _check_batches(recipe: Recipe, network: SegmentationNetwork) -> None:
+    """BatchNorm cannot be trained on one value, which one photo gives where a network reduces it to a pixel."""
+    if recipe.freeze_norm:
+        return
+    if recipe.encoder.frozen and network.encoder_module() is not None:
+        network.freeze_encoder()
+    for stage in recipe.stages:
+        if stage.batch > 1:
+            continue
+        try:
+            network.train()(torch.zeros(1, 3, *stage.shown, device="meta"))
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            height, width = stage.shown
+            raise RecipeError(
+                f"stages: batch: {recipe.network} cannot be trained on one photo of {width}x{height} at a time; use 2 "
+                "or more"
+            ) from error
 
 
 def check_device(device: str) -> None:

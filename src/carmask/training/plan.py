@@ -140,6 +140,9 @@ def plan_training(recipe: Recipe, data: Path, out: Path, sources: Sources) -> Pl
         info = _guided_by(info, check_localisation(localisation))
     if base is not None:
         info = describe_refined(check_base(base), info)
+    stop = recipe.early_stopping
+    if stop is not None and stop.monitor == "loss" and info.localisation_size is not None:
+        raise RecipeError("early_stopping.monitor: after a localisation stage no loss is measured; use score")
     info = check_data_of(out, info)
     return Plan(recipe, info, examples, split, extra, backgrounds, sources, photo, localisation, base)
 
