@@ -73,6 +73,9 @@ def test_by_hand():
     assert scores.contour_error == pytest.approx((3 + sum(back)) / 17)
     assert scores.boundary_iou == 0
     assert boundary_iou(truth, truth, band=1) == 1
+    for band in (0, -1):
+        with pytest.raises(ArrayError, match=f"a band of {band} pixels holds none"):
+            boundary_iou(truth, truth, band=band)
     larger = truth.copy()
     larger[2:7, 8] = True  # 5 x 6: its band of 1 has 18 pixels, 11 of them (rows 2, 6 and column 3) shared
     shared = 5 + 5 + 3

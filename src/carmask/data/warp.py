@@ -2,7 +2,8 @@
 
 A matrix maps a pixel of the result to the place in the photo that it is taken from, in coordinates (row, column, 1)
 counted from the photo's centre: the direction and order in which the sources write theirs (Keras' preprocessing), so
-they can be compared entry by entry. To do A and then B is the product ``A @ B``.
+they can be compared entry by entry. For the same number theirs turn and shift the other way; their ranges are the same
+on both sides of zero. To do A and then B is the product ``A @ B``.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Mask
+from carmask.errors import ArrayError
 from carmask.evaluation.overlap import check_same_size
 from carmask.geometry import Size, box_of
 
@@ -101,16 +102,18 @@ def boundary_iou(prediction: Mask, truth: Mask, *, band: int | None = None) -> f
     Args:
         prediction: bool (height, width).
         truth: bool (height, width), of the same size.
-        band: in pixels, counted in squares (Chebyshev distance) as in the authors' program; by default 2 % of the
-            picture's diagonal.
+        band: in pixels, 1 or more, counted in squares (Chebyshev distance) as in the authors' program; by default 2 %
+            of the picture's diagonal.
 
     Returns:
         0 to 1; 1 if both are empty.
 
     Raises:
-        ArrayError: if the sizes differ.
+        ArrayError: if the sizes differ, or the band has no pixel.
     """
     check_same_size(prediction, truth)
+    if band is not None and band < 1:
+        raise ArrayError(f"a band of {band} pixels holds none; give 1 or more")
     if not prediction.any() or not truth.any():
         return float(prediction.any() == truth.any())
     width = standard_band((prediction.shape[0], prediction.shape[1])) if band is None else band
