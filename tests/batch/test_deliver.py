@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from carmask.batch.checks import SKIPPED
 from carmask.batch.corrections import FILE, Correction, Corrections
 from carmask.batch.deliver import deliver
 from carmask.batch.manifest import Manifest, describe, read_records
@@ -98,6 +99,24 @@ def test_photos_without_a_vehicle_are_counted(out, tmp_path, tiny_model):
                 manifest.record(name, replace(result, facts={**result.facts, "vehicle": ""}))
     made = deliver(out, tmp_path / "to")
     assert (made.files, made.vehicles, made.left_out) == (3, 1, 2)
+
+
+def test_photos_that_the_run_has_skipped_have_no_picture_to_hand_over(out, tmp_path, tiny_model):
+    records = read_records(out / STATE / MANIFEST)
+
+    def skip(*names):
+        with Manifest(out / STATE / MANIFEST, describe(PhotoTask(str(tiny_model), OutputSpec()))) as manifest:
+            for name, result in records:
+                if name in names:
+                    manifest.record(name, replace(result, facts={**result.facts, SKIPPED: "yes"}))
+                    (out / f"{name}.png").unlink()
+
+    skip("4711/c", "5446P/a")
+    made = deliver(out, tmp_path / "to")
+    assert (made.files, made.vehicles, made.left_out) == (3, 1, 0)
+    skip("4711/a", "4711/b", "4711/d")
+    with pytest.raises(UsageError, match="show no whole car, and were skipped"):
+        deliver(out, tmp_path / "more")
 
 
 def test_rejected_photos_are_not_handed_over(out, tmp_path):

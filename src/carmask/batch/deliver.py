@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from carmask.batch.checks import SKIPPED
 from carmask.batch.corrections import decisions_of
 from carmask.batch.manifest import Recorded, read_records
 from carmask.batch.names import MANIFEST, STATE
@@ -46,7 +47,7 @@ class Delivery(NamedTuple):
 def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     """Copy the pictures of a run that are done, named by vehicle and by the view that was found.
 
-    Photos that somebody has rejected are left out.
+    Photos that somebody has rejected are left out, and those that the run has skipped, of which there is no picture.
 
     Args:
         out: output folder of ``cut_folder`` or ``watch_folder``, with photos grouped by vehicle.
@@ -71,7 +72,10 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     before = _earlier(to)
     now = _reported(out)
     done = [one for one in read_records(out / STATE / MANIFEST) if one.result.photo in now]
-    all_done = [one for one in done if one.result.status == "done"]
+    finished = [one for one in done if one.result.status == "done"]
+    all_done = [one for one in finished if SKIPPED not in one.result.facts]
+    if finished and not all_done:
+        raise UsageError(f"{out}: all photos that are done there show no whole car, and were skipped")
     known = [one for one in all_done if one.result.facts.get("vehicle")]
     if not known:
         raise UsageError(
