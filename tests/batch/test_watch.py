@@ -147,6 +147,18 @@ def test_the_picture_behind_the_cars_is_no_photo_that_arrived(tiny_model, tmp_pa
     assert {row["vehicle"] for row in rows(out, "vehicles.csv")} == {"car0", "car1"}
 
 
+def test_results_that_lie_in_the_folder_are_no_photos_that_arrived(tiny_model, tmp_path):
+    folder = tmp_path / "in"
+    arrive(folder, 0)
+    photo = folder / "car0" / "00.png"
+    cut_folder(photo, folder / "earlier", MASKS, model=tiny_model)
+    made = watch_folder(folder, tmp_path / "out", MASKS, model=tiny_model, group="folder", times=TIMES)
+    assert (made.photos, made.failed, made.waiting) == (1, 0, 0)
+    photo.unlink()
+    made = watch_folder(folder, tmp_path / "again", MASKS, model=tiny_model, times=TIMES)
+    assert (made.photos, made.failed, made.waiting) == (0, 0, 0)
+
+
 def test_a_bad_photo_fails_once_and_is_done_when_it_is_replaced(tiny_model, tmp_path):
     folder, out, said = tmp_path / "in", tmp_path / "out", []
     arrive(folder, 0)

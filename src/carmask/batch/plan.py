@@ -83,8 +83,8 @@ def plan_run(
         grouping: which vehicle each photo shows; None to make no difference.
         naming: how outputs are called; by default as the photos, in a folder for each vehicle if they are grouped.
         ready: which of the photos in the folders are taken; the others are passed over without mention.
-        owners: if two photos would write the same file, that which is among these keeps its name, else the first; the
-            other one is a failure. None to refuse the request.
+        owners: for a folder that is watched: a folder may have no photos, and if two photos would write the same file,
+            that which is among these keeps its name, else the first; the other one is a failure. None to refuse both.
 
     Returns:
         What to do.
@@ -104,7 +104,7 @@ def plan_run(
             photos = Stores().find(path, recursive=recursive)
             found.photos.update((photo, name) for photo, name in photos.items() if not own.in_store(photo))
         elif path.is_dir():
-            _search(path, out, recursive, own, found)
+            _search(path, out, recursive, own, found, watched=owners is not None)
         elif not (path.exists() or path.is_symlink()):
             raise UsageError(f"{path}: there is no such photo or folder")
         elif own.of_this_run(path):
@@ -197,7 +197,9 @@ class _OwnOutputs:
         return self._known[place]
 
 
-def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, found: _Found) -> None:
+def _search(
+    folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, found: _Found, *, watched: bool
+) -> None:
     """Sort everything in a folder into photos, files that are left out, and what cannot be read."""
     try:
         photos, left_out = search_photos(folder, recursive=recursive, skip=Path(out))
@@ -208,7 +210,7 @@ def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, fo
     written = [LeftOut(path, OF_SETTINGS if path in named else OWN_OUTPUT) for path in {*photos} - {*kept}]
     others = [one for one in left_out if not (one.path.name in _UNMENTIONED or own.holds(one.path))]
     others = [one for one in others if own.links.of(one.path) not in found.settings]
-    if not kept:
+    if not (kept or watched):
         reasons = sorted({one.reason for one in (*others, *written)})
         raise UsageError(
             f"{folder}: no photos in this folder{'; what is there: ' * bool(reasons)}{', '.join(reasons)}"

@@ -203,6 +203,8 @@ class _Watch:
     failing: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
     owners: set[str] = field(default_factory=set)
+    #: What is none after all, such as results of another run that lie in the folder.
+    no_photos: set[Path] = field(default_factory=set)
     settings: frozenset[Path] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -239,7 +241,8 @@ class _Watch:
             return False
         self._say("folder", "")
         named = self.settings
-        arrivals.update((photo for photo in found.photos if not named or real_path(photo) not in named), now)
+        photos = (photo for photo in found.photos if photo not in self.no_photos)
+        arrivals.update((photo for photo in photos if not named or real_path(photo) not in named), now)
         return True
 
     def _round(self, arrivals: Arrivals, now: float, *, first: bool) -> bool:
@@ -259,6 +262,7 @@ class _Watch:
                 ready=lambda photo: arrivals.settled(photo, now),
                 owners=self.owners,
             )
+            self.no_photos |= fresh - {job.photo for job in plan.jobs} - {Path(one.photo) for one in plan.failed}
             summary = self._work(plan, arrivals, fresh, due)
         except InUseError as error:
             if first:
