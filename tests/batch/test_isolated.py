@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from carmask.batch.engines.isolated import Isolated, Lost
+from carmask.batch.turns import turn
 from carmask.errors import ModelError
 
 
@@ -38,6 +40,19 @@ def load_slowly():
 def act_slowly(item):
     time.sleep(0.02)
     return item * 2
+
+
+ONE_AT_A_TIME = threading.Lock()
+
+
+def load_in_turns():
+    return act_in_turns
+
+
+def act_in_turns(item):
+    with turn(ONE_AT_A_TIME):
+        time.sleep(600 if item == "hang" else 0.3)
+    return os.getpid()
 
 
 def load_damaged():
@@ -89,6 +104,16 @@ def test_an_item_that_hangs_is_given_up():
     found = collect([1, 2, "hang", 3, 4], timeout=0.5)
     assert found.pop("hang") == Lost("given up after 0.5 s")
     assert found == {item: item * 2 for item in range(1, 5)}
+
+
+def test_waiting_for_a_turn_does_not_count():
+    # Eight, one after the other, take longer than the limit: at first six of them wait in threads, and two before that.
+    with Isolated(load_in_turns, threads=6, timeout=1.5) as process:
+        first = process.pid
+        assert set(dict(process.map(range(8))).values()) == {first}
+        found = dict(process.map([1, "hang", 2, 3]))
+    assert found.pop("hang") == Lost("given up after 1.5 s")
+    assert not [one for one in found.values() if isinstance(one, Lost)]
 
 
 def test_nothing_is_lost_when_the_process_is_killed_from_outside():

@@ -319,6 +319,23 @@ def test_large_photos_take_turns(dark, jpeg, tmp_path, monkeypatch):
     assert not module._LARGE_PHOTO.locked()
 
 
+def test_waiting_for_other_large_photos_is_not_a_photo_s_time(dark, jpeg, tmp_path, monkeypatch):
+    class Taken:
+        def __enter__(self):
+            clock[0] += 1000
+
+        def __exit__(self, *_):
+            pass
+
+    clock = [0.0]
+    monkeypatch.setattr(module, "LARGE", 1000)
+    monkeypatch.setattr(module, "_LARGE_PHOTO", Taken())
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+    spec = OutputSpec(runs=True)
+    made = PhotoCutter(dark, spec, LocalStorage())(job(jpeg, spec, tmp_path))
+    assert (made.status, clock, made.seconds) == ("done", [1000.0], 0.0)
+
+
 def test_a_task_loads_the_same_function(tiny_model, dark, jpeg, tmp_path):
     # The tiny model and DarkIsCar agree on which side of the threshold a pixel lies.
     wanted = OutputSpec(runs=True)

@@ -197,9 +197,7 @@ class _OwnOutputs:
         return self._known[place]
 
 
-def _search(
-    folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, found: _Found, *, watched: bool
-) -> None:
+def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, found: _Found, *, watched: bool) -> None:
     """Sort everything in a folder into photos, files that are left out, and what cannot be read."""
     try:
         photos, left_out = search_photos(folder, recursive=recursive, skip=Path(out))

@@ -20,6 +20,7 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.photo import CutPhoto
 from carmask.batch.series import SeriesBox, series_stamp
 from carmask.batch.storage import LocalStorage, Storage
+from carmask.batch.turns import turn, waited
 from carmask.errors import CarmaskError, OutputError, PhotoError, UsageError
 from carmask.formats.rle import rle_encode
 from carmask.geometry import box_of
@@ -139,7 +140,7 @@ class PhotoCutter:
         Returns:
             What became of it.
         """
-        started = time.perf_counter()
+        started = time.perf_counter() - waited()
         result = Result(str(job.photo), "failed")
         try:
             views = series_stamp(job.series)  # before they are read: a later change makes another one
@@ -160,12 +161,12 @@ class PhotoCutter:
             said = " ".join(str(error).split())
             reason = f"{job.photo}: unexpected {type(error).__name__}{': ' * bool(said)}{said}"
             result = replace(result, reason=reason, traceback=traceback.format_exc())
-        return replace(result, seconds=time.perf_counter() - started)
+        return replace(result, seconds=time.perf_counter() - waited() - started)
 
     def _cut(self, job: Job, content: bytes, result: Result) -> Result:
         height, width = picture_size(job.photo, content)
         large = height * width > LARGE
-        with _LARGE_PHOTO if large else nullcontext():
+        with turn(_LARGE_PHOTO) if large else nullcontext():
             return self._cut_photo(job, content, result, large=large)
 
     def _cut_photo(self, job: Job, content: bytes, result: Result, *, large: bool) -> Result:

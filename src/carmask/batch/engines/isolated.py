@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import BinaryIO, Generic, NamedTuple, TypeVar
 
+from carmask.batch.turns import tell_turns
 from carmask.errors import CarmaskError
 
 T = TypeVar("T")
@@ -42,6 +43,15 @@ class _Message(NamedTuple):
     value: object = None
     error: CarmaskError | None = None
     bug: str = ""
+    #: The item is worked on, or waits for its turn; else this is its end.
+    working: bool | None = None
+
+
+class _Flight(Generic[T]):
+    """An item that was handed over, and the time at which it is given up."""
+
+    def __init__(self, item: T, deadline: float) -> None:
+        self.item, self.deadline, self.working = item, deadline, False
 
 
 class Isolated(Generic[T, R]):
@@ -56,7 +66,8 @@ class Isolated(Generic[T, R]):
         Args:
             load: called there once; returns the function. Must be picklable, as items and results must.
             threads: items worked on at the same time.
-            timeout: seconds that an item may take; it is given up then.
+            timeout: seconds that an item may take; it is given up then. Those in which it waits for its turn
+                (``carmask.batch.turns``) do not count, as long as other items come to their end.
             waiting: items handed over beyond those worked on, so that no thread waits for the next.
 
         Raises:
@@ -119,33 +130,40 @@ class Isolated(Generic[T, R]):
             self._start()
         fresh = enumerate(items)
         suspects: deque[tuple[int, T]] = deque()  # the process died with several under way, one of them is to blame
-        flying: dict[int, tuple[T, float]] = {}
+        flying: dict[int, _Flight[T]] = {}
         while True:
             if not flying and suspects:
                 room, waiting = 1, iter([suspects.popleft()])
             elif not flying or room > 1:
                 room, waiting = self._ahead, fresh
             for number, item in islice(waiting, room - len(flying)):
-                flying[number] = (item, time.monotonic() + self._timeout)
+                flying[number] = _Flight(item, time.monotonic() + self._timeout)
                 self._send((number, item))
             if not flying:
                 return
-            reason, message = self._receive(min(deadline for _, deadline in flying.values()))
+            reason, message = self._receive(min(one.deadline for one in flying.values()))
             if message is not None:
                 if message.bug:
                     raise RuntimeError(f"in the process of its own:\n{message.bug}")
-                item, _ = flying.pop(message.number)
-                yield item, message.value  # type: ignore[misc]  # what the function returned
+                now = time.monotonic()
+                for number, one in flying.items():
+                    if number == message.number and message.working is not None:
+                        one.working = message.working
+                    elif one.working:
+                        continue
+                    one.deadline = now + self._timeout
+                if message.working is None:
+                    yield flying.pop(message.number).item, message.value  # type: ignore[misc]  # as was returned
                 continue
             self._end()
             if self._closed:
                 raise RuntimeError("the process of its own has been ended")
             self._start()
             if len(flying) == 1:
-                ((item, _),) = flying.values()
-                yield item, Lost(reason)
+                (one,) = flying.values()
+                yield one.item, Lost(reason)
             else:
-                suspects.extend((number, item) for number, (item, _) in sorted(flying.items()))
+                suspects.extend((number, one.item) for number, one in sorted(flying.items()))
             flying.clear()
 
     def _start(self) -> None:
@@ -210,7 +228,9 @@ def serve() -> None:
             os._exit(1)  # nobody is left to say it to
 
     def work(function: Callable[[object], object], number: int, item: object) -> None:
+        tell_turns(lambda working: say(_Message(number, working=working)))
         try:
+            say(_Message(number, working=True))
             say(_Message(number, function(item)))
         except BaseException:  # noqa: BLE001  # the other side raises it
             say(_Message(number, bug=traceback.format_exc()))
