@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import errno
+import os
 import pickle
 import re
 from collections.abc import Iterator
@@ -67,6 +69,29 @@ def test_exit_codes():
     assert translate_error(UsageError("no"), context).exit_code == 2
     assert translate_error(DataError("no"), context).exit_code == 2
     assert translate_error(OutputError("disk full"), context).exit_code == 1
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENAMETOOLONG, errno.EIO])
+def test_what_a_file_system_refuses_is_said_in_one_line(number):
+    @click.command("read", cls=Command)
+    def read():
+        raise OSError(number, os.strerror(number), "/photos/a.jpg")
+
+    with pytest.raises(Failure) as caught:
+        read.main([], standalone_mode=False)
+    assert caught.value.format_message() == f"/photos/a.jpg: cannot be read or written: {os.strerror(number)}"
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "gone", "a"), PermissionError(errno.EACCES, "no")])
+def test_all_else_that_the_system_says_keeps_its_traceback(error):
+    @click.command("read", cls=Command)
+    def read():
+        raise error
+
+    with pytest.raises(OSError, match=r"gone|no") as caught:
+        read.main([], standalone_mode=False)
+    assert caught.value is error
 
 
 def test_an_error_tells_a_program_its_argument_and_survives_a_process_boundary():

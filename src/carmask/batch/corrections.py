@@ -21,7 +21,7 @@ from carmask.batch.job import Job
 from carmask.batch.readonly import unchanging
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.failures import in_one_line
-from carmask.images import make_folder
+from carmask.images import is_there, make_folder
 
 #: Of the tables below; a file of another version is refused.
 FORMAT = 1
@@ -160,7 +160,7 @@ class Corrections:
             OutputError: if it cannot be read or written.
         """
         file = state / FILE
-        return cls(file, reading=True) if file.exists() else None
+        return cls(file, reading=True) if is_there(file) else None
 
     def __enter__(self) -> Corrections:
         return self

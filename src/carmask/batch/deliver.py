@@ -17,7 +17,7 @@ from carmask.batch.runfile import read_run
 from carmask.errors import OutputError, UsageError
 from carmask.formats.csv_text import encode_csv
 from carmask.formats.spreadsheet import read_sheet
-from carmask.images import make_folder, remove_file, write_atomically
+from carmask.images import is_file, make_folder, remove_file, write_atomically
 
 #: The list of what was handed over, in its folder.
 LIST = "delivery.csv"
@@ -64,7 +64,7 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
         InUseError: if a run is going on there.
         OutputError: if something cannot be read or written.
     """
-    if not (out / STATE / MANIFEST).is_file():
+    if not is_file(out / STATE / MANIFEST):
         raise UsageError(f"{out}: no run of carmask has written here")
     naming, spec = Naming(pattern), read_run(out / STATE).task.spec
     if not any(kind.shown for kind in spec.kinds):

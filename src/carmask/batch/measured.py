@@ -18,6 +18,7 @@ from carmask.batch.runfile import read_run
 from carmask.data.table import car_and_view
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.failures import in_one_line
+from carmask.images import is_file
 
 #: The fact of a photo that names its vehicle.
 VEHICLE = "vehicle"
@@ -108,7 +109,7 @@ def read_measured(out: Path) -> list[Measured]:
         OutputError: if its files cannot be read.
     """
     file = out / STATE / MANIFEST
-    if not file.is_file():
+    if not is_file(file):
         raise UsageError(f"{out}: not an output folder of 'carmask cut': it has no {STATE}/{MANIFEST}")
     rows = _read_rows(file)
     base = _base(out)

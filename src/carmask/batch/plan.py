@@ -18,7 +18,7 @@ from carmask.batch.storage import Stores, join
 from carmask.batch.vehicles import Grouping
 from carmask.errors import DataError, UsageError
 from carmask.formats.classes import CLASSES
-from carmask.images import SUB_FOLDER, LeftOut, RealPaths, real_path, search_photos
+from carmask.images import SUB_FOLDER, LeftOut, RealPaths, is_folder, is_there, real_path, search_photos
 
 #: Why a photo is left out that an earlier run wrote. Such files have no row in the report.
 OWN_OUTPUT = "written by an earlier run"
@@ -103,9 +103,9 @@ def plan_run(
         if isinstance(path, str):
             photos = Stores().find(path, recursive=recursive)
             found.photos.update((photo, name) for photo, name in photos.items() if not own.in_store(photo))
-        elif path.is_dir():
+        elif is_folder(path):
             _search(path, out, recursive, own, found, watched=owners is not None)
-        elif not (path.exists() or path.is_symlink()):
+        elif not (is_there(path) or os.path.lexists(path)):  # a link that leads nowhere fails by itself
             raise UsageError(f"{path}: there is no such photo or folder")
         elif own.of_this_run(path):
             found.left_out.append(LeftOut(path, OWN_OUTPUT))
@@ -144,7 +144,7 @@ def refuse_tables(folder: Path | None, grouping: Grouping | None) -> None:
                 "folder with out=…",
                 argument="group",
             )
-    if (folder / STATE / MANIFEST).exists():
+    if is_there(folder / STATE / MANIFEST):
         return
     for name, header in ((REPORT, _REPORT_HEADER), *([] if grouping is None else [(VEHICLES, _VEHICLES_HEADER)])):
         try:
@@ -191,8 +191,9 @@ class _OwnOutputs:
     def _of(self, place: Path) -> frozenset[Path]:
         if place not in self._known:
             manifest = place / STATE / MANIFEST
-            files = recorded_outputs(manifest) if manifest.exists() else ()
-            written = [REPORT, VEHICLES, CLASSES, ERROR_LOG] if manifest.exists() else []
+            there = is_there(manifest)
+            files = recorded_outputs(manifest) if there else ()
+            written = [REPORT, VEHICLES, CLASSES, ERROR_LOG] if there else []
             self._known[place] = frozenset(place / file for file in (*files, *written))
         return self._known[place]
 

@@ -11,6 +11,7 @@ from carmask.batch.vin import check_vin, looks_like_vin
 from carmask.compositing.turntable import view_of
 from carmask.errors import UsageError
 from carmask.formats.spreadsheet import read_sheet
+from carmask.images import is_file
 
 #: Letters, digits and ``. _ -``, at most 40: what a stock number may be by default.
 STOCK = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
@@ -78,7 +79,7 @@ class Grouping:
         if text == "name":
             return cls("name", pattern)
         path = Path(text)
-        if not path.is_file():
+        if not is_file(path):
             raise UsageError(f"{text}: neither 'folder' nor 'name', and there is no such table", argument="group")
         return _read_table(path, pattern)
 

@@ -26,7 +26,7 @@ from carmask.batch.vehicle_report import Vehicle
 from carmask.batch.vehicles import Grouping
 from carmask.compositing.placement import SERIES_RULES
 from carmask.errors import DataError, InUseError, UsageError
-from carmask.images import real_path, search_photos
+from carmask.images import is_folder, is_there, real_path, search_photos
 from carmask.model.file import fixed_name
 from carmask.model.runtime import DEFAULT_MODEL, Device
 from carmask.prediction.checks import CheckSettings
@@ -146,7 +146,7 @@ def watch_folder(
     folder, out, spec, times = Path(folder), Path(out), spec or OutputSpec(), times or WatchTimes()
     spec.check()
     times.check()
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UsageError(f"{folder}: there is no such folder")
     if real_path(out) == real_path(folder):
         raise UsageError(f"{out}: this is the folder that is watched; name another one", argument="out")
@@ -212,7 +212,7 @@ class _Watch:
 
     def go(self) -> WatchSummary:
         arrivals = Arrivals(self.times.settle, self.times.quiet)
-        if (manifest := self.out / STATE / MANIFEST).exists():
+        if is_there(manifest := self.out / STATE / MANIFEST):
             self.owners = {one.result.photo for one in read_records(manifest) if one.result.status == "done"}
         active, first = time.monotonic(), True
         self.events.ready()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +17,13 @@ from carmask.errors import CarmaskError
 if TYPE_CHECKING:
     from click.types import OptionHelpExtra
 
+#: What file systems refuse: no bug, wherever it comes to light. All else that the system says keeps its traceback.
+_REFUSED = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT),
+        *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EROFS),
+    }
+)
 #: Heading of the options that name no section of their own.
 OPTIONS = "Options"
 
@@ -89,6 +98,11 @@ class Command(click.Command):
             return super().invoke(ctx)
         except CarmaskError as error:
             raise translate_error(error, ctx) from error
+        except OSError as error:
+            if error.errno not in _REFUSED or not isinstance(error.filename, str | bytes):
+                raise
+            said = f"{os.fsdecode(error.filename)}: cannot be read or written: {error.strerror}"
+            raise translate_error(CarmaskError(said), ctx) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings: general options first, then in order of appearance."""

@@ -55,10 +55,11 @@ def find_settings(ctx: click.Context, profile: str | None, paths: Sequence[str])
     Raises:
         UsageError: if the profile, or an option, cannot be used.
     """
+    from carmask.images import is_folder
     from carmask.profiles.in_force import check, combine, describe
     from carmask.profiles.loading import find_profile
 
-    folders = [Path(path) for path in paths if "://" not in path and Path(path).is_dir()][:1]
+    folders = [Path(path) for path in paths if "://" not in path and is_folder(Path(path))][:1]
     loaded = find_profile(profile, *folders, Path.cwd())
     given = {
         attribute: ctx.params[name]

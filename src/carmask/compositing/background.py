@@ -15,7 +15,7 @@ from carmask.arrays import Mask, Photo
 from carmask.compositing.scene import REVISION, SCENES
 from carmask.errors import UsageError, check_choice
 from carmask.geometry import Size
-from carmask.images import open_photo, to_profile
+from carmask.images import is_file, open_photo, to_profile
 
 Fit = Literal["cover", "contain"]
 #: The word for the photo's own surroundings.
@@ -60,7 +60,7 @@ class Background:
         """
         check_choice(fit, Fit, "fit")
         path = Path(text)
-        if path.is_file():
+        if is_file(path):
             picture = open_photo(path)
             made = cls(picture.pixels, fit=fit, icc_profile=picture.icc_profile)
             made.file = path

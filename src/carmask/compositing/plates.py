@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from carmask.arrays import Photo
 from carmask.compositing.light import LINEAR, to_display
 from carmask.errors import UsageError, check_choice
-from carmask.images import MIN_SIDE, read_layered, to_profile
+from carmask.images import MIN_SIDE, is_file, read_layered, to_profile
 
 CoverKind: TypeAlias = Literal["blur", "plain", "picture"]
 #: The words for plates that stay, and for two ways to hide them.
@@ -90,7 +90,7 @@ class PlateCover:
         if text == PLAIN:
             return cls("plain")
         path = Path(text)
-        if not path.is_file():
+        if not is_file(path):
             raise UsageError(
                 f"{text}: there is no such picture, and it is not {KEEP}, {BLUR} or {PLAIN}", argument="plate"
             )

@@ -17,7 +17,7 @@ from PIL import Image
 
 from carmask.errors import OutputError, PhotoError, UsageError
 from carmask.failures import Failure, describe_failure
-from carmask.images import encode_picture, make_folder, read_layered, search_photos, write_atomically
+from carmask.images import encode_picture, is_folder, make_folder, read_layered, search_photos, write_atomically
 
 #: The number of a view at the end of a name: CAR_01, IMG_1021, DSC01021, 0007, car (3).
 _VIEWS = tuple(
@@ -63,7 +63,7 @@ def find_views(folder: Path) -> dict[str, list[Path]]:
     Raises:
         UsageError: if there is no folder, or there are no views in it, or one twice.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UsageError(f"{folder}: there is no such folder")
     cars: dict[str, dict[int, Path]] = {}
     for path in search_photos(folder).photos:

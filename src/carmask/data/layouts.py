@@ -15,7 +15,7 @@ from carmask.errors import DataError, UnknownNameError
 from carmask.formats import folders, index_png
 from carmask.formats.listing import find_masks, find_photos, photo_stem
 from carmask.formats.table import FORMATS, read_annotations
-from carmask.images import list_folder, search_photos
+from carmask.images import is_there, list_folder, search_photos
 
 #: The examples, and the names of the classes: ``car``, or parts.
 DataSet = tuple[list[Example], tuple[str, ...]]
@@ -71,7 +71,7 @@ def find_layout(data: Path, layout: str | None = None) -> str:
     """
     if layout is not None and layout not in LAYOUTS:
         raise UnknownNameError(f"there is no layout {layout!r}; there are {', '.join(LAYOUTS)}")
-    if not data.exists():
+    if not is_there(data, DataError):
         raise DataError(f"{data}: there is no such folder")
     if layout is not None:
         return layout

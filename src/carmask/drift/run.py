@@ -13,7 +13,7 @@ from carmask.drift.detect import LEVEL, Drift, detect_drift
 from carmask.drift.select import PHOTOS, Choice, choose_photos
 from carmask.drift.summary import SUFFIX, Summary, load_summary, save_summary, summarise
 from carmask.errors import DataError, UsageError
-from carmask.images import real_path
+from carmask.images import is_folder, is_there, real_path
 from carmask.model.installed import list_models
 
 #: In place of a reference: the same folders' photos from before.
@@ -110,9 +110,9 @@ def find_reference(against: str | Path | None, model: MadeWith) -> Summary:
     """
     if against is not None:
         path = Path(against)
-        if path.is_dir():
+        if is_folder(path):
             return summarise(_of_one_model(read_measured(path))[0], about=path.name)
-        if not path.exists():
+        if not is_there(path):
             raise UsageError(
                 f"{against}: neither a reference file nor an output folder of 'carmask cut'", argument="against"
             )

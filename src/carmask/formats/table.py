@@ -30,7 +30,7 @@ from carmask.formats.reading import ReadOptions
 from carmask.formats.rle_table import is_table
 from carmask.formats.sources import peek, unpack
 from carmask.formats.writing import Loaded, WriteOptions
-from carmask.images import search_photos
+from carmask.images import is_there, search_photos
 
 #: Suffixes that masks have.
 _LOSSLESS = frozenset({".png", ".gif", ".bmp", ".tif", ".tiff"})
@@ -199,7 +199,7 @@ def detect(path: Path) -> str:
     Raises:
         DataError: if it does not exist, or is in none of them.
     """
-    if not path.exists():
+    if not is_there(path, DataError):
         raise DataError(f"{path}: there is no such file or folder")
     name = detected(path)
     if name is not None:

@@ -9,6 +9,7 @@ from carmask.images.metadata import KeepMetadata
 from carmask.images.opening import MAX_PIXELS, decode
 from carmask.images.pixels import stored_values
 from carmask.images.png import encode_indexed, encode_mask, encode_png, encode_stencil
+from carmask.images.presence import is_file, is_folder, is_there
 from carmask.images.profiles import to_profile, to_srgb
 from carmask.images.reading import (
     MIN_SIDE,
@@ -70,7 +71,10 @@ __all__ = [
     "flush_file",
     "flush_folder",
     "image_photo",
+    "is_file",
+    "is_folder",
     "is_photo",
+    "is_there",
     "is_turned",
     "list_folder",
     "make_folder",

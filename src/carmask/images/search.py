@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from carmask.errors import DataError
+from carmask.images.presence import is_folder
 from carmask.images.suffixes import why_left_out
 
 #: Why a folder in a folder is left out.
@@ -99,7 +100,7 @@ def search_photos(folder: Path, *, recursive: bool = False, skip: Path | None = 
     Raises:
         DataError: if the folder itself is missing or cannot be listed.
     """
-    if not folder.is_dir():
+    if not is_folder(folder, DataError):
         raise DataError(f"{folder}: there is no such folder")
     passed = None if skip is None else real_path(skip)
     photos: list[Path] = []

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from carmask.errors import ModelError
+from carmask.images import is_file
 from carmask.model import metadata
 from carmask.model.info import ModelInfo
 
@@ -57,10 +58,10 @@ def find_model(model: str | Path) -> Path:
         return folder / f"{chosen}.onnx"
     if name in names:
         return _shipped() / f"{name}.onnx"
-    if (installed := folder / f"{name}.onnx").is_file() and "/" not in name:
+    if "/" not in name and is_file(installed := folder / f"{name}.onnx", ModelError):
         return installed
     path = Path(model)
-    if path.is_file():
+    if is_file(path, ModelError):
         return path
     known = [*names, *(one.stem for one in sorted(folder.glob("*.onnx")))]
     raise ModelError(f"{model}: neither a model file nor the name of a model here ({', '.join(known) or 'none'})")

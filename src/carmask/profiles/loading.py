@@ -15,7 +15,7 @@ from carmask.batch.names import PROFILE
 from carmask.compositing.background import BLUR
 from carmask.compositing.scene import SCENES
 from carmask.errors import UnknownNameError, UsageError
-from carmask.images import PHOTO_SUFFIXES, write_atomically
+from carmask.images import PHOTO_SUFFIXES, is_file, is_folder, is_there, write_atomically
 from carmask.prediction.checks import CHECKS
 from carmask.profiles.profile import ChecksTable, Profile, RulesTable
 
@@ -57,7 +57,7 @@ def find_profile(profile: str | Path | None, *folders: Path) -> Loaded | None:
     """
     if profile is not None:
         return load_profile(profile)
-    file = next((folder / FILE for folder in folders if (folder / FILE).is_file()), None)
+    file = next((folder / FILE for folder in folders if is_file(folder / FILE)), None)
     return None if file is None else load_profile(file)
 
 
@@ -91,7 +91,7 @@ def write_profile(file: Path, base: str) -> None:
         UsageError: if the file exists, or there is no such profile.
         OutputError: if it cannot be written.
     """
-    if file.exists():
+    if is_there(file):
         raise UsageError(f"{file}: exists already; name another file, or delete it")
     found = load_profile(base)
     lines = [
@@ -188,9 +188,9 @@ def _path(profile: str | Path) -> Path:
     if str(profile) in profile_names():
         return _shipped() / f"{profile}.toml"
     path = Path(profile)
-    if path.is_dir() and (path / FILE).is_file():
+    if is_folder(path) and is_file(path / FILE):
         return path / FILE
-    if not path.is_file():
+    if not is_file(path):
         near = difflib.get_close_matches(str(profile), profile_names(), 1)
         hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(profile_names())}"
         raise UnknownNameError(
