@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from carmask.errors import PhotoError
-from carmask.images import FORMATS, read_mask, write_mask
+from carmask.images import FORMATS, mask_size, read_mask, write_mask
 from carmask.images.masks import _cut, _Levels
 
 MASK = np.zeros((30, 50), np.bool_)
@@ -92,7 +93,11 @@ REFUSED = {
         "2 colours besides black",
     ),
     "red on blue": (palette([(0, 0, 255), (0, 255, 0), (255, 0, 0)], MASK + 1), "2 colours, and none is black"),
-    "all red": (Image.new("RGB", (50, 30), (255, 0, 0)), "1 colours, and none is black"),
+    "three colours": (
+        palette([(0, 0, 255), (0, 255, 0), (255, 0, 0)], MASK + MASK[::-1].astype(int)).convert("RGB"),
+        "3 colours, and none is black",
+    ),
+    "all red": (Image.new("RGB", (50, 30), (255, 0, 0)), "1 colour, and none is black"),
     "two masks": (layered(WHITE[..., None], np.where(np.arange(50) < 30, 255, 0)), "holds two masks"),
     "negative": (Image.fromarray(np.where(MASK, 1, -1).astype(np.float32)), "from -1 to 1"),
     "not numbers": (Image.fromarray(np.where(MASK, 1, np.nan).astype(np.float32)), "not numbers"),
@@ -116,6 +121,35 @@ def test_empty_and_full_masks_say_so_themselves(tmp_path):
                 assert read_mask(saved(tmp_path, image), threshold).all() == full
     write_mask(tmp_path / "none.png", np.zeros((4, 5), np.bool_))
     assert not read_mask(tmp_path / "none.png").any()
+
+
+XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize("place", ["exif", "exif behind the pixels", "xmp", "text of an editor", "none"])
+def test_the_size_of_a_mask_is_that_of_the_mask_that_is_read(tmp_path, place):
+    path, exif, texts = tmp_path / "a.png", Image.Exif(), PngInfo()
+    exif[0x0112] = 6
+    if place == "xmp":
+        texts.add_itxt("XML:com.adobe.xmp", XMP)
+    if place == "text of an editor":
+        texts.add_text("Software", "paint")
+    Image.fromarray(np.where(MASK, 255, 0).astype(np.uint8)).save(
+        path, pnginfo=texts, exif=exif if "exif" in place else b""
+    )
+    if "behind" in place:
+        content = path.read_bytes()
+        at = content.index(b"eXIf") - 4
+        chunk = content[at : at + 12 + int.from_bytes(content[at : at + 4], "big")]
+        path.write_bytes(content.replace(chunk, b"")[:-12] + chunk + content[-12:])
+    turned = place not in {"text of an editor", "none"}
+    assert mask_size(path) == read_mask(path).shape == (MASK.shape[::-1] if turned else MASK.shape)
+
+
+def test_the_size_of_a_mask_that_was_cut_off(tmp_path):
+    write_mask(tmp_path / "a.png", MASK)
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:-20])
+    assert mask_size(tmp_path / "a.png") == MASK.shape
 
 
 def test_grey_anti_aliased_and_jpeg_masks_with_a_threshold(tmp_path):

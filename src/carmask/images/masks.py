@@ -13,9 +13,11 @@ Where the truth lies in a file is found by one rule, and what the rule leaves op
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +28,14 @@ from carmask.errors import PhotoError
 from carmask.geometry import Size
 from carmask.images.opening import decode, orientation, refuse_too_large, upright_size
 from carmask.images.pixels import upright
+from carmask.words import counted
 
 _Values: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32] | NDArray[np.float32]
 
 #: Channels that differ by no more than this are grey: lossy compression tints it.
 _NEARLY_GREY = 24
+#: Chunks of a PNG that may say that it is turned: EXIF, and texts that hold EXIF or XMP.
+_TURNING = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt"})
 #: So few colours are labels; compression makes many of one.
 _LABELS = 12
 
@@ -42,16 +47,24 @@ def mask_size(path: Path) -> Size:
         PhotoError: if the file is missing or not an image.
     """
     with contextlib.suppress(OSError, struct.error), path.open("rb") as stream:
-        start = stream.read(4096)
-        if start[:8] == b"\x89PNG\r\n\x1a\n" and start[12:16] == b"IHDR":
-            at = 8
-            while start[at + 4 : at + 8] not in {b"IDAT", b"eXIf", b""}:
-                at += 12 + int(struct.unpack(">I", start[at : at + 4])[0])
-            # Only EXIF may turn it, which stands before the pixels, or after them in files of old programs.
-            if start[at + 4 : at + 8] == b"IDAT" and b"eXIf" not in start:
-                width, height = struct.unpack(">II", start[16:24])
-                return height, width
+        start = stream.read(33)
+        if start[:8] == b"\x89PNG\r\n\x1a\n" and start[12:16] == b"IHDR" and _TURNING.isdisjoint(_chunks(stream)):
+            width, height = struct.unpack(">II", start[16:24])
+            return height, width
     return decode(path, upright_size)
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """The kinds of the chunks of a PNG that are still to be read.
+
+    Raises:
+        struct.error: if the file ends before its last chunk.
+    """
+    kind = b""
+    while kind != b"IEND":
+        length, kind = struct.unpack(">I4s", stream.read(8))
+        stream.seek(length + 4, os.SEEK_CUR)
+        yield kind
 
 
 class _Levels(NamedTuple):
@@ -146,7 +159,9 @@ def _palette_levels(image: Image.Image) -> _Levels:
     if not palette[used].any(axis=1).all():
         return _rgb_levels(palette[indices])
     if len(used) > 2 or 0 not in used:
-        raise _NoMaskError(f"not a binary mask: {len(used)} colours, and none is black; paint the background black")
+        raise _NoMaskError(
+            f"not a binary mask: {counted(len(used), 'colour')}, and none is black; paint the background black"
+        )
     return _Levels((indices > 0).astype(np.uint8), 1)
 
 
@@ -158,8 +173,10 @@ def _rgb_levels(colours: NDArray[np.uint8]) -> _Levels:
     found = np.unique(codes)
     if len(found) == 2 and found[0] == 0:
         return _Levels((codes > 0).astype(np.uint8), 1)
-    if found[0] != 0 and len(found) <= 2:
-        raise _NoMaskError(f"not a binary mask: {len(found)} colours, and none is black; paint the background black")
+    if found[0] != 0 and len(found) <= _LABELS:
+        raise _NoMaskError(
+            f"not a binary mask: {counted(len(found), 'colour')}, and none is black; paint the background black"
+        )
     if len(found) <= _LABELS:
         raise _NoMaskError(f"not a binary mask: {len(found) - 1} colours besides black; the car must have one")
     return _Levels(brightest, 255)
