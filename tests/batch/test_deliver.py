@@ -129,5 +129,5 @@ def test_rejected_photos_are_not_handed_over(out, tmp_path):
         assert sorted(files(tmp_path / "to")) == ["4711_09-2.png", "4711_09.png", "4711_c.png"]
         for name in ("4711/a", "4711/c", "4711/d"):
             store.save(Correction(name, "rejected", "0" * 64, None), seen=int(name == "4711/a"))
-    with pytest.raises(UsageError, match="all 5 photos of vehicles were rejected"):
+    with pytest.raises(UsageError, match="5 photos of vehicles, all rejected"):
         deliver(out, tmp_path / "to")

@@ -61,8 +61,8 @@ def test_an_opaque_picture_with_an_alpha_channel_keeps_the_rule():
 def test_rules_of_vehicles():
     said = rules(max_photos=2, min_photos=1, id_pattern="[0-9]{4}", id_words="four digits")
     assert said.broken_by_vehicle("4711", 2) == []
-    assert said.broken_by_vehicle("47111", 3) == ["id: four digits", "max-photos: 3 pictures are more than 2"]
-    assert said.broken_by_vehicle("4711", 0) == ["min-photos: 0 pictures are less than 1"]
+    assert said.broken_by_vehicle("47111", 3) == ["id: four digits", "max-photos: 3 pictures, more than 2"]
+    assert said.broken_by_vehicle("4711", 0) == ["min-photos: 0 pictures, fewer than 1"]
     with pytest.raises(UsageError, match=r"id-pattern: .*: no regular expression"):
         rules(id_pattern="[").check()
 

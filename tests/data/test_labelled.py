@@ -44,7 +44,7 @@ def test_every_label_is_car(labelled):
 
 def test_what_is_refused(labelled):
     (labelled / "labels" / "van_01.png").unlink()
-    with pytest.raises(DataError, match="1 of 3 photos have no mask, the first is van_01"):
+    with pytest.raises(DataError, match="1 of 3 photos has no mask, the first is van_01"):
         read_data(labelled)
     Image.new("RGB", (8, 6)).save(labelled / "labels" / "van_01.png")
     with pytest.raises(PhotoError, match="not an index PNG"):

@@ -146,7 +146,7 @@ def test_several_labels_of_which_none_is_a_car_are_parts(tmp_path):
 def test_what_is_missing_is_named(tmp_path):
     fill(tmp_path, "images/{}.jpg", "masks/{}.png")
     (tmp_path / "masks/a_01.png").unlink()
-    with pytest.raises(DataError, match="1 of 3 photos have no mask, the first is a_01"):
+    with pytest.raises(DataError, match="1 of 3 photos has no mask, the first is a_01"):
         read_data(tmp_path)
     pairs = list_pairs(tmp_path)
     assert set(pairs.photos) == set(NAMES)

@@ -75,7 +75,7 @@ def test_polygons_cover_what_coco_s_tools_cover(data):
     [
         (
             {"images": [{"id": 1, "width": 40, "height": 30, "file_name": "z.png"}]},
-            "1 of 1 annotated pictures have no photo, the first is z.png",
+            "1 of 1 annotated picture has no photo, the first is z.png",
         ),
         (
             {"annotations": [{"image_id": 1, "category_id": 99, "segmentation": [[1, 1, 2, 2, 3, 1]]}]},
@@ -165,13 +165,13 @@ def test_faulty_index_sets_are_named(tmp_path):
     with pytest.raises(PhotoError, match="not an index PNG"):
         read_parts(tmp_path)[0][0].read_labels()
     Image.new("L", (40, 30)).save(tmp_path / "labels" / "b.png")
-    with pytest.raises(DataError, match="1 of 2 annotated pictures have no photo, the first is b"):
+    with pytest.raises(DataError, match="1 of 2 annotated pictures has no photo, the first is b"):
         read_parts(tmp_path)
     (tmp_path / "labels" / "b.png").rename(tmp_path / "labels" / "c.png")
     (tmp_path / "labels" / "a.png").rename(tmp_path / "labels" / "b.png")
     Image.new("RGB", (40, 30), "grey").save(tmp_path / "images" / "b.png")
     Image.new("RGB", (40, 30), "grey").save(tmp_path / "images" / "c.png")
-    with pytest.raises(DataError, match="1 of 3 photos have no mask, the first is a"):
+    with pytest.raises(DataError, match="1 of 3 photos has no mask, the first is a"):
         read_parts(tmp_path)
     (tmp_path / "classes.txt").unlink()
     with pytest.raises(DataError, match=r"classes\.txt: cannot be read"):

@@ -77,7 +77,7 @@ def test_what_is_missing_is_named(data, tmp_path):
     with pytest.raises(DataError, match="there is no such folder"):
         read_examples(tmp_path / "nowhere")
     (data / "train_masks" / "b_01_mask.gif").unlink()
-    with pytest.raises(DataError, match="1 of 3 photos have no mask, the first is b_01"):
+    with pytest.raises(DataError, match="1 of 3 photos has no mask, the first is b_01"):
         read_examples(data)
     (data / "train" / "a_01.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"a_01\.jpg and a_01\.png are both a_01"):
@@ -85,7 +85,7 @@ def test_what_is_missing_is_named(data, tmp_path):
 
 
 def test_cars_without_photos_are_named(data):
-    with pytest.raises(DataError, match="1 of 2 cars have no photo in the data, the first is c"):
+    with pytest.raises(DataError, match="1 of 2 cars has no photo in the data, the first is c"):
         of_cars(read_examples(data), ["a", "c"])
 
 

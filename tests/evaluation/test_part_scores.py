@@ -139,7 +139,7 @@ def test_what_cannot_be_scored_is_named(data, examples):
     predictor = file_labels(data / "found", names)
     with pytest.raises(DataError, match="none of 0 photos could be scored"):
         evaluate_parts(predictor, [], names)
-    with pytest.raises(DataError, match=r"none of 1 photos could be scored; the first: .*has a mask, but no labels"):
+    with pytest.raises(DataError, match=r"none of 1 photo could be scored; the first: .*has a mask, but no labels"):
         evaluate_parts(predictor, read_examples(examples)[:1], names)
     write_labels(data / "found" / "a_parts.png", np.zeros((4, 4), np.uint8))
     with pytest.raises(DataError, match="the labels are 4x4, the photo 60x40"):

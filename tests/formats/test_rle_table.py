@@ -88,7 +88,7 @@ def test_cells_that_excel_has_cut_off_are_noted(tmp_path):
     text = "12 3 " * 8000
     file.write_text(f"img,rle_mask\na.jpg,{text[:EXCEL_CELL]}\nb.jpg,1 2\n")
     [oddity] = read_rle_table(file).oddities
-    assert "1 masks have exactly 32,767 characters" in oddity.message
+    assert "1 mask has exactly 32,767 characters" in oddity.message
     assert oddity.lost
     file.write_text(f"img,rle_mask\na.jpg,{text[:EXCEL_CELL]}\n{text[EXCEL_CELL:]}\n")
     with pytest.raises(DataError, match=r"line 3: 1 fields .*the mask before has 32,767 characters: Excel cuts cells"):

@@ -233,7 +233,7 @@ def test_the_output_of_cut_becomes_predictions(cut, tmp_path):
     assert all(picture.photo is not None for picture in found.pictures)
     assert np.array_equal(found.pictures[2].mask(), OTHER)
     assert found.model == "carmask"
-    assert found.notes == [f"1 photos of report.csv have no mask or cut-out in {cut}"]
+    assert found.notes == [f"1 photo of report.csv has no mask or cut-out in {cut}"]
     done = convert(found, tmp_path / "tasks", "label-studio")
     assert done.changed == 0
     content = json.loads((tmp_path / "tasks" / "tasks.json").read_text())

@@ -68,10 +68,10 @@ def test_bad_input(photos):
         view_sheets(photos / "photos", photos / "out")
     with pytest.raises(UsageError, match="no photo is called nobody"):
         view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["nobody"])
-    with pytest.raises(DataError, match="none of the 1 photos has a mask in truth"):
+    with pytest.raises(DataError, match="none of 1 photo has a mask in truth"):
         view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["car_04"])
     Image.fromarray(car_mask()[:99]).save(photos / "masks" / "car_00_mask.png")
-    with pytest.raises(DataError, match="none of 1 photos could be drawn; the first: car_00: the truth is 480x99"):
+    with pytest.raises(DataError, match="none of 1 photo could be drawn; the first: car_00: the truth is 480x99"):
         view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["car_00"])
 
 

@@ -195,7 +195,7 @@ def test_a_model_that_grows_its_masks_is_not_called_shifted(write):
 def test_names(write, tmp_path):
     file = write(rle_encode, [*NAMES[:7], "other.jpg"])
     assert kinds(diagnose(file, NAMES, SIZE)) == ["missing", "unknown"]
-    with pytest.raises(SubmissionError, match=r"1 images have no row, the first is car7_01\.jpg"):
+    with pytest.raises(SubmissionError, match=r"1 image has no row, the first is car7_01\.jpg"):
         repair(file, tmp_path / "repaired.csv", NAMES, SIZE, [])
     suffix = write(rle_encode, [Path(name).stem + ".png" for name in NAMES])
     assert kinds(diagnose(suffix, NAMES, SIZE)) == ["names"]
@@ -263,7 +263,7 @@ def test_masks_that_a_spreadsheet_has_cut_off_are_not_repaired(tmp_path):
     write_rle_csv(file, [*RIGHT[:7], (NAMES[7], cut)])
     found = diagnose(file, NAMES, SIZE)
     assert "truncated" in kinds(found)
-    with pytest.raises(SubmissionError, match="cannot be repaired: 1 masks have exactly 32,767 characters"):
+    with pytest.raises(SubmissionError, match="cannot be repaired: 1 mask has exactly 32,767 characters"):
         repair(file, tmp_path / "repaired.csv", NAMES, SIZE, found)
 
 

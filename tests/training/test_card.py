@@ -25,10 +25,10 @@ def test_says_what_the_file_says_and_which_file_it_is(tmp_path):
     for part in (
         "# small, version 3",
         "96x64",
-        "0.987650, on 1 cars",
+        "0.987650, on 1 car ",
         "free",
         "## Limits",
-        "## Validated on (1 cars)\n\nc",
+        "## Validated on (1 car)\n\nc",
     ):
         assert part in card
     assert hashlib.sha256(b"content").hexdigest() in card

@@ -108,7 +108,7 @@ def test_validation_cars_can_be_given(cars, tmp_path):
     given = read_validation_cars(file)
     plan = plan_training(small(), cars, tmp_path / "run", Sources(validation_cars=given))
     assert plan.split == (("car0", "car2", "car4"), ("car1", "car3"))
-    with pytest.raises(DataError, match="1 of 1 validation cars have no photo in it, the first is carX"):
+    with pytest.raises(DataError, match="1 of 1 validation car has no photo in it, the first is carX"):
         plan_training(small(), cars, tmp_path / "run", Sources(validation_cars=("carX",)))
     everything = tuple(f"car{number}" for number in range(5))
     with pytest.raises(DataError, match="at least one must be left to train on"):

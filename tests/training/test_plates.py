@@ -177,7 +177,7 @@ def test_crops_keep_the_place_of_the_plate(tmp_path):
         rows, columns = np.nonzero(red)
         assert found.corners[0] == pytest.approx([columns.min(), rows.min()], abs=2.5)
         assert found.corners[2] == pytest.approx([columns.max() + 1, rows.max() + 1], abs=2.5)
-    with pytest.raises(DataError, match="none of the 1 photos"):
+    with pytest.raises(DataError, match="none of 1 photo is there"):
         read_crops(tmp_path, labels[1:], tmp_path / "cache")
 
 
@@ -192,7 +192,7 @@ def test_a_network_is_built_with_its_card(tmp_path, monkeypatch):
     file = building.build_plates(tmp_path / "out", settings=Settings(samples=4, epochs=1, batch=4), **arguments)
     card = file.with_suffix(".md").read_text()
     assert re.search(r"SHA-256 `([0-9a-f]{64})`", card)[1] == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert "1 photos, 1 of them with a plate" in card
+    assert "1 photo, 1 of them with a plate" in card
 
 
 def test_weights_of_another_network_are_refused(tmp_path):

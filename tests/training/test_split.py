@@ -42,7 +42,7 @@ def test_extra_data_is_divided_without_rest(cars, hold_out, ranges, seed):
 def test_validation_cars_are_those_given_else_chosen_by_hash():
     assert choose_split(DATA, examples(CARS), 3, seed=0, given=["car7"]).validation == ("car7",)
     assert choose_split(DATA, examples(CARS), 3, seed=1) == split_cars(CARS, 3, seed=1)
-    with pytest.raises(DataError, match=r"1 of 2 validation cars have no photo in it, the first is car99"):
+    with pytest.raises(DataError, match=r"1 of 2 validation cars has no photo in it, the first is car99"):
         choose_split(DATA, examples(CARS), 3, seed=0, given=["car7", "car99"])
     with pytest.raises(DataError, match="all of its cars are validation cars"):
         choose_split(DATA, examples(CARS[:2]), 0, seed=0, given=CARS[:2])

@@ -266,7 +266,7 @@ def not_binary(data: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "error", "message"),
     [
-        (without_mask, DataError, "1 of 10 photos have no mask, the first is car1_01"),
+        (without_mask, DataError, "1 of 10 photos has no mask, the first is car1_01"),
         (other_size, DataError, "the mask is 20x20, but its photo is 144x96"),
         (not_binary, PhotoError, "not a binary mask"),
     ],

@@ -18,6 +18,7 @@ from carmask.errors import OutputError, UsageError
 from carmask.formats.csv_text import encode_csv
 from carmask.formats.spreadsheet import read_sheet
 from carmask.images import is_file, make_folder, remove_file, write_atomically
+from carmask.words import counted
 
 #: The list of what was handed over, in its folder.
 LIST = "delivery.csv"
@@ -85,7 +86,7 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     done = [one for one in known if decisions.get(one.name) != "rejected"]
     if not done:
         raise UsageError(
-            f"{out}: all {len(known)} photos of vehicles were rejected in the review; there is none to copy"
+            f"{out}: {counted(len(known), 'photo')} of vehicles, all rejected in the review; there is none to copy"
         )
     rows = list(_rows(done, spec, naming))
     make_folder(to)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from PIL import Image
 
 from carmask.errors import UsageError
+from carmask.words import counted
 
 #: How far the ratio of a picture's sides may be from the rule's: what rounding to whole pixels makes of it.
 _SAME_ASPECT = 0.005
@@ -114,9 +115,9 @@ class ChannelRules:
         if self.id_pattern is not None and not re.fullmatch(self.id_pattern, vehicle):
             found.append(f"id: {self.id_words or f'it does not match {self.id_pattern}'}")
         if self.max_photos is not None and photos > self.max_photos:
-            found.append(f"max-photos: {photos} pictures are more than {self.max_photos}")
+            found.append(f"max-photos: {counted(photos, 'picture')}, more than {self.max_photos}")
         if photos < (self.min_photos or 0):
-            found.append(f"min-photos: {photos} pictures are less than {self.min_photos}")
+            found.append(f"min-photos: {counted(photos, 'picture')}, fewer than {self.min_photos}")
         return found
 
 

@@ -24,6 +24,7 @@ from carmask.prediction.measures import thumbnail
 from carmask.prediction.predict import open_for
 from carmask.prediction.probability_map import ProbabilityMap
 from carmask.prediction.stages import predict_map
+from carmask.words import counted
 
 #: Cars whose views are kept: threads work on views that follow each other.
 _KEPT_CARS = 3
@@ -54,7 +55,8 @@ def with_series(jobs: Iterable[Job], rule: Rule = "turntable", *, grouped: bool 
             cars.setdefault(split[0], []).append(job.photo)
     if not any(len(views) > 1 for views in cars.values()):
         raise UsageError(
-            f"{rule}: no two of {len(jobs)} photos are views of one car; name them CAR_01, CAR_02 … or as a camera "
+            f"{rule}: no two of {counted(len(jobs), 'photo')} are views of one car; name them CAR_01, CAR_02 "
+            "… or as a camera "
             "numbers them, say which vehicle a photo shows with group=…, or take rule='centre'",
             argument="rule",
         )

@@ -6,6 +6,9 @@ import sys
 import unicodedata
 
 from carmask.errors import UsageError
+from carmask.words import counted
+
+__all__ = ["complain", "counted", "need"]
 
 
 def complain(message: str) -> None:
@@ -14,11 +17,6 @@ def complain(message: str) -> None:
     # A file's name may hold what a terminal takes for a command.
     line = "".join(repr(one)[1:-1] if unicodedata.category(one) == "Cc" else one for one in line)
     print(f"carmask: {line}".encode(errors="backslashreplace").decode(), file=sys.stderr)
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things: ``1 photo``, ``2 photos``; for nouns whose plural ends in s."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def need(module: str, extra: str) -> None:

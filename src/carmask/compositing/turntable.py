@@ -18,6 +18,7 @@ from PIL import Image
 from carmask.errors import OutputError, PhotoError, UsageError
 from carmask.failures import Failure, describe_failure
 from carmask.images import encode_picture, is_folder, make_folder, read_layered, search_photos, write_atomically
+from carmask.words import counted
 
 #: The number of a view at the end of a name: CAR_01, IMG_1021, DSC01021, 0007, car (3).
 _VIEWS = tuple(
@@ -172,7 +173,7 @@ def read_views(files: Sequence[Path], width: int, failures: list[Failure] | None
             view = _scaled(view, (round(view.shape[0] * width / view.shape[1]), width))
         views.append(view)
     if len(views) < 2 <= len(files):
-        raise PhotoError(f"{len(views)} of {len(files)} views can be read; a turntable needs two")
+        raise PhotoError(f"{len(views)} of {counted(len(files), 'view')} can be read; a turntable needs two")
     least = min(views, key=lambda view: view.shape[1])
     size = (least.shape[0], least.shape[1])
     if any(view.shape[2] == 4 for view in views):

@@ -14,6 +14,7 @@ from carmask.data.table import Example, car_and_view
 from carmask.errors import DataError
 from carmask.formats.labels import Labels
 from carmask.formats.picture import Annotations, Instance, Picture
+from carmask.words import by_number, counted
 
 #: What labels are called, in lower case, that show a whole car.
 CAR_LABELS = frozenset({"car", "cars", "vehicle", "auto"})
@@ -145,11 +146,15 @@ def _paired(annotations: Annotations, source: Path) -> list[tuple[str, Path, Pic
     lacking = [picture.name for picture in pictures if picture.photo is None]
     if lacking:
         raise DataError(
-            f"{source}: {len(lacking)} of {len(pictures)} annotated pictures have no photo, the first is {lacking[0]}"
+            f"{source}: {len(lacking)} of {counted(len(pictures), 'annotated picture')} "
+            f"{by_number(len(lacking), 'has', 'have')} no photo, the first is {lacking[0]}"
         )
     if bare := annotations.bare:
         photos = len(pictures) + len(bare)
-        raise DataError(f"{source}: {len(bare)} of {photos} photos have no mask, the first is {bare[0].stem}")
+        raise DataError(
+            f"{source}: {len(bare)} of {counted(photos, 'photo')} {by_number(len(bare), 'has', 'have')} no "
+            f"mask, the first is {bare[0].stem}"
+        )
     found = [(_name(picture), picture.photo, picture) for picture in pictures if picture.photo is not None]
     return sorted(found, key=lambda one: one[0])
 

@@ -16,6 +16,7 @@ from carmask.formats import folders, index_png
 from carmask.formats.listing import find_masks, find_photos, photo_stem
 from carmask.formats.table import FORMATS, read_annotations
 from carmask.images import is_there, list_folder, search_photos
+from carmask.words import by_number, counted
 
 #: The examples, and the names of the classes: ``car``, or parts.
 DataSet = tuple[list[Example], tuple[str, ...]]
@@ -136,7 +137,10 @@ def _complete(pair: Callable[[Path], Pairs]) -> Callable[[Path], DataSet]:
         photos, masks = pair(data)
         lacking = [name for name in photos if name not in masks]
         if lacking:
-            raise DataError(f"{data}: {len(lacking)} of {len(photos)} photos have no mask, the first is {lacking[0]}")
+            raise DataError(
+                f"{data}: {len(lacking)} of {counted(len(photos), 'photo')} "
+                f"{by_number(len(lacking), 'has', 'have')} no mask, the first is {lacking[0]}"
+            )
         examples = [Example(name, photos[name], masks[name], None, *car_and_view(name)) for name in photos]
         return examples, _CAR
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from carmask.arrays import Photo
 from carmask.errors import UsageError
+from carmask.words import counted
 
 #: Pixels that the colours are found on. Four times as many lower the error by under 1 % and take three times as long.
 SAMPLE = 2048
@@ -32,7 +33,7 @@ def quantize(photo: Photo, colours: int, *, rng: np.random.Generator) -> Photo:
         UsageError: if ``colours`` is not in 2 to 256.
     """
     if not 2 <= colours <= 256:
-        raise UsageError(f"{colours} colours: choose 2 to 256")
+        raise UsageError(f"{counted(colours, 'colour')}: choose 2 to 256")
     pixels = photo.reshape(-1, 3).astype(np.float32)
     picked = pixels[rng.integers(0, len(pixels), SAMPLE)] if len(pixels) > SAMPLE else pixels
     distinct = np.unique(picked, axis=0)

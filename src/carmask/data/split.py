@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from carmask.errors import DataError
+from carmask.words import counted
 
 
 class Split(NamedTuple):
@@ -42,6 +43,8 @@ def split_cars(
         return Split(*(tuple(sorted(name for name in names if groups[name] in side)) for side in map(set, split)))
     count = round(len(names) * validation) if isinstance(validation, float) else validation
     if not 0 <= count < len(names):
-        raise DataError(f"cannot validate on {count} of {len(names)} cars: at least one must be left to train on")
+        raise DataError(
+            f"cannot validate on {count} of {counted(len(names), 'car')}: at least one must be left to train on"
+        )
     ranked = sorted(names, key=lambda name: (hashlib.sha256(f"{seed}:{name}".encode()).digest(), name))
     return Split(train=tuple(sorted(ranked[count:])), validation=tuple(sorted(ranked[:count])))

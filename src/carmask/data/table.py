@@ -20,6 +20,7 @@ from carmask.formats.listing import find_masks, find_photos
 from carmask.formats.rle import rle_decode
 from carmask.formats.rle_table import find_mask_table, read_rle_table
 from carmask.images import picture_size, read_mask
+from carmask.words import by_number, counted
 
 _CAR_AND_VIEW = re.compile(r"(?P<car>.+)_(?P<view>\d{2})", re.DOTALL)
 #: What cameras and people who number their photos write before the number: it names no car.
@@ -115,7 +116,10 @@ def read_examples(data: Path) -> list[Example]:
         raise DataError(f"{data}: has neither a folder train_masks/ nor a file train_masks.csv")
     lacking = [name for name in photos if name not in masks and name not in runs]
     if lacking:
-        raise DataError(f"{data}: {len(lacking)} of {len(photos)} photos have no mask, the first is {lacking[0]}")
+        raise DataError(
+            f"{data}: {len(lacking)} of {counted(len(photos), 'photo')} "
+            f"{by_number(len(lacking), 'has', 'have')} no mask, the first is {lacking[0]}"
+        )
     return [
         Example(name, photo, masks.get(name), runs.get(name), *car_and_view(name)) for name, photo in photos.items()
     ]
@@ -174,7 +178,10 @@ def of_cars(examples: Sequence[Example], cars: Iterable[str]) -> list[Example]:
     wanted = set(cars)
     absent = sorted(wanted - {example.car for example in examples})
     if absent:
-        raise DataError(f"{len(absent)} of {len(wanted)} cars have no photo in the data, the first is {absent[0]}")
+        raise DataError(
+            f"{len(absent)} of {counted(len(wanted), 'car')} {by_number(len(absent), 'has', 'have')} no photo "
+            f"in the data, the first is {absent[0]}"
+        )
     return [example for example in examples if example.car in wanted]
 
 

@@ -10,6 +10,7 @@ from carmask.drift.statistics import fisher_p_value, holm, ks_distance, ks_p_val
 from carmask.drift.summary import RATES, Distribution, Rate, Summary
 from carmask.errors import UsageError
 from carmask.prediction.measures import MEASURES
+from carmask.words import counted
 
 #: The probability of a false alarm that is put up with.
 LEVEL = 0.01
@@ -101,7 +102,7 @@ def detect_drift(period: Summary, reference: Summary, *, level: float = LEVEL) -
     ]
     if not found:
         raise UsageError(
-            f"{period.about}: too few photos to test: {period.photos} of {period.vehicles} cars; at least "
+            f"{period.about}: too few photos to test: {period.photos} of {counted(period.vehicles, 'car')}; at least "
             f"{LEAST_PHOTOS} photos of different cars are needed, in the reference too"
         )
     changes = []
@@ -146,7 +147,7 @@ def _test_rates(
 
 
 def _worth(one: Distribution | Rate, other: Distribution | Rate) -> str:
-    return f"{one.photos} photos worth {one.effective:.0f} independent ones, against {other.effective:.0f}"
+    return f"{counted(one.photos, 'photo')} worth {one.effective:.0f} independent ones, against {other.effective:.0f}"
 
 
 def _independent(rate: Rate) -> tuple[int, int]:

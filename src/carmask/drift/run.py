@@ -15,6 +15,7 @@ from carmask.drift.summary import SUFFIX, Summary, load_summary, save_summary, s
 from carmask.errors import DataError, UsageError
 from carmask.images import is_folder, is_there, real_path
 from carmask.model.installed import list_models
+from carmask.words import by_number, counted
 
 #: In place of a reference: the same folders' photos from before.
 EARLIER = "earlier"
@@ -155,7 +156,12 @@ def _of_one_model(rows: Sequence[Measured]) -> tuple[list[Measured], str]:
         raise DataError("no photo was cut there")
     chosen, most = counts.most_common(1)[0]
     rest = len(rows) - most
-    said = f"{rest} photos that were cut with another model than {chosen} are left out" if rest else ""
+    said = (
+        f"{counted(rest, 'photo')} that {by_number(rest, 'was', 'were')} cut with another model than {chosen} "
+        f"{by_number(rest, 'is', 'are')} left out"
+        if rest
+        else ""
+    )
     return [row for row in rows if row.model == chosen], said
 
 

@@ -22,6 +22,7 @@ from carmask.model.calibration import (
     Linear,
     compress,
 )
+from carmask.words import counted
 
 #: Kinds of scene that are not one whole car.
 STRANGE = frozenset({"no car", "no car, drawn", "close-up", "cut off", "two cars"})
@@ -75,7 +76,9 @@ def fit_calibration(cases: Sequence[Case], *, data: str) -> Calibration:
     found = [case for case in cases if case.features is not None]
     usual = np.array([case.kind == STUDIO for case in found])
     if usual.sum() < 30:
-        raise DataError(f"{data}: {int(usual.sum())} photos with a car found; a calibration needs at least 30")
+        raise DataError(
+            f"{data}: {counted(int(usual.sum()), 'photo')} with a car found; a calibration needs at least 30"
+        )
     # What compares two stages is 0 for models without a localisation network of its own, and fitted to for others.
     names: tuple[str, ...] = ConfidenceFeatures._fields
     if not any(case.features.disagreement for case in found if case.features is not None):

@@ -17,6 +17,7 @@ from carmask.evaluation.error_clusters import find_clusters
 from carmask.evaluation.error_rules import Kind, Tag, find_cause, share_in
 from carmask.evaluation.error_scene import Scene, measure_scene
 from carmask.geometry import Box, box_of
+from carmask.words import counted
 
 #: A tag is given to a photo if its clusters have this fraction of the wrong pixels.
 MIN_SHARE = 0.12
@@ -117,5 +118,5 @@ def _attribute(mask: Mask, kind: Kind, scene: Scene) -> ErrorCluster:
     tags: tuple[Tag, ...] = (tag,)
     if kind == "missed" and share_in(scene.holes, mask) > 0.5 and tag in {"glass", "colour of the background"}:
         tags, why = (tag, "hole inside"), f"{why}; enclosed by the prediction"
-    evidence = f"{pixels:,} {kind} pixels at height {height:.2f}; {why}"
+    evidence = f"{counted(pixels, f'{kind} pixel', thousands=True)} at height {height:.2f}; {why}"
     return ErrorCluster(tags, kind, pixels, (float(ys.mean()), float(xs.mean())), box, evidence)

@@ -24,6 +24,7 @@ from carmask.failures import Failure, describe_failure
 from carmask.formats.labels import Labels, encode_labels
 from carmask.images import ReducedPhoto
 from carmask.prefetch import prefetch
+from carmask.words import counted
 
 
 class PartScore(NamedTuple):
@@ -140,7 +141,7 @@ def evaluate_parts(
             progress(count, len(examples))
     if not result.photos:
         why = f"; the first: {result.failures[0].reason}" if result.failures else ""
-        raise DataError(f"none of {len(examples)} photos could be scored{why}")
+        raise DataError(f"none of {counted(len(examples), 'photo')} could be scored{why}")
     return result
 
 

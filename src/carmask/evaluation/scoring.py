@@ -24,6 +24,7 @@ from carmask.images import ReducedPhoto, read_photo
 from carmask.model.network import Network
 from carmask.prediction.predict import Prediction
 from carmask.prefetch import prefetch
+from carmask.words import counted
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def examine(
             progress(count, len(examples))
     if not done.examples:
         why = f"; the first: {done.failures[0].reason}" if done.failures else ""
-        raise DataError(f"none of {len(examples)} photos could be scored{why}")
+        raise DataError(f"none of {counted(len(examples), 'photo')} could be scored{why}")
     return done
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from carmask.errors import DataError
 from carmask.evaluation import metrics
 from carmask.evaluation.scoring import Score
+from carmask.words import counted
 
 #: Masks are called inverted if at least this fraction of the photos has a Dice below the second number, and one above
 #: the third with one of the masks inverted.
@@ -88,7 +89,8 @@ def inverted_hint(scores: Sequence[Score]) -> str:
     mean = float(np.mean([one.inverted_dice for one in inverted]))
     side = "true" if sum(one.true_area - one.predicted_area for one in inverted) > 0 else "predicted"
     return (
-        f"the {side} masks of {len(inverted)} photos seem to be inverted: with car and background exchanged they would "
+        f"the {side} masks of {counted(len(inverted), 'photo')} seem to be inverted: with car and background "
+        "exchanged they would "
         f"score a mean Dice of {mean:.4f}; in a mask the car is white"
     )
 

@@ -27,6 +27,7 @@ from carmask.formats.roundtrip import (
 from carmask.formats.table import FORMATS, WRITABLE, Format, read_annotations
 from carmask.formats.writing import Loaded, WriteOptions
 from carmask.images import make_folder, picture_size
+from carmask.words import by_number, counted
 
 Progress = Callable[[str, int, int], None]
 
@@ -107,7 +108,10 @@ def convert(
     options = options or WriteOptions()
     options = options if options.model else replace(options, model=source.model)
     if source.bare:
-        done.notes.append(f"{len(source.bare)} photos have no mask, and were left out: {source.bare[0].name} …")
+        done.notes.append(
+            f"{counted(len(source.bare), 'photo')} {by_number(len(source.bare), 'has', 'have')} no mask, and "
+            f"{by_number(len(source.bare), 'was', 'were')} left out: {source.bare[0].name} …"
+        )
     if not FORMATS[name].labels and len(source.names) > 1:
         done.notes.append(f"{name} has no labels: {len(source.names)} become one")
     written: dict[str, _Written] = {}
@@ -179,9 +183,12 @@ def _load(
             if form.upright and photos != "none"
             else "stay as they are; sizes are the turned ones"
         )
-        done.notes.append(f"{turned} photos that EXIF turns {how}")
+        done.notes.append(f"{counted(turned, 'photo')} that EXIF turns {how}")
     if absent and photos != "none":
-        done.notes.append(f"{absent} pictures have no photo here: only their masks were written")
+        done.notes.append(
+            f"{counted(absent, 'picture')} {by_number(absent, 'has', 'have')} no photo here: of "
+            f"{by_number(absent, 'it', 'them')} only masks were written"
+        )
 
 
 def _loaded(picture: Picture, out: Path, form: Format, mode: PhotoMode) -> tuple[Loaded, _Written]:

@@ -21,6 +21,7 @@ from carmask.formats.reading import ReadOptions, gathered, score_of
 from carmask.formats.sources import read_bytes
 from carmask.formats.spreadsheet import read_sheet
 from carmask.images import mask_size, picture_size, read_layered, read_mask
+from carmask.words import by_number, counted
 
 REPORT, CORRECTIONS = "report.csv", "corrections"
 _COLUMNS = frozenset({"photo", "status", "confidence", "review"})
@@ -88,7 +89,9 @@ def read(path: Path, options: ReadOptions) -> Annotations:
         line = _Row(here or photo, score_of(row.get("confidence")))
         makers.append(_maker(name, line, here is not None, written[name], classes, options))
     if lacking:
-        found.notes.append(f"{lacking} photos of {REPORT} have no mask or cut-out in {path}")
+        found.notes.append(
+            f"{counted(lacking, 'photo')} of {REPORT} {by_number(lacking, 'has', 'have')} no mask or cut-out in {path}"
+        )
     if not (makers or lacking) and options.doubtful:
         raise DataError(f"{path}: no photo is marked for review in {REPORT}: there is nothing to convert")
     if not makers:

@@ -18,6 +18,7 @@ from typing import BinaryIO, Literal, NamedTuple, TextIO
 
 from carmask.errors import DataError
 from carmask.formats.csv_text import csv_rows
+from carmask.words import by_number, counted
 
 HEADER = ("img", "rle_mask")
 #: File names of a data set's masks in place of a folder of masks, in the order in which they are looked for.
@@ -142,7 +143,8 @@ def _read(file: Path, stream: TextIO, oddities: list[Oddity]) -> RleTable:
         oddities.append(Oddity(f"it has {blank} blank lines", "warning"))
     if cut:
         told = (
-            f"{cut} masks have exactly {EXCEL_CELL:,} characters, the most that Excel keeps in a cell: they are cut off"
+            f"{counted(cut, 'mask')} {by_number(cut, 'has', 'have')} exactly {EXCEL_CELL:,} characters, "
+            "the most that Excel keeps in a cell: they are cut off"
         )
         oddities.append(Oddity(told, lost=True))
     return RleTable(file, rows, oddities)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from carmask.errors import DataError
+from carmask.words import counted
 
 #: Resamples of the bootstrap.
 RESAMPLES = 4000
@@ -58,7 +59,10 @@ class Gain(NamedTuple):
         return self.gain > self.margin
 
     def __str__(self) -> str:
-        return f"Dice {self.gain:+.4f} ± {self.margin:.4f} on {self.photos} photos of {self.vehicles} vehicles"
+        return (
+            f"Dice {self.gain:+.4f} ± {self.margin:.4f} on {counted(self.photos, 'photo')} of "
+            f"{counted(self.vehicles, 'vehicle')}"
+        )
 
 
 def paired_gain(old: Sequence[Scored], new: Sequence[Scored], *, level: float = LEVEL) -> Gain:

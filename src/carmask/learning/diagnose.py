@@ -16,6 +16,7 @@ from carmask.model.info import ModelInfo
 from carmask.model.network import Network, without_specialist
 from carmask.prediction.predict import finish_prediction, open_for
 from carmask.prediction.stages import predict_map
+from carmask.words import counted
 
 #: Photos that are looked at, at most.
 PHOTOS = 32
@@ -50,7 +51,7 @@ class StageLosses(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"1 - Dice {self.own:.4f} on {self.photos} corrected photos to train on, "
+            f"1 - Dice {self.own:.4f} on {counted(self.photos, 'corrected photo')} to train on, "
             f"{self.located:.4f} if localisation gave the true masks"
         )
 

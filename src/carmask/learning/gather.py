@@ -17,6 +17,7 @@ from carmask.data.split import Split, split_cars
 from carmask.data.table import Example, read_examples
 from carmask.errors import DataError, OutputError, UsageError
 from carmask.images import encode_mask, make_folder, picture_size, read_mask, write_atomically
+from carmask.words import counted
 
 #: The part of the vehicles that is held out, and the fewest that must be, and that must be left to train on.
 HOLD_OUT, LEAST_HELD, LEAST_TRAINED = 1 / 3, 3, 2
@@ -166,7 +167,8 @@ def _split(by_vehicle: dict[str, list[Pair]], seed: int) -> Split:
     least = LEAST_HELD + LEAST_TRAINED
     if len(by_vehicle) < least:
         raise DataError(
-            f"{sum(map(len, by_vehicle.values()))} corrected photos of {len(by_vehicle)} vehicles: learning needs "
+            f"{counted(sum(map(len, by_vehicle.values())), 'corrected photo')} of "
+            f"{counted(len(by_vehicle), 'vehicle')}: learning needs "
             f"{least} vehicles at least, for {LEAST_HELD} are held out to test with; correct photos of others"
         )
     count = max(LEAST_HELD, round(HOLD_OUT * len(by_vehicle)), min(ENOUGH_HELD, len(by_vehicle) // 2))

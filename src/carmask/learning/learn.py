@@ -27,6 +27,7 @@ from carmask.logs import log_file
 from carmask.model.card import card_path
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
+from carmask.words import counted
 
 if TYPE_CHECKING:
     from carmask.learning.training import Photos, Trained
@@ -151,8 +152,8 @@ def learn(
         )
         if recalibrated is not None:
             LOGGER.info(
-                "recalibrated on %d photos: log of expected 1 - Dice %+.2f, of the expected contour error %+.2f",
-                *(recalibrated.photos, recalibrated.loss, recalibrated.error),
+                "recalibrated on %s: log of expected 1 - Dice %+.2f, of the expected contour error %+.2f",
+                *(counted(recalibrated.photos, "photo"), recalibrated.loss, recalibrated.error),
             )
         return Learned(
             verdict=verdict,
@@ -171,12 +172,19 @@ def learn(
 
 def _announce(model: Path, gathered: Gathered, held: int, rehearsal: Rehearsal, photos: Photos) -> None:
     LOGGER.info(
-        "learning from %s: %d corrected photos of %d vehicles to train on, %d of %d held out",
-        *(model, len(photos.corrected), len(gathered.split.train), held, len(gathered.split.validation)),
+        "learning from %s: %s of %s to train on, %d of %d held out",
+        model,
+        counted(len(photos.corrected), "corrected photo"),
+        counted(len(gathered.split.train), "vehicle"),
+        held,
+        len(gathered.split.validation),
     )
     LOGGER.info(
-        "rehearsal: %s: %d photos to train on (corrected ones %d times for each of them), %d to test on",
-        *(rehearsal.about, len(rehearsal.trained), photos.times, len(rehearsal.tested)),
+        "rehearsal: %s: %s to train on (corrected ones %s for each of them), %d to test on",
+        rehearsal.about,
+        counted(len(rehearsal.trained), "photo"),
+        counted(photos.times, "time"),
+        len(rehearsal.tested),
     )
 
 
@@ -221,7 +229,7 @@ def _settings(
     minutes = "no limit" if limits.minutes is None else f"{limits.minutes:g} minutes"
     if limits.processor_minutes is not None:
         minutes = f"{limits.processor_minutes:g} minutes of processor time"
-    count = f"{len(rehearsal.trained)} photos to train on, {len(rehearsal.tested)} to test on"
+    count = f"{counted(len(rehearsal.trained), 'photo')} to train on, {len(rehearsal.tested)} to test on"
     how = f"{limits.passes:g} passes at most, learning rate {limits.rate:g}, scale {limits.scale:g}"
     tested = f"one-sided level {limits.level:g}, one average after the other"
     stages = "segmentation alone" if new.losses is None else f"{new.losses}"
@@ -232,7 +240,7 @@ def _settings(
         "training": f"{minutes}, {how}",
         "stages": stages,
         "rehearsal": f"{rehearsal.about}: {count}",
-        "mixture": f"a corrected photo is seen {times} times as often as a rehearsal photo",
+        "mixture": f"a corrected photo is seen {counted(times, 'time')} as often as a rehearsal photo",
         "better": f"{tested}; rehearsal may lose {limits.tolerance:g}",
     }
 

@@ -24,6 +24,7 @@ from carmask.pages.html import (
     tiles,
     write_page,
 )
+from carmask.words import counted
 
 
 def write_learning(found: Learned, file: Path) -> Path:
@@ -48,7 +49,10 @@ def learning_page(found: Learned) -> Html:
     split = found.gathered.split
     held = sum(name.rpartition("_")[0] in split.validation for name in found.gathered.names)
     old, trained = f"{found.old.name}, version {found.old.version}", len(found.gathered.names) - held
-    lead = f"{old}, was fine-tuned on {trained} corrected photos of {len(split.train)} vehicles. {ended}"
+    lead = (
+        f"{old}, was fine-tuned on {counted(trained, 'corrected photo')} of "
+        f"{counted(len(split.train), 'vehicle')}. {ended}"
+    )
     lines = Html(f"<pre>{text(chr(10).join(found.log))}</pre>")
     sections = [
         Section("overview", "Overview", "", _overview(found)),
@@ -76,9 +80,9 @@ def learning_page(found: Learned) -> Html:
 def _overview(found: Learned) -> Html:
     verdict, chosen, split = found.verdict, found.verdict.candidate, found.gathered.split
     figures = [
-        (f"{chosen.corrected.gain:+.4f}", f"Dice on {chosen.corrected.photos} corrected photos held out"),
+        (f"{chosen.corrected.gain:+.4f}", f"Dice on {counted(chosen.corrected.photos, 'corrected photo')} held out"),
         (f"± {chosen.corrected.margin:.4f}", "explained by chance"),
-        (f"{chosen.rehearsal.gain:+.4f}", f"Dice on {chosen.rehearsal.photos} rehearsal photos held out"),
+        (f"{chosen.rehearsal.gain:+.4f}", f"Dice on {counted(chosen.rehearsal.photos, 'rehearsal photo')} held out"),
         (f"{len(split.train)} + {len(split.validation)}", "vehicles trained on + held out"),
         (f"{chosen.share:g}", "of the new weights in the average"),
     ]
@@ -134,7 +138,9 @@ def _photos(found: Learned) -> list[Html]:
     for title, old, new in zip(("Corrected photos", "Rehearsal"), found.before, found.after, strict=True):
         points = [(one["dice"], now["dice"], _origin(found, one["name"])) for one, now in zip(old, new, strict=True)]
         chart = scatter(points, across="Dice of the old model", up="Dice of the new one", diagonal=True)
-        cards.append(box("card", heading(title), chart, say(f"{_better(old, new)} of {len(old)} photos are better.")))
+        cards.append(
+            box("card", heading(title), chart, say(f"Better: {_better(old, new)} of {counted(len(old), 'photo')}."))
+        )
     return cards
 
 

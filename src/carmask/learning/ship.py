@@ -18,6 +18,7 @@ from carmask.model.card import card_path, model_card, read_notes
 from carmask.model.file import read_info
 from carmask.model.info import ExtraData, ModelInfo
 from carmask.training.export import read_graph, with_info
+from carmask.words import counted
 
 
 def describe(info: ModelInfo, name: str, gathered: Gathered, trained: int) -> ModelInfo:
@@ -52,7 +53,7 @@ def describe(info: ModelInfo, name: str, gathered: Gathered, trained: int) -> Mo
             "name": name,
             "version": "1",
             "training_data": f"{info.training_data}; then {info.name}, version {info.version}, was fine-tuned on "
-            f"{trained} corrected photos of {len(gathered.split.train)} vehicles",
+            f"{counted(trained, 'corrected photo')} of {counted(len(gathered.split.train), 'vehicle')}",
             "extra_data": (*info.extra_data, extra),
             "score": None,
         }

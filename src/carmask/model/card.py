@@ -9,6 +9,7 @@ from pathlib import Path
 
 from carmask.images import write_atomically
 from carmask.model.info import ModelInfo
+from carmask.words import counted
 
 
 def save_model(out: Path, info: ModelInfo, content: bytes, *, like: Path | None = None) -> None:
@@ -33,7 +34,7 @@ def read_notes(card: Path) -> str:
     if not card.is_file():
         return ""
     _, _, after = card.read_text(encoding="utf-8").partition("\n| File |")
-    return re.split(r"^## .+ \(\d+ cars\)$", after.partition("\n")[2], maxsplit=1, flags=re.MULTILINE)[0].strip()
+    return re.split(r"^## .+ \(\d+ cars?\)$", after.partition("\n")[2], maxsplit=1, flags=re.MULTILINE)[0].strip()
 
 
 def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
@@ -72,7 +73,7 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
         ("Arithmetic", "8 bits where the processor has AVX2 or VNNI, else floats" if info.ranges else "floats"),
         ("Trained in", info.trained_in),
         ("Trained on", info.training_data + (f"; of the photos {elsewhere}" if elsewhere else "") + before),
-        (measure, f"{score}, on {len(info.validation_cars)} cars that it has not seen"),
+        (measure, f"{score}, on {counted(len(info.validation_cars), 'car')} that it has not seen"),
         ("Confidence", "not calibrated" if info.calibration is None else f"calibrated on {info.calibration.data}"),
         ("Licence", info.licence),
         ("File", f"{len(content):,} bytes, SHA-256 `{hashlib.sha256(content).hexdigest()}`"),
@@ -116,4 +117,4 @@ def card_path(model: Path) -> Path:
 def _cars(title: str, cars: tuple[str, ...]) -> str:
     if not cars:
         return ""
-    return f"## {title} ({len(cars)} cars)\n\n" + textwrap.fill(" ".join(cars), 118)
+    return f"## {title} ({counted(len(cars), 'car')})\n\n" + textwrap.fill(" ".join(cars), 118)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from carmask.pages.html import Html, text
+from carmask.words import counted
 
 _WIDTH = 560
 _LEFT = 46
@@ -103,7 +104,7 @@ def boxes(groups: Sequence[tuple[str, ArrayLike]], *, name: str, digits: int = 3
             continue
         five, quarter, median, three, most = (float(v) for v in np.percentile(numbers, [5, 25, 50, 75, 95]))
         ends = f"{numbers.min():.{digits}f} to {numbers.max():.{digits}f}"
-        told = f"{label}: median {median:.{digits}f}, {numbers.size} photos, {ends}"
+        told = f"{label}: median {median:.{digits}f}, {counted(numbers.size, 'photo')}, {ends}"
         parts.append(
             f"<g><title>{text(told)}</title>"
             f'<path class="whisker" d="M{centre:.1f} {y(five):.1f}V{y(most):.1f}"/>'

@@ -32,6 +32,7 @@ from carmask.pages.html import (
 )
 from carmask.pages.pictures import around, densest, difference
 from carmask.pages.subject import Subject, failure_sections
+from carmask.words import counted
 
 PAGE = "compare.html"
 Pair = tuple[Sequence[Examined], Sequence[Examined]]
@@ -66,7 +67,10 @@ def compare_page(
         else "The difference in mean Dice is not significant: its 95 % interval holds 0."
     )
     summary = summarise(first)
-    photos = f"{summary.images:,} photos of {summary.cars:,} cars in {subject.source}"
+    photos = (
+        f"{counted(summary.images, 'photo', thousands=True)} of "
+        f"{counted(summary.cars, 'car', thousands=True)} in {subject.source}"
+    )
     lead = f"{names[0]} (A) and {names[1]} (B) on {photos}. {verdict}"
     sections = [
         *failure_sections(subject.failures),
@@ -93,7 +97,7 @@ def compare_page(
         if progress is not None:
             progress(done, len(order))
     kept, note = keep_within(MAX_PAGE_BYTES, page("Comparison", lead, sections), cases)
-    title = f"The {len(kept)} photos with the largest difference in Dice"
+    title = f"The {counted(len(kept), 'photo')} with the largest difference in Dice"
     body = box("stack", *kept) if order else box("card good", heading("All masks are equal."))
     sections.append(Section("differ", title, f"Red: extra pixels. Blue: missed pixels.{note}", body))
     return page("Comparison", lead, sections)
@@ -138,7 +142,8 @@ def _photos(subject: Subject, first: Sequence[Score], second: Sequence[Score]) -
     wins = sum(b > a for a, b, _ in points)
     equal = sum(b == a for a, b, _ in points)
     note = say(
-        f"B is better on {wins} photos, A on {len(points) - wins - equal}; {equal} are equal. Above the line: B."
+        f"B is better on {counted(wins, 'photo')}, A on {len(points) - wins - equal}; {equal} are equal. "
+        "Above the line: B."
     )
     rows = [
         (a.image, *subject.model_cells(a.car), a.view or "", a.dice, b.dice, Cell(f"{change:+.4f}", change))

@@ -34,6 +34,7 @@ from carmask.pages.html import (
 )
 from carmask.pages.pictures import smaller
 from carmask.prediction.measures import MEASURES
+from carmask.words import by_number, counted
 
 #: The page's file, and the tables beside it.
 PAGE, CHANGES, PHOTOS = "drift.html", "drift.csv", "drift-photos.csv"
@@ -86,8 +87,8 @@ def drift_page(found: DriftReport, *, progress: Callable[[int, int], None] | Non
     lead = f"{period.about}, compared with {reference.about}. {verdict}"
     figures = [
         (f"{len(moved)}", f"of {len(drift.changes)} measures and rates have moved"),
-        (f"{period.photos:,}", f"photos of {period.vehicles:,} cars compared"),
-        (f"{reference.photos:,}", f"photos of {reference.vehicles:,} cars in the reference"),
+        (f"{period.photos:,}", f"{_photos(period)} compared"),
+        (f"{reference.photos:,}", f"{_photos(reference)} in the reference"),
         (f"{drift.level:g}", "probability of a false alarm, all tests together"),
     ]
     notes = [text(found.left_out)] if found.left_out else []
@@ -111,7 +112,7 @@ def drift_page(found: DriftReport, *, progress: Callable[[int, int], None] | Non
     if len(found.weeks) > 1:
         sections.append(Section("weeks", "Week by week", "Medians and rates of the weeks.", _weeks(found.weeks)))
     cards = _cards(found.choices, progress)
-    title = f"The {len(cards)} photos most worth correcting" if cards else "Photos to correct"
+    title = f"The {counted(len(cards), 'photo')} most worth correcting" if cards else "Photos to correct"
     kept, note = keep_within(MAX_PAGE_BYTES, page("Drift", lead, sections), cards)
     body = box("grid", *kept) if kept else box("card good", heading("No photo is left to correct."))
     sections.append(
@@ -125,6 +126,11 @@ def drift_page(found: DriftReport, *, progress: Callable[[int, int], None] | Non
         )
     )
     return page("Drift", lead, sections)
+
+
+def _photos(one: Summary) -> str:
+    cars = counted(one.vehicles, "car", thousands=True)
+    return f"{by_number(one.photos, 'photo', 'photos')} of {cars}"
 
 
 def _changes(changes: Sequence[Change]) -> Html:

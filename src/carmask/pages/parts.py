@@ -38,6 +38,7 @@ from carmask.pages.html import (
 )
 from carmask.pages.pictures import smaller
 from carmask.pages.subject import failure_sections
+from carmask.words import counted
 
 PAGE = "parts.html"
 #: Rows of the table of all photos; ``scores.csv`` has every one.
@@ -96,7 +97,10 @@ def parts_page(title: str, source: str, result: PartsResult, cases: Sequence[Htm
         A whole HTML document of at most 20 MB: photos that would not fit are left out, and the page says so.
     """
     photos = len(result.photos)
-    lead = f"{title} on {photos:,} photos in {source}: mean F1 over the parts {result.macro('f1'):.4f}."
+    lead = (
+        f"{title} on {counted(photos, 'photo', thousands=True)} in {source}: mean F1 over the parts "
+        f"{result.macro('f1'):.4f}."
+    )
     sections = [
         *failure_sections(result.failures),
         Section("overview", "Overview", _RULE, _overview(result)),
@@ -112,7 +116,10 @@ def parts_page(title: str, source: str, result: PartsResult, cases: Sequence[Htm
     everything = Section("all-photos", "All photos", _all_note(photos), _all(result))
     kept, note = keep_within(MAX_PAGE_BYTES, page("Parts", lead, [*sections, everything]), cases)
     worst = Section(
-        "worst", f"The {len(kept)} worst photos", f"By F1 over the photo's own parts.{note}", box("stack", *kept)
+        "worst",
+        f"The {counted(len(kept), 'worst photo')}",
+        f"By F1 over the photo's own parts.{note}",
+        box("stack", *kept),
     )
     return page("Parts", lead, [*sections, worst, everything])
 

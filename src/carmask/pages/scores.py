@@ -30,6 +30,7 @@ from carmask.pages.html import (
 )
 from carmask.pages.subject import Subject, failure_sections
 from carmask.pages.worst import Case, worst_section
+from carmask.words import by_number, counted
 
 PAGE = "scores.html"
 #: Rows of the table of all photos; ``scores.csv`` has every one.
@@ -58,7 +59,8 @@ def scores_page(name: str, subject: Subject, results: Sequence[Examined], cases:
         Section(
             "errors",
             "Error breakdown",
-            f"{errors.wrong:,} wrong pixels in {summary.images:,} photos. Red: extra pixels, predicted but not true. "
+            f"{counted(errors.wrong, 'wrong pixel', thousands=True)} in "
+            f"{counted(summary.images, 'photo', thousands=True)}. Red: extra pixels, predicted but not true. "
             "Blue: missed pixels.",
             breakdown_charts(errors, summary.dice.mean),
         ),
@@ -67,12 +69,15 @@ def scores_page(name: str, subject: Subject, results: Sequence[Examined], cases:
         Section("by-car", "By view, make and car", "", _groups(subject, scores)),
         Section("all-photos", "All photos", _all_note(scores), _all(subject, scores, cases)),
     ]
-    photos = f"{summary.images:,} photos of {summary.cars:,} cars in {subject.source}"
+    photos = (
+        f"{counted(summary.images, 'photo', thousands=True)} of "
+        f"{counted(summary.cars, 'car', thousands=True)} in {subject.source}"
+    )
     lead = f"{name} on {photos}: mean Dice {summary.dice.mean:.6f}, computed as in the Carvana challenge."
     kept, note = keep_within(MAX_PAGE_BYTES, page("Scores", lead, [*sections, *rest]), [case.shown for case in cases])
     worst = Section(
         "worst",
-        f"The {len(kept)} worst photos",
+        f"The {counted(len(kept), 'worst photo')}",
         "Each cluster of wrong pixels is attributed to a cause by the rules below, measured on the photo. Large: the "
         f"part with the main error, at native size. Click a picture to enlarge it.{note}",
         worst_section(cases[: len(kept)], errors.wrong),
@@ -117,7 +122,12 @@ def _distribution(scores: Sequence[Score]) -> Html:
     edges = [float(edge) for edge in np.linspace(low, 1, 41)]
     below = sum(value < low for value in values)
     note = (
-        say(f"{below} of {len(values)} photos are below {low:.3f} and counted in the first bar.") if below else Html("")
+        say(
+            f"{below} of {counted(len(values), 'photo')} {by_number(below, 'is', 'are')} below {low:.3f} and "
+            "counted in the first bar."
+        )
+        if below
+        else Html("")
     )
     parts = [box("card", heading("Photos by Dice"), charts.histogram(values, edges=edges, name="Dice", digits=3), note)]
     known = [score for score in scores if not math.isnan(score.confidence)]
@@ -181,6 +191,6 @@ def _all(subject: Subject, scores: Sequence[Score], cases: Sequence[Case]) -> Ht
         for s in sorted(scores, key=lambda s: s.dice)[:MAX_ROWS]
     ]
     numbers = ("view", *(metric.heading for metric in metrics.METRICS.values()), "confidence")
-    counted = [Column(name, number=True) for name in numbers]
-    columns = (Column("photo"), *subject.model_columns, *counted, Column("causes"))
+    measured = [Column(name, number=True) for name in numbers]
+    columns = (Column("photo"), *subject.model_columns, *measured, Column("causes"))
     return table(columns, rows, find=True)

@@ -19,6 +19,7 @@ from carmask.formats.listing import find_photos
 from carmask.geometry import Size
 from carmask.images import make_folder, read_photo, write_picture
 from carmask.pages.pictures import as_picture, outlines, overlay, smaller
+from carmask.words import counted
 
 #: Width of each picture on a sheet.
 CELL = 480
@@ -108,7 +109,7 @@ def view_sheets(
         if progress is not None:
             progress(done, len(wanted))
     if not files:
-        raise DataError(f"none of {len(wanted)} photos could be drawn; the first: {failures[0].reason}")
+        raise DataError(f"none of {counted(len(wanted), 'photo')} could be drawn; the first: {failures[0].reason}")
     return Sheets(files, failures)
 
 
@@ -136,7 +137,7 @@ def _choose(photos: Mapping[str, Path], masks: Mapping[str, _Masks], names: Sequ
     having = [set(source.names) for source in masks.values()]
     wanted = [name for name in (names or photos) if all(name in one for one in having)]
     if not wanted:
-        raise DataError(f"none of the {len(names or photos)} photos has a mask in {' and '.join(masks)}")
+        raise DataError(f"none of {counted(len(names or photos), 'photo')} has a mask in {' and '.join(masks)}")
     return wanted
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from carmask.data.table import CarInfo, Example
 from carmask.failures import Failure
 from carmask.pages.html import Column, Html, Section, box, heading, say, table
+from carmask.words import counted
 
 #: Rows of the table of failures; ``scores.csv`` has every one.
 MAX_FAILURES = 500
@@ -55,7 +56,7 @@ def failure_sections(failures: Sequence[Failure]) -> list[Section]:
     rows = table((Column("photo"), Column("reason", wide=True)), shown, find=True)
     more = len(failures) - len(shown)
     note = say(f"{more:,} more are in scores.csv.") if more else Html("")
-    title = f"{len(failures):,} photo{'s' if len(failures) > 1 else ''} could not be scored"
+    title = f"{counted(len(failures), 'photo', thousands=True)} could not be scored"
     return [
         Section(
             "failed",

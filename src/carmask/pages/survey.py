@@ -30,6 +30,7 @@ from carmask.pages.survey_charts import car_title, colour_charts, mask_charts, m
 from carmask.survey.facts import Facts
 from carmask.survey.problems import REMARKS, VIEWS, count_problems
 from carmask.survey.survey import Survey
+from carmask.words import counted
 
 #: The name of the page in its folder.
 PAGE = "explore.html"
@@ -70,7 +71,10 @@ def explore_page(found: Survey, source: str) -> Html:
             "all-cars", "All cars", "Means over the photos of each car. Click a heading to sort.", _cars(found, cars)
         ),
     ]
-    lead = f"{len(found.facts):,} photos of {len(cars):,} cars in {source}, and everything that is wrong with them."
+    lead = (
+        f"{counted(len(found.facts), 'photo', thousands=True)} of "
+        f"{counted(len(cars), 'car', thousands=True)} in {source}, and everything that is wrong with them."
+    )
     ordered = sorted(found.sheets.items(), key=lambda item: car_title(found, item[0]))
     made = [
         picture(contact_sheet(views), f"{car_title(found, car)} · {car}" if car in found.metadata else car, quality=72)
@@ -79,7 +83,7 @@ def explore_page(found: Survey, source: str) -> Html:
     kept, note = keep_within(MAX_PAGE_BYTES, page(TITLE, lead, sections), made)
     if made:
         grid = Html(f'<div class="grid" style="--cell:370px">{join(kept)}</div>')
-        told = f"{len(kept)} of {len(cars)} cars, with the true contour in pink.{note}"
+        told = f"{len(kept)} of {counted(len(cars), 'car')}, with the true contour in pink.{note}"
         sections.append(Section("sheets", "Contact sheets", told, findable(grid, len(kept))))
     return page(TITLE, lead, sections)
 
@@ -111,7 +115,7 @@ def _problems(found: Survey) -> Html:
         "edge of the photo."
     )
     wrong = [problem for problem in found.problems if problem.kind not in REMARKS]
-    verdict = f"{len(wrong):,} problem{'s' if len(wrong) > 1 else ''}" if wrong else "No problems"
+    verdict = counted(len(wrong), "problem", thousands=True) if wrong else "No problems"
     parts = [box("card bad" if wrong else "card good", heading(verdict), say(checks))]
     if found.problems:
         rows = [(problem.kind, problem.where, problem.what) for problem in found.problems[:MAX_PROBLEMS]]
@@ -130,7 +134,7 @@ def _makes(found: Survey, cars: Sequence[str]) -> Html:
         models[info.make, info.model].append(info.year)
     by_model = box(
         "card",
-        heading(f"By make and model: {len(models)} models"),
+        heading(f"By make and model: {counted(len(models), 'model')}"),
         table(
             (Column("make"), Column("model"), Column("cars", number=True), Column("years", wide=True)),
             [

@@ -15,6 +15,7 @@ from carmask.pages import charts
 from carmask.pages.html import Cell, Column, Html, box, heading, join, picture, say, table, text
 from carmask.survey.facts import Facts
 from carmask.survey.survey import Survey
+from carmask.words import counted
 
 #: Photos of the table with the least colour difference.
 HARDEST = 200
@@ -32,7 +33,7 @@ def mask_charts(found: Survey) -> Html:
     means = [
         picture(
             _heat(found.mean_masks[view]),
-            f"mean mask of view {labels[view]}, {len(by_view[view])} photos",
+            f"mean mask of view {labels[view]}, {counted(len(by_view[view]), 'photo')}",
             shown=f"view {labels[view]}",
         )
         for view in views
@@ -93,7 +94,11 @@ def colour_charts(found: Survey) -> Html:
                 charts.histogram(differences, edges=edges, name="difference in CIE L*a*b*", digits=0),
             ),
         ),
-        box("card", heading(f"The {len(hard)} photos with the least difference"), table(columns, rows, find=True)),
+        box(
+            "card",
+            heading(f"The {counted(len(hard), 'photo')} with the least difference"),
+            table(columns, rows, find=True),
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from carmask.errors import DataError, RecipeError
 from carmask.release.steps import AnyStep, TrainStep
 from carmask.training.recipe import first_fault, read_toml
+from carmask.words import by_number
 
 
 class Input(BaseModel):
@@ -95,7 +96,7 @@ def resolve_inputs(pipeline: Pipeline, given: Mapping[str, Path]) -> dict[str, P
         f"{name}: {one.about}" for name, one in pipeline.inputs.items() if name not in given and not one.optional
     ]
     if missing:
-        raise DataError(f"{pipeline.name} needs the input{'s' * (len(missing) > 1)} {'; '.join(missing)}")
+        raise DataError(f"{pipeline.name} needs the {by_number(len(missing), 'input', 'inputs')} {'; '.join(missing)}")
     for name, path in given.items():
         if not path.exists():
             raise DataError(f"input {name}: {path}: there is no such file or folder")

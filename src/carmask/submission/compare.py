@@ -15,6 +15,7 @@ from carmask.submission.conventions import AGREE, describe_reading
 from carmask.submission.finding import Finding
 from carmask.submission.known import KnownMasks, PredictedMasks
 from carmask.submission.search import Trial, find_reading
+from carmask.words import counted
 
 #: Images that are compared.
 SAMPLE = 24
@@ -73,13 +74,17 @@ def compare_known(
     explained = after.mean >= LOW or risen > (1.0 - before.mean) / 2
     if after.reading != before.reading and explained and risen > GAIN and np.mean(np.array(gained) > 0) >= AGREE:
         kind, told = describe_reading(after.reading, size)
-        scores = f"read so, it would score {after.mean:.4f}{by} ({before.mean:.4f} now; Dice of {len(true)} images)"
+        scores = (
+            f"read so, it would score {after.mean:.4f}{by} ({before.mean:.4f} now; Dice of "
+            f"{counted(len(true), 'image')})"
+        )
         return [*unread, Finding(kind, f"{told}; {scores}", reading=after.reading)]
     moved = _check_rows(shared, mine, true, before)
     if moved or before.mean >= LOW:
         return [*unread, *moved]
     told = (
-        f"the masks score {before.mean:.4f}{by} (Dice of {len(true)} images), and no other frame, order, offset or row "
+        f"the masks score {before.mean:.4f}{by} (Dice of {counted(len(true), 'image')}), and no other frame, "
+        "order, offset or row "
         "that is known explains it; draw them over their photos to see what is wrong"
     )
     return [*unread, Finding("low-score", told, "warning" if by else "error")]
@@ -107,7 +112,7 @@ def _check_rows(
         now = [own[name] for name, _ in pairs]
         better = np.mean([new > old for new, old in zip(found, now, strict=True)])
         if better >= AGREE and np.mean(found) - np.mean(now) > GAIN_OF_ROWS:
-            amount = "1 row" if abs(rows) == 1 else f"{abs(rows)} rows"
+            amount = counted(abs(rows), "row")
             told = (
                 f"each mask stands {amount} too {'early' if rows > 0 else 'late'}: move the names and it would score "
                 f"{np.mean(found):.4f} ({np.mean(now):.4f} now; Dice of {len(pairs)} images)"

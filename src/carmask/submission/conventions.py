@@ -11,6 +11,7 @@ from carmask.geometry import Size
 from carmask.submission.finding import Finding
 from carmask.submission.frames import last_pixel, likely_heights
 from carmask.submission.read import Reading
+from carmask.words import by_number, counted
 
 #: A convention is only believed if at least this fraction of the images agrees with it.
 AGREE = 0.9
@@ -51,7 +52,10 @@ def conventions_of_file(parsed: Mapping[str, Runs], size: Size, length: int | No
     if length is None:
         if not first:
             return []
-        told = f"{len(first)} masks start at pixel 0: starts are counted from 0, they count from 1: add 1 to each"
+        told = (
+            f"{counted(len(first), 'mask')} {by_number(len(first), 'starts', 'start')} at pixel 0: starts "
+            "are counted from 0, they count from 1: add 1 to each"
+        )
         return [Finding("off-by-one", told, reading=Reading(size, shift=-1))]
     height, width = size
     last = last_pixel(parsed.values())

@@ -16,6 +16,7 @@ from carmask.submission.known import KnownMasks
 from carmask.submission.names import check_names
 from carmask.submission.rows import STYLES, parse_rows, row_findings
 from carmask.submission.table import read_table
+from carmask.words import by_number, counted
 
 
 def diagnose(
@@ -75,5 +76,8 @@ def _check_content(parsed: Mapping[str, Runs]) -> list[Finding]:
     small = [name for name, runs in parsed.items() if int(runs[:, 1].sum()) <= 1]
     if not small:
         return []
-    told = f"{len(small)} of {len(parsed)} masks are empty or a single pixel, as in the sample; the first is {small[0]}"
+    told = (
+        f"{len(small)} of {counted(len(parsed), 'mask')} {by_number(len(small), 'is', 'are')} empty or a "
+        f"single pixel, as in the sample; the first is {small[0]}"
+    )
     return [Finding("empty", told, "warning")]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from carmask.formats.rle_table import RleRow
 from carmask.submission.finding import Finding
+from carmask.words import by_number, counted
 
 
 def check_names(rows: Sequence[RleRow], wanted: Sequence[str] | None) -> list[Finding]:
@@ -24,12 +25,18 @@ def check_names(rows: Sequence[RleRow], wanted: Sequence[str] | None) -> list[Fi
     repeated = [(row, lines[row.name]) for row in rows if lines.setdefault(row.name, row.line) != row.line]
     findings = []
     if nameless := [row for row in rows if not row.name.strip()]:
-        told = f"{len(nameless)} rows name no image, the first is line {nameless[0].line}; write each mask's image name"
+        told = (
+            f"{counted(len(nameless), 'row')} {by_number(len(nameless), 'names', 'name')} no image, the "
+            f"first is line {nameless[0].line}; write each mask's image name"
+        )
         findings.append(Finding("names", told))
     if repeated := [(row, first) for row, first in repeated if row.name.strip()]:
         row, first = repeated[0]
         count = len({row.name for row, _ in repeated})
-        told = f"{count} images have more than one row, the first is {row.name}, in lines {first} and {row.line}"
+        told = (
+            f"{counted(count, 'image')} {by_number(count, 'has', 'have')} more than one row, the first is "
+            f"{row.name}, in lines {first} and {row.line}"
+        )
         findings.append(Finding("duplicates", told))
     if wanted is None:
         return findings
@@ -37,15 +44,26 @@ def check_names(rows: Sequence[RleRow], wanted: Sequence[str] | None) -> list[Fi
     unknown = [name for name in lines if name not in expected]
     missing = [name for name in wanted if name not in lines]
     if missing and unknown and {Path(name).stem for name in unknown} >= {Path(name).stem for name in missing}:
-        told = f"{len(missing)} images have another suffix than in the sample: {unknown[0]}, there {missing[0]}"
+        told = (
+            f"{counted(len(missing), 'image')} {by_number(len(missing), 'has', 'have')} another suffix "
+            f"than in the sample: {unknown[0]}, there {missing[0]}"
+        )
         return [*findings, Finding("names", told)]
     if missing:
         findings.append(
-            Finding("missing", f"{len(missing)} of {len(wanted)} images have no row, the first is {missing[0]}")
+            Finding(
+                "missing",
+                f"{len(missing)} of {counted(len(wanted), 'image')} {by_number(len(missing), 'has', 'have')} "
+                f"no row, the first is {missing[0]}",
+            )
         )
     if unknown:
         findings.append(
-            Finding("unknown", f"{len(unknown)} rows name images that the sample does not, the first is {unknown[0]}")
+            Finding(
+                "unknown",
+                f"{counted(len(unknown), 'row')} {by_number(len(unknown), 'names an image', 'name images')} "
+                f"that the sample does not, the first is {unknown[0]}",
+            )
         )
     if not findings and found != list(wanted):
         findings.append(Finding("order", "the rows are not in the order of the sample", "warning"))

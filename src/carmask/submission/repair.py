@@ -14,6 +14,7 @@ from carmask.submission.finding import Finding
 from carmask.submission.read import Reading, read
 from carmask.submission.rows import parse_text
 from carmask.submission.table import read_table
+from carmask.words import by_number, counted
 
 
 def repair(file: Path, out: Path, names: Sequence[str] | None, size: Size, findings: Sequence[Finding]) -> int:
@@ -56,7 +57,8 @@ def repair(file: Path, out: Path, names: Sequence[str] | None, size: Size, findi
     missing = [name for name in wanted if Path(name).stem not in by_stem]
     if missing:
         raise SubmissionError(
-            f"{file}: cannot be repaired: {len(missing)} images have no row, the first is {missing[0]}"
+            f"{file}: cannot be repaired: {counted(len(missing), 'image')} "
+            f"{by_number(len(missing), 'has', 'have')} no row, the first is {missing[0]}"
         )
 
     def repaired() -> Iterator[tuple[str, str]]:

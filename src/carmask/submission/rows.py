@@ -18,6 +18,7 @@ from carmask.formats.rle import check_runs, parse_runs
 from carmask.formats.rle_table import RleRow
 from carmask.geometry import Size
 from carmask.submission.finding import Finding
+from carmask.words import counted
 
 _PLAIN = re.compile(r"[0-9 ]*")
 _LIST = re.compile(r"\s*[\[(](.*)[\])]\s*", re.DOTALL)
@@ -124,7 +125,7 @@ def row_findings(faults: Iterable[Fault], size: Size) -> list[Finding]:
             first = by_kind[kind][0]
             told = advice.format(height=size[0], width=size[1])
             where = f"line {first.row.line}, {first.row.name}: {first.message}"
-            message = f"{len(by_kind[kind])} rows: {told}; the first is {where}"
+            message = f"{counted(len(by_kind[kind]), 'row')}: {told}; the first is {where}"
             findings.append(Finding(kind, message, "warning" if kind == "white-space" else "error"))
     return findings
 

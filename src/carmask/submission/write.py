@@ -13,6 +13,7 @@ from carmask.batch.process import PhotoTask
 from carmask.batch.run import open_manifest, run_jobs
 from carmask.errors import DataError, IncompleteError
 from carmask.images import remove_file, remove_leftovers
+from carmask.words import by_number, counted
 
 
 def jobs_for(photos: Iterable[tuple[str, Path | str]]) -> list[Job]:
@@ -77,7 +78,8 @@ def predict_rows(
     failed = sum(manifest.done(job.name) is None for job in jobs)
     if failed:
         raise IncompleteError(
-            f"{failed} of {len(jobs)} photos failed; a submission must be complete, none was written; those done are "
+            f"{failed} of {counted(len(jobs), 'photo')} failed; a submission must be complete, none was "
+            "written; those done are "
             f"kept in {manifest.file.name}"
         )
     for job in jobs:
@@ -95,5 +97,8 @@ def match_photos(names: Sequence[str], photos: Mapping[str, Path | str]) -> Iter
     """
     missing = [name for name in names if Path(name).stem not in photos]
     if missing:
-        raise DataError(f"{len(missing)} of {len(names)} images of the sample have no photo, the first is {missing[0]}")
+        raise DataError(
+            f"{len(missing)} of {counted(len(names), 'image')} of the sample "
+            f"{by_number(len(missing), 'has', 'have')} no photo, the first is {missing[0]}"
+        )
     return ((name, photos[Path(name).stem]) for name in names)

@@ -14,6 +14,7 @@ from carmask.data.duplicates import near_duplicates
 from carmask.data.parts import read_checked, read_parts
 from carmask.errors import DataError
 from carmask.failures import Failure, describe_failure
+from carmask.words import counted
 
 
 class PartCount(NamedTuple):
@@ -68,13 +69,15 @@ def survey_parts(data: Path, *, progress: Callable[[int, int], None] | None = No
         if progress is not None:
             progress(done, len(examples))
     if not good:
-        raise DataError(f"{data}: none of {len(examples)} photos could be read; the first: {failures[0].reason}")
+        raise DataError(
+            f"{data}: none of {counted(len(examples), 'photo')} could be read; the first: {failures[0].reason}"
+        )
     total = max(int(pixels.sum()), 1)
-    counted = [
+    parts = [
         PartCount(name, int(photos[label]), float(pixels[label] / total))
         for label, name in enumerate(("background", *names))
     ]
-    return PartsSurvey(len(good), counted, _alike(good, failures), failures)
+    return PartsSurvey(len(good), parts, _alike(good, failures), failures)
 
 
 def _alike(examples: list[PartsExample], failures: list[Failure]) -> list[tuple[str, str, float]]:

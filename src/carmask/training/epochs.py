@@ -14,6 +14,7 @@ from carmask.images import make_folder, write_atomically
 from carmask.training.history import Row, read_history
 from carmask.training.recipe import EarlyStoppingSettings, Recipe
 from carmask.training.run_folder import EPOCHS_FOLDER, RECIPE_FILE, WEIGHTS_FILE, epoch_file
+from carmask.words import by_number, counted
 
 
 def keep_epoch(run: Path, epoch: int, model: nn.Module, rows: Sequence[Row], recipe: Recipe) -> None:
@@ -125,9 +126,11 @@ def find_weights(run: Path, epoch: str | int | None = None) -> Path:
         if (run / WEIGHTS_FILE).is_file():
             return run / WEIGHTS_FILE
         if kept:
+            done = len(read_history(run))
             raise WeightsError(
-                f"{run}: not a finished training: {len(read_history(run))} epochs are done; resume it, or name "
-                "the epoch to take: best, last or a number"
+                f"{run}: not a finished training: {counted(done, 'epoch')} {by_number(done, 'is', 'are')} "
+                "done; resume it, or "
+                "name the epoch to take: best, last or a number"
             )
         raise WeightsError(f"{run}: not a finished training, and no epoch is done")
     if not kept:

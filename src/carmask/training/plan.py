@@ -30,6 +30,7 @@ from carmask.training.run_folder import (
     read_run_info,
 )
 from carmask.training.split import choose_split
+from carmask.words import counted
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,7 @@ def _check_amounts(recipe: Recipe, data: Path, trained_on: Sequence[Example], ex
         raise RecipeError(f"{extra[0].name}: views: extra data cannot be mixed into cars that are shown whole")
     batch = max(stage.batch for stage in recipe.stages)
     if recipe.epoch_photos == 0 and len(trained_on) < batch:
-        few = f"{len(trained_on)} photo{'s' * (len(trained_on) != 1)}"
+        few = counted(len(trained_on), "photo")
         raise RecipeError(
             f"{data}: {few} to train on do not fill a batch of {batch}; give more, or set the stages to smaller ones"
         )
@@ -275,7 +276,7 @@ def _describe(
         and geometry.fit_letterbox(photo, (height, width)).inner != (height, width),
         normalisation=normalisation.describe(recipe.normalisation),
         threshold=0.5,
-        training_data=f"{len(split.train)} cars of {data.resolve().name}",
+        training_data=f"{counted(len(split.train), 'car')} of {data.resolve().name}",
         training_cars=split.train,
         validation_cars=split.validation,
         extra_data=tuple(one.describe() for one in extra),

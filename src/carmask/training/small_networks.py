@@ -21,6 +21,7 @@ from carmask.errors import DataError
 from carmask.geometry import Size
 from carmask.model.engine import core, openvino
 from carmask.networks.weights import download_timm, load_into, read_encoder_weights
+from carmask.words import counted
 
 #: timm's name of the encoder, and the number of its stages that are used.
 ENCODER, STAGES = "tf_efficientnet_lite0", 4
@@ -147,7 +148,7 @@ def fit_head(
             schedule.step()
             losses.append(float(loss.detach()))
             if not math.isfinite(losses[-1]):
-                raise DataError(f"the loss is {losses[-1]} after {epoch} epochs; lower the learning rate")
+                raise DataError(f"the loss is {losses[-1]} after {counted(epoch, 'epoch')}; lower the learning rate")
             said = f"training, loss {np.mean(losses[-50:]):.3f}"
             report(said, epoch * fitting.samples + start + fitting.batch, fitting.epochs * fitting.samples)
         head.eval()

@@ -12,6 +12,7 @@ from carmask.data.table import Example, read_cars
 from carmask.errors import DataError, RecipeError
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
+from carmask.words import by_number, counted
 
 
 def read_validation_cars(source: str | Path) -> tuple[str, ...]:
@@ -68,7 +69,8 @@ def choose_split(
     if given:
         if absent := sorted(set(given) - cars):
             raise DataError(
-                f"{data}: {len(absent)} of {len(given)} validation cars have no photo in it, the first is {absent[0]}"
+                f"{data}: {len(absent)} of {counted(len(given), 'validation car')} "
+                f"{by_number(len(absent), 'has', 'have')} no photo in it, the first is {absent[0]}"
             )
         split = _kept(data, cars, given)
     elif validation and (kept := _validated_by(initial, cars)):

@@ -29,6 +29,7 @@ from carmask.training.run_folder import (
     WEIGHTS_FILE,
     write_description,
 )
+from carmask.words import counted
 
 if TYPE_CHECKING:
     from carmask.training.dataset.anywhere.pool import ScenePool
@@ -236,21 +237,21 @@ def _announce(plan: Plan, precision: str, *, resumed: bool) -> None:
     if os.environ.get("LOCAL_RANK", "0") != "0":
         return  # the first process of several says it
     LOGGER.info(
-        "%s %s: %s; %d photos of %d cars to train on, %d validation cars; precision %s",
+        "%s %s: %s; %s of %s to train on, %s; precision %s",
         "resumed" if resumed else "started",
         plan.recipe.name,
         plan.info.training_data,
-        len(plan.trained_on),
-        len(plan.split.train),
-        len(plan.split.validation),
+        counted(len(plan.trained_on), "photo"),
+        counted(len(plan.split.train), "car"),
+        counted(len(plan.split.validation), "validation car"),
         precision,
     )
     for one in plan.extra:
         LOGGER.info(
-            "extra data %s: %.3g of the photos; %d cars to train on, %d held out",
+            "extra data %s: %.3g of the photos; %s to train on, %d held out",
             one.name,
             one.share,
-            len(one.split.train),
+            counted(len(one.split.train), "car"),
             len(one.split.validation),
         )
     if len(plan.checks) > 1:

@@ -14,6 +14,7 @@ from carmask.training.plates.network import PlateEncoder, PlateHead
 from carmask.training.plates.samples import PlateSampleMaker
 from carmask.training.plates.train import Settings, describe, train_head
 from carmask.training.small_networks import EncoderWithHead, write_onnx
+from carmask.words import counted
 
 #: The key of the file's description.
 METADATA_KEY = "carmask_plates"
@@ -82,7 +83,7 @@ Where the number plates of a car are. Experimental: it misses plates; look at th
 | network | EfficientNet-Lite0 to stride 16 as trained on ImageNet (Apache-2.0), and a head; weights of 8 bits |
 | input | uint8 (1, {INPUT[0]}, {INPUT[1]}, 3), RGB: the car's box and 5 % around it, stretched |
 | output | float32 (1, 9, {cells}): a plate's logit at each fourth pixel, and its corners from there |
-| trained on | {len(crops):,} photos, {plates:,} of them with a plate: {sources} |
+| trained on | {counted(len(crops), "photo", thousands=True)}, {plates:,} of them with a plate: {sources} |
 | settings | {settings.samples:,} samples, {settings.epochs} epochs, seed {settings.seed} |
 
 `carvana`: photos of the Carvana Image Masking Challenge (its terms), with a dealer's plate each. `carparts`: DSMLR Car

@@ -17,6 +17,7 @@ from carmask.errors import DataError
 from carmask.images import open_photo
 from carmask.prediction.plates import INPUT, Corners
 from carmask.training.kept import kept
+from carmask.words import counted
 
 #: The car's box has this size in a crop, (height, width), and so much of it is around it, as far as the photo goes.
 CROP = (INPUT[0] * 5 // 4, INPUT[1] * 5 // 4)
@@ -100,7 +101,7 @@ def read_crops(
         crops.append(_with_places(crop, label))
         report("photos", done, len(labels))
     if not crops:
-        raise DataError(f"{root}: none of the {len(labels)} photos is there")
+        raise DataError(f"{root}: none of {counted(len(labels), 'photo')} is there")
     return crops
 
 

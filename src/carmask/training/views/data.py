@@ -21,6 +21,7 @@ from carmask.model.network import Network
 from carmask.prediction.predict import predict
 from carmask.training.kept import kept
 from carmask.training.views.samples import CarCrop, crop_car
+from carmask.words import counted
 
 _Array = TypeVar("_Array", NDArray[np.uint8], NDArray[np.float32])
 
@@ -86,7 +87,7 @@ class Crops:
         wanted = set(cars)
         found = [one for one in read_data(data)[0] if one.car in wanted and one.view]
         if not found:
-            raise DataError(f"{data}: none of the {len(wanted)} cars is there")
+            raise DataError(f"{data}: none of {counted(len(wanted), 'car')} is there")
         crops = []
         for done, one in enumerate(found, 1):
             crop = self._kept(one.name, lambda one=one: _true_car(one))  # type: ignore[misc]
