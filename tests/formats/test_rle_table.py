@@ -83,6 +83,23 @@ def test_what_spreadsheets_make_of_a_file_is_read_and_noted(tmp_path, content, o
     assert [oddity.message for oddity in table.oddities] == oddities
 
 
+@pytest.mark.parametrize(("end", "cut"), [("\n", False), ("\r\n", False), ("\r", False), ("", True)])
+def test_a_last_line_without_an_end_is_noted_for_its_mask_may_be_half_of_one(tmp_path, end, cut):
+    file = tmp_path / "masks.csv"
+    whole = "img,rle_mask\na.jpg,1 2\nb.jpg,3 4 9 15"
+    file.write_bytes((whole[:-1] + end).encode())
+    table = read_rle_table(file)
+    assert pairs(table) == [("a.jpg", "1 2"), ("b.jpg", "3 4 9 1")]
+    assert [oddity.cut for oddity in table.oddities] == [True] * cut
+    assert all("its last line, 3, b.jpg, has no line end" in oddity.message for oddity in table.oddities)
+    assert all(oddity.severity == "warning" and not oddity.lost for oddity in table.oddities)
+
+
+def test_a_table_without_rows_is_not_taken_for_one_that_was_cut_off(tmp_path):
+    (tmp_path / "masks.csv").write_text("img,rle_mask")
+    assert read_rle_table(tmp_path / "masks.csv") == (tmp_path / "masks.csv", [], [])
+
+
 def test_cells_that_excel_has_cut_off_are_noted(tmp_path):
     file = tmp_path / "masks.csv"
     text = "12 3 " * 8000

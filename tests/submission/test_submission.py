@@ -18,9 +18,11 @@ from carmask.errors import DataError, IncompleteError, OutputError, SubmissionEr
 from carmask.evaluation.overlap import overlap, overlap_of_runs
 from carmask.formats.rle import mask_to_runs, rle_encode
 from carmask.formats.rle_csv import write_rle_csv
+from carmask.formats.rle_table import EXCEL_CELL
 from carmask.images import read_mask, write_mask
 from carmask.prediction.predict import predict
 from carmask.submission.decode import decode_to_files
+from carmask.submission.diagnose import diagnose
 from carmask.submission.score import score_submission
 from carmask.submission.submit import submit_folder
 from carmask.submission.table import read_sample, read_table
@@ -196,6 +198,29 @@ def test_a_bad_row_does_not_stop_the_others(tmp_path):
     assert "line 3: b.jpg: 1 numbers" in failures[0]
     assert read_mask(tmp_path / "out" / "a_mask.png").sum() == 2
     assert not read_mask(tmp_path / "out" / "c_mask.png").any()
+
+
+def test_masks_that_were_decoded_from_a_file_that_was_cut_off_are_doubted(tmp_path):
+    file, doubts, failures = tmp_path / "s.csv", [], []
+
+    def decode(text: str) -> int:
+        file.write_text(text)
+        doubts.clear()
+        return decode_to_files(file, (4, 5), tmp_path / "out", on_failure=failures.append, on_doubt=doubts.append)
+
+    whole = "img,rle_mask\na.jpg,1 2\nb.jpg,3 2 9 12\n"
+    assert decode(whole) == 2
+    assert doubts == []
+    for cut in (whole[:-2], whole[:-6]):
+        assert decode(cut) == 2
+        [doubt] = doubts
+        assert f"{file}: its last line, 3, b.jpg, has no line end: the file may be cut off there" in doubt
+    assert failures == []
+    [finding] = [one for one in diagnose(file, None, (4, 5)) if one.kind == "truncated"]
+    assert finding.severity == "warning"
+    file.write_text("img,rle_mask\na.jpg," + ("1 1 " * EXCEL_CELL)[:EXCEL_CELL] + "\n")
+    decode(file.read_text())
+    assert "the most that Excel keeps in a cell" in doubts[0]
 
 
 @pytest.mark.real

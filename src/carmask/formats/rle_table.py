@@ -42,13 +42,17 @@ class Oddity(NamedTuple):
 
     Attributes:
         message: what, in a clause: ``its fields are separated by semicolons``.
-        severity: a ``warning`` is harmless; with an ``error`` other readers fail, or masks are damaged.
+        severity: a ``warning`` is harmless or may be; with an ``error`` other readers fail, or masks are damaged.
         lost: parts of masks are missing.
+        advice: what to do.
+        cut: the file or masks in it are cut off, or may be: what is read of it may be wrong.
     """
 
     message: str
     severity: Literal["error", "warning"] = "error"
     lost: bool = False
+    advice: str = "save it as CSV UTF-8 with commas"
+    cut: bool = False
 
 
 class RleTable(NamedTuple):
@@ -127,7 +131,8 @@ def _read(file: Path, stream: TextIO, oddities: list[Oddity]) -> RleTable:
         oddities.append(Oddity(f"its fields are separated by {_DELIMITERS[delimiter]}, not commas"))
     rows: list[RleRow] = []
     blank, wide, cut = 0, columns > len(HEADER), 0
-    for line, row in csv_rows(stream, delimiter, first=2):
+    lines = _Lines(stream)
+    for line, row in csv_rows(lines, delimiter, first=2):
         while len(row) > len(HEADER) and not row[-1]:
             row, wide = row[:-1], True
         if not any(row):
@@ -146,8 +151,30 @@ def _read(file: Path, stream: TextIO, oddities: list[Oddity]) -> RleTable:
             f"{counted(cut, 'mask')} {by_number(cut, 'has', 'have')} exactly {EXCEL_CELL:,} characters, "
             "the most that Excel keeps in a cell: they are cut off"
         )
-        oddities.append(Oddity(told, lost=True))
+        oddities.append(Oddity(told, lost=True, advice="write it again from the masks", cut=True))
+    if rows and not lines.ended:
+        # A mask that lost its last numbers is a mask, too: nothing else shows it.
+        last = rows[-1]
+        told = f"its last line, {last.line}, {last.name}, has no line end: the file may be cut off there"
+        oddities.append(Oddity(told, "warning", advice="compare it with the file that it was copied from", cut=True))
     return RleTable(file, rows, oddities)
+
+
+class _Lines:
+    """The lines of a file, and whether the last of them has a line end.
+
+    Attributes:
+        ended: of the line that was given last.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.ended = True
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._stream:
+            self.ended = line.endswith(("\n", "\r"))
+            yield line
 
 
 def _read_header(file: Path, line: str) -> tuple[str, int]:

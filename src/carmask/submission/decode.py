@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from carmask.errors import RLEError, SubmissionError
+from carmask.errors import DataError, RLEError, SubmissionError
 from carmask.formats.rle import rle_decode
 from carmask.geometry import Size
 from carmask.images import make_folder, write_mask
-from carmask.submission.table import read_submission
+from carmask.submission.table import read_table
 
 
 def decode_to_files(
@@ -18,6 +18,7 @@ def decode_to_files(
     out: Path,
     *,
     on_failure: Callable[[str], None],
+    on_doubt: Callable[[str], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write the masks of a CSV as ``<name>_mask.png``.
@@ -27,6 +28,8 @@ def decode_to_files(
         size: (height, width) of the frame they are written in.
         out: the folder to write to; made if it is missing.
         on_failure: called with the reason for each row that cannot be decoded; the others go on.
+        on_doubt: called with the reason if the file, or masks in it, are cut off or may be: masks that were decoded may
+            be wrong.
         progress: called with the number done and the number of all.
 
     Returns:
@@ -36,10 +39,17 @@ def decode_to_files(
         SubmissionError: if the CSV cannot be read, names an image twice, or a name is not that of a file in ``out``.
         OutputError: if a mask cannot be written.
     """
-    rows = read_submission(file)
+    table = read_table(file)
+    try:
+        rows = table.by_stem()
+    except DataError as error:
+        raise SubmissionError(str(error)) from error
     for name in (row.name for row in rows.values()):
         if name != Path(name).name or "\\" in name or not Path(name).stem.strip("."):
             raise SubmissionError(f"{file}: {name!r} is not a file name; masks are written into {out} only")
+    for oddity in table.oddities:
+        if oddity.cut and on_doubt is not None:
+            on_doubt(f"{file}: {oddity.message}; {oddity.advice}")
     make_folder(out)
     written = 0
     for done, (stem, row) in enumerate(rows.items(), 1):

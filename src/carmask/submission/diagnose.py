@@ -67,9 +67,8 @@ def diagnose(
 
 
 def _odd(oddity: Oddity) -> Finding:
-    severity, kind = oddity.severity, "truncated" if oddity.lost else "table"
-    advice = "write it again from the masks" if oddity.lost else "save it as CSV UTF-8 with commas"
-    return Finding(kind, f"{oddity.message}; {advice}", severity, lost=oddity.lost)
+    severity, kind = oddity.severity, "truncated" if oddity.cut else "table"
+    return Finding(kind, f"{oddity.message}; {oddity.advice}", severity, lost=oddity.lost)
 
 
 def _check_content(parsed: Mapping[str, Runs]) -> list[Finding]:

@@ -89,12 +89,13 @@ def decode(file: Path, size: Size, out: Path) -> None:
     """Write the masks of a CSV as PNG files.
 
     Writes a PNG with one bit a pixel for each row. A row that cannot be decoded is reported, and the others are done.
+    So is a file that may have been cut off: the mask of its last row may lack its last runs.
     """
     from carmask.submission.decode import decode_to_files
 
     failures: list[str] = []
     with progress_bar("decoding", "masks") as step:
-        written = decode_to_files(file, size, out, on_failure=failures.append, progress=step)
+        written = decode_to_files(file, size, out, on_failure=failures.append, on_doubt=complain, progress=step)
     for failure in failures:
         complain(failure)
     print(f"{counted(written, 'mask')} in {out}")
