@@ -26,7 +26,7 @@ def only_run(lock: Path, what: str) -> Iterator[None]:
     try:
         held.acquire()
     except Timeout as error:
-        raise OutputError(f"{lock.parent}: {what} in this folder") from error
+        raise OutputError(f"{lock.parent}: {what} in this folder; wait for its end, or name another folder") from error
     except OSError as error:
         raise OutputError(f"{lock.parent}: cannot be written ({error.strerror})") from error
     try:

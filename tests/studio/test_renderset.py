@@ -11,6 +11,7 @@ from carmask.errors import DataError, OutputError, StudioError, UnknownNameError
 from carmask.formats.labels import read_labels
 from carmask.formats.rle import rle_decode
 from carmask.images import read_mask, read_photo
+from carmask.locking import only_run
 from carmask.studio import renderset
 from carmask.studio.renderset import Request, draw_session, render_set
 
@@ -148,9 +149,27 @@ def test_a_folder_with_another_set_is_left_alone(tmp_path):
     (tmp_path / "real" / "train").mkdir(parents=True)
     with pytest.raises(UsageError, match="holds a data set that was not rendered"):
         render_set(Request(1, SIZE), tmp_path / "real")
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["train"]
     (tmp_path / "a" / "render.json").write_text("{")
     with pytest.raises(DataError, match=r"render\.json: cannot be read"):
         render_set(Request(1, SIZE), tmp_path / "a")
+
+
+def test_a_second_rendering_in_a_folder_is_refused(tmp_path):
+    """Each removed the half-written files of the other."""
+    out = tmp_path / "set"
+    out.mkdir()
+    (out / "train").mkdir()
+    with only_run(out / "render.lock", "another rendering runs"), pytest.raises(UsageError, match="was not rendered"):
+        render_set(Request(1, SIZE), out)
+    (out / "train").rmdir()
+    with (
+        only_run(out / "render.lock", "another rendering runs"),
+        pytest.raises(OutputError, match="set: another rendering runs in this folder"),
+    ):
+        render_set(Request(1, SIZE), out)
+    assert [path.name for path in out.iterdir()] == ["render.lock"]
+    assert len(render_set(Request(1, SIZE), out)) == 1
 
 
 def test_no_space_is_said_before_the_work(tmp_path, monkeypatch):

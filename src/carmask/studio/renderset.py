@@ -28,6 +28,7 @@ from carmask.formats.rle_csv import write_rle_csv
 from carmask.formats.writing import Loaded
 from carmask.geometry import Size
 from carmask.images import make_folder, read_mask, remove_leftovers, write_atomically, write_mask
+from carmask.locking import only_run
 from carmask.studio.build import build_car, by_material, with_labels
 from carmask.studio.car import BODIES, HARD, Car, draw_car
 from carmask.studio.parts import PARTS
@@ -37,6 +38,8 @@ from carmask.studio.scene import VIEWS, Studio, draw_studio, materials, room
 
 #: Written beside the data; says what was asked for.
 REQUEST_FILE = "render.json"
+#: Held by the run that writes the set: another one would remove the files that it is writing.
+LOCK_FILE = "render.lock"
 #: Smaller photos show no car worth cutting; larger ones do not fit a frame of the renderer.
 SIDES = (32, 8192)
 #: Rays for each pixel, before denoising.
@@ -194,10 +197,17 @@ def render_set(
     Raises:
         UsageError: if the request is impossible, or the folder holds something else.
         StudioError: if the renderer is not installed.
-        OutputError: if there is no space, or a file cannot be written.
+        OutputError: if there is no space, a file cannot be written, or another process renders into the folder.
     """
     request.check()
     check_installed()
+    _refuse_other(out, request)
+    make_folder(out)
+    with only_run(out / LOCK_FILE, "another rendering runs"):
+        return _render(request, out, progress or _ignore)
+
+
+def _render(request: Request, out: Path, step: Callable[[int, int], None]) -> list[PhotoSession]:
     _claim(out, request)
     sessions = [draw_session(request.seed, index, request.hard) for index in range(request.cars)]
     names = [
@@ -212,7 +222,6 @@ def render_set(
         make_folder(out / folder)
         remove_leftovers(out / folder, None)
     total, done = len(names), len(names) - len(lacking)
-    step = progress or _ignore
     step(done, total)
     renderer: SessionRenderer | None = None
     for session, view, name in names:
@@ -253,8 +262,13 @@ def _is_done(out: Path, name: str, *, parts: bool) -> bool:
 
 
 def _claim(out: Path, request: Request) -> None:
-    """Make the folder and leave the request in it, or see that the one in it is the same but for the number of cars."""
-    make_folder(out)
+    """Leave the request in the folder, in place of one that is the same but for the number of cars."""
+    _refuse_other(out, request)
+    write_atomically(out / REQUEST_FILE, (json.dumps(asdict(request), indent=1) + "\n").encode())
+
+
+def _refuse_other(out: Path, request: Request) -> None:
+    """See that a request in the folder is the same but for the number of cars."""
     file = out / REQUEST_FILE
     asked = json.loads(json.dumps(asdict(request)))
     try:
@@ -273,7 +287,6 @@ def _claim(out: Path, request: Request) -> None:
                 f"{out}: was rendered with another {' and '.join(other)} (see {file.name}); ask for that, or take "
                 "another folder"
             )
-    write_atomically(file, (json.dumps(asked, indent=1) + "\n").encode())
 
 
 def _check_space(out: Path, needed: float) -> None:
