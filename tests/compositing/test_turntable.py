@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,6 +123,16 @@ def test_folders_without_views(tmp_path):
         Image.new("RGB", (64, 48)).save(tmp_path / f"c_01.{suffix}")
     with pytest.raises(UsageError, match="the same view"):
         find_views(tmp_path)
+
+
+def test_the_only_view_of_a_car_is_left_out_and_named(tmp_path):
+    for name in ("a_1", "a_2", "b_7", "logo"):
+        Image.new("RGB", (32, 24)).save(tmp_path / f"{name}.png")
+    alone: list[Path] = []
+    made, failures = make_turntables(tmp_path, tmp_path / "out", alone=alone)
+    assert [one.car for one in made] == ["a"]
+    assert failures == []
+    assert alone == [tmp_path / "b_7.png"]
 
 
 def test_a_view_that_fails_is_left_out_and_the_other_cars_are_turned(tmp_path):

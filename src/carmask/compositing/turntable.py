@@ -51,12 +51,13 @@ def view_of(name: str) -> tuple[str, int] | None:
     return None
 
 
-def find_views(folder: Path) -> dict[str, list[Path]]:
+def find_views(folder: Path, alone: list[Path] | None = None) -> dict[str, list[Path]]:
     """Find the views of each car in a folder.
 
     Args:
         folder: pictures named ``CAR_VIEW``, or as a camera numbers them; others, such as masks and layers, are left
             alone. The car of pictures that have nothing but numbers is called as the folder is.
+        alone: gets the pictures that are the only view of their car.
 
     Returns:
         The pictures of each car with more than one view, in the order of the views.
@@ -76,6 +77,8 @@ def find_views(folder: Path) -> dict[str, list[Path]]:
         if other is not path:
             raise UsageError(f"{other} and {path.name} are the same view of a car; remove one of them")
     series = {car: [views[number] for number in sorted(views)] for car, views in cars.items() if len(views) > 1}
+    if alone is not None:
+        alone += [path for views in cars.values() if len(views) == 1 for path in views.values()]
     if not series:
         raise UsageError(
             f"{folder}: no views of a car in this folder; name them CAR_01.png, CAR_02.png … or as a camera does"
@@ -99,6 +102,7 @@ def make_turntables(
     width: int = 960,
     seconds: float = 4.0,
     quality: int = 80,
+    alone: list[Path] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Turntable], list[Failure]]:
     """Write a page and an animation of each car in a folder.
@@ -109,6 +113,7 @@ def make_turntables(
         width: of the pictures, in pixels.
         seconds: for one turn of the animation.
         quality: of the pictures, 1 to 100.
+        alone: gets the pictures that are the only view of their car, which is not written.
         progress: called with the number of cars done and of all.
 
     Returns:
@@ -119,7 +124,7 @@ def make_turntables(
         UsageError: if there is no folder, or there are no views in it, or one twice.
         OutputError: if something cannot be written.
     """
-    cars = find_views(folder)
+    cars = find_views(folder, alone)
     made: list[Turntable] = []
     failures: list[Failure] = []
     for done, (car, files) in enumerate(cars.items(), 1):

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.options import out_option, progress_option
 from carmask.cli.progress import progress_bar
-from carmask.cli.types import PATH, NumberRange
+from carmask.cli.types import PATH, NumberRange, WholeRange
 
 
 @click.command(
@@ -25,7 +25,7 @@ from carmask.cli.types import PATH, NumberRange
 @out_option("DIR", "Folder for CAR.webp and CAR.html.")
 @option(
     "--width",
-    type=click.IntRange(64, 4096),
+    type=WholeRange(64, 4096),
     default=960,
     show_default=True,
     metavar="PIXELS",
@@ -41,7 +41,7 @@ from carmask.cli.types import PATH, NumberRange
 )
 @option(
     "--quality",
-    type=click.IntRange(1, 100),
+    type=WholeRange(1, 100),
     default=80,
     show_default=True,
     metavar="1-100",
@@ -59,10 +59,15 @@ def turntable(folder: Path, out: Path, width: int, seconds: float, quality: int)
     """
     from carmask.compositing.turntable import make_turntables
 
+    alone: list[Path] = []
     with progress_bar("turntables", "cars") as step:
-        made, failures = make_turntables(folder, out, width=width, seconds=seconds, quality=quality, progress=step)
+        made, failures = make_turntables(
+            folder, out, width=width, seconds=seconds, quality=quality, alone=alone, progress=step
+        )
     for one in made:
         print(f"{one.car}: {one.views} views; {one.page}, {one.film}")
+    if alone:
+        complain(f"{counted(len(alone), 'car')} with a single view left out, such as {alone[0]}")
     for failure in failures:
         complain(failure.reason)
     if failures:

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.options import layout_option, mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import progress_bar
-from carmask.cli.types import PATH
+from carmask.cli.types import PATH, WholeRange
 
 
 @click.command(
@@ -26,7 +26,7 @@ from carmask.cli.types import PATH
 @option("--truth", type=PATH, metavar="DIR|CSV", help="True masks.")
 @option("--prediction", type=PATH, metavar="DIR|CSV", help="Predicted masks.")
 @option("--name", "names", multiple=True, metavar="NAME", help="Only this photo; repeatable.")
-@option("--rows", type=click.IntRange(1, 50), default=8, show_default=True, metavar="COUNT", help="Photos on a sheet.")
+@option("--rows", type=WholeRange(1, 50), default=8, show_default=True, metavar="COUNT", help="Photos on a sheet.")
 @layout_option
 @mask_threshold_option
 @progress_option
@@ -63,6 +63,6 @@ def view(
         )
     for failure in done.failures:
         complain(failure.reason)
-    print(f"{len(done.files)} sheets in {out}")
+    print(f"{counted(len(done.files), 'sheet')} in {out}")
     if done.failures:
         raise click.exceptions.Exit(1)
