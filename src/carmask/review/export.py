@@ -31,9 +31,10 @@ def export_corrections(
         How many pairs were written, and what is wrong with the others, one line each.
 
     Raises:
-        UsageError: if nothing was corrected there, or two names become one.
+        UsageError: if there are no results of ``cut``, nothing was corrected there, or two names become one.
         OutputError: if something cannot be written.
     """
+    base = read_run(out / STATE).base
     store = Corrections.of(out / STATE)
     if store is None:
         raise UsageError(f"{out}: nothing was corrected here; 'carmask review {out}' does that")
@@ -45,7 +46,6 @@ def export_corrections(
         if len(flat) < len(names):
             raise UsageError(f"{out}: two corrected photos get the same name without their folders; rename one")
         photos = {entry.name: entry.photo for entry in read_queue(out).entries}
-        base = read_run(out / STATE).base
         for folder in ("train", "train_masks"):
             make_folder(to / folder)
         done, wrong = 0, []

@@ -7,6 +7,7 @@ the one that has said nothing for the longest time: a client that opens hundreds
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import logging
 import socket
@@ -212,8 +213,11 @@ def bind(address: tuple[str, int]) -> socket.socket:
         except OSError:
             sock.close()
             raise
+    except socket.gaierror as error:
+        raise UsageError(f"{host}: no address of this machine: {error.strerror or error}; name another one") from error
     except OSError as error:
+        another = "address" if error.errno == errno.EADDRNOTAVAIL else "port"
         raise UsageError(
-            f"{host}:{port} cannot be listened on: {error.strerror or error}; name another port"
+            f"{host}:{port} cannot be listened on: {error.strerror or error}; name another {another}"
         ) from error
     return sock
