@@ -68,6 +68,20 @@ def test_long_times_are_told_in_minutes_and_hours(capsys):
     assert told == ["15 min left", "5 h 30 min left"]
 
 
+def test_slow_things_are_told_by_the_time_that_each_takes(capsys):
+    clock = Clock()
+    lines = Lines("rendering", "photos", clock)
+    clock.now = 47
+    lines(0, 4)
+    lines(1, 4)
+    clock.now = 94
+    lines(2, 4)
+    assert capsys.readouterr().err.splitlines() == [
+        "rendering: 0 of 4 photos (0 %), 0.0/s",
+        "rendering: 2 of 4 photos (50 %), 47 s each, 2 min left",
+    ]
+
+
 def test_a_second_count_has_a_rate_of_its_own(capsys):
     clock = Clock()
     lines = Lines("building", "photos", clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import string
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from carmask.cli.types import EXTRA_FOLDER, LOCATION, PATH, PERCENT, SIZE, NumberRange
+from carmask.cli.types import DAY, EXTRA_FOLDER, LOCATION, PATH, PERCENT, SIZE, NumberRange, WholeRange
 from carmask.images import MAX_PIXELS
 
 NUMBERS = st.floats(0, 1, allow_nan=False)
@@ -50,7 +51,7 @@ def test_extra_data(folder, share, held, ranges):
 @example("a=0.1:2")
 @example("1e999")
 def test_any_other_text_is_refused_in_one_line(text):
-    for kind in (SIZE, PERCENT, EXTRA_FOLDER, NumberRange(), NumberRange(0, 1)):
+    for kind in (DAY, SIZE, PERCENT, EXTRA_FOLDER, NumberRange(), NumberRange(0, 1), WholeRange(1, 9)):
         try:
             value = kind.convert(text, None, None)
         except click.BadParameter:
@@ -67,7 +68,33 @@ def test_empty_names_are_refused():
     assert LOCATION.convert("s3://bucket/a", None, None) == "s3://bucket/a"
 
 
+def test_days():
+    assert DAY.convert("2026-11-23", None, None) == datetime(2026, 11, 23)
+    with pytest.raises(click.BadParameter, match=r"'2026-13-45' is no day; write YEAR-MONTH-DAY, such as 2026-11-23"):
+        DAY.convert("2026-13-45", None, None)
+
+
 def test_numbers_are_finite():
     for text in ("nan", "inf", "-inf"):
-        with pytest.raises(click.BadParameter, match=r"finite|range"):
+        with pytest.raises(click.BadParameter, match=r"not a (finite )?number"):
             NumberRange(0, 1).convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "words"),
+    [
+        (NumberRange(), "x", "'x' is not a number"),
+        (NumberRange(), "nan", "'nan' is not a finite number"),
+        (NumberRange(0, 1), "2", "'2' is not a number from 0 to 1"),
+        (NumberRange(min=0.1), "0", "'0' is not a number of at least 0.1"),
+        (NumberRange(min=0, min_open=True), "0", "'0' is not a number above 0"),
+        (NumberRange(0, 1, max_open=True), "1", "'1' is not a number of at least 0 and below 1"),
+        (WholeRange(64, 4096), "10", "'10' is not a whole number from 64 to 4096"),
+        (WholeRange(10_000, 128_000_000), "1", "'1' is not a whole number from 10000 to 128000000"),
+        (WholeRange(min=0), "1.5", "'1.5' is not a whole number of at least 0"),
+    ],
+)
+def test_limits_of_numbers_are_told_in_words(kind, text, words):
+    with pytest.raises(click.BadParameter) as refused:
+        kind.convert(text, None, None)
+    assert refused.value.message == words

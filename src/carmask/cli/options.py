@@ -9,7 +9,7 @@ import click
 
 from carmask.cli.command import option
 from carmask.cli.progress import MODE
-from carmask.cli.types import PATH, NumberRange
+from carmask.cli.types import PATH, NumberRange, WholeRange
 
 #: Heading of the options on how a run goes, not on what it writes.
 RUN = "How it runs"
@@ -93,7 +93,7 @@ layout_option = option(
 )
 mask_threshold_option = option(
     "--mask-threshold",
-    type=click.IntRange(1, 255),
+    type=WholeRange(1, 255),
     metavar="1-255",
     help="For masks that are grey, anti-aliased or JPEG: values from this one up are car.",
 )

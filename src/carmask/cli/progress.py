@@ -78,9 +78,15 @@ class Lines:
             return
         self._said = now
         rate = done / (now - self._started)
+        speed = _each(rate) or f"{rate:.1f}/s"
         left = f", {duration((total - done) / rate)} left" if 0 < done < total else ""
         share = f" ({100 * done // total} %)" if total else ""
-        print(f"{self._what}: {done} of {total} {self._unit}{share}, {rate:.1f}/s{left}", file=sys.stderr, flush=True)
+        print(f"{self._what}: {done} of {total} {self._unit}{share}, {speed}{left}", file=sys.stderr, flush=True)
+
+
+def _each(rate: float) -> str:
+    """How long one thing takes, where that tells more than how many a second: 0.0/s."""
+    return f"{duration(1 / rate)} each" if 0 < rate < 0.1 else ""
 
 
 @contextmanager
@@ -93,7 +99,7 @@ def _bar(what: str, unit: str) -> Iterator[Step]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(f"{{task.fields[rate]}} {unit}/s"),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -101,7 +107,8 @@ def _bar(what: str, unit: str) -> Iterator[Step]:
 
         def step(done: int, total: int) -> None:
             speed = progress.tasks[0].speed
-            progress.update(task, completed=done, total=total, rate=f"{speed:.1f}" if speed else "")
+            rate = (_each(speed) or f"{speed:.1f} {unit}/s") if speed else ""
+            progress.update(task, completed=done, total=total, rate=rate)
 
         yield step
 

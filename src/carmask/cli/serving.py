@@ -6,9 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import click
-
 from carmask.cli.command import option
+from carmask.cli.types import WholeRange
 
 #: Heading of the options on where a server listens and who may use it.
 _WHERE = "Address and access"
@@ -44,7 +43,7 @@ def port_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., An
     """``--port``, with a default for each command: both may run at the same time."""
     return option(
         "--port",
-        type=click.IntRange(0, 65535),
+        type=WholeRange(0, 65535),
         default=default,
         show_default=True,
         metavar="NUMBER",

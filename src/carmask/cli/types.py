@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +47,49 @@ class NumberRange(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read a number; refuse infinity and NaN, which no comparison with a limit refuses."""
-        number = super().convert(value, param, ctx)
+        try:
+            number = super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a number{_limits(self)}", param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
         return number
+
+
+class WholeRange(click.IntRange):
+    """A whole number in a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a number; say in words what the limits are."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a whole number{_limits(self)}", param, ctx)
+
+
+def _limits(kind: NumberRange | WholeRange) -> str:
+    """The limits of a range, as they follow the word "number"."""
+    least, most = kind.min, kind.max
+    if least is not None and most is not None and not (kind.min_open or kind.max_open):
+        return f" from {least:.12g} to {most:.12g}"
+    told = []
+    if least is not None:
+        told.append(f"above {least:.12g}" if kind.min_open else f"of at least {least:.12g}")
+    if most is not None:
+        told.append(f"below {most:.12g}" if kind.max_open else f"of at most {most:.12g}")
+    return f" {' and '.join(told)}" if told else ""
+
+
+class _DayType(click.ParamType[datetime]):
+    """YEAR-MONTH-DAY, to the beginning of that day."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return value if isinstance(value, datetime) else datetime.strptime(str(value), "%Y-%m-%d")
+        except ValueError:
+            self.fail(f"{value!r} is no day; write YEAR-MONTH-DAY, such as 2026-11-23", param, ctx)
 
 
 class _SizeType(click.ParamType[tuple[int, int]]):
@@ -118,6 +158,7 @@ class _ExtraFolderType(click.ParamType[tuple[Path, float, float | None, bool]]):
 
 
 PATH = _PathType()
+DAY = _DayType()
 LOCATION = _LocationType()
 SIZE = _SizeType()
 PERCENT = _PercentType()

@@ -8,7 +8,7 @@ import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.options import out_option
-from carmask.cli.types import PATH
+from carmask.cli.types import PATH, WholeRange
 
 
 @click.command("augment", cls=Command, examples=("carmask augment car_01.jpg car_01_mask.gif --out sheet.png",))
@@ -17,7 +17,7 @@ from carmask.cli.types import PATH
 @out_option("FILE", "The PNG to write.")
 @option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=WholeRange(min=0),
     default=0,
     show_default=True,
     metavar="NUMBER",

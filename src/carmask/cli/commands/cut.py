@@ -22,7 +22,7 @@ from carmask.cli.options import (
     restart_option,
     timeout_option,
 )
-from carmask.cli.types import LOCATION, PATH, PERCENT, SIZE, NumberRange
+from carmask.cli.types import LOCATION, PATH, PERCENT, SIZE, NumberRange, WholeRange
 from carmask.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ _REVIEW = "Photos to review"
 )
 @option(
     "--quality",
-    type=click.IntRange(1, 100),
+    type=WholeRange(1, 100),
     metavar="1-100",
     section=_WHAT,
     help="Quality of webp and jpg.  [default: 90]",

@@ -12,7 +12,7 @@ from carmask.cli.command import Command, option
 from carmask.cli.messages import complain, counted
 from carmask.cli.options import progress_option
 from carmask.cli.progress import progress_bar
-from carmask.cli.types import PATH, NumberRange
+from carmask.cli.types import DAY, PATH, NumberRange, WholeRange
 
 if TYPE_CHECKING:
     from carmask.drift.run import DriftReport
@@ -42,7 +42,7 @@ _LINES = 10
 )
 @option(
     "--since",
-    type=click.DateTime(formats=["%Y-%m-%d"]),
+    type=DAY,
     metavar="DAY",
     help="Compare only photos cut on this day (UTC) or later, such as 2026-11-23.",
 )
@@ -58,7 +58,7 @@ _LINES = 10
     "--photos",
     "count",
     arguments=["count"],
-    type=click.IntRange(min=0),
+    type=WholeRange(min=0),
     default=30,
     show_default=True,
     metavar="COUNT",

@@ -11,7 +11,7 @@ from carmask.cli.command import Command, option
 from carmask.cli.messages import complain, counted
 from carmask.cli.options import device_option, layout_option, mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import progress_bar
-from carmask.cli.types import PATH
+from carmask.cli.types import PATH, WholeRange
 from carmask.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _CHOICE = "Which photos"
 @out_option("DIR", "Folder for scores.csv and the page.", required=False)
 @option(
     "--worst",
-    type=click.IntRange(min=0),
+    type=WholeRange(min=0),
     default=20,
     show_default=True,
     metavar="COUNT",

@@ -10,7 +10,7 @@ from carmask.cli.command import Command, option
 from carmask.cli.messages import complain, counted
 from carmask.cli.options import layout_option, mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import progress_bar
-from carmask.cli.types import PATH
+from carmask.cli.types import PATH, WholeRange
 
 
 @click.command(
@@ -26,7 +26,7 @@ from carmask.cli.types import PATH
 @option("--table", type=PATH, metavar="FILE", help="Also write a row for each photo, as .csv or .parquet.")
 @option(
     "--sheets",
-    type=click.IntRange(min=0),
+    type=WholeRange(min=0),
     default=40,
     show_default=True,
     metavar="COUNT",

@@ -9,7 +9,7 @@ import click
 from carmask.cli.command import Command, option
 from carmask.cli.messages import counted
 from carmask.cli.options import mask_threshold_option
-from carmask.cli.types import PATH
+from carmask.cli.types import PATH, WholeRange
 
 
 @click.command(
@@ -30,7 +30,7 @@ from carmask.cli.types import PATH
 )
 @option(
     "--worst",
-    type=click.IntRange(min=0),
+    type=WholeRange(min=0),
     default=0,
     show_default=True,
     metavar="COUNT",

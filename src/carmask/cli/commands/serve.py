@@ -11,7 +11,7 @@ from carmask.cli.command import Command, option
 from carmask.cli.messages import need
 from carmask.cli.options import RUN, device_option, model_option
 from carmask.cli.serving import announce, host_option, name_option, port_option, token_option
-from carmask.cli.types import PATH, NumberRange
+from carmask.cli.types import PATH, NumberRange, WholeRange
 
 if TYPE_CHECKING:
     from carmask.model.runtime import Device
@@ -36,7 +36,7 @@ _LIMITS = "Limits"
 @device_option
 @option(
     "--workers",
-    type=click.IntRange(1, 256),
+    type=WholeRange(1, 256),
     metavar="COUNT",
     section=RUN,
     help="Processes that work on photos.  [default: one for each core]",
@@ -58,14 +58,14 @@ _LIMITS = "Limits"
 )
 @option(
     "--max-bytes",
-    type=click.IntRange(100_000),
+    type=WholeRange(100_000),
     metavar="BYTES",
     section=_LIMITS,
     help="Size of a photo's file.  [default: 40000000]",
 )
 @option(
     "--max-pixels",
-    type=click.IntRange(10_000, 128_000_000),
+    type=WholeRange(10_000, 128_000_000),
     metavar="PIXELS",
     section=_LIMITS,
     help="Pixels of a photo.  [default: 50000000]",
@@ -79,7 +79,7 @@ _LIMITS = "Limits"
 )
 @option(
     "--queue",
-    type=click.IntRange(0, 10_000),
+    type=WholeRange(0, 10_000),
     metavar="COUNT",
     section=_LIMITS,
     help="Photos that may wait; then clients are told to come back later.  [default: 32]",

@@ -13,7 +13,7 @@ from carmask.cli.command import Command, option
 from carmask.cli.messages import need
 from carmask.cli.options import layout_option, mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import log_lines, progress_bar, shows_bar
-from carmask.cli.types import EXTRA_FOLDER, PATH, NumberRange
+from carmask.cli.types import EXTRA_FOLDER, PATH, NumberRange, WholeRange
 
 _INPUT = "Data and initial weights"
 _WHERE = "Where and how long"
@@ -137,7 +137,7 @@ def _shipped() -> str:
 )
 @option(
     "--devices",
-    type=click.IntRange(min=1),
+    type=WholeRange(min=1),
     default=1,
     show_default=True,
     metavar="COUNT",
@@ -146,7 +146,7 @@ def _shipped() -> str:
 )
 @option(
     "--nodes",
-    type=click.IntRange(min=1),
+    type=WholeRange(min=1),
     default=1,
     show_default=True,
     metavar="COUNT",
