@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from carmask.data.table import CarInfo, Example, car_and_view, of_cars, read_cars, read_examples, read_metadata, sample
+from carmask.data.table import (
+    CarInfo,
+    Example,
+    car_and_view,
+    find_metadata,
+    of_cars,
+    read_cars,
+    read_examples,
+    read_metadata,
+    sample,
+)
 from carmask.errors import DataError
 from carmask.formats.listing import find_masks, find_photos
 from carmask.formats.rle import rle_encode
@@ -111,6 +123,25 @@ def test_masks_are_known_by_their_ending_in_any_case(tmp_path):
         (tmp_path / name).touch()
     assert list(find_masks(tmp_path)) == ["B", "_mask", "a", "c", "d"]
     assert list(find_photos(tmp_path)) == ["B_MASK", "_mask", "a_mask", "c-mask", "d"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zip"])
+def test_metadata_is_read_as_kaggle_has_it(tmp_path, suffix):
+    text = '"id","year","make","model","trim1","trim2"\n"0004d4463b50","2014","Acura","TL","TL","w/SE"\n'
+    file = tmp_path / f"metadata{suffix}"
+    assert find_metadata(tmp_path) is None
+    if suffix == ".csv.zip":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("metadata.csv", text)
+            archive.writestr("__MACOSX/._metadata.csv", "x")
+    else:
+        file.write_bytes(gzip.compress(text.encode()) if suffix == ".csv.gz" else text.encode("utf-16"))
+    assert find_metadata(tmp_path) == file
+    assert read_metadata(file) == {"0004d4463b50": CarInfo("2014", "Acura", "TL", "TL", "w/SE")}
+    file.write_bytes(file.read_bytes()[: 60 if suffix == ".csv.gz" else 9])
+    with pytest.raises(DataError, match="metadata") as caught:
+        read_metadata(file)
+    assert "\n" not in str(caught.value)
 
 
 def test_metadata_and_lists_of_cars(tmp_path):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from carmask.errors import DataError, OutputError, UsageError
+from carmask.evaluation.run import evaluate_masks
 from carmask.formats.rle import rle_decode, rle_encode
 from carmask.images.colour import to_lab
 from carmask.pages.contact import contact_sheet
@@ -321,3 +323,12 @@ def test_a_sheet_has_a_place_for_each_view():
     assert contact_sheet({1: small, 16: small}).shape == (SMALL[0], 2 * SMALL[1], 3)
     assert contact_sheet({0: small}).shape == (*SMALL, 3)
     assert contact_sheet(dict.fromkeys(range(16), small)).shape == (5 * SMALL[0], 4 * SMALL[1], 3)
+
+
+def test_compressed_metadata_is_joined(data):
+    plain = data / "metadata.csv"
+    with zipfile.ZipFile(data / "metadata.csv.zip", "w") as archive:
+        archive.write(plain, plain.name)
+    plain.unlink()
+    assert survey(data).metadata["0001"].make == "Acura"
+    assert evaluate_masks([str(data / "train_masks")], data).metadata["0001"].make == "Acura"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from carmask.arrays import Mask
 from carmask.errors import DataError
+from carmask.formats.csv_file import find_csv, open_csv
 from carmask.formats.csv_text import CsvRow, csv_rows
 from carmask.formats.listing import find_masks, find_photos
 from carmask.formats.rle import rle_decode
@@ -125,8 +126,16 @@ def read_examples(data: Path) -> list[Example]:
     ]
 
 
+def find_metadata(data: Path) -> Path | None:
+    """The ``metadata.csv`` of a data set, plain or compressed; None if it has none."""
+    return find_csv(data, "metadata")
+
+
 def read_metadata(file: Path) -> dict[str, CarInfo]:
     """Read the challenge's ``metadata.csv`` (``id,year,make,model,trim1,trim2``).
+
+    Args:
+        file: a CSV, or one that is compressed by gzip or zip.
 
     Returns:
         What is known of each car, by its id.
@@ -137,7 +146,7 @@ def read_metadata(file: Path) -> dict[str, CarInfo]:
     found: dict[str, CarInfo] = {}
     lines: dict[str, int] = {}
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
+        with open_csv(file) as (stream, _):
             rows = (row for row in csv_rows(stream) if row.cells)
             header = next(rows, CsvRow(1, [])).cells
             for line, cells in rows:
@@ -146,9 +155,7 @@ def read_metadata(file: Path) -> dict[str, CarInfo]:
                 if lines.setdefault(car, line) != line:
                     raise DataError(f"{file}: line {line}: {car} has a row already, in line {lines[car]}")
                 found[car] = CarInfo(*(row[name] for name in ("year", "make", "model", "trim1", "trim2")))
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error, KeyError) as error:
+    except (csv.Error, KeyError) as error:
         raise DataError(f"{file}: not a table with id,year,make,model,trim1,trim2 ({error})") from error
     return found
 

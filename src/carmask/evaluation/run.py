@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from carmask.data.layouts import read_data
 from carmask.data.parts import read_parts
-from carmask.data.table import CarInfo, Example, of_cars, read_cars, read_metadata
+from carmask.data.table import CarInfo, Example, find_metadata, of_cars, read_cars, read_metadata
 from carmask.errors import UsageError
 from carmask.evaluation.part_scores import PartsResult, evaluate_parts
 from carmask.evaluation.predictors import open_labels, open_masks
@@ -90,8 +90,8 @@ def evaluate_masks(
     found = examine(predictors, examples, progress=progress)
     hints = [inverted_hint([one.score for one in result]) for result in found.results]
     warnings = [*dict.fromkeys(hint for hint in hints if hint), *_seen_in_training(examples, infos)]
-    file = data / "metadata.csv"
-    return Evaluation([one.title for one in predictors], found, read_metadata(file) if file.is_file() else {}, warnings)
+    file = find_metadata(data)
+    return Evaluation([one.title for one in predictors], found, {} if file is None else read_metadata(file), warnings)
 
 
 def evaluate_labels(

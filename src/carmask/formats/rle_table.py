@@ -7,22 +7,16 @@ UTF-16, empty columns, blank lines, ``.csv.gz``, ``.csv.zip``.
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, TextIO
+from typing import Literal, NamedTuple, TextIO
 
 from carmask.errors import DataError
+from carmask.formats.csv_file import SUFFIXES, find_csv, open_csv
 from carmask.formats.csv_text import csv_rows
 from carmask.words import by_number, counted
 
 HEADER = ("img", "rle_mask")
-#: File names of a data set's masks in place of a folder of masks, in the order in which they are looked for.
-MASK_TABLES = ("train_masks.csv", "train_masks.csv.gz", "train_masks.csv.zip")
 #: Characters that Excel keeps of a cell.
 EXCEL_CELL = 32_767
 _DELIMITERS = {",": "", ";": "semicolons", "\t": "tabs"}
@@ -87,13 +81,13 @@ class RleTable(NamedTuple):
 
 
 def find_mask_table(data: Path) -> Path | None:
-    """The CSV of a data set's masks, plain or compressed; None if it has none."""
-    return next((data / name for name in MASK_TABLES if (data / name).is_file()), None)
+    """The CSV of a data set's masks, in place of a folder of masks, plain or compressed; None if it has none."""
+    return find_csv(data, "train_masks")
 
 
 def is_table(path: Path) -> bool:
     """Whether a name is that of a CSV: ``.csv``, ``.csv.gz`` or ``.csv.zip``."""
-    return path.name.lower().endswith((".csv", ".csv.gz", ".csv.zip"))
+    return path.name.lower().endswith(SUFFIXES)
 
 
 def read_rle_table(file: Path) -> RleTable:
@@ -112,17 +106,10 @@ def read_rle_table(file: Path) -> RleTable:
     # 2^31 - 1: a mask may be a longer field than the csv module's own limit of 128 KiB.
     csv.field_size_limit(2**31 - 1)
     try:
-        with _open_text(file) as (stream, oddities):
-            return _read(file, stream, oddities)
-    except OSError as error:
-        # Of gzip: damage is an OSError without a number.
-        raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except UnicodeError as error:
-        raise DataError(f"{file}: not UTF-8 text ({error}); save it as 'CSV UTF-8'") from error
+        with open_csv(file) as (stream, wide):
+            return _read(file, stream, [Oddity("it is UTF-16 text, not UTF-8")] if wide else [])
     except csv.Error as error:
         raise DataError(f"{file}: damaged, or not a CSV text file ({error}); write it again") from error
-    except (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{file}: the compressed file is damaged or of an unknown kind ({error})") from error
 
 
 def _read(file: Path, stream: TextIO, oddities: list[Oddity]) -> RleTable:
@@ -198,33 +185,3 @@ def _why(row: list[str], before: list[RleRow]) -> str:
     if len(row) > len(HEADER) and all(field.strip(" []()").isdigit() for field in row[1:]):
         return "; the numbers of a mask are separated by spaces, not by the sign between fields"
     return ""
-
-
-@contextmanager
-def _open_text(file: Path) -> Iterator[tuple[TextIO, list[Oddity]]]:
-    with file.open("rb") as raw:
-        magic = raw.read(4)
-        raw.seek(0)
-        if magic[:2] == b"\x1f\x8b":
-            with gzip.open(raw) as content:
-                yield _decoded(content)  # type: ignore[arg-type]  # a GzipFile is read as a binary stream
-        elif magic == b"PK\x03\x04":
-            with zipfile.ZipFile(raw) as archive, archive.open(_member(file, archive)) as content:
-                yield _decoded(content)  # type: ignore[arg-type]
-        else:
-            yield _decoded(raw)
-
-
-def _member(file: Path, archive: zipfile.ZipFile) -> str:
-    """The one CSV in a zip file; what macOS adds does not count."""
-    names = [name for name in archive.namelist() if name.lower().endswith(".csv") and "__MACOSX" not in name]
-    if len(names) != 1:
-        raise DataError(f"{file}: holds {len(names)} CSV files; a zip file must hold one")
-    return names[0]
-
-
-def _decoded(content: BinaryIO) -> tuple[TextIO, list[Oddity]]:
-    stream = io.BufferedReader(content)  # type: ignore[type-var]  # it needs nothing but readinto
-    wide = stream.peek(2)[:2] in {b"\xff\xfe", b"\xfe\xff"}
-    text = io.TextIOWrapper(stream, encoding="utf-16" if wide else "utf-8-sig", newline="")
-    return text, [Oddity("it is UTF-16 text, not UTF-8")] if wide else []

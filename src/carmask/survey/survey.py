@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Mask, Photo
 from carmask.data.layouts import find_layout, list_pairs, read_data
-from carmask.data.table import CarInfo, Example, car_and_view, read_metadata
+from carmask.data.table import CarInfo, Example, car_and_view, find_metadata, read_metadata
 from carmask.errors import DataError, PhotoError, RLEError
 from carmask.failures import Failure, describe_failure
 from carmask.formats.listing import find_masks, find_photos
@@ -106,8 +106,8 @@ def survey(
     """
     found = Survey()
     examples, where = _list(data, find_layout(data, layout), mask_threshold, found)
-    if (data / "metadata.csv").is_file():
-        found.metadata = read_metadata(data / "metadata.csv")
+    if (metadata := find_metadata(data)) is not None:
+        found.metadata = read_metadata(metadata)
     cars = sorted({example.car for example in examples})
     chosen = (
         {cars[i] for i in np.linspace(0, len(cars) - 1, min(sheets, len(cars))).round().astype(int)}
