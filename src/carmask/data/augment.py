@@ -22,7 +22,7 @@ FIVE_ROTATE, FIVE_ZOOM, FIVE_SHEAR, FIVE_SHIFT = 20.0, 0.8, 20.0, 0.2
 class AugmentSettings(BaseModel):
     """What is done at random to each photo; all off by default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     flip: float = Field(0.0, ge=0, le=1, description="probability of mirroring left and right")
     flip_up_down: float = Field(0.0, ge=0, le=1, description="probability of turning it upside down")

@@ -13,9 +13,10 @@ from carmask.errors import WeightsError
 class SegmentationNetwork(nn.Module):
     """Base of all networks.
 
-    ``forward`` takes float32 (batch, 3, height, width), RGB, normalised with ImageNet's mean and standard deviation,
-    and returns float32 (batch, channels, height, width). With one channel that is the logit of "car". With more it is a
-    score for each class, and softmax over the channels gives the probabilities of the classes.
+    ``forward`` takes float32 (batch, 3, height, width), RGB, normalised with ImageNet's mean and standard deviation or,
+    where a recipe says so, in [0, 1], and returns float32 (batch, channels, height, width). With one channel that is
+    the logit of "car". With more it is a score for each class, and softmax over the channels gives the probabilities of
+    the classes.
 
     Attributes:
         multiple: height and width of the input must be multiples of this.

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from carmask.data.augment import AugmentSettings
 from carmask.errors import RecipeError
@@ -20,7 +20,7 @@ from carmask.training.scene_settings import SceneSettings
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class EncoderSettings(_Settings):
@@ -114,7 +114,7 @@ class Recipe(_Settings):
     )
     learning_rate: float = Field(1e-3, gt=0)
     encoder_rate: float = Field(1.0, ge=0, description="the encoder's rate as a fraction of the learning rate")
-    weight_decay: float = Field(1e-4, ge=0)
+    weight_decay: float = Field(1e-4, ge=0, description="of adamw; adam has none")
     warmup: float = Field(0.05, ge=0, lt=1, description="fraction of all steps in which the rate rises")
     average: float = Field(0.0, ge=0, lt=1, description="decay of the moving average of weights; 0 for none")
     freeze_norm: bool = Field(False, description="leave BatchNorm's statistics as the initial weights have them")
@@ -144,6 +144,14 @@ class Recipe(_Settings):
     contour: ContourSettings | None = Field(
         None, description="for refinement networks: draw windows along the car's contour; augment is not used then"
     )
+
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _is_a_number_or_a_fraction(cls, validation: object) -> object:
+        number = isinstance(validation, int) and not isinstance(validation, bool) and validation >= 0
+        if not number and not (isinstance(validation, float) and 0 <= validation < 1):
+            raise ValueError("give a number of cars, 0 for none, or a fraction below 1, such as 0.2")
+        return validation
 
     @model_validator(mode="after")
     def _can_stop(self) -> Recipe:
