@@ -67,7 +67,7 @@ class UNet(_ScratchUNet):
         self.up_convs = nn.ModuleList(_two_convs(2 * b, b) for _, b in pairs)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-                # The paper asks for a standard deviation of sqrt(2 / fan-in).
+                # The paper asks for a standard deviation of sqrt(2 / fan-in); of up-convolutions PyTorch takes fan-out.
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 assert layer.bias is not None
                 nn.init.zeros_(layer.bias)

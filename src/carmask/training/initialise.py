@@ -23,7 +23,8 @@ def initialise(network: nn.Module, kind: str) -> None:
         network: what to change.
         kind: ``own`` changes nothing; ``he`` (He et al. 2015, https://arxiv.org/abs/1502.01852, normal, for ReLU);
             ``glorot`` (Glorot & Bengio 2010, uniform: what Keras, and so most of the sources, begin with);
-            ``orthogonal`` (Saxe et al. 2014, https://arxiv.org/abs/1312.6120).
+            ``orthogonal`` (Saxe et al. 2014, https://arxiv.org/abs/1312.6120). The fan-in of a transposed convolution
+            is, as PyTorch and Keras count it, that of the convolution which it transposes: its own output channels.
 
     Raises:
         UnknownNameError: if there is none of this name.
