@@ -96,7 +96,7 @@ def test_an_epoch_that_the_time_limit_ends_counts_the_steps_that_were_done(lines
 
 def test_a_run_keeps_its_lines(run):
     log = (run / "train.log").read_text().splitlines()
-    assert "started cnn-small: 4 cars of drawn; 8 photos of 4 cars to train on, 1 validation cars" in log[0]
+    assert "started cnn-small: 4 cars of drawn; 8 photos of 4 cars to train on, 1 validation car;" in log[0]
     epochs = [line for line in log if ": loss" in line]
     assert ["epoch 1/3, step 2/6" in epochs[0], "epoch 3/3, step 6/6" in epochs[2], len(epochs)] == [True, True, 3]
     assert "0 s left" in epochs[-1]
