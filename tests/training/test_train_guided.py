@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from carmask.data.layouts import read_data
 from carmask.errors import ModelError, RecipeError, UsageError
@@ -22,7 +22,8 @@ from carmask.networks.mobilenetv2_unet import widen
 from carmask.prediction.predict import predict
 from carmask.prediction.stages import network_inputs
 from carmask.release.specialists import join_specialist
-from carmask.training.export import export, read_run
+from carmask.release.weight_averaging import average_weights
+from carmask.training.export import export, read_run, to_onnx
 from carmask.training.extra_data import Sources
 from carmask.training.initial_weights import load_network
 from carmask.training.predictor import Normalised, TorchNetwork
@@ -121,8 +122,6 @@ def test_a_run_goes_on_with_its_own_localisation_stage(guided, cars, cache):
 
 def test_a_guided_network_starts_as_the_one_without(plain):
     model = Normalised(build("mobilenetv2-unet")).eval()
-    from safetensors.torch import load_file
-
     state = load_file(plain)
     model.load_state_dict(state)
     wide = Normalised(build("mobilenetv2-unet-guided")).eval()
@@ -133,6 +132,26 @@ def test_a_guided_network_starts_as_the_one_without(plain):
     photo = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (1, 64, 96, 3), np.uint8))
     for guide in (None, torch.rand(1, 64, 96)):
         torch.testing.assert_close(wide(photo, guide), model(photo), rtol=0, atol=1e-4)
+
+
+def test_the_mean_with_the_network_that_is_not_guided(guided, plain, tmp_path):
+    """The first layer's weights are few enough for 32 bits without the guide, and stored in 16 with it."""
+    model = Normalised(build("mobilenetv2-unet")).eval()
+    model.load_state_dict(load_file(plain))
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.bias.data.normal_(0, 0.1)  # equal biases would be stored once
+    described = read_info(guided / "guided.onnx")
+    changed = {"network": "mobilenetv2-unet", "format": 1, "localisation": None, "localisation_size": None}
+    info = described.model_copy(update=changed)
+    (tmp_path / "plain.onnx").write_bytes(to_onnx(model, info))
+    average_weights(tmp_path / "plain.onnx", guided / "guided.onnx", tmp_path / "mean.onnx", share=0.0)
+    mean = OpenVINONetwork(tmp_path / "mean.onnx", read_info(tmp_path / "mean.onnx"))
+    rng = np.random.default_rng(2)
+    photo, guide = rng.integers(0, 256, (64, 96, 3), np.uint8), rng.random((64, 96), np.float32)
+    with torch.no_grad():
+        wanted = model.car(torch.from_numpy(photo)[None])[0].numpy()
+    assert np.abs(mean.run(photo, guide) - wanted).mean() < 0.01
 
 
 def test_what_does_not_fit_is_refused(cars, cache, localisation, guided, tmp_path):

@@ -23,6 +23,8 @@ from carmask.training.joined_graphs import of_other_stage
 
 #: What the name of a guided network ends in, after the name of the one that is not guided.
 GUIDED = "-guided"
+#: What the names of weights hold. Other constants are of the graph, and each graph keeps its own.
+WEIGHTS = "model."
 
 
 def average_weights(
@@ -59,12 +61,12 @@ def average_weights(
             f"{first}, {second}: their weights cannot be averaged: {infos[0].network} with {len(infos[0].classes)} "
             f"classes and {infos[1].network} with {len(infos[1].classes)}"
         )
-    given = {tensor.name: numpy_helper.to_array(tensor) for tensor in read_graph(paths[0]).graph.initializer}
+    given = {_plain(tensor.name): numpy_helper.to_array(tensor) for tensor in read_graph(paths[0]).graph.initializer}
     made = read_graph(paths[1])
     for tensor in made.graph.initializer:
         own = numpy_helper.to_array(tensor)
-        other = given.get(tensor.name)
-        if widened and of_other_stage(tensor.name):
+        other = given.get(_plain(tensor.name))
+        if (widened and of_other_stage(tensor.name)) or WEIGHTS not in tensor.name:
             continue
         if not np.issubdtype(own.dtype, np.floating):
             if tensor.name.endswith(".bytes") and not np.array_equal(own, other if other is not None else []):
@@ -76,7 +78,8 @@ def average_weights(
             other = _widened(other, own.shape)
         if other is None or other.shape != own.shape:
             raise ModelError(
-                f"{first}, {second}: their weights cannot be averaged: only one has {tensor.name} of {own.shape}"
+                f"{first}, {second}: their weights cannot be averaged: only one has {_plain(tensor.name)} of "
+                f"{own.shape}"
             )
         mean = (1 - share) * other.astype(np.float32) + share * own.astype(np.float32)
         tensor.CopyFrom(numpy_helper.from_array(mean.astype(own.dtype), tensor.name))
@@ -85,6 +88,11 @@ def average_weights(
     make_folder(out.parent)
     save_model(out, info, content)
     return info
+
+
+def _plain(name: str) -> str:
+    """The name of weights, whether they are stored in 32 bits or, from 1024 on, in 16."""
+    return name.removesuffix(".half")
 
 
 def _widened(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
