@@ -10,6 +10,7 @@ from outside call a check first.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -80,6 +81,23 @@ def check_probability(array: Any) -> Probability:
     if array.size and not (array.min() >= 0.0 and array.max() <= 1.0):
         raise ArrayError(f"probabilities must lie in [0, 1]; got {array.min()} to {array.max()}")
     return array
+
+
+def use_own_numbers(settings: Any) -> None:
+    """Put Python's numbers in place of numpy's, which no JSON can hold, and tuples in place of lists.
+
+    Args:
+        settings: a dataclass, also a frozen one that is being made; changed in place.
+    """
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        own = tuple(map(_own, value)) if isinstance(value, tuple | list) else _own(value)
+        if own is not value:
+            object.__setattr__(settings, field.name, own)
+
+
+def _own(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _describe(value: Any) -> str:

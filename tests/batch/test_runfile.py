@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import numpy as np
 import pytest
 from PIL import ImageCms
 
+from carmask.batch.manifest import describe
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.batch.runfile import FILE, read_run, write_run
 from carmask.compositing.background import Background
+from carmask.compositing.placement import Placing
+from carmask.compositing.style import RenderStyle
 from carmask.errors import UsageError
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -58,3 +62,24 @@ def test_a_record_of_another_version_is_refused(content, tmp_path):
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(UsageError, match="written by another version of carmask; give the same"):
         read_run(tmp_path)
+
+
+def test_a_setting_that_only_another_version_has_is_refused(tiny_model, tmp_path):
+    write_run(tmp_path, PhotoTask(str(tiny_model), OutputSpec()))
+    told = json.loads((tmp_path / FILE).read_text())
+    for style in ({**told["style"], "fog": 1}, {**told["style"], "placing": {"orbit": 2}}, {"shadow": "none"}):
+        (tmp_path / FILE).write_text(json.dumps({**told, "style": style}))
+        with pytest.raises(UsageError, match="written by another version of carmask; give the same"):
+            read_run(tmp_path)
+
+
+def test_numpy_s_numbers_are_kept(tiny_model, tmp_path):
+    style = RenderStyle(
+        "make", np.float32(0.5), placing=Placing("centre", np.float64(0.9), size=(np.int64(60), np.int64(80)))
+    )
+    spec = OutputSpec(background=Background.drawn("red"), format="jpg", quality=np.int64(80), style=style)
+    task = PhotoTask(str(tiny_model), spec)
+    write_run(tmp_path, task)
+    found = read_run(tmp_path).task
+    assert describe(found) == describe(task)
+    assert (found.spec.quality, found.spec.style) == (80, style)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from carmask.compositing.background import Background, blurred, compose, contain, cover
-from carmask.errors import PhotoError, UsageError
+from carmask.errors import ArrayError, PhotoError, UsageError
 
 
 def test_colours_by_name_and_number():
@@ -112,3 +112,11 @@ def test_compose_takes_each_pixel_from_its_side(photo):
     result = compose(photo, mask, background)
     assert np.array_equal(result[mask], photo[mask])
     assert (result[~mask] == 9).all()
+
+
+def test_what_is_no_picture_and_no_room_is_refused():
+    for pixels in (np.zeros((20, 30, 3)), np.zeros((20, 30), np.uint8), np.zeros((0, 30, 3), np.uint8)):
+        with pytest.raises(ArrayError, match="a background must"):
+            Background(pixels)
+    with pytest.raises(UsageError, match="scene: 'attic': there is no such room; there is showroom"):
+        Background(None, scene="attic")

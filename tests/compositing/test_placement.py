@@ -94,3 +94,11 @@ def test_moving_by_whole_pixels_keeps_every_value():
 def test_rules_that_cannot_be_followed(placing, message):
     with pytest.raises(UsageError, match=message):
         placing.check()
+
+
+def test_numpy_s_numbers_become_python_s():
+    placing = Placing("centre", np.float32(0.5), np.float64(0.75), [np.int64(480), np.int32(640)])
+    assert placing == Placing("centre", 0.5, 0.75, (480, 640))
+    kinds = [type(one) for one in (placing.fill, placing.floor, placing.size, *placing.size)]
+    assert kinds == [float, float, tuple, int, int]
+    placing.check()

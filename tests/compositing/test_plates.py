@@ -166,3 +166,8 @@ def test_small_plates_and_plates_beyond_the_edge():
     ):
         for cover in (PlateCover("blur"), PlateCover("plain"), PlateCover("picture", PICTURE)):
             assert cover.hide(photo, [corners]).shape == photo.shape
+
+
+def test_a_picture_must_be_given_to_be_put_over_plates():
+    with pytest.raises(UsageError, match="plate: 'picture': there is no picture"):
+        PlateCover("picture")

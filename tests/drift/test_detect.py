@@ -79,3 +79,8 @@ def test_files_that_are_no_references(tmp_path):
 def test_photos_without_measures(rows):
     with pytest.raises(DataError, match="an earlier version cut them"):
         summarise([replace(row, measures={}) for row in rows(1, 3)], about="old/")
+
+
+def test_a_reference_of_a_folder_whose_name_is_no_utf8(rows, tmp_path):
+    save_summary(tmp_path / "r.json", summarise(rows(1, 20), about="caf\udce9"))
+    assert load_summary(tmp_path / "r.json").about == "caf?"

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import cv2
 import numpy as np
 
+from carmask.arrays import use_own_numbers
 from carmask.batch.photo import CutPhoto
 from carmask.batch.rules import ChannelRules
 from carmask.compositing.background import Background
@@ -63,6 +64,9 @@ class OutputSpec:
     rules: ChannelRules | None = None
     others: Others = "cut"
     plate: PlateCover | None = None
+
+    def __post_init__(self) -> None:
+        use_own_numbers(self)
 
     @property
     def picture(self) -> bool:

@@ -136,10 +136,10 @@ def read_run(state: Path) -> Run:
         raise OutputError(f"{file}: cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # ValidationError is a ValueError
         raise UsageError(f"{file}: written by another version of carmask; {again}") from error
-    style = dict(kept.style)
-    placing = dict(style.pop("placing"))
-    if placing.get("size"):
-        placing["size"] = tuple(placing["size"])
+    try:
+        style = RenderStyle(**{**kept.style, "placing": Placing(**kept.style["placing"])})
+    except (TypeError, KeyError) as error:  # a setting that only another version knows
+        raise UsageError(f"{file}: written by another version of carmask; {again}") from error
     spec = OutputSpec(
         mask=kept.mask,
         background=_background(state, kept),
@@ -151,7 +151,7 @@ def read_run(state: Path) -> Run:
         rules=kept.rules,
         others=kept.others,
         plate=_cover(state, kept.plate),
-        style=RenderStyle(**style, placing=Placing(**placing)),
+        style=style,
     )
     return Run(PhotoTask(kept.model, spec, kept.device, facts=kept.facts), Path(kept.base))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from carmask.arrays import Mask, Photo
+from carmask.arrays import Mask, Photo, check_photo
 from carmask.compositing.scene import REVISION, SCENES
 from carmask.errors import UsageError, check_choice
 from carmask.geometry import Size
@@ -38,8 +38,16 @@ class Background:
             fit: ``cover`` crops evenly what stands over; ``contain`` shows all of it, its edge's mean colour beside it.
             icc_profile: of the picture; None is sRGB.
             scene: a drawn room, a key of ``SCENES``, with ``pixels`` None.
+
+        Raises:
+            ArrayError: if ``pixels`` are none.
+            UsageError: if there is no such fit or room.
         """
         check_choice(fit, Fit, "fit")
+        if pixels is not None:
+            check_photo(pixels, "background")
+        if scene is not None and scene not in SCENES:
+            raise UsageError(f"{scene!r}: there is no such room; there is {', '.join(SCENES)}", argument="scene")
         self._pixels, self._fit, self._profile, self._scene = pixels, fit, icc_profile, scene
         self._last: tuple[Size, bytes | None, Photo] | None = None
         #: The picture's file, if it was read from one.

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from carmask.arrays import use_own_numbers
 from carmask.errors import UsageError, check_choice, check_number
 from carmask.geometry import Box, Size
 from carmask.images import MAX_PIXELS
@@ -67,6 +68,9 @@ class Placing:
     floor: float | None = None
     size: Size | None = None
     crop: float | None = None
+
+    def __post_init__(self) -> None:
+        use_own_numbers(self)
 
     def check(self) -> None:
         """Refuse rules that cannot be followed.

@@ -55,9 +55,13 @@ class PlateCover:
                 transparent, the plain plate is seen.
 
         Raises:
-            UsageError: if there is no such kind, or the picture has fewer pixels than one that is read from a file.
+            UsageError: if there is no such kind, or the picture is missing or smaller than one of a file may be.
         """
         check_choice(kind, CoverKind, "plate")
+        if kind == "picture" and picture is None:
+            raise UsageError(
+                "'picture': there is no picture; give it, or its path to PlateCover.parse(…)", argument="plate"
+            )
         if picture is not None and min(picture.shape[:2]) < MIN_SIDE:
             height, width = picture.shape[:2]
             raise UsageError(f"{width}x{height}: both sides of a picture need {MIN_SIDE} pixels", argument="plate")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from carmask.arrays import Mask, Photo, Probability
+from carmask.arrays import Mask, Photo, Probability, use_own_numbers
 from carmask.compositing import background as backgrounds
 from carmask.compositing import shadow as shadows
 from carmask.compositing.background import Background
@@ -45,6 +45,9 @@ class RenderStyle:
     match: float = 0.0
     placing: Placing = field(default_factory=Placing)
     light: Light = "above"
+
+    def __post_init__(self) -> None:
+        use_own_numbers(self)
 
     def check(self) -> None:
         """Refuse what is out of range.

@@ -176,7 +176,9 @@ def save_summary(file: Path, summary: Summary) -> None:
     measures = {name: one.model_copy(update={"values": _thin(one.values)}) for name, one in summary.measures.items()}
     rates = {name: one.model_copy(update={"effective": round(one.effective, 1)}) for name, one in summary.rates.items()}
     measures = {name: one.model_copy(update={"effective": round(one.effective, 1)}) for name, one in measures.items()}
-    kept = summary.model_copy(update={"measures": measures, "rates": rates})
+    # Names of folders need not be UTF-8, JSON must be.
+    about = summary.about.encode(errors="replace").decode()
+    kept = summary.model_copy(update={"about": about, "measures": measures, "rates": rates})
     write_atomically(file, kept.model_dump_json(indent=None).replace('"measures"', '\n"measures"').encode() + b"\n")
 
 

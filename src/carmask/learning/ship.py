@@ -80,6 +80,7 @@ def ship(
         What was changed in the calibration; None if the model has none.
 
     Raises:
+        ModelError: if the old model's card cannot be read; nothing is written.
         OutputError: if they cannot be written.
     """
     info = read_info(old)
@@ -101,7 +102,8 @@ def ship(
         "Gains are given with what chance explains. The share was chosen on the same photos, among those that "
         "passed one after the other.\n\n"
     )
+    card = model_card(described, content, notes=notes + read_notes(card_path(old)))
     make_folder(out.parent)
     write_atomically(out, content)
-    write_atomically(card_path(out), model_card(described, content, notes=notes + read_notes(card_path(old))).encode())
+    write_atomically(card_path(out), card.encode())
     return recalibrated

@@ -7,6 +7,7 @@ import re
 import textwrap
 from pathlib import Path
 
+from carmask.errors import ModelError
 from carmask.images import write_atomically
 from carmask.model.info import ModelInfo
 from carmask.words import counted
@@ -22,6 +23,7 @@ def save_model(out: Path, info: ModelInfo, content: bytes, *, like: Path | None 
         like: the model file that it was made from: what people wrote into that one's card goes into this one's.
 
     Raises:
+        ModelError: if the card of ``like`` cannot be read; nothing is written.
         OutputError: if they cannot be written.
     """
     notes = "" if like is None else read_notes(card_path(like))
@@ -29,11 +31,29 @@ def save_model(out: Path, info: ModelInfo, content: bytes, *, like: Path | None 
     write_atomically(card_path(out), model_card(info, content, notes=notes).encode())
 
 
+def read_card(file: Path) -> str:
+    """Read a card: Markdown.
+
+    Raises:
+        ModelError: if it cannot be read.
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(
+            f"{file}: the model's card cannot be read ({error}); delete it, or save it as UTF-8"
+        ) from error
+
+
 def read_notes(card: Path) -> str:
-    """What people wrote into a card: Markdown between its table and its lists of cars; empty without a card."""
+    """What people wrote into a card: Markdown between its table and its lists of cars; empty without a card.
+
+    Raises:
+        ModelError: if it cannot be read.
+    """
     if not card.is_file():
         return ""
-    _, _, after = card.read_text(encoding="utf-8").partition("\n| File |")
+    _, _, after = read_card(card).partition("\n| File |")
     return re.split(r"^## .+ \(\d+ cars?\)$", after.partition("\n")[2], maxsplit=1, flags=re.MULTILINE)[0].strip()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from carmask.errors import ModelError, UsageError
 from carmask.images import make_folder, remove_file, write_atomically
-from carmask.model.card import card_path, model_card
+from carmask.model.card import card_path, model_card, read_card
 from carmask.model.file import (
     DEFAULT,
     POINTER,
@@ -55,7 +55,7 @@ class KnownModel:
             ModelError: if the file beside it cannot be read.
         """
         if (file := card_path(self.path)).is_file():
-            return _read_card(file)
+            return read_card(file)
         return "" if self.info is None else model_card(self.info, self.path.read_bytes())
 
 
@@ -130,20 +130,11 @@ def _install(path: Path, name: str) -> Path:
     if to.is_file() and to.read_bytes() != content:
         raise UsageError(f"{to}: another model of this name is installed; give another name", argument="name")
     card = card_path(path)
-    text = _read_card(card) if card.is_file() else model_card(read_info(path), content)
+    text = read_card(card) if card.is_file() else model_card(read_info(path), content)
     make_folder(folder)
     write_atomically(to, content)
     write_atomically(card_path(to), text.encode())
     return to
-
-
-def _read_card(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(
-            f"{file}: the model's card cannot be read ({error}); delete it, or save it as UTF-8"
-        ) from error
 
 
 def _known(name: str, path: Path, default: Path | None) -> KnownModel:
