@@ -56,8 +56,7 @@ def with_series(jobs: Iterable[Job], rule: Rule = "turntable", *, grouped: bool 
     if not any(len(views) > 1 for views in cars.values()):
         raise UsageError(
             f"{rule}: no two of {counted(len(jobs), 'photo')} are views of one car; name them CAR_01, CAR_02 "
-            "… or as a camera "
-            "numbers them, say which vehicle a photo shows with group=…, or take rule='centre'",
+            "… or as a camera numbers them, say which vehicle a photo shows with group=…, or take rule='centre'",
             argument="rule",
         )
     result = []

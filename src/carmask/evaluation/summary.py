@@ -90,8 +90,7 @@ def inverted_hint(scores: Sequence[Score]) -> str:
     side = "true" if sum(one.true_area - one.predicted_area for one in inverted) > 0 else "predicted"
     return (
         f"the {side} masks of {counted(len(inverted), 'photo')} seem to be inverted: with car and background "
-        "exchanged they would "
-        f"score a mean Dice of {mean:.4f}; in a mask the car is white"
+        f"exchanged they would score a mean Dice of {mean:.4f}; in a mask the car is white"
     )
 
 

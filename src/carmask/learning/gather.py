@@ -168,8 +168,8 @@ def _split(by_vehicle: dict[str, list[Pair]], seed: int) -> Split:
     if len(by_vehicle) < least:
         raise DataError(
             f"{counted(sum(map(len, by_vehicle.values())), 'corrected photo')} of "
-            f"{counted(len(by_vehicle), 'vehicle')}: learning needs "
-            f"{least} vehicles at least, for {LEAST_HELD} are held out to test with; correct photos of others"
+            f"{counted(len(by_vehicle), 'vehicle')}: learning needs {least} vehicles at least, for "
+            f"{LEAST_HELD} are held out to test with; correct photos of others"
         )
     count = max(LEAST_HELD, round(HOLD_OUT * len(by_vehicle)), min(ENOUGH_HELD, len(by_vehicle) // 2))
     short = {re.sub(r".*/", "", vehicle) + f"#{vehicle[:3]}": vehicle for vehicle in by_vehicle}

@@ -77,29 +77,11 @@ def drift_page(found: DriftReport, *, progress: Callable[[int, int], None] | Non
         A whole HTML document of at most 20 MB.
     """
     drift = found.drift
-    period, reference = drift.period, drift.reference
-    moved = drift.moved
-    verdict = (
-        f"{len(moved)} of {len(drift.changes)} measures and rates have moved."
-        if moved
-        else f"None of {len(drift.changes)} measures and rates has moved."
-    )
-    lead = f"{period.about}, compared with {reference.about}. {verdict}"
-    figures = [
-        (f"{len(moved)}", f"of {len(drift.changes)} measures and rates have moved"),
-        (f"{period.photos:,}", f"{_photos(period)} compared"),
-        (f"{reference.photos:,}", f"{_photos(reference)} in the reference"),
-        (f"{drift.level:g}", "probability of a false alarm, all tests together"),
-    ]
-    notes = [text(found.left_out)] if found.left_out else []
-    notes += [text(f"Not tested: {one}.") for one in drift.untested]
+    moved, tested = len(drift.moved), len(drift.changes)
+    verdict = f"{moved or 'None'} of {tested} measures and rates {by_number(moved or 1, 'has', 'have')} moved."
+    lead = f"{drift.period.about}, compared with {drift.reference.about}. {verdict}"
     sections = [
-        Section(
-            "overview",
-            "Overview",
-            f"Cut with {period.made_with}.",
-            join([tiles(figures), *(Html(f'<p class="say">{one}</p>') for one in notes)]),
-        ),
+        _overview(found),
         Section(
             "moved",
             "What has moved",
@@ -126,6 +108,20 @@ def drift_page(found: DriftReport, *, progress: Callable[[int, int], None] | Non
         )
     )
     return page("Drift", lead, sections)
+
+
+def _overview(found: DriftReport) -> Section:
+    drift, moved = found.drift, len(found.drift.moved)
+    figures = [
+        (f"{moved}", f"of {len(drift.changes)} measures and rates {by_number(moved, 'has', 'have')} moved"),
+        (f"{drift.period.photos:,}", f"{_photos(drift.period)} compared"),
+        (f"{drift.reference.photos:,}", f"{_photos(drift.reference)} in the reference"),
+        (f"{drift.level:g}", "probability of a false alarm, all tests together"),
+    ]
+    notes = [found.left_out] if found.left_out else []
+    notes += [f"Not tested: {one}." for one in drift.untested]
+    body = join([tiles(figures), *map(say, notes)])
+    return Section("overview", "Overview", f"Cut with {drift.period.made_with}.", body)
 
 
 def _photos(one: Summary) -> str:

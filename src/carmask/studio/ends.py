@@ -8,15 +8,34 @@ from carmask.studio.cutter import Cutter
 from carmask.studio.mesh import Mesh, Points, split, wall
 from carmask.studio.shape import Shape, Values, smooth_max
 
+#: Metres between a headlamp and the grille.
+_GAP = 0.06
+
 
 def cut_face(shape: Shape, cutter: Cutter) -> None:
     """Headlamps, grille, air intake, fog lamps."""
     car = shape.car
-    top = car.nose_z
-    wide = shape.half
+    inner = 0.50 * shape.half if car.face < 0.5 else 0.56 * shape.half
+    _headlamp(shape, cutter, inner)
+    grille_low = _grille(shape, cutter, inner - _GAP + 0.02)
+    intake_top = grille_low - 0.12
+    intake_low = max(car.clearance + 0.07, intake_top - 0.17)
+    _intake(shape, cutter, intake_low, intake_top)
+    _fog_lamp(shape, cutter, intake_low, intake_top)
+    if car.cladding:
+        low = car.clearance + 0.17
+        cutter.add(
+            "front_bumper",
+            "cladding",
+            cutter.take(lambda p: np.maximum(p[:, 2] - low, car.front_axle + shape.arch - 0.02 - p[:, 0])),
+        )
+
+
+def _headlamp(shape: Shape, cutter: Cutter, inner: float) -> None:
+    """A headlamp; ``inner`` is how far from the middle of the car it begins."""
+    car, top, wide = shape.car, shape.car.nose_z, shape.half
     high = (0.135 if not car.bed else 0.20) * (1.15 - 0.3 * car.face)
     level = top - 0.135 - 0.5 * high * (0.2 if not car.bed else 0.6)
-    inner = 0.50 * wide if car.face < 0.5 else 0.56 * wide
     slant = 0.05 + 0.22 * car.face if not car.bed else 0.03
 
     def lamp(p: Points) -> Values:
@@ -40,34 +59,43 @@ def cut_face(shape: Shape, cutter: Cutter) -> None:
     cutter.add("front_left_light", "lamp-dark", wall(glass, 0.055))
     cutter.add("front_left_light", "lamp-glass", glass)
 
-    gap = 0.06
-    grille_top = top - 0.085
-    grille_low = grille_top - car.grille_high
-    grille_wide = inner - gap + 0.02
+
+def _grille(shape: Shape, cutter: Cutter, wide: float) -> float:
+    """The grille, ``wide`` metres from the car's middle to its end; the height of its lower edge is returned."""
+    car = shape.car
+    top = car.nose_z - 0.085
+    low = top - car.grille_high
 
     def grille(p: Points) -> Values:
         x, y, z = p.T
-        narrowing = 0.35 * np.maximum(grille_top - z, 0)
-        field = smooth_max(y - grille_wide + narrowing, z - grille_top + 0.03 * y, grille_low - z, radius=0.05)
+        narrowing = 0.35 * np.maximum(top - z, 0)
+        field = smooth_max(y - wide + narrowing, z - top + 0.03 * y, low - z, radius=0.05)
         return np.maximum(field, 0.6 * shape.nose - x)
 
     mesh = cutter.framed(grille, 0.014, "front_bumper", "chrome" if car.face < 0.65 else "gloss-black")
     _slats(cutter, mesh, 0.036 if car.face < 0.5 else 0.052, upright=car.face > 0.8)
+    return low
 
-    intake_top = grille_low - 0.12
-    intake_low = max(car.clearance + 0.07, intake_top - 0.17)
+
+def _intake(shape: Shape, cutter: Cutter, low: float, top: float) -> None:
+    """The air intake below the grille, between two heights."""
 
     def intake(p: Points) -> Values:
         x, y, z = p.T
-        flare = 0.5 * np.maximum(intake_top - z, 0)
-        field = smooth_max(y - 0.50 * wide - flare, z - intake_top, intake_low - z, radius=0.05)
+        flare = 0.5 * np.maximum(top - z, 0)
+        field = smooth_max(y - 0.50 * shape.half - flare, z - top, low - z, radius=0.05)
         return np.maximum(field, 0.6 * shape.nose - x)
 
     _slats(cutter, cutter.framed(intake, 0.008, "front_bumper", "trim"), 0.045, upright=False)
 
+
+def _fog_lamp(shape: Shape, cutter: Cutter, low: float, top: float) -> None:
+    """A fog lamp beside the air intake, which lies between these heights."""
+    wide = shape.half
+
     def fog(p: Points) -> Values:
         x, y, z = p.T
-        middle = 0.5 * (intake_top + intake_low) + 0.02
+        middle = 0.5 * (top + low) + 0.02
         field = smooth_max(np.abs(y - 0.80 * wide) - 0.085, np.abs(z - middle) - 0.055, radius=0.06)
         return np.maximum(field, 0.5 * shape.nose - x)
 
@@ -75,17 +103,10 @@ def cut_face(shape: Shape, cutter: Cutter) -> None:
     cutter.add("front_bumper", "trim", wall(pit, 0.04))
     bulb, rest = split(
         pit.offset(-0.035),
-        lambda p: np.hypot(p[:, 1] - 0.79 * wide, p[:, 2] - 0.5 * (intake_top + intake_low) - 0.02) - 0.038,
+        lambda p: np.hypot(p[:, 1] - 0.79 * wide, p[:, 2] - 0.5 * (top + low) - 0.02) - 0.038,
     )
     cutter.add("front_bumper", "lens", bulb.offset(0.02))
     cutter.add("front_bumper", "trim", rest)
-    if car.cladding:
-        low = car.clearance + 0.17
-        cutter.add(
-            "front_bumper",
-            "cladding",
-            cutter.take(lambda p: np.maximum(p[:, 2] - low, car.front_axle + shape.arch - 0.02 - p[:, 0])),
-        )
 
 
 def _slats(cutter: Cutter, mesh: Mesh, pitch: float, *, upright: bool) -> None:

@@ -23,8 +23,30 @@ def make_interior(shape: Shape, panels: list[Piece]) -> list[Piece]:
         Pieces that lie wholly within the skin.
     """
     car = shape.car
+    floor = car.clearance + 0.16
+    rear = shape.back_base + (0.02 if car.bed or car.body in ("saloon", "coupe") else 0.32)
+    wide, shelf = car.width - 0.30, car.cowl_z - 0.10
+    long = shape.cowl - 0.05 - rear
+    pieces = _lining(shape, panels)
+    pieces.append(Piece("body", "interior", box((long, wide, 0.04), (rear + long / 2, 0, floor), power=12)))
+    pieces += _dashboard(shape, wide, shelf)
+    pieces.append(Piece("body", "seat", merge(_seats(shape, floor, rear))))
+    if car.body in ("saloon", "coupe"):
+        parcel = box((0.75, wide - 0.15, 0.05), (shape.back_base + 0.30, 0, car.back_base_z - 0.07), power=10)
+        pieces.append(Piece("body", "interior", parcel))
+    # Bulkheads keep anyone from looking through the engine bay and the boot.
+    height = car.cowl_z - 0.05 - floor
+    bulk = [box((0.03, wide, height), (shape.cowl - 0.06, 0, floor + height / 2), power=14)]
+    bulk.append(box((0.03, wide, height), (rear + 0.02, 0, floor + height / 2), power=14))
+    pieces.append(Piece("body", "dark", merge(bulk)))
+    mirror = box((0.025, 0.24, 0.07), (shape.screen_top + 0.06, 0, car.height - 0.16), power=4)
+    pieces.append(Piece("body", "dashboard", mirror))
+    return pieces
+
+
+def _lining(shape: Shape, panels: list[Piece]) -> list[Piece]:
+    """The skin of the cabin once more, 3 cm further in and seen from inside; both sides."""
     pieces = []
-    # Lining: the skin once more, 3 cm further in and seen from inside.
     for piece in panels:
         if "glass" in piece.material or piece.material == "windscreen":
             continue
@@ -36,18 +58,21 @@ def make_interior(shape: Shape, panels: list[Piece]) -> list[Piece]:
             if len(mesh.faces):
                 lining = mesh.offset(-0.03).inverted()
                 pieces += [Piece("body", material, lining), Piece("body", material, lining.mirrored())]
-    floor = car.clearance + 0.16
-    rear = shape.back_base + (0.02 if car.bed or car.body in ("saloon", "coupe") else 0.32)
-    long, wide = shape.cowl - 0.05 - rear, car.width - 0.30
-    pieces.append(Piece("body", "interior", box((long, wide, 0.04), (rear + long / 2, 0, floor), power=12)))
-    belt = car.cowl_z
-    shelf = belt - 0.10
+    return pieces
+
+
+def _dashboard(shape: Shape, wide: float, shelf: float) -> list[Piece]:
+    """Dashboard and steering wheel of a cabin ``wide`` metres across; ``shelf`` is the dashboard's height."""
     dash = box((0.62, wide - 0.02, 0.24), (shape.cowl - 0.42, 0, shelf - 0.07), power=5)
     cowl = box((0.5, wide - 0.1, 0.05), (shape.cowl - 0.15, 0, shelf + 0.02), power=6)
     binnacle = box((0.24, 0.40, 0.10), (shape.cowl - 0.55, 0.37, shelf + 0.05), power=4)
-    pieces.append(Piece("body", "dashboard", merge([dash, cowl, binnacle])))
     wheel = _steering_wheel().turned(-65, axis=1).moved((shape.cowl - 0.80, 0.37, shelf - 0.02))
-    pieces.append(Piece("body", "dashboard", wheel))
+    return [Piece("body", "dashboard", merge([dash, cowl, binnacle])), Piece("body", "dashboard", wheel)]
+
+
+def _seats(shape: Shape, floor: float, rear: float) -> list[Mesh]:
+    """All seats between the dashboard and ``rear``, where the cabin ends, on the floor at the height ``floor``."""
+    car = shape.car
     front = pillars(shape)[0] + 0.22
     places = [(front, 0.37, 0.52)]
     behind = front - (0.70 if car.doors == 2 or car.bed else 0.80)
@@ -64,18 +89,7 @@ def make_interior(shape: Shape, panels: list[Piece]) -> list[Piece]:
             for s in [_seat(across)]
             for side in (y, -y)
         ]
-    pieces.append(Piece("body", "seat", merge(seats)))
-    if car.body in ("saloon", "coupe"):
-        parcel = box((0.75, wide - 0.15, 0.05), (shape.back_base + 0.30, 0, car.back_base_z - 0.07), power=10)
-        pieces.append(Piece("body", "interior", parcel))
-    # Bulkheads keep anyone from looking through the engine bay and the boot.
-    height = belt - 0.05 - floor
-    bulk = [box((0.03, wide, height), (shape.cowl - 0.06, 0, floor + height / 2), power=14)]
-    bulk.append(box((0.03, wide, height), (rear + 0.02, 0, floor + height / 2), power=14))
-    pieces.append(Piece("body", "dark", merge(bulk)))
-    mirror = box((0.025, 0.24, 0.07), (shape.screen_top + 0.06, 0, car.height - 0.16), power=4)
-    pieces.append(Piece("body", "dashboard", mirror))
-    return pieces
+    return seats
 
 
 def _steering_wheel() -> Mesh:

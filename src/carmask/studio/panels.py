@@ -63,8 +63,15 @@ def _arches(shape: Shape, cutter: Cutter) -> None:
 
 
 def _windows(shape: Shape, cutter: Cutter) -> None:
+    _screens(shape, cutter)
+    _side_windows(shape, cutter)
+    if shape.car.glass_roof:
+        _sunroof(shape, cutter)
+
+
+def _screens(shape: Shape, cutter: Cutter) -> None:
+    """Windscreen and rear window."""
     car = shape.car
-    rear_wide = 0.21 if car.body in ("saloon", "coupe") else 0.14
 
     def windscreen(p: Points) -> Values:
         low = 0.045 - shape.hull_top(p)
@@ -87,6 +94,12 @@ def _windows(shape: Shape, cutter: Cutter) -> None:
     if not car.panel_van:
         glass = cutter.framed(on_rear, 0.03, "back_glass", "gloss-black")
         cutter.add("back_glass", "rear-glass", glass.offset(-0.004))
+
+
+def _side_windows(shape: Shape, cutter: Cutter) -> None:
+    """The windows of a side, with their frame and the posts between them."""
+    car = shape.car
+    rear_wide = 0.21 if car.body in ("saloon", "coupe") else 0.14
 
     def side(p: Points) -> Values:
         low = shape.belt(p[:, 0]) + 0.035 - p[:, 2]
@@ -120,16 +133,16 @@ def _windows(shape: Shape, cutter: Cutter) -> None:
         cutter.add("side_glass", "front-glass", front.offset(-0.006))
         cutter.add("side_glass", "rear-glass", back.offset(-0.006))
 
-    if car.glass_roof:
 
-        def sunroof(p: Points) -> Values:
-            ahead = np.abs(p[:, 0] - 0.5 * (shape.screen_top + shape.roof_rear) - 0.1)
-            long = 0.32 * (shape.screen_top - shape.roof_rear)
-            field = smooth_max(p[:, 1] - 0.42, ahead - long, radius=0.12)
-            return np.maximum(field, -0.06 - shape.roof(p))
+def _sunroof(shape: Shape, cutter: Cutter) -> None:
+    def sunroof(p: Points) -> Values:
+        ahead = np.abs(p[:, 0] - 0.5 * (shape.screen_top + shape.roof_rear) - 0.1)
+        long = 0.32 * (shape.screen_top - shape.roof_rear)
+        field = smooth_max(p[:, 1] - 0.42, ahead - long, radius=0.12)
+        return np.maximum(field, -0.06 - shape.roof(p))
 
-        pane = cutter.framed(sunroof, 0.02, "roof_glass", "gloss-black")
-        cutter.add("roof_glass", "roof-glass", pane.offset(-0.003))
+    pane = cutter.framed(sunroof, 0.02, "roof_glass", "gloss-black")
+    cutter.add("roof_glass", "roof-glass", pane.offset(-0.003))
 
 
 def pillars(shape: Shape) -> list[float]:
@@ -190,8 +203,13 @@ def _doors(shape: Shape, cutter: Cutter) -> None:
 
 def _lids(shape: Shape, cutter: Cutter) -> None:
     """Bonnet, boot lid or tailgate, bumpers, and the pickup's bed."""
-    car = shape.car
-    wide = shape.half
+    _front_lids(shape, cutter)
+    _rear_lids(shape, cutter)
+
+
+def _front_lids(shape: Shape, cutter: Cutter) -> None:
+    """Bonnet and front bumper."""
+    car, wide = shape.car, shape.half
 
     def bonnet(p: Points) -> Values:
         x, y, z = p.T
@@ -212,6 +230,11 @@ def _lids(shape: Shape, cutter: Cutter) -> None:
         return np.maximum(smooth_max(back - x, z - seam - 0.14 * (1 - y / wide), radius=0.03), 0.2 - x)
 
     cutter.panel("front_bumper", front_bumper)
+
+
+def _rear_lids(shape: Shape, cutter: Cutter) -> None:
+    """The pickup's bed, boot lid or tailgate, and rear bumper."""
+    car, wide = shape.car, shape.half
     lid = "tailgate" if car.body in ("hatchback", "estate", "suv", "van", "pickup") else "trunk"
     low = 0.5 * (car.clearance + car.deck_z) + (0.03 if lid == "trunk" else -0.07)
     if car.bed:

@@ -17,7 +17,25 @@ def make_wheel(car: Car) -> list[Piece]:
     """A left wheel, its hub at the origin and its outer side towards +y."""
     r, half = car.tyre_radius, WIDE / 2
     rim = 0.665 * r + 0.012
-    tyre = lathe(
+    tyre, barrel, spokes = _tyre(r, rim, half), _barrel(rim, half), _spokes(car, rim, half)
+    disc = lathe([(0.02, -0.005), (0.47 * r, -0.005), (0.47 * r, -0.03), (0.02, -0.03)], smooth=False)
+    caliper = box((0.11, 0.06, 0.16), (0.40 * r, 0.005, 0.02), power=5)
+    back = lathe([(0.001, -0.055), (rim, -0.055)], smooth=False)
+    cap = lathe([(0.034, half - 0.035), (0.030, half - 0.026), (0.001, half - 0.022)])
+    return [
+        Piece("wheel", "tyre", _facing(tyre)),
+        Piece("wheel", "rim", _facing(barrel).inverted()),
+        Piece("wheel", "rim", spokes),
+        Piece("wheel", "disc", disc),
+        Piece("wheel", "lamp-dark", caliper),
+        Piece("wheel", "dark", back),
+        Piece("wheel", "lamp-dark", cap),
+    ]
+
+
+def _tyre(r: float, rim: float, half: float) -> Mesh:
+    """A tyre of outer radius ``r`` on a rim of radius ``rim``, ``half`` its width to either side; with two grooves."""
+    return lathe(
         [
             (rim - 0.01, half - 0.055),
             (rim, half - 0.018),
@@ -41,7 +59,11 @@ def make_wheel(car: Car) -> list[Piece]:
             (rim - 0.01, -half + 0.05),
         ]
     )
-    barrel = lathe(
+
+
+def _barrel(rim: float, half: float) -> Mesh:
+    """What the tyre sits on, seen from inside."""
+    return lathe(
         [
             (rim + 0.004, half - 0.008),
             (rim - 0.004, half - 0.004),
@@ -51,20 +73,6 @@ def make_wheel(car: Car) -> list[Piece]:
             (rim - 0.035, -half + 0.03),
         ]
     )
-    spokes = _spokes(car, rim, half)
-    disc = lathe([(0.02, -0.005), (0.47 * r, -0.005), (0.47 * r, -0.03), (0.02, -0.03)], smooth=False)
-    caliper = box((0.11, 0.06, 0.16), (0.40 * r, 0.005, 0.02), power=5)
-    back = lathe([(0.001, -0.055), (rim, -0.055)], smooth=False)
-    cap = lathe([(0.034, half - 0.035), (0.030, half - 0.026), (0.001, half - 0.022)])
-    return [
-        Piece("wheel", "tyre", _facing(tyre)),
-        Piece("wheel", "rim", _facing(barrel).inverted()),
-        Piece("wheel", "rim", spokes),
-        Piece("wheel", "disc", disc),
-        Piece("wheel", "lamp-dark", caliper),
-        Piece("wheel", "dark", back),
-        Piece("wheel", "lamp-dark", cap),
-    ]
 
 
 def _facing(mesh: Mesh) -> Mesh:

@@ -84,8 +84,7 @@ def compare_known(
         return [*unread, *moved]
     told = (
         f"the masks score {before.mean:.4f}{by} (Dice of {counted(len(true), 'image')}), and no other frame, "
-        "order, offset or row "
-        "that is known explains it; draw them over their photos to see what is wrong"
+        "order, offset or row that is known explains it; draw them over their photos to see what is wrong"
     )
     return [*unread, Finding("low-score", told, "warning" if by else "error")]
 

@@ -40,15 +40,24 @@ def check_names(rows: Sequence[RleRow], wanted: Sequence[str] | None) -> list[Fi
         findings.append(Finding("duplicates", told))
     if wanted is None:
         return findings
-    found, expected = [row.name for row in rows], set(wanted)
-    unknown = [name for name in lines if name not in expected]
-    missing = [name for name in wanted if name not in lines]
+    findings += _against_sample(list(lines), wanted)
+    if not findings and [row.name for row in rows] != list(wanted):
+        findings.append(Finding("order", "the rows are not in the order of the sample", "warning"))
+    return findings
+
+
+def _against_sample(names: Sequence[str], wanted: Sequence[str]) -> list[Finding]:
+    """Names that are missing, unknown, or have another suffix; each name of the submission is given once."""
+    expected, given = set(wanted), set(names)
+    unknown = [name for name in names if name not in expected]
+    missing = [name for name in wanted if name not in given]
     if missing and unknown and {Path(name).stem for name in unknown} >= {Path(name).stem for name in missing}:
         told = (
             f"{counted(len(missing), 'image')} {by_number(len(missing), 'has', 'have')} another suffix "
             f"than in the sample: {unknown[0]}, there {missing[0]}"
         )
-        return [*findings, Finding("names", told)]
+        return [Finding("names", told)]
+    findings = []
     if missing:
         findings.append(
             Finding(
@@ -65,6 +74,4 @@ def check_names(rows: Sequence[RleRow], wanted: Sequence[str] | None) -> list[Fi
                 f"that the sample does not, the first is {unknown[0]}",
             )
         )
-    if not findings and found != list(wanted):
-        findings.append(Finding("order", "the rows are not in the order of the sample", "warning"))
     return findings

@@ -79,8 +79,7 @@ def predict_rows(
     if failed:
         raise IncompleteError(
             f"{failed} of {counted(len(jobs), 'photo')} failed; a submission must be complete, none was "
-            "written; those done are "
-            f"kept in {manifest.file.name}"
+            f"written; those done are kept in {manifest.file.name}"
         )
     for job in jobs:
         result = manifest.done(job.name)

@@ -129,8 +129,7 @@ def find_weights(run: Path, epoch: str | int | None = None) -> Path:
             done = len(read_history(run))
             raise WeightsError(
                 f"{run}: not a finished training: {counted(done, 'epoch')} {by_number(done, 'is', 'are')} "
-                "done; resume it, or "
-                "name the epoch to take: best, last or a number"
+                "done; resume it, or name the epoch to take: best, last or a number"
             )
         raise WeightsError(f"{run}: not a finished training, and no epoch is done")
     if not kept:
