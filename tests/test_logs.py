@@ -32,3 +32,10 @@ def test_a_log_that_cannot_be_written_is_said(tmp_path):
         log_file(LOGGER, tmp_path / "no" / "run.log"),
     ):
         pass
+
+
+def test_names_that_are_no_utf8_are_logged_as_numbers(tmp_path, capsys):
+    with log_file(LOGGER, tmp_path / "run.log"):
+        LOGGER.info("%s: cannot be read", "caf\udce9.jpg")
+    assert r"caf\udce9.jpg: cannot be read" in (tmp_path / "run.log").read_text(encoding="utf-8")
+    assert "Logging error" not in capsys.readouterr().err

@@ -49,7 +49,7 @@ def log_to(logger: logging.Logger, handler: logging.Handler, times: str) -> Iter
 
 @contextmanager
 def log_file(logger: logging.Logger, file: Path) -> Iterator[None]:
-    """Write a logger's lines to a file too; an earlier run's lines stay.
+    """Write a logger's lines to a file too; an earlier run's lines stay. Bytes that are no UTF-8 become numbers.
 
     Args:
         logger: whose lines, from level INFO upwards.
@@ -61,7 +61,7 @@ def log_file(logger: logging.Logger, file: Path) -> Iterator[None]:
     import logging
 
     try:
-        handler = logging.FileHandler(file, encoding="utf-8")
+        handler = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise OutputError(f"{file}: cannot be written: {error.strerror}") from error
     with log_to(logger, handler, "%Y-%m-%d %H:%M:%S"):

@@ -331,3 +331,13 @@ def test_labels_of_parts_come_with_their_names(tiny_model, photos, tmp_path):
     assert [one.label for one in found.pictures[0].instances()] == ["door", "wheel"]
     again = plan_run([photos], tmp_path / "other", spec, recursive=True)
     assert not [one for one in again.left_out if one.path.name == "classes.txt"]
+
+
+def test_a_photo_whose_results_no_file_can_be_called_as_fails_alone(run, photos):
+    longest = photos / f"{'车' * 83}.jpg"  # 253 bytes, and _mask.png is longer than .jpg
+    (photos / "car 03.jpg").rename(longest)
+    engine, results = run()
+    failed = [one for one in results if one.status == "failed"]
+    assert [Path(one.photo).name for one in failed] == [longest.name]
+    assert "File name too long" in failed[0].reason
+    assert len(engine.jobs) == len(results) == 12

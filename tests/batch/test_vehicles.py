@@ -138,6 +138,7 @@ def test_names_by_a_pattern():
         ("{name:99999999}", "only numbers have a width"),
         ("{number:99999999}", "only numbers have a width"),
         ("{name!r}", "only numbers have a width"),
+        ("{number:3}", "only numbers have a width, such as"),
     ],
 )
 def test_patterns_that_are_refused(pattern, said):

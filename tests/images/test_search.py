@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -102,3 +103,20 @@ def test_a_folder_is_listed_by_name_or_refused(tmp_path):
         list_folder(tmp_path / "b")
     with pytest.raises(DataError, match="none: the folder cannot be read: No such file"):
         list_folder(tmp_path / "none")
+
+
+def test_a_link_to_where_one_may_not_look_is_a_photo_that_fails_by_itself(tmp_path, monkeypatch):
+    (tmp_path / "a.jpg").symlink_to("/secret/a.jpg")
+    (tmp_path / "b.jpg").touch()
+    os.mkfifo(tmp_path / "c.jpg")
+    stat = Path.stat
+
+    def refused(path, **how):
+        if path.name == "a.jpg":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **how)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    found = search_photos(tmp_path)
+    assert [path.name for path in found.photos] == ["a.jpg", "b.jpg"]
+    assert [(one.path.name, one.failed) for one in found.left_out] == [("c.jpg", True)]

@@ -30,7 +30,8 @@ class Naming:
         """Check a pattern.
 
         Args:
-            pattern: text with fields in braces; numbers may have a width, ``{number:02}``. ``/`` makes folders.
+            pattern: text with fields in braces; numbers may have a width, filled with zeros, ``{number:02}``. ``/``
+                makes folders.
 
         Raises:
             UsageError: if it has an unknown field, or all photos would get one name.
@@ -49,7 +50,7 @@ class Naming:
                 near = difflib.get_close_matches(field, FIELDS, 1)
                 hint = f"; did you mean {{{near[0]}}}?" if near else f"; there are {', '.join(FIELDS)}"
                 raise UsageError(f"{pattern}: no field {{{field}}}{hint}", argument="name")
-            if conversion or (width and not (field in {"number", "view"} and re.fullmatch(r"0?\d", width))):
+            if conversion or (width and not (field in {"number", "view"} and re.fullmatch(r"0\d?", width))):
                 raise UsageError(f"{pattern}: only numbers have a width, such as {{number:02}}", argument="name")
         if not self.fields & {"name", "number", "view"}:
             raise UsageError(

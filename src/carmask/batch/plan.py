@@ -18,7 +18,7 @@ from carmask.batch.storage import Stores, join
 from carmask.batch.vehicles import Grouping
 from carmask.errors import DataError, UsageError
 from carmask.formats.classes import CLASSES
-from carmask.images import SUB_FOLDER, LeftOut, RealPaths, is_folder, is_there, real_path, search_photos
+from carmask.images import SUB_FOLDER, LeftOut, RealPaths, is_folder, is_link, is_there, real_path, search_photos
 
 #: Why a photo is left out that an earlier run wrote. Such files have no row in the report.
 OWN_OUTPUT = "written by an earlier run"
@@ -228,7 +228,7 @@ def _distinct(found: Mapping[Path | str, str], links: RealPaths) -> dict[Path | 
     for photo, name in found.items():
         same: Path | str = photo
         if isinstance(photo, Path):
-            same = photo.absolute() if photo.is_symlink() else links.entry(photo)
+            same = photo.absolute() if is_link(photo) else links.entry(photo)
         kept.setdefault(same, (photo, name))
     return dict(kept.values())
 

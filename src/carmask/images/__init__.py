@@ -9,7 +9,7 @@ from carmask.images.metadata import KeepMetadata
 from carmask.images.opening import MAX_PIXELS, decode
 from carmask.images.pixels import stored_values
 from carmask.images.png import encode_indexed, encode_mask, encode_png, encode_stencil
-from carmask.images.presence import is_file, is_folder, is_there
+from carmask.images.presence import is_file, is_folder, is_link, is_there
 from carmask.images.profiles import to_profile, to_srgb
 from carmask.images.reading import (
     MIN_SIDE,
@@ -73,6 +73,7 @@ __all__ = [
     "image_photo",
     "is_file",
     "is_folder",
+    "is_link",
     "is_photo",
     "is_there",
     "is_turned",

@@ -41,6 +41,14 @@ def is_there(path: Path, refusal: type[CarmaskError] = UsageError) -> bool:
     return _status(path, refusal) is not None
 
 
+def is_link(path: Path) -> bool:
+    """Whether a path is a link; not one if that cannot be found out, such as of a name that no file can have."""
+    try:
+        return path.is_symlink()
+    except OSError:
+        return False
+
+
 def _status(path: Path, refusal: type[CarmaskError]) -> os.stat_result | None:
     try:
         return path.stat()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from carmask.errors import DataError
-from carmask.images.presence import is_folder
+from carmask.images.presence import is_folder, is_link
 from carmask.images.suffixes import why_left_out
 
 #: Why a folder in a folder is left out.
@@ -52,7 +52,7 @@ class RealPaths:
 
     def of(self, file: Path) -> Path:
         """A file's path with its links resolved, as ``real_path`` has it."""
-        return real_path(file) if file.is_symlink() else self.entry(file)
+        return real_path(file) if is_link(file) else self.entry(file)
 
     def entry(self, file: Path) -> Path:
         """A file's path with its folder's links resolved; a link itself is not what it leads to."""
@@ -129,7 +129,7 @@ def search_photos(folder: Path, *, recursive: bool = False, skip: Path | None = 
                     waiting.append(path)
             elif reason := why_left_out(path):
                 left_out.append(LeftOut(path, reason))
-            elif not path.is_file() and not path.is_symlink():
+            elif not (entry.is_symlink() or _is_file(entry)):
                 # To open a pipe would wait for ever.
                 left_out.append(LeftOut(path, "not a file: a pipe, a socket or a device", failed=True))
             else:
@@ -142,6 +142,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads round in a circle
         return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False)
+    except OSError:  # it fails when it is read, under its own name
+        return True
 
 
 def _why_not_searched(entry: os.DirEntry[str], *, recursive: bool) -> str:
