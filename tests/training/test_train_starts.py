@@ -133,3 +133,10 @@ def test_photos_of_another_shape_are_zoomed_into_unstretched(cars, tmp_path):
     )
     assert all(folder.name.endswith("-whole") for folder in (tmp_path / "cache").iterdir() if folder.is_dir())
     assert not read_run(tmp_path / "run")[1].stretch
+
+
+def test_a_training_that_diverges_ends_with_an_error_and_keeps_nothing_of_it(cars, cache, tmp_path):
+    run, wild = tmp_path / "run", small(3, "learning_rate=1e30", "warmup=0", "schedule=constant")
+    with pytest.raises(RecipeError, match=r"the training diverged in epoch 1: .* a learning_rate below 1e\+30"):
+        train(wild, cars, run, cache=cache, machines=CPU)
+    assert not [one.name for one in run.rglob("*") if one.suffix in {".ckpt", ".safetensors"} or one.stem == "history"]

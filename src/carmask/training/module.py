@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
+from carmask.errors import RecipeError
 from carmask.formats.classes import mirrored
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
@@ -148,6 +149,7 @@ class Training(lightning.LightningModule):
         # First of all: this is where several processes join their figures. The first one's progress bar has done so
         # already, and would wait for ever for processes that wait for its validation.
         trained = {name: float(v) for name, v in self.trainer.callback_metrics.items() if name.startswith("train/")}
+        self._check_weights()
         measured: dict[str, float] = {}
         if self.trainer.is_global_zero:
             measured = validate_all(self.as_network(), self._checks, self._loss)
@@ -167,6 +169,20 @@ class Training(lightning.LightningModule):
             draw_curves(self._out / CURVES_FILE, {self.recipe.name: self.history})
         if self._epoch_done is not None and self.trainer.is_global_zero:
             self._epoch_done(row)
+
+    def _check_weights(self) -> None:
+        """Refuse to keep weights that are no numbers: what is on disk is of the epoch before.
+
+        Raises:
+            RecipeError: the training has diverged.
+        """
+        state = self.model.state_dict().values()
+        if all(bool(torch.isfinite(values).all()) for values in state if values.is_floating_point()):
+            return
+        raise RecipeError(
+            f"the training diverged in epoch {self.current_epoch + 1}: weights are no numbers any more, and are not "
+            f"kept; train with a learning_rate below {self.recipe.learning_rate:g}, in a new folder"
+        )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the history with the weights, so that a resumed run's curves go on."""

@@ -82,7 +82,8 @@ def train(
     Raises:
         DataError: if a data set is incomplete or too small.
         PhotoError: if a photo or mask cannot be read.
-        RecipeError: if ``out`` holds a run of another recipe or on other data, or the recipe cannot be run on the data.
+        RecipeError: if ``out`` holds a run of another recipe or on other data, the recipe cannot be run on the data, or
+            the training diverges; nothing of that epoch is kept.
         UnknownNameError: if the recipe's network or loss does not exist.
         WeightsError: if the encoder's or the initial weights cannot be had, or the checkpoint is damaged or of another
             network.
