@@ -73,6 +73,28 @@ def masks(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*.png")}
 
 
+def test_files_of_earlier_runs_that_are_no_results_of_this_one_are_named(photos, dark, tiny_model, tmp_path):
+    """A folder that is handed on must not hold pictures with another background, or of a photo that fails now."""
+    out = tmp_path / "out"
+
+    def cut(wanted):
+        plan = plan_run([photos], out, wanted)
+        run = CutRun(out, PhotoTask(str(tiny_model), wanted), Review(0.5))
+        return [path.name for path in run.work(plan, Inline(dark, wanted)).earlier]
+
+    for path in list(photos.glob("*.jpg"))[3:]:
+        path.unlink()
+    names = sorted(path.stem for path in photos.glob("*.jpg"))
+    assert cut(MASKS) == []
+    assert cut(MASKS) == []
+    assert cut(OutputSpec()) == [f"{name}_mask.png" for name in names]
+    assert cut(OutputSpec(format="webp")) == sorted([f"{name}{end}" for name in names for end in (".png", "_mask.png")])
+    (photos / f"{names[0]}.jpg").write_bytes(b"no photo")
+    for name in names:
+        (out / f"{name}_mask.png").unlink()
+    assert cut(OutputSpec(format="webp")) == sorted([f"{names[0]}.webp", *(f"{name}.png" for name in names)])
+
+
 def test_what_is_done_stays_done(run, tmp_path):
     engine, first = run()
     assert len(engine.jobs) == len(first) == 12

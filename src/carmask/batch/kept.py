@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from carmask.batch.checks import SKIPPED
 from carmask.batch.job import Job, Result, split_digest
+from carmask.batch.manifest import Manifest
 from carmask.batch.series import series_stamp
 from carmask.batch.storage import stamp_of
 
@@ -33,3 +36,20 @@ def job_stamp(job: Job) -> str:
     except OSError:
         return ""
     return f"{stamp} {views}" if stamp and views else stamp
+
+
+def of_earlier_runs(folder: Path, jobs: Iterable[Job], manifest: Manifest) -> tuple[Path, ...]:
+    """Find files that are no result of this run: their formats or names were others, or their photos.
+
+    Args:
+        folder: of the manifest. Files in stores are not looked for.
+        jobs: the run's photos; what is there of one that failed now was made by an earlier run.
+        manifest: which files were ever written, and which photos are done.
+
+    Returns:
+        Those that are still there, sorted.
+    """
+    done = manifest.done_names()
+    mine = (output for job in jobs if job.name in done for output in job.outputs)
+    files = (folder / name for name in manifest.other_outputs(mine) if "://" not in name)
+    return tuple(file for file in files if os.path.lexists(file))

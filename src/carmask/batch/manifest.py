@@ -231,6 +231,27 @@ class Manifest:
         """What became of a photo with the present settings; None if it was not tried with them."""
         return self._find(name, "")
 
+    def done_names(self) -> frozenset[str]:
+        """The photos that are done with the present settings."""
+        with self._errors():
+            rows = self._base.execute(
+                "SELECT name FROM photos WHERE settings = ? AND status = 'done'", (self._settings,)
+            ).fetchall()
+        return frozenset(name for (name,) in rows)
+
+    def other_outputs(self, outputs: Iterable[Path | str]) -> list[str]:
+        """The files that runs have written besides these.
+
+        Args:
+            outputs: files of this run.
+
+        Returns:
+            Relative to the output folder, or whole locations, sorted.
+        """
+        mine = {self._relative(output) for output in outputs}
+        with self._errors():
+            return sorted(name for (name,) in self._base.execute("SELECT file FROM outputs") if name not in mine)
+
     def forget(self) -> None:
         """Forget all photos.
 

@@ -15,7 +15,7 @@ from carmask.batch.corrections import Corrections, decisions_of, with_correction
 from carmask.batch.engines.engine import TIMEOUT, Engine
 from carmask.batch.engines.start import EngineName, start_engine
 from carmask.batch.job import Job, Result
-from carmask.batch.kept import in_place, job_stamp, same_make
+from carmask.batch.kept import in_place, job_stamp, of_earlier_runs, same_make
 from carmask.batch.manifest import Manifest, describe
 from carmask.batch.names import ERROR_LOG, MANIFEST, REPORT, STATE, VEHICLES
 from carmask.batch.naming import Naming
@@ -53,6 +53,8 @@ class CutSummary:
         report: ``report.csv``.
         vehicles: what became of each vehicle, where photos are grouped: the rows of ``vehicles.csv``.
         decided: how many of those to review a person has decided about.
+        earlier: files that earlier runs wrote there, of other photos or with other options, and that this one left as
+            they are.
     """
 
     done: int
@@ -62,6 +64,7 @@ class CutSummary:
     report: Path
     vehicles: tuple[Vehicle, ...] = ()
     decided: int = 0
+    earlier: tuple[Path, ...] = ()
 
 
 def cut_folder(
@@ -220,7 +223,8 @@ class CutRun:
                 vehicles = self._vehicles(plan, manifest)
             marked = to_review(plan.jobs, manifest, self.review)
             looked_at = len(marked & decided.keys())
-            return CutSummary(done, failed, len(marked), plan.left_out, report, vehicles, looked_at)
+            earlier = () if only is not None else of_earlier_runs(self.folder, plan.jobs, manifest)
+            return CutSummary(done, failed, len(marked), plan.left_out, report, vehicles, looked_at, earlier)
 
     def _vehicles(self, plan: Plan, manifest: Manifest) -> tuple[Vehicle, ...]:
         if self.grouping is None:

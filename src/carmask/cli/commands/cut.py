@@ -349,6 +349,11 @@ def cut(
         )
         for reason, count in Counter(one.reason for one in made.left_out).most_common():
             print(f"{count} left out: {reason}")
+        if made.earlier:
+            print(
+                f"{counted(len(made.earlier), 'file')} in {out} left from earlier runs, of other photos or with other "
+                f"options; the first is {made.earlier[0]}"
+            )
         decided = f"; {made.decided} of them have a decision" if made.decided else ""
         print(f"{made.to_review} to review: those with review=yes in the table{decided}")
         if made.vehicles:

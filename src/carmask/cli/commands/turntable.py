@@ -67,7 +67,7 @@ def turntable(folder: Path, out: Path, width: int, seconds: float, quality: int)
     for one in made:
         print(f"{one.car}: {one.views} views; {one.page}, {one.film}")
     if alone:
-        complain(f"{counted(len(alone), 'car')} with a single view left out, such as {alone[0]}")
+        complain(f"{counted(len(alone), 'car')} with a single view left out; the first is {alone[0]}")
     for failure in failures:
         complain(failure.reason)
     if failures:
