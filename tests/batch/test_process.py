@@ -157,6 +157,9 @@ def test_place_and_owner_are_kept_only_where_that_is_asked_for(dark, tmp_path):
     assert OutputSpec(mask=True).settings() == OutputSpec(mask=True, keep_metadata="all").settings()
 
 
+WIDE = RenderStyle(placing=Placing("centre", size=(9, 65501)))
+
+
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
@@ -168,6 +171,11 @@ def test_place_and_owner_are_kept_only_where_that_is_asked_for(dark, tmp_path):
         (OutputSpec(mask=True, style=RenderStyle("make")), "parts=True alone: no picture is written"),
         (OutputSpec(mask=True, format="webp"), "format: masks are PNG"),
         (OutputSpec(style=RenderStyle(strength=9)), "strength: 9"),
+        (
+            OutputSpec(format="webp", style=WIDE),
+            r"size: 65501x9 is too large for webp \(16383 a side\); give less, or",
+        ),
+        (OutputSpec(format="jpg", background=Background.parse("white"), style=WIDE), "too large for jpg .65500 a side"),
     ],
 )
 def test_wishes_that_exclude_each_other(wanted, message):

@@ -19,7 +19,7 @@ from carmask.compositing.plates import PlateCover
 from carmask.compositing.style import RenderStyle
 from carmask.errors import UsageError, check_choice, check_kind
 from carmask.formats.labels import encode_labels, paint
-from carmask.images import Format, KeepMetadata, encode_mask, encode_picture
+from carmask.images import MAX_JPEG_SIDE, MAX_WEBP_SIDE, Format, KeepMetadata, encode_mask, encode_picture
 
 #: Of the code that decides what output files hold: prediction, compositing and encoding. Raise it with every change
 #: after which the same photo, model and settings give other files: results of earlier runs are then made again.
@@ -115,6 +115,12 @@ class OutputSpec:
                 raise UsageError("it takes on the light of a background: add background=…", argument="match")
         if self.style.match and self.background is not None and self.background.own:
             raise UsageError("the photo's own surroundings have its light already", argument="match")
+        limit = {"webp": MAX_WEBP_SIDE, "jpg": MAX_JPEG_SIDE}.get(self.format)
+        if limit is not None and (size := self.style.placing.size) is not None and max(size) > limit:
+            raise UsageError(
+                f"{size[1]}x{size[0]} is too large for {self.format} ({limit} a side); give less, or format='png'",
+                argument="size",
+            )
         if self.quality is not None and self.format == "png":
             raise UsageError("it is for webp and jpg; png keeps every value", argument="quality")
 

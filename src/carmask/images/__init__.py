@@ -28,6 +28,7 @@ from carmask.images.search import SUB_FOLDER, FoundPhotos, LeftOut, RealPaths, l
 from carmask.images.suffixes import FORMATS, MASK_SUFFIXES, PHOTO_SUFFIXES, is_photo, why_left_out
 from carmask.images.writing import (
     JPEG_QUALITY,
+    MAX_JPEG_SIDE,
     MAX_WEBP_SIDE,
     WEBP_METHOD,
     WEBP_QUALITY,
@@ -48,6 +49,7 @@ __all__ = [
     "FORMATS",
     "JPEG_QUALITY",
     "MASK_SUFFIXES",
+    "MAX_JPEG_SIDE",
     "MAX_PIXELS",
     "MAX_WEBP_SIDE",
     "MIN_SIDE",

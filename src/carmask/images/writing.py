@@ -23,7 +23,8 @@ from carmask.images.png import encode_mask, encode_png
 #: How much of a file's name its temporary name repeats: the rest of 255 bytes is for what is put around it.
 _TEMPORARY_NAME = 50
 WEBP_QUALITY, WEBP_METHOD = 90, 0
-MAX_WEBP_SIDE, MAX_JPEG_SIDE, MAX_JPEG_EXIF = 16383, 65535, 65533
+#: Of a JPEG libjpeg writes no more, though its header would hold 65535.
+MAX_WEBP_SIDE, MAX_JPEG_SIDE, MAX_JPEG_EXIF = 16383, 65500, 65533
 
 #: Unless a user says otherwise: no difference to be seen at 100 %.
 JPEG_QUALITY = 90
@@ -72,7 +73,7 @@ def encode_picture(
         The file's content.
 
     Raises:
-        OutputError: if the picture is larger than the format allows: 16383 pixels a side for ``webp``, 65535 for
+        OutputError: if the picture is larger than the format allows: 16383 pixels a side for ``webp``, 65500 for
             ``jpg``.
     """
     if format == "png":

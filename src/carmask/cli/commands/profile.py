@@ -61,7 +61,15 @@ def show(name: str | None) -> None:
     "init", cls=Command, examples=("carmask profile init", "carmask profile init day/carmask.toml --from showroom")
 )
 @click.argument("file", type=PATH, metavar="[FILE]", default=Path("carmask.toml"), help="The file to write.")
-@option("--from", "base", default="white", show_default=True, metavar="NAME", help="The shipped profile to begin with.")
+@option(
+    "--from",
+    "base",
+    arguments=["profile"],
+    default="white",
+    show_default=True,
+    metavar="NAME",
+    help="The shipped profile to begin with.",
+)
 def init(file: Path, base: str) -> None:
     """Write a profile to change.
 
