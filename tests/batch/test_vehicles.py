@@ -64,7 +64,9 @@ def test_a_table_of_photos(tmp_path):
     assert grouping.vehicle(Path("in/b/2.jpg"), "b/2") == "1M8GDM9AXKP042788"
     assert grouping.vehicle(Path("in/3.png"), "3") == "S 3"
     assert grouping.identity("S-1").problem == ""
-    assert "no stock number" in grouping.identity("S 3").problem
+    assert "no stock number: it may have at most 40 letters, digits, dots" in grouping.identity("S 3").problem
+    strict = Grouping.parse("name", "[0-9]{4}")
+    assert strict.identity("12").problem == "no stock number: it does not match [0-9]{4}"
     assert grouping.identity("1M8GDM9AXKP042788").kind == "vin"
 
 

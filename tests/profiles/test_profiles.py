@@ -204,6 +204,13 @@ def test_a_profile_and_its_pictures_lie_among_the_photos(run, tmp_path):
     assert "4 of 4 photos done" in done.stdout
     assert "1 left out: a picture that the settings name, no photo\n" in done.stdout
     assert "2 vehicles; table in out/vehicles.csv\n" in done.stdout
+    again = [row["take_again"] for row in csv.DictReader(io.StringIO((tmp_path / "out" / "report.csv").read_text()))]
+    assert f"{again.count('yes')} to take again: those with take_again=yes in the table\n" in done.stdout
+    assert "left from earlier runs" not in done.stdout
+    assert (
+        "4 files in out left from earlier runs, of other photos or with other options; the first is out/4711/p0.jpg\n"
+        in (run("--format", "webp").stdout)
+    )
     assert "carmask.toml" not in (tmp_path / "out" / "report.csv").read_text()
 
 

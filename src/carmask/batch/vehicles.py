@@ -15,6 +15,7 @@ from carmask.images import is_file
 
 #: Letters, digits and ``. _ -``, at most 40: what a stock number may be by default.
 STOCK = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
+_STOCK_WORDS = "it may have at most 40 letters, digits, dots, dashes and underscores, and begins with a letter or digit"
 #: Columns of a table that name the photo, and the vehicle; the first that is there counts.
 PHOTO_COLUMNS = ("photo", "file", "filename", "image", "img")
 VEHICLE_COLUMNS = ("vehicle", "stock", "stock_number", "vin", "id")
@@ -126,7 +127,8 @@ class Grouping:
             else:
                 note = said
         if kind == "stock" and not re.fullmatch(self.stock, vehicle):
-            problems.append(f"no stock number: it does not match {self.stock}")
+            meant = _STOCK_WORDS if self.stock == STOCK else f"it does not match {self.stock}"
+            problems.append(f"no stock number: {meant}")
         return Identity(kind, "; ".join(problems), note)
 
 

@@ -161,6 +161,8 @@ def _vehicle(vehicle: Vehicle) -> None:
     parts = [f"{vehicle.done} of {counted(vehicle.photos, 'photo')} done"]
     if vehicle.doubtful:
         parts.append(f"{vehicle.doubtful} to review")
+    if vehicle.again:
+        parts.append(f"{vehicle.again} to take again")
     if vehicle.missing_views:
         parts.append(f"missing: {', '.join(vehicle.missing_views)}")
     print(f"finished {vehicle.vehicle}: {'; '.join([*parts, *vehicle.problems])}", flush=True)
