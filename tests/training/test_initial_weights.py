@@ -74,6 +74,16 @@ def test_a_model_file_of_photos_divided_by_255(trained, photos, tmp_path):
     assert float((wanted - got).abs().max()) < 0.02 * float(wanted.std())
 
 
+def test_a_model_file_is_run_in_16_bits_where_that_is_asked_for(trained, tmp_path):
+    file = tmp_path / "m.onnx"
+    file.write_bytes(to_onnx(trained, INFO))
+    photo = np.random.default_rng(3).integers(0, 256, (*INFO.size, 3), np.uint8)
+    exact, short = load_network(file), load_network(file, mixed=True)
+    assert exact.scores(photo).dtype == short.scores(photo).dtype == torch.float32
+    difference = np.abs(exact.run(photo) - short.run(photo))
+    assert 0 < difference.max() < 0.01
+
+
 def test_a_model_file(trained, photos, tmp_path):
     file = tmp_path / "m.onnx"
     file.write_bytes(to_onnx(trained, INFO))

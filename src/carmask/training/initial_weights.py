@@ -67,8 +67,15 @@ def load_initial_weights(model: Normalised, file: Path, photos: Tensor, *, resca
     _check_normalisation(file, wanted, model.normalisation)
 
 
-def load_network(file: Path) -> TorchNetwork:
+def load_network(file: Path, *, mixed: bool = False) -> TorchNetwork:
     """A model file's network in PyTorch, to predict with while another one is trained.
+
+    Args:
+        file: an ONNX file that ``carmask export`` wrote.
+        mixed: compute in 16 bits where that is safe.
+
+    Returns:
+        The network, on the processor.
 
     Raises:
         WeightsError: if the file is not of one of carmask's networks.
@@ -77,7 +84,8 @@ def load_network(file: Path) -> TorchNetwork:
     info = read_info(file)
     model = Normalised(build(info.network, len(info.classes)), read_description(info.normalisation))
     _load_onnx(model, file)
-    return TorchNetwork(model.eval().requires_grad_(False), info)
+    model = model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return TorchNetwork(model, info, mixed=mixed)
 
 
 def _check_normalisation(file: Path, wanted: Normalisation, given: Normalisation) -> None:

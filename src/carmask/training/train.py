@@ -177,7 +177,9 @@ def _prepare(
     from carmask.training.validation import Checks
 
     recipe, info, sources = plan.recipe, plan.info, plan.sources
-    locating = None if plan.localisation is None else load_network(plan.localisation)
+    # It runs on the processor, for each scene, whatever device is trained on.
+    short = mixed and choose_precision("auto", "cpu") != "32-true"
+    locating = None if plan.localisation is None else load_network(plan.localisation, mixed=short)
     base = None if plan.base is None else load_model(plan.base)
     photos = _decode(plan, cache, note, locating=locating, base=base)
     sets = plan.checks
