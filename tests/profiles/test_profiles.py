@@ -103,6 +103,18 @@ def test_a_profile_changes_another_and_names_files_beside_it(tmp_path):
     assert found.output_spec().background.pixels.shape == (30, 40, 3)
 
 
+@pytest.mark.parametrize("table", ["stock.csv", "stock.tsv", "STOCK.TXT", "tables/stock"])
+def test_a_table_of_vehicles_lies_beside_the_profile_whatever_it_is_called(tmp_path, table):
+    (tmp_path / table).parent.mkdir(exist_ok=True)
+    write(tmp_path / table, "photo;vehicle\na.jpg;4711\n")
+    write(tmp_path / "day.toml", f'group = "{table}"')
+    profile = load_profile(tmp_path / "day.toml").profile
+    assert profile.grouping().vehicle(Path("a.jpg"), "a") == "4711"
+    for word in ("folder", "name", "none"):
+        write(tmp_path / "day.toml", f'group = "{word}"')
+        assert load_profile(tmp_path / "day.toml").profile.group == word
+
+
 def test_where_a_profile_is_looked_for(tmp_path):
     assert find_profile(None, tmp_path) is None
     file = write(tmp_path / "carmask.toml", 'background = "red"')

@@ -17,7 +17,7 @@ from carmask.compositing.scene import SCENES
 from carmask.errors import UnknownNameError, UsageError
 from carmask.images import PHOTO_SUFFIXES, is_file, is_folder, is_there, write_atomically
 from carmask.prediction.checks import CHECKS
-from carmask.profiles.profile import ChecksTable, Profile, RulesTable
+from carmask.profiles.profile import NONE, ChecksTable, Profile, RulesTable
 
 #: The profile of a folder.
 FILE = PROFILE
@@ -243,7 +243,7 @@ def _resolve_files(settings: dict[str, Any], folder: Path) -> None:
     if isinstance(plate, str) and _is_picture(plate):
         settings["plate"] = str(folder / plate)
     group = settings.get("group")
-    if isinstance(group, str) and group.lower().endswith(".csv"):
+    if isinstance(group, str) and group not in {"folder", "name", NONE}:
         settings["group"] = str(folder / group)
 
 
