@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -107,6 +108,43 @@ def test_grey_cmyk_and_lab_become_srgb():
     file = open_photo("x", encoded(lab, "TIFF"))
     assert file.pixels[0, 0] == pytest.approx((127,) * 3, abs=2)
     assert file.icc_profile is None
+
+
+def grey_profile() -> bytes:
+    """A profile of grey values that are light itself: gamma 1."""
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"grey\0" + bytes(78),
+        b"wtpt": b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061),
+        b"kTRC": b"curv\0\0\0\0" + struct.pack(">I", 0),
+    }
+    table, data, start = struct.pack(">I", len(tags)), b"", 132 + 12 * len(tags)
+    for tag, value in tags.items():
+        table += tag + struct.pack(">II", start + len(data), len(value))
+        data += value + bytes(-len(value) % 4)
+    head = struct.pack(">I4xI4s4s4s", start + len(data), 0x02100000, b"mntr", b"GRAY", b"XYZ ")
+    head += struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return head.ljust(128, b"\0") + table + data
+
+
+@pytest.mark.parametrize("kind", ["grey", "grey and opacity", "grey with one transparent value"])
+def test_grey_becomes_srgb_through_its_profile_with_and_without_opacity(kind, tmp_path):
+    path, grey = tmp_path / "a.png", Image.new("L", (32, 32), 55)
+    grey.putpixel((0, 0), 9)
+    grey.putpixel((31, 31), 255)
+    if kind == "grey and opacity":
+        grey.putalpha(grey.point(lambda value: 0 if value == 9 else 255))
+    chosen = {"transparency": 9} if kind == "grey with one transparent value" else {}
+    path.write_bytes(encoded(grey, "PNG", icc_profile=grey_profile(), **chosen))
+    # IEC 61966-2-1 of a light of 55 / 255.
+    expected = 255 * (1.055 * (55 / 255) ** (1 / 2.4) - 0.055)
+    for pixels in (open_photo(path).pixels, read_photo(path), read_layered(path)[..., :3]):
+        assert pixels[5, 5] == pytest.approx((expected,) * 3, abs=1)
+        assert tuple(pixels[31, 31]) == (255, 255, 255)
+    if kind == "grey":
+        assert read_layered(path).shape == (32, 32, 3)
+    else:
+        assert read_layered(path)[..., 3].tolist()[0][:2] == [0, 255]
+        assert tuple(read_photo(path)[0, 0]) == (255, 255, 255)
 
 
 def test_pictures_are_written_with_profile_and_resolution(photo):

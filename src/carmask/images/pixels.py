@@ -68,6 +68,10 @@ def rgb_pixels(image: Image.Image, *, alpha: bool = False) -> Coloured:
         if not transparent:
             return convert(band)
         rgba = band.convert("RGBA")
+        if band.mode in {"L", "LA"}:  # its grey may have a profile
+            opacity = rgba.getchannel("A")
+            rgba = convert(band)
+            rgba.putalpha(opacity)
         return rgba if alpha else Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
 
     return Coloured(upright(_banded(image, rgb), turn), profile)
@@ -124,6 +128,8 @@ def _converter(image: Image.Image) -> tuple[Callable[[Image.Image], Image.Image]
     if mode.startswith("I"):  # 16-bit grey: "I;16", "I;16B" or, widened to 32 bits, "I"
         shift = 8 if image.getextrema()[1] > 255 else 0  # type: ignore[operator]
         return lambda band: _high_byte(band, shift), None
+    if (mode, space) == ("LA", "GRAY") and (of_grey := _through_profile("L", profile)) is not None:
+        return lambda band: of_grey(band.getchannel("L")), None
     if (mode, space) in {("CMYK", "CMYK"), ("L", "GRAY"), ("LAB", "Lab")} or mode == "LAB":
         through = _through_profile(mode, profile if space else None)
         if through is not None:
