@@ -64,8 +64,8 @@ def compare(runs: Sequence[Path], out: Path | None = None) -> list[Compared]:
         if not rows:
             raise WeightsError(f"{run}: no epoch is finished yet")
         try:
-            recipe = Recipe.model_validate_json((run / RECIPE_FILE).read_text())
-            info = ModelInfo.model_validate_json((run / INFO_FILE).read_text())
+            recipe = Recipe.model_validate_json((run / RECIPE_FILE).read_bytes())
+            info = ModelInfo.model_validate_json((run / INFO_FILE).read_bytes())
         except (OSError, ValidationError) as error:
             raise WeightsError(f"{run}: not a run of 'carmask train'") from error
         lines.append(_line(name, recipe, info, rows))

@@ -149,6 +149,6 @@ def find_weights(run: Path, epoch: str | int | None = None) -> Path:
 
 def _stopping_of(run: Path) -> EarlyStoppingSettings | None:
     try:
-        return Recipe.model_validate_json((run / RECIPE_FILE).read_text()).early_stopping
+        return Recipe.model_validate_json((run / RECIPE_FILE).read_bytes()).early_stopping
     except (OSError, ValueError) as error:
         raise WeightsError(f"{run / RECIPE_FILE}: not settings of a run that this version reads") from error

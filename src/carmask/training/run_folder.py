@@ -54,7 +54,7 @@ def check_recipe_of(run: Path, recipe: Recipe) -> None:
     if not file.exists():
         return
     try:
-        before = Recipe.model_validate_json(file.read_text())
+        before = Recipe.model_validate_json(file.read_bytes())
     except (ValidationError, OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{file}: not settings of a run that this version can resume") from error
     if before.model_copy(update={"precision": recipe.precision}) != recipe:
@@ -77,7 +77,7 @@ def check_data_of(run: Path, info: ModelInfo) -> ModelInfo:
     if not (run / INFO_FILE).exists():
         return info
     try:
-        before = ModelInfo.model_validate_json((run / INFO_FILE).read_text())
+        before = ModelInfo.model_validate_json((run / INFO_FILE).read_bytes())
     except (ValidationError, OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{run / INFO_FILE}: not the description of a run that this version can resume") from error
     if [one for one in before.extra_data if one.share] != [one for one in info.extra_data if one.share]:

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from carmask.errors import RecipeError
+from carmask.model.info import ModelInfo
+from carmask.training.recipe import Recipe
+from carmask.training.run_folder import INFO_FILE, RECIPE_FILE, check_data_of, check_recipe_of
+
+RECIPE = Recipe.model_validate(
+    {"name": "Übung", "network": "unet-small", "stages": [{"height": 64, "width": 96, "batch": 2, "epochs": 1}]}
+)
+INFO = ModelInfo(
+    name="a", version="1", network="unet-small", height=64, width=96, normalisation="none", threshold=0.5,
+    training_data="2 cars of Straße", training_cars=("Käfer",), validation_cars=("Škoda",), licence="free",
+)  # fmt: skip
+
+
+@pytest.fixture(params=["ascii", "latin-1", "utf-8"])
+def locale(request, monkeypatch):
+    """A user whose texts are in another encoding, unless it is said which one is meant."""
+    read = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, encoding=None, **how: read(path, encoding or request.param, **how)
+    )
+
+
+def test_a_run_goes_on_whatever_the_locale_is(tmp_path, locale):  # noqa: ARG001
+    (tmp_path / RECIPE_FILE).write_bytes(RECIPE.model_dump_json().encode())
+    (tmp_path / INFO_FILE).write_bytes(INFO.model_dump_json().encode())
+    check_recipe_of(tmp_path, RECIPE)
+    assert check_data_of(tmp_path, INFO) == INFO
+
+
+def test_another_run_and_what_is_none_are_refused(tmp_path):
+    (tmp_path / RECIPE_FILE).write_bytes(RECIPE.model_copy(update={"name": "b"}).model_dump_json().encode())
+    (tmp_path / INFO_FILE).write_bytes(INFO.model_copy(update={"training_cars": ("b",)}).model_dump_json().encode())
+    with pytest.raises(RecipeError, match="holds a run with other settings"):
+        check_recipe_of(tmp_path, RECIPE)
+    with pytest.raises(RecipeError, match="holds a run with other training or validation cars"):
+        check_data_of(tmp_path, INFO)
+    for name in (RECIPE_FILE, INFO_FILE):
+        (tmp_path / name).write_bytes(b'{"name": "\xff"}')
+    with pytest.raises(RecipeError, match="not settings of a run that this version can resume"):
+        check_recipe_of(tmp_path, RECIPE)
+    with pytest.raises(RecipeError, match="not the description of a run that this version can resume"):
+        check_data_of(tmp_path, INFO)
