@@ -32,7 +32,7 @@ def save_model(out: Path, info: ModelInfo, content: bytes, *, like: Path | None 
 
 
 def read_card(file: Path) -> str:
-    """Read a card: Markdown.
+    """Read a card as people have left it: Markdown.
 
     Raises:
         ModelError: if it cannot be read.

@@ -53,6 +53,9 @@ def find_facts(network: ViewNetwork, photo: ReducedPhoto, prob_map: ProbabilityM
         photo: from ``open_for``.
         prob_map: its probabilities, without small components away from the car.
         threshold: what counts as car.
+
+    Returns:
+        View, measurements and signature; without a car, what is measured on the photo alone.
     """
     box = car_box(prob_map, threshold)
     if box is None:

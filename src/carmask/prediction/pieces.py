@@ -50,6 +50,9 @@ def cut_piece(photo: ReducedPhoto, prob_map: ProbabilityMap, box: Box, side: int
         prob_map: its probabilities.
         box: in pixels of the photo.
         side: the rectangle's longer side has no more than this many pixels, and no more than the photo has.
+
+    Returns:
+        What of the rectangle lies in the photo; four pixels a side at least.
     """
     height, width = photo.size
     shown = Box(max(box.top, 0), max(box.left, 0), min(box.bottom, height), min(box.right, width))

@@ -176,6 +176,9 @@ def is_plate(corners: Corners, size: Size) -> bool:
     Args:
         corners: float32 (4, 2), in pixels of the box.
         size: (height, width) of the box.
+
+    Returns:
+        False also of four points in a line.
     """
     sides = np.roll(corners, -1, axis=0) - corners
     turns = sides[:, 0] * np.roll(sides[:, 1], -1) - sides[:, 1] * np.roll(sides[:, 0], -1)

@@ -68,6 +68,9 @@ def is_familiar(
         coarse: the localisation stage's map of the whole photo.
         specialist: of the model.
         settings: of the model; the defaults if None.
+
+    Returns:
+        False also where the car fills the photo, and nothing of the background is seen.
     """
     return background_distance(background_cells(pixels, coarse, settings), specialist) <= specialist.distance
 
