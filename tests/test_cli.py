@@ -98,6 +98,17 @@ def test_cut_writes_what_was_asked_for(examples, tmp_path):
     assert all(row["status"] == "done" and 0 < float(row["confidence"]) <= 1 for row in rows)
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_photos_are_scored(examples, tmp_path):
+    (tmp_path / "file").touch()
+    for words in (
+        ["evaluate", "default", examples, "--out", tmp_path / "file"],
+        ["explore", examples, "--out", tmp_path / "file"],
+    ):
+        result = run(*words)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert re.fullmatch(r"carmask: \S+/file/\S+: cannot be written: \S+/file is no folder\n", result.stderr)
+
+
 def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
     photos = tmp_path / "photos"
     (photos / "sub").mkdir(parents=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from carmask.errors import OutputError
-from carmask.images.writing import remove_file, write_atomically
+from carmask.images.writing import check_writable, remove_file, write_atomically
 
 
 @pytest.fixture
@@ -65,3 +65,19 @@ def test_a_file_that_cannot_be_removed_is_said(tmp_path):
     remove_file(tmp_path / "missing")
     with pytest.raises(OutputError, match=r"cannot be removed: (Is a directory|Operation not permitted)"):
         remove_file(tmp_path)
+
+
+def test_what_could_not_be_written_is_refused_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    check_writable(tmp_path / "file")
+    check_writable(tmp_path / "new" / "newer" / "page.html")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    for path, words in (
+        (tmp_path / "folder", "folder: cannot be written: a folder has this name"),
+        (tmp_path / "file" / "page.html", "page.html: cannot be written: .*file is no folder"),
+        (tmp_path / "file" / "new" / "page.html", "file is no folder"),
+        (Path("/proc/carmask/page.html"), "/proc/carmask/page.html: cannot be written: "),
+    ):
+        with pytest.raises(OutputError, match=words):
+            check_writable(path)

@@ -204,6 +204,29 @@ def make_folder(path: Path) -> None:
         raise OutputError(f"{path}: the folder cannot be made: {reason}") from error
 
 
+def check_writable(path: Path) -> None:
+    """Refuse, before the work, a file that could not be written after it. Nothing is left behind.
+
+    Args:
+        path: where to; folders above it may be missing.
+
+    Raises:
+        OutputError: if a folder has its name, something above it is no folder, or nothing may be written there.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path}: cannot be written: a folder has this name; name a file in it")
+    place = path.parent
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise OutputError(f"{path}: cannot be written: {place} is no folder")
+    try:
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".carmask.", suffix=".tmp"):
+            pass
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
 def remove_file(path: Path) -> None:
     """Remove a file; it may be missing.
 

@@ -18,7 +18,7 @@ from carmask.evaluation.calibration import STUDIO, Case, fit_calibration
 from carmask.evaluation.contours import contour_scores
 from carmask.evaluation.overlap import dice
 from carmask.evaluation.reliability import CalibrationReliability, check_calibration
-from carmask.images import ReducedPhoto, make_folder
+from carmask.images import ReducedPhoto, check_writable, make_folder
 from carmask.model.calibration import Calibration
 from carmask.model.card import save_model
 from carmask.model.file import find_model
@@ -105,6 +105,7 @@ def calibrate(
         PhotoError: if a photo or mask cannot be read.
         OutputError: if the file cannot be written.
     """
+    check_writable(out)
     make_folder(out.parent)
     path = find_model(model)
     network = load_model(path)

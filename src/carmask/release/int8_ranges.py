@@ -14,7 +14,7 @@ from carmask.data.layouts import read_data
 from carmask.data.table import Example, sample
 from carmask.errors import DeviceError, ModelError, UsageError
 from carmask.evaluation.scoring import evaluate
-from carmask.images import make_folder
+from carmask.images import check_writable, make_folder
 from carmask.machine import this_processor
 from carmask.model.card import save_model
 from carmask.model.file import find_model, read_info
@@ -104,6 +104,7 @@ def quantize(
     info = read_info(path).model_copy(update={"ranges": {}})
     if info.parts:
         raise UsageError(f"{model}: a model of parts; only models of whole cars are computed in 8 bits")
+    check_writable(out)
     make_folder(out.parent)
     plain = OpenVINONetwork(path, info)
     sets = {folder.resolve().name: _divide(info, folder) for folder in (data, *extra)}

@@ -23,7 +23,7 @@ from carmask.evaluation.predictors import network_labels
 from carmask.evaluation.scoring import evaluate
 from carmask.evaluation.summary import summarise
 from carmask.geometry import Size
-from carmask.images import write_atomically
+from carmask.images import check_writable, write_atomically
 from carmask.model.card import save_model
 from carmask.model.engine import core
 from carmask.model.file import METADATA_KEY
@@ -122,6 +122,7 @@ def export(
         ModelError: if the file predicts something else than the network; it is not written then.
         OutputError: if the file cannot be written.
     """
+    check_writable(out)
     model, info = read_run(run, epoch)
     if data is not None and not info.validation_cars:
         raise UsageError(f"{run}: trained without validation cars, so there is nothing to score; leave the data out")

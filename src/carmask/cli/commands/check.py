@@ -64,12 +64,15 @@ def check(
     Prints one finding a line. The exit status is 1 if one of them is an error.
     """
     from carmask.data.mask_source import Truth
+    from carmask.images import check_writable
     from carmask.submission.diagnose import diagnose
     from carmask.submission.known import KnownMasks, PredictedMasks
     from carmask.submission.table import read_sample
 
     if truth is not None and photos is not None:
         raise UsageError("--truth and --photos exclude each other: the truth says more")
+    if fix is not None:
+        check_writable(fix)
     names = None if sample is None else read_sample(sample)
     known: KnownMasks | None = Truth(truth, mask_threshold) if truth is not None else None
     if photos is not None:

@@ -85,6 +85,7 @@ def evaluate(
     from carmask.evaluation.predictors import predicts_parts
     from carmask.evaluation.run import evaluate_masks
     from carmask.evaluation.summary import summarise, summary_lines
+    from carmask.images import check_writable
 
     if len(what) not in {2, 3}:
         raise UsageError(f"evaluate takes one or two models and then the data; got {' '.join(what)}")
@@ -92,6 +93,8 @@ def evaluate(
         raise UsageError("--cars and --val exclude each other")
     models, data = list(what[:-1]), Path(what[-1])
     find_layout(data, layout)
+    if out is not None:
+        check_writable(out / "scores.csv")
     if predicts_parts(models, data):
         _evaluate_parts(models, data, cars, val=val, out=out, worst=worst, device=device)
         return

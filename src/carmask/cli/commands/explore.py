@@ -46,14 +46,17 @@ def explore(
     Prints how many problems there are of each kind. A photo that cannot be read is reported, the others are measured,
     and the exit status is 1.
     """
+    from carmask.images import check_writable
     from carmask.pages import survey as exploration
     from carmask.pages.html import write_page
     from carmask.survey import photo_table
     from carmask.survey.problems import count_problems
     from carmask.survey.survey import survey
 
+    check_writable(out / exploration.PAGE)
     if table is not None:
         photo_table.check_table(table)
+        check_writable(table)
     with progress_bar("measuring", "photos") as step:
         found = survey(data, sheets=sheets, layout=layout, mask_threshold=mask_threshold, progress=step)
     page = write_page(out / exploration.PAGE, exploration.explore_page(found, data.name))
