@@ -14,7 +14,7 @@ from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import cut_folder
-from carmask.errors import UsageError
+from carmask.errors import OutputError, UsageError
 from tests.conftest import draw_photo
 
 VIEWS = {"4711/a": 9, "4711/b": 1, "4711/c": None, "4711/d": 9, "5446P/a": 5}
@@ -69,6 +69,32 @@ def test_a_second_delivery_replaces_the_first_and_no_other_files(out, tmp_path, 
     deliver(out, tmp_path / "to", "{vehicle}/{number:02}")
     assert sorted(files(tmp_path / "to")) == ["4711/01.png", "4711/02.png", "4711/03.png", "5446P/01.png"]
     assert (tmp_path / "to" / "note.txt").read_text() == "mine"
+
+
+def test_a_delivery_that_ended_on_the_way_is_taken_up_by_the_next(out, tmp_path):
+    """It left pictures without a list, and the same command was refused: the folder had other files."""
+    to, lost = tmp_path / "to", out / "5446P" / "a.png"
+    whole = files(deliver(out, tmp_path / "whole").table.parent)
+    content = lost.read_bytes()
+    for pattern in ("{vehicle}_{view:02}", "{vehicle}/{number:02}", "{vehicle}_{view:02}"):
+        lost.unlink()
+        with pytest.raises(OutputError, match=r"5446P/a\.png: cannot be read"):
+            deliver(out, to, pattern)
+        # Of a copy under way when the process was killed.
+        (to / ".5446P_05.png.abcd1234.tmp").write_bytes(b"half")
+        lost.write_bytes(content)
+        made = deliver(out, to, pattern)
+        assert made.files == len(files(to)) == len(list(csv.DictReader(made.table.open(newline="")))) == 5
+    assert files(to) == whole
+    assert sorted(path.name for path in to.iterdir() if path.is_file()) == sorted([*whole, "delivery.csv"])
+
+
+def test_a_table_of_somebody_else_is_not_taken_for_a_list(out, tmp_path):
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / "delivery.csv").write_text("date,driver\n2026-11-26,Anna\n")
+    with pytest.raises(UsageError, match=r"delivery\.csv: not the list of a delivery; name a new or empty folder"):
+        deliver(out, tmp_path / "to")
+    assert [path.name for path in (tmp_path / "to").iterdir()] == ["delivery.csv"]
 
 
 def test_what_cannot_be_delivered(out, tmp_path, tiny_model):

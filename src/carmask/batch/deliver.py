@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from carmask.batch.runfile import read_run
 from carmask.errors import OutputError, UsageError
 from carmask.formats.csv_text import encode_csv
 from carmask.formats.spreadsheet import read_sheet
-from carmask.images import is_file, make_folder, remove_file, write_atomically
+from carmask.images import is_file, make_folder, remove_file, remove_leftovers, write_atomically
 from carmask.words import counted
 
 #: The list of what was handed over, in its folder.
@@ -89,7 +89,27 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
             f"{out}: {counted(len(known), 'photo')} of vehicles, all rejected in the review; there is none to copy"
         )
     rows = list(_rows(done, spec, naming))
+    _copy(rows, out, to, before)
+    vehicles = {row["vehicle"] for row, _ in rows}
+    return Delivery(len(rows), len(vehicles), to / LIST, len(all_done) - len(known), len(known) - len(done))
+
+
+def _copy(rows: Sequence[tuple[dict[str, str], str]], out: Path, to: Path, before: Collection[str]) -> None:
+    """Put copies and list in place of an earlier delivery.
+
+    The list is written first, with what will be there and what was: a delivery that ends on the way, however it ends,
+    is known for one by the next.
+    """
+    table = [[*row.values()] for row, _ in rows]
+    names = {row["file"] for row, _ in rows}
+    gone = sorted(set(before) - names)
     make_folder(to)
+    write_atomically(to / LIST, encode_csv(COLUMNS, [*table, *(["", "", "", "", name, ""] for name in gone)]))
+    folders: dict[Path, list[str]] = {to: [LIST]}
+    for name in (*names, *gone):
+        folders.setdefault((to / name).parent, []).append(Path(name).name)
+    for folder, files in folders.items():
+        remove_leftovers(folder, files)
     for row, source in rows:
         target = to / row["file"]
         make_folder(target.parent)
@@ -97,11 +117,9 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
             write_atomically(target, (out / source).read_bytes())
         except OSError as error:
             raise OutputError(f"{out / source}: cannot be read: {error.strerror or error}") from error
-    for name in before - {row["file"] for row, _ in rows}:
+    for name in gone:
         remove_file(to / name)
-    write_atomically(to / LIST, encode_csv(COLUMNS, (row.values() for row, _ in rows)))
-    vehicles = {row["vehicle"] for row, _ in rows}
-    return Delivery(len(rows), len(vehicles), to / LIST, len(all_done) - len(known), len(known) - len(done))
+    write_atomically(to / LIST, encode_csv(COLUMNS, table))
 
 
 def _rows(done: Iterable[Recorded], spec: OutputSpec, naming: Naming) -> Iterable[tuple[dict[str, str], str]]:
@@ -147,9 +165,12 @@ def _earlier(to: Path) -> frozenset[str]:
     try:
         if not to.exists() or (to.is_dir() and not any(to.iterdir())):
             return frozenset()
-        files = {row.get("file") or "" for row in read_sheet((to / LIST).read_bytes()).records()}
+        sheet = read_sheet((to / LIST).read_bytes())
     except OSError as error:
         raise UsageError(f"{to}: it has other files; name a new or empty folder", argument="to") from error
     except ValueError as error:
         raise UsageError(f"{to / LIST}: {error}; name a new or empty folder", argument="to") from error
+    if not {"vehicle", "file"} <= {*sheet.header}:
+        raise UsageError(f"{to / LIST}: not the list of a delivery; name a new or empty folder", argument="to")
+    files = {row.get("file") or "" for row in sheet.records()}
     return frozenset(name for name in files if name and not Path(name).is_absolute() and ".." not in Path(name).parts)
