@@ -217,6 +217,27 @@ def test_corrections_are_exported_as_a_data_set(run, out, photos, tmp_path, mine
     assert examples["car 03"].photo.read_bytes() == (photos / "car 03.jpg").read_bytes()
 
 
+def test_pairs_of_other_photos_are_not_written_over(run, out, photos, tmp_path, mine):
+    """Cameras count from 1 each day: the corrections of two runs in one folder replaced each other."""
+    run()
+    correct(out, "car 03", photos / "car 03.jpg", mine)
+    correct(out, "car 05", photos / "car 05.jpg", mine)
+    (tmp_path / "set" / "train").mkdir(parents=True)
+    (tmp_path / "set" / "train_masks").mkdir()
+    (tmp_path / "set" / "train" / "car 03.png").write_bytes(b"another photo")
+    (tmp_path / "set" / "train_masks" / "car 03_mask.png").write_bytes(b"its mask")
+    for _ in range(2):
+        done, wrong = export_corrections(out, tmp_path / "set")
+        assert done == 1
+        [said] = wrong
+        assert "car 03.png is another photo of this name; nothing was written for it, name another folder" in said
+    assert sorted(path.name for path in (tmp_path / "set" / "train").iterdir()) == ["car 03.png", "car 05.jpg"]
+    assert (tmp_path / "set" / "train_masks" / "car 03_mask.png").read_bytes() == b"its mask"
+    correct(out, "car 05", photos / "car 05.jpg", ~mine)
+    export_corrections(out, tmp_path / "set")
+    np.testing.assert_array_equal(read_mask(tmp_path / "set" / "train_masks" / "car 05_mask.png"), ~mine)
+
+
 def test_a_hundred_thousand_photos_are_a_queue_like_any_other():
     entries = [
         Entry(id_of(name), name, name, f"{name}.jpg", "done", "", number % 997 / 997, None, number % 20 == 0, "", "")

@@ -10,7 +10,7 @@ from carmask.batch.corrections import Correction, Corrections
 from carmask.batch.names import STATE
 from carmask.batch.runfile import read_run
 from carmask.errors import UsageError
-from carmask.images import make_folder, write_atomically
+from carmask.images import PHOTO_SUFFIXES, make_folder, write_atomically
 from carmask.review.queue import read_queue
 
 
@@ -24,7 +24,7 @@ def export_corrections(
 
     Args:
         out: an output folder of ``cut`` that was reviewed.
-        to: made if it is missing.
+        to: made if it is missing. A pair that is there is written anew, but for one of another photo of the same name.
         progress: called with how many are done and how many there are.
 
     Returns:
@@ -69,7 +69,23 @@ def _write_pair(to: Path, name: str, photo: Path | None, correction: Correction)
     if hashlib.sha256(content).hexdigest() != correction.photo:
         return f"{photo}: another photo than was corrected"
     flat = name.replace("/", "_")
+    if (there := _another(to / "train", flat, content)) is not None:
+        return f"{photo}: {there} is another photo of this name; nothing was written for it, name another folder"
     write_atomically(to / "train" / f"{flat}{photo.suffix.lower()}", content)
     assert correction.mask is not None
     write_atomically(to / "train_masks" / f"{flat}_mask.png", correction.mask)
+    return None
+
+
+def _another(folder: Path, stem: str, content: bytes) -> Path | None:
+    """A photo of this name that holds something else: a pair of another run or data set, which would be lost."""
+    for suffix in sorted(PHOTO_SUFFIXES):
+        there = folder / f"{stem}{suffix}"
+        try:
+            if there.read_bytes() != content:
+                return there
+        except FileNotFoundError:
+            continue
+        except OSError:  # whatever it is, it is in the way
+            return there
     return None

@@ -31,7 +31,8 @@ def export(out: Path, to: Path) -> None:
     """Write photos and corrected masks in pairs, for training.
 
     Writes DIR/train/NAME.jpg, the photo's file as it is, and DIR/train_masks/NAME_mask.png, the mask at the photo's
-    size. A photo that was replaced since it was corrected is left out, and reported.
+    size. A photo that was replaced since it was corrected is left out, and reported; so is one whose name another
+    photo in DIR has.
     """
     from carmask.review.export import export_corrections
 
