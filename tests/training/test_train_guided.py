@@ -42,10 +42,14 @@ GUIDED = [
 
 @pytest.fixture(scope="module")
 def localisation(cars, cache, tmp_path_factory):
-    """A localisation stage of a tiny size, exported."""
+    """A localisation stage of a tiny size, exported; trained with backgrounds."""
     folder = tmp_path_factory.mktemp("localisation")
     recipe = load_recipe("default-localisation", [*FAST, "encoder.weights=none", stages(1, (64, 96))])
-    train(recipe, cars, folder / "run", cache=cache, machines=CPU)
+    (folder / "pictures").mkdir()
+    cv2.imwrite(str(folder / "pictures" / "wall.png"), np.full((96, 144, 3), 200, np.uint8))
+    backgrounds = Sources(backgrounds=folder / "pictures")
+    train(recipe, cars, folder / "run", sources=backgrounds, cache=cache, machines=CPU)
+    assert "backgrounds are not used" not in (folder / "run" / "train.log").read_text()
     export(folder / "run", folder / "localisation.onnx")
     return folder / "localisation.onnx"
 

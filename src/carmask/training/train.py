@@ -261,5 +261,6 @@ def _announce(plan: Plan, precision: str, *, resumed: bool) -> None:
         weights = ", ".join(f"{name or 'main data'} {value:.3g}" for name, value in plan.score_weights.items())
         LOGGER.info("score: mean Dice of the data sets, weighted: %s", weights)
     augment = [plan.recipe.changes(epoch) for epoch in range(plan.recipe.epochs)]
-    if plan.backgrounds and not any(one.background or one.negative for one in augment):
+    used = plan.recipe.scenes is not None or any(one.background or one.negative for one in augment)
+    if plan.backgrounds and not used:
         LOGGER.info("backgrounds are not used: augment.background and augment.negative are 0")
