@@ -16,6 +16,7 @@ from carmask.formats import huggingface
 from carmask.formats.convert import convert
 from carmask.formats.fiftyone import pack_array
 from carmask.formats.label_studio_rle import encode
+from carmask.formats.reading import ReadOptions
 from carmask.formats.table import read_annotations
 from carmask.formats.yolo import read_names
 from tests.formats.faulty import MASK, RLE, refused
@@ -192,10 +193,41 @@ def test_yolo_names_in_all_forms(tmp_path):
         "names: {0: car, 1: 'door'}\n",
         "names:\n  0: car  # comment\n  1: door\nnc: 2\n",
         'names:\n  - car\n  - "door"\n',
-        "names:\n- car\n- door\n".replace("\n-", "\n  -"),
+        "names:\n  - car\n  - 'door'\n",
+        # As PyYAML writes it: dashes under the key, and brackets that go on in the next line.
+        "names:\n- car\n- door\nnc: 2\n",
+        'names: [car,\n  "door"]\nnc: 2\n',
+        "names: [  # two\n  car,  # the whole\n  door,\n]\n",
+        "names: {0: car,\n  1: door}\n",
+        "names:\n\n  0: car\n  # its doors\n  1: door\n",
     ):
         (tmp_path / "data.yaml").write_text("path: .\n" + text)
         assert read_names(tmp_path / "data.yaml") == ("car", "door"), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        """names: ["a, b", 'it''s', "[c] # d", e#f]\n""",
+        """names:\n- a, b\n- 'it''s'\n- "[c] # d"\n- e#f\n""",
+    ],
+)
+def test_yolo_names_with_commas_quotes_and_brackets(tmp_path, text):
+    (tmp_path / "data.yaml").write_text(text)
+    assert read_names(tmp_path / "data.yaml") == ("a, b", "it's", "[c] # d", "e#f")
+
+
+def test_yolo_s_photos_elsewhere_are_those_of_the_label_files(tmp_path):
+    """A photo with a label file is one picture, wherever the photo lies; one without has nothing in it."""
+    data, photos = tmp_path / "data", tmp_path / "far" / "away" / "photos"
+    for folder in (data / "labels" / "train", photos / "sub"):
+        folder.mkdir(parents=True)
+    for name in ("a.jpg", "b.jpg", "sub/c.jpg"):
+        Image.new("RGB", (30, 20)).save(photos / name)
+    (data / "labels" / "train" / "a.txt").write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n")
+    (data / "data.yaml").write_text("names: [car]\n")
+    found = read_annotations(data, ReadOptions(photos)).strict()
+    assert {one.name: one.mask().any() for one in found.pictures} == {"a.jpg": True, "b.jpg": False, "sub/c.jpg": False}
 
 
 def test_voc(tmp_path):

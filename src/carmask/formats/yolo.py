@@ -34,7 +34,14 @@ IMAGES, LABELS, SPLIT = "images", "labels", "train"
 #: Ultralytics keeps all corners of lines that have fewer than this, and takes so many points of any other.
 MAX_CORNERS = 1000
 _SPLITS = frozenset({"train", "val", "valid", "test", "Train", "Validation"})
-_ENTRY = re.compile(r"\s+(?:(?P<number>\d+)\s*:|-)\s*(?P<name>.+?)\s*")
+_QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'"
+#: White space and comments.
+_REST = r"(?:\s|(?<=\s)#[^\n]*+)*+"
+#: A line of a list or table, and an element of one in brackets; YAML lets the dashes of a list stand under its key.
+_ENTRY = re.compile(rf"(?:\s+(?P<number>\d+)\s*:\s*|\s*-\s+)(?P<name>{_QUOTED}|.+?){_REST}")
+_ELEMENT = re.compile(
+    rf"{_REST}(?:(?P<number>\d+)\s*:\s*)?(?P<name>{_QUOTED}|[^\s,\[\]{{}}'\"][^,\[\]{{}}\n]*?)?{_REST}(?P<end>[,\]}}])"
+)
 
 
 def read(path: Path, options: ReadOptions) -> Annotations:
@@ -53,8 +60,10 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     names = read_names(file)
     texts: dict[str, Path | None] = {stem: text for folder in _label_folders(root) for stem, text in _texts(folder)}
     photos = options.find(*(folder for folder in sorted(root.rglob(IMAGES)) if folder.is_dir()))
+    labelled = {photos.find_stem(stem) for stem in texts}
     for photo in photos.all():
-        texts.setdefault(_stem(photo, root), None)  # without a label file: nothing in it
+        if photo not in labelled:
+            texts.setdefault(_stem(photo, options.photos, root), None)  # without a label file: nothing in it
     if not texts:
         raise DataError(f"{root}: no folder {LABELS} with a file for each photo")
     found = Annotations([], names)
@@ -72,21 +81,39 @@ def read_names(file: Path) -> tuple[str, ...]:
         if not line.startswith("names:"):
             continue
         rest = line.removeprefix("names:").split(" #")[0].strip()
-        if rest:
-            names = dict(enumerate(part.strip().strip("'\"") for part in rest.strip("[]{}").split(",")))
-            if rest.startswith("{"):
-                pairs = (name.partition(":") for name in names.values())
-                names = {int(number): name.strip().strip("'\"") for number, _, name in pairs}
+        if rest.startswith(("[", "{")):
+            names = _in_brackets("\n".join([line, *lines[index + 1 :]]))
+        elif rest:
+            names = dict(enumerate(part.strip() for part in rest.split(",")))
         else:
             names = {}
             for entry in lines[index + 1 :]:
-                match = _ENTRY.fullmatch(entry.split(" #")[0]) if entry.strip() else None
-                if match is None:
+                if not entry.strip() or entry.lstrip().startswith("#"):
+                    continue
+                if (match := _ENTRY.fullmatch(entry)) is None:
                     break
-                names[len(names) if match["number"] is None else int(match["number"])] = _unquoted(match["name"])
+                names[_number(match, names)] = _unquoted(match["name"])
         if names and sorted(names) == list(range(len(names))):
             return tuple(names[number] for number in range(len(names)))
     raise DataError(f"{file}: names no labels, numbered from 0 ('names:')")
+
+
+def _in_brackets(text: str) -> dict[int, str]:
+    """The names between the first brackets, on one line or several; none if they do not end."""
+    names: dict[int, str] = {}
+    place = re.search(r"[\[{]", text)
+    element = None if place is None else _ELEMENT.match(text, place.end())
+    while element is not None:
+        if element["name"]:
+            names[_number(element, names)] = _unquoted(element["name"])
+        if element["end"] != ",":
+            return names
+        element = _ELEMENT.match(text, element.end())
+    return {}
+
+
+def _number(match: re.Match[str], names: Mapping[int, str]) -> int:
+    return len(names) if match["number"] is None else int(match["number"])
 
 
 def _unquoted(text: str) -> str:
@@ -95,7 +122,7 @@ def _unquoted(text: str) -> str:
             return str(json.loads(text))
         except ValueError:
             return text.strip('"')
-    return text.strip("'")
+    return text[1:-1].replace("''", "'") if text.startswith("'") and text.endswith("'") else text
 
 
 def _label_folders(root: Path) -> list[Path]:
@@ -108,9 +135,16 @@ def _texts(folder: Path) -> Iterator[tuple[str, Path]]:
         yield "/".join(parts[1:] if len(parts) > 1 and parts[0] in _SPLITS else parts), file
 
 
-def _stem(photo: Path, root: Path) -> str:
-    parts = list(photo.with_suffix("").parts)
-    inside = parts[len(parts) - parts[::-1].index(IMAGES) :] if IMAGES in parts else parts[len(root.parts) :]
+def _stem(photo: Path, named: Path | None, root: Path) -> str:
+    """The path of a photo's label file below the labels, without suffix.
+
+    Args:
+        photo: below one of the folders.
+        named: the folder of photos that the user named, or None.
+        root: of the data set.
+    """
+    parts = photo.relative_to(named if named is not None and photo.is_relative_to(named) else root).with_suffix("").parts
+    inside = parts[len(parts) - parts[::-1].index(IMAGES) :] if IMAGES in parts else parts
     return "/".join(inside[1:] if len(inside) > 1 and inside[0] in _SPLITS else inside)
 
 
