@@ -92,6 +92,40 @@ def test_label_studio_s_other_shapes(tmp_path):
     assert found.notes == ["1 regions of kind choices were passed over"]
 
 
+def test_label_studio_s_ellipses_are_drawn_and_key_points_passed_over(tmp_path):
+    ellipse = {"x": 50, "y": 50, "radiusX": 100 / 3, "radiusY": 25, "rotation": 0, "ellipselabels": ["car"]}
+    point = {"x": 10, "y": 10, "width": 0.5, "keypointlabels": ["door"]}
+    size = {"original_width": 30, "original_height": 20}
+    result = [
+        {"id": "1", "type": "ellipselabels", "value": ellipse, **size},
+        {"id": "2", "type": "keypointlabels", "value": point, **size},
+    ]
+    found = tasks(tmp_path, {"data": {"image": "a b.jpg"}, "annotations": [{"result": result}]})
+    (one,) = found.pictures[0].instances()
+    rows, columns = np.mgrid[:20, :30] + 0.5
+    inside = ((columns - 15) / 10) ** 2 + ((rows - 10) / 5) ** 2
+    assert one.label == "car"
+    assert one.mask[inside < 0.99].all()
+    assert not one.mask[inside > 1.01].any()
+    assert found.notes == ["1 regions of kind keypointlabels were passed over"]
+
+
+def test_a_region_of_label_studio_with_several_tags_is_one(tmp_path):
+    """As its OCR template writes it: shape, label and a text of each region, all with the shape."""
+    box = {"x": 0, "y": 0, "width": 50, "height": 50, "rotation": 0}
+    size = {"original_width": 30, "original_height": 20, "id": "1"}
+    result = [
+        {"type": "rectangle", "value": box, **size},
+        {"type": "labels", "value": {**box, "labels": ["plate"]}, **size},
+        {"type": "textarea", "value": {**box, "text": ["AB 12"]}, **size},
+        # The same id by hand, and another shape.
+        {"type": "rectangle", "value": {**box, "x": 50}, **size},
+    ]
+    found = tasks(tmp_path, {"data": {"image": "a b.jpg"}, "annotations": [{"result": result}]})
+    assert [(one.label, int(one.mask.sum())) for one in found.pictures[0].instances()] == [("plate", 150)] * 2
+    assert found.notes == []
+
+
 def test_an_annotation_from_label_studio_s_storage(tmp_path):
     """One file an annotation, with its task inside."""
     one = {"id": 3, "result": [region(MASK)], "task": {"id": 5, "data": {"image": "a b.jpg"}, "predictions": []}}
@@ -136,6 +170,33 @@ def test_cvat_draws_in_its_order(tmp_path):
     assert (labels[:, 14:26] == 2).sum() == pytest.approx(np.pi * 25, abs=4)
     assert [one.score for one in found.pictures[0].instances()] == [0.5, None, None]
     assert found.notes == ["annotations.xml: 1 shapes without an area (lines, points) were passed over"]
+
+
+def test_cvat_s_confidence_is_that_of_its_own_shape(tmp_path):
+    """Shapes that are passed over, and tags of the picture, have attributes of this name, too."""
+    attribute = '<attribute name="confidence">0.25</attribute>'
+    line = f'<polyline label="car" points="1,1;2,2">{attribute}</polyline>'
+    (tmp_path / "annotations.xml").write_text(
+        "<annotations><meta><job><labels><label><name>car</name></label></labels></job></meta>"
+        f'<image id="0" name="a.jpg" width="30" height="20">{line}'
+        f'<polygon label="car" points="2,2;12,2;12,12;2,12"/>{line}<tag label="car">{attribute}</tag></image>'
+        "</annotations>"
+    )
+    found = read_annotations(tmp_path).strict()
+    assert [one.score for one in found.pictures[0].instances()] == [None]
+    assert found.notes == ["annotations.xml: 2 shapes without an area (lines, points) were passed over"]
+
+
+def test_datumaro_s_other_shapes_are_said(tmp_path):
+    types = [{"type": kind, "label_id": 0} for kind in ("bbox", "label", "bbox", "caption")]
+    square = {"type": "polygon", "label_id": 0, "points": [2, 2, 12, 2, 12, 12, 2, 12]}
+    item = {"id": "a", "annotations": [*types, square], "image": {"path": "a.jpg", "size": [20, 30]}}
+    content = {"infos": {}, "categories": {"label": {"labels": [{"name": "car"}]}}, "items": [item]}
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "default.json").write_text(json.dumps(content))
+    found = read_annotations(tmp_path, name="datumaro").strict()
+    assert [int(one.mask.sum()) for one in found.pictures[0].instances()] == [100]
+    assert found.notes == ["2 annotations of the type bbox were passed over"]
 
 
 def test_cvat_masks_begin_with_zeros_in_their_tight_box(tmp_path):

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr  # writes only
 
-import cv2
 import numpy as np
 
 from carmask.arrays import Mask
@@ -22,7 +21,7 @@ from carmask.formats.codecs import box_counts, box_mask, check_counts, check_cro
 from carmask.formats.labels import palette
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Picture
-from carmask.formats.polygons import check_polygon, polygon_mask
+from carmask.formats.polygons import check_polygon, ellipse_mask, polygon_mask
 from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malformed, score_of
 from carmask.formats.sources import check_size, clean_name, parse_xml, peek
 from carmask.formats.writing import Loaded, WriteOptions
@@ -81,7 +80,7 @@ class _Parser:
         self._path.pop()
         if tag == "name" and self._path[-1:] == ["label"]:
             self.labels.append(self._text.strip())
-        elif tag == "attribute" and self._attribute == CONFIDENCE and self._path[-1:] != ["image"]:
+        elif tag == "attribute" and self._attribute == CONFIDENCE and self._path and self._path[-1] in _AREAS:
             self.images[-1].shapes[-1][1][_SCORE] = self._text
         self._text = ""
 
@@ -170,8 +169,7 @@ def _drawing(kind: str, fields: Mapping[str, str], size: Size) -> Callable[[], M
         box = check_polygon([x0, y0, x1, y0, x1, y1, x0, y1], size)
         return partial(polygon_mask, box, size)
     cx, cy, rx, ry = (float(fields[name]) for name in ("cx", "cy", "rx", "ry"))
-    around = np.array(cv2.ellipse2Poly((0, 0), (10_000, 10_000), 0, 0, 360, 1)) / 10_000 * (rx, ry) + (cx, cy)
-    return partial(polygon_mask, around.ravel(), size)
+    return partial(ellipse_mask, (cx, cy), (rx, ry), size)
 
 
 def write(out: Path, pictures: Iterable[Loaded], names: Sequence[str], options: WriteOptions) -> None:

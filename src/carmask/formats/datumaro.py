@@ -24,6 +24,8 @@ from carmask.geometry import Size
 from carmask.images import make_folder
 
 WRITTEN = "annotations/default.json"
+#: Types of annotations that are read, and those that have no shape; others are passed over, and said.
+_AREAS, _TEXTS = frozenset({"mask", "polygon"}), frozenset({"label", "caption"})
 #: Datumaro's number for images among its kinds of media.
 _IMAGE = 2
 
@@ -54,6 +56,7 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     root = path if path.is_dir() else path.parent.parent
     photos = options.find(root / "images")
     found = Annotations([], ())
+    skipped: dict[str, int] = {}
     makers: list[Callable[[], Picture]] = []
     for file in files:
         content = read_json(file)
@@ -61,13 +64,20 @@ def read(path: Path, options: ReadOptions) -> Annotations:
             names = [str(one["name"]) for one in content["categories"]["label"]["labels"]]
             unique(names, "label", file)
             unique((item["id"] for item in content["items"]), "item", file)
-            makers += [_maker(file, item, names, photos, options) for item in content["items"]]
+            makers += [_maker(file, item, names, photos, options, skipped) for item in content["items"]]
         found.names = tuple(dict.fromkeys([*found.names, *names]))
-    return gathered(makers, found)
+    gathered(makers, found)
+    found.notes += [f"{count} annotations of the type {kind} were passed over" for kind, count in skipped.items()]
+    return found
 
 
 def _maker(
-    file: Path, item: Mapping[str, Any], names: Sequence[str], photos: Photos, options: ReadOptions
+    file: Path,
+    item: Mapping[str, Any],
+    names: Sequence[str],
+    photos: Photos,
+    options: ReadOptions,
+    skipped: dict[str, int],
 ) -> Callable[[], Picture]:
     def make() -> Picture:
         where = f"{file}: item {item['id']}"
@@ -82,15 +92,15 @@ def _maker(
                 else photo_size(name, photo, options)
             )
             ordered = sorted(item.get("annotations") or [], key=lambda one: int(one.get("z_order") or 0))
-            shapes = [shape for one in ordered if (shape := _shape(where, one, names, size)) is not None]
+            for kind in (one["type"] for one in ordered if one["type"] not in {*_AREAS, *_TEXTS}):
+                skipped[kind] = skipped.get(kind, 0) + 1
+            shapes = [_shape(where, one, names, size) for one in ordered if one["type"] in _AREAS]
         return Picture(name, size, drawn(shapes, where), photo)
 
     return make
 
 
-def _shape(where: str, one: Mapping[str, Any], names: Sequence[str], size: Size) -> Shape | None:
-    if one["type"] not in {"mask", "polygon"}:
-        return None
+def _shape(where: str, one: Mapping[str, Any], names: Sequence[str], size: Size) -> Shape:
     label = one.get("label_id")
     if not isinstance(label, int) or not 0 <= label < len(names):
         raise DataError(f"{where}: the label {label} is not among the {len(names)} labels")

@@ -1,7 +1,8 @@
 """Label Studio: a JSON list of tasks, with annotations and predictions (https://labelstud.io/guide/task_format).
 
 Masks are regions of a ``BrushLabels`` tag (run lengths, see ``label_studio_rle``) or of ``BitmaskLabels`` (a PNG as a
-data URL, opaque where the mask is); both are of the whole picture. Polygons and boxes are in percent of its sides.
+data URL, opaque where the mask is); both are of the whole picture. Polygons, boxes and ellipses are in percent of its
+sides. A region with several tags stands there once for each, with the same ``id`` and shape.
 Sizes are those of the picture as a browser shows it: with its EXIF orientation applied.
 
 Written are ``tasks.json`` and ``label_config.xml`` for the project's labelling interface. Read is the export "JSON":
@@ -30,7 +31,7 @@ from carmask.formats import label_studio_rle
 from carmask.formats.labels import palette
 from carmask.formats.photos import Photos, address_name
 from carmask.formats.picture import Annotations, Instance, Picture, size_fault
-from carmask.formats.polygons import check_polygon, polygon_mask
+from carmask.formats.polygons import check_polygon, ellipse_mask, polygon_mask
 from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malformed, photo_size, score_of
 from carmask.formats.sources import check_size, clean_name, parse_xml, peek, read_json
 from carmask.formats.writing import Loaded, WriteOptions, json_list
@@ -42,7 +43,9 @@ CONFIG = "label_config.xml"
 #: Names of the tags in the labelling interface.
 _FROM, _TO = "label", "image"
 _TAGS = {"brush": "BrushLabels", "bitmask": "BitmaskLabels"}
-_AREAS = ("rle", "imageDataURL", "points", "width")
+#: What tells the kind of a region with an area: a key point has a width, and no height.
+_AREAS = ("rle", "imageDataURL", "points", "height", "radiusX")
+_SHAPE = frozenset({*_AREAS, "x", "y", "width", "radiusY", "rotation"})
 _URL = "data:image/png;base64,"
 
 
@@ -164,13 +167,17 @@ class _Tasks:
             for key, value in one["value"].items():
                 if key.endswith("labels") and value:
                     labels[str(one.get("id", id(one)))] = str(value[0])
+        read: dict[str, dict[str, Any]] = {}
         for one in results:
             value = one["value"]
             kind = next((key for key in _AREAS if key in value), None)
             if kind is None:
-                if not any(key.endswith("labels") for key in value):
+                if any(not key.endswith("labels") for key in value):
                     self.skipped[str(one.get("type"))] = self.skipped.get(str(one.get("type")), 0) + 1
                 continue
+            shape = {key: part for key, part in value.items() if key in _SHAPE}
+            if "id" in one and read.setdefault(str(one["id"]), shape) is not shape and read[str(one["id"])] == shape:
+                continue  # the same region, with another tag
             label = labels.get(str(one.get("id", id(one))), self._options.label)
             if self._configured and label not in self._configured:
                 known = ", ".join(sorted(self._configured))
@@ -234,7 +241,11 @@ def _drawing(region: Mapping[str, Any], size: Size, where: str) -> Callable[[], 
         corners = [part for x, y in value["points"] for part in (x * width / 100, y * height / 100)]
     else:
         if value.get("rotation"):
-            raise DataError(f"{where}: a turned box; make it a polygon or a mask")
+            raise DataError(f"{where}: a turned box or ellipse; make it a polygon or a mask")
+        if "radiusX" in value:
+            centre = value["x"] * width / 100, value["y"] * height / 100
+            radii = value["radiusX"] * width / 100, value["radiusY"] * height / 100
+            return partial(ellipse_mask, centre, radii, size)
         x0, y0 = value["x"] * width / 100, value["y"] * height / 100
         x1, y1 = x0 + value["width"] * width / 100, y0 + value["height"] * height / 100
         corners = [x0, y0, x1, y0, x1, y1, x0, y1]

@@ -52,6 +52,26 @@ def polygons_mask(polygons: Sequence[Sequence[float]], size: Size) -> Mask:
     return drawn
 
 
+def ellipse_mask(centre: tuple[float, float], radii: tuple[float, float], size: Size) -> Mask:
+    """Draw an ellipse that is not turned: as a polygon of 360 corners; see ``polygon_mask``.
+
+    Args:
+        centre: x and y, in pixels.
+        radii: along x and along y, in pixels.
+        size: (height, width).
+
+    Returns:
+        bool (height, width).
+
+    Raises:
+        DataError: if a number is not finite.
+    """
+    if not np.isfinite([*centre, *radii]).all():
+        raise DataError("an ellipse's centre and radii are not all numbers")
+    around = np.array(cv2.ellipse2Poly((0, 0), (10_000, 10_000), 0, 0, 360, 1)) / 10_000 * radii + centre
+    return polygon_mask(around.ravel(), size)
+
+
 def check_polygon(polygon: Sequence[float], size: Size) -> tuple[float, ...]:
     """Return a polygon's corners as numbers if they can be drawn.
 

@@ -143,7 +143,9 @@ def _stem(photo: Path, named: Path | None, root: Path) -> str:
         named: the folder of photos that the user named, or None.
         root: of the data set.
     """
-    parts = photo.relative_to(named if named is not None and photo.is_relative_to(named) else root).with_suffix("").parts
+    parts = (
+        photo.relative_to(named if named is not None and photo.is_relative_to(named) else root).with_suffix("").parts
+    )
     inside = parts[len(parts) - parts[::-1].index(IMAGES) :] if IMAGES in parts else parts
     return "/".join(inside[1:] if len(inside) > 1 and inside[0] in _SPLITS else inside)
 
