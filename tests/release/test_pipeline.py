@@ -103,6 +103,13 @@ def test_pipelines_that_are_none(tmp_path):
         load_pipeline(tmp_path)
 
 
+def test_pipelines_that_include_each_other_are_refused(tmp_path):
+    for one, other in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{one}.toml").write_text(f'include = "{other}.toml"\n')
+    with pytest.raises(RecipeError, match=r"b\.toml: include: .*a\.toml is what includes it"):
+        load_pipeline(tmp_path / "a.toml")
+
+
 def test_a_hash_is_of_content_and_files_that_stay_are_not_read_again(tmp_path):
     folder = tmp_path / "folder"
     (folder / "inner").mkdir(parents=True)

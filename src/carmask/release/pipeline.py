@@ -64,16 +64,23 @@ def load_pipeline(pipeline: str | Path) -> Pipeline:
 
     Raises:
         RecipeError: if there is no such pipeline, it is not TOML, a key or value is wrong, a step refers to something
-            that is not there, or a recipe does not exist.
+            that is not there, a recipe does not exist, or files include each other.
     """
+    return _load(pipeline, ())
+
+
+def _load(pipeline: str | Path, including: tuple[Path, ...]) -> Pipeline:
+    """Read a pipeline that is included by these files, the outermost first."""
     path = _shipped() / f"{pipeline}.toml" if str(pipeline) in pipeline_names() else Path(pipeline)
+    if path.resolve() in including:
+        raise RecipeError(f"{including[-1]}: include: {path} is what includes it")
     content = read_toml(path, str(pipeline), "pipeline", pipeline_names())
     content.setdefault("name", path.stem)
     included = content.pop("include", None)
     own = _validate(path, content) if included is None else None
     if own is None:
         beside = path.parent / str(included)
-        base = load_pipeline(beside if beside.is_file() else str(included))
+        base = _load(beside if beside.is_file() else str(included), (*including, path.resolve()))
         inputs = {name: one.model_dump() for name, one in base.inputs.items()} | content.get("inputs", {})
         steps = [step.model_dump(exclude_unset=True) for step in base.steps]
         mine = content.get("steps", [])
