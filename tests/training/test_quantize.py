@@ -16,6 +16,7 @@ from carmask.model.card import model_card
 from carmask.model.file import METADATA_KEY, read_info
 from carmask.model.info import ModelInfo
 from carmask.release import int8_ranges as module
+from carmask.release.calibration import calibrate
 from carmask.release.int8_ranges import quantize
 from carmask.release.weight_averaging import average_weights
 from tests.training.conftest import write_cars
@@ -103,6 +104,19 @@ def test_what_loses_too_much_is_not_written(small, drawn, tmp_path, monkeypatch)
     with pytest.raises(ModelError, match=r"not written: 8 bits cost 0\.\d+ mean Dice on drawn"):
         quantize(small, drawn, tmp_path / "new.onnx")
     assert not list(tmp_path.glob("new*"))
+
+
+def test_folders_of_the_same_name_are_refused(small, drawn, tmp_path):
+    """Their figures would be one: only those of the last were looked at, and told as those of the first."""
+    other = tmp_path / drawn.name
+    other.mkdir()
+    for call in (quantize, calibrate):
+        with pytest.raises(UsageError, match=f"the name {drawn.name} is that of other photos; rename the folder"):
+            call(small, drawn, tmp_path / "out.onnx", extra=[other, drawn])
+    studio = tmp_path / "studio"
+    studio.mkdir()
+    with pytest.raises(UsageError, match="the name studio is that of other photos"):
+        calibrate(small, drawn, tmp_path / "out.onnx", extra=[studio])
 
 
 def test_a_blend_has_no_ranges(small, drawn, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,13 +99,14 @@ def calibrate(
         What was found.
 
     Raises:
-        UsageError: if the model names no validation cars of ``data``.
+        UsageError: if the model names no validation cars of ``data``, or two folders have the same name.
         DataError: if a data set is incomplete, or holds too few photos.
         ModelError: if there is no such model, or its file is damaged.
         PhotoError: if a photo or mask cannot be read.
         OutputError: if the file cannot be written.
     """
     check_writable(out)
+    check_names(extra, {STUDIO, *MAKERS})
     make_folder(out.parent)
     path = find_model(model)
     network = load_model(path)
@@ -139,6 +140,23 @@ def calibrate(
     content = with_info(read_graph(path), info)
     save_model(out, info, content, like=path)
     return Calibrated(info, reliability, gain, rest, tested)
+
+
+def check_names(folders: Sequence[Path], taken: Collection[str] = ()) -> None:
+    """Refuse data sets that are called alike: figures are kept by the folder's name.
+
+    Args:
+        folders: the data sets.
+        taken: names that stand for something else.
+
+    Raises:
+        UsageError: if two have the same name, or one has a name that is taken.
+    """
+    seen = set(taken)
+    for folder in folders:
+        if (name := folder.resolve().name) in seen:
+            raise UsageError(f"{folder}: the name {name} is that of other photos; rename the folder", argument="extra")
+        seen.add(name)
 
 
 def unseen(info: ModelInfo, data: Path, examples: Sequence[Example]) -> list[Example]:

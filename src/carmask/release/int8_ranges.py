@@ -25,7 +25,7 @@ from carmask.model.openvino import OpenVINONetwork, read_merged
 from carmask.prediction.predict import open_for
 from carmask.prediction.specialist import is_familiar
 from carmask.prediction.stages import localisation_input, localise, network_input, network_inputs, refinement_inputs
-from carmask.release.calibration import unseen
+from carmask.release.calibration import check_names, unseen
 from carmask.training.export import read_graph, with_info
 
 #: Photos of each data set that ranges are measured on.
@@ -91,7 +91,8 @@ def quantize(
 
     Raises:
         DeviceError: if this processor has no such instructions.
-        UsageError: if the model was trained on all of a data set's cars, or is one of parts.
+        UsageError: if the model was trained on all of a data set's cars, or is one of parts, or two folders have the
+            same name.
         ModelError: if there is no such model, its file is damaged, it has no convolution to round, or loses more than
             ``tolerance`` by two standard errors: on few photos, more may be chance. Nothing is written then.
         DataError: if a data set is incomplete.
@@ -105,6 +106,7 @@ def quantize(
     if info.parts:
         raise UsageError(f"{model}: a model of parts; only models of whole cars are computed in 8 bits")
     check_writable(out)
+    check_names((data, *extra))
     make_folder(out.parent)
     plain = OpenVINONetwork(path, info)
     sets = {folder.resolve().name: _divide(info, folder) for folder in (data, *extra)}
