@@ -4,10 +4,20 @@ from pathlib import Path
 
 import pytest
 
+from carmask.data.split import Split
+from carmask.data.table import Example
 from carmask.errors import RecipeError
 from carmask.model.info import ModelInfo
 from carmask.training.recipe import Recipe
-from carmask.training.run_folder import INFO_FILE, RECIPE_FILE, check_data_of, check_recipe_of
+from carmask.training.run_folder import (
+    INFO_FILE,
+    LAST_FILE,
+    RECIPE_FILE,
+    check_data_of,
+    check_photos_of,
+    check_recipe_of,
+    write_description,
+)
 
 RECIPE = Recipe.model_validate(
     {"name": "Übung", "network": "unet-small", "stages": [{"height": 64, "width": 96, "batch": 2, "epochs": 1}]}
@@ -32,6 +42,21 @@ def test_a_run_goes_on_whatever_the_locale_is(tmp_path, locale):  # noqa: ARG001
     (tmp_path / INFO_FILE).write_bytes(INFO.model_dump_json().encode())
     check_recipe_of(tmp_path, RECIPE)
     assert check_data_of(tmp_path, INFO) == INFO
+
+
+def test_a_run_goes_on_with_the_same_photos_only(tmp_path):
+    def used(*names, place="/a"):
+        photos = [Example(name, Path(place, name), None, "", name[:1], 1) for name in names]
+        return [(photos, Split(("a", "b"), ()))]
+
+    write_description(tmp_path, RECIPE, INFO, used("a_01.jpg", "a\udcff, _02.jpg", "b_01.jpg"), "32-true")
+    check_photos_of(tmp_path, used("a_01.jpg"))  # nothing was trained yet
+    (tmp_path / LAST_FILE).touch()
+    check_photos_of(tmp_path, used("b_01.jpg", "a\udcff, _02.jpg", "a_01.jpg", place="/b"))
+    with pytest.raises(RecipeError, match=r"other photos: 1 photo was added or removed since, such as b_01.jpg; bring"):
+        check_photos_of(tmp_path, used("a_01.jpg", "a\udcff, _02.jpg"))
+    with pytest.raises(RecipeError, match=r"other photos: 2 photos were added or removed since, such as b_01.jpg"):
+        check_photos_of(tmp_path, used("a_01.jpg", "a\udcff, _02.jpg", "b_02.jpg"))
 
 
 def test_another_run_and_what_is_none_are_refused(tmp_path):

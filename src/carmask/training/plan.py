@@ -26,6 +26,7 @@ from carmask.training.run_folder import (
     INFO_FILE,
     LOCALISATION_FILE,
     check_data_of,
+    check_photos_of,
     check_recipe_of,
     read_run_info,
 )
@@ -65,6 +66,11 @@ class Plan:
     def trained_on(self) -> list[Example]:
         """The main set's photos to train on."""
         return _trained_on(self.recipe, self.examples, self.split)
+
+    @property
+    def used(self) -> list[tuple[list[Example], Split]]:
+        """The photos of each data set, and its cars by use; the main set first."""
+        return [(self.examples, self.split), *((one.examples, one.split) for one in self.extra)]
 
     @property
     def checks(self) -> dict[str, list[Example]]:
@@ -145,7 +151,9 @@ def plan_training(recipe: Recipe, data: Path, out: Path, sources: Sources) -> Pl
     if stop is not None and stop.monitor == "loss" and info.localisation_size is not None:
         raise RecipeError("early_stopping.monitor: after a localisation stage no loss is measured; use score")
     info = check_data_of(out, info)
-    return Plan(recipe, info, examples, split, extra, backgrounds, sources, photo, localisation, base)
+    plan = Plan(recipe, info, examples, split, extra, backgrounds, sources, photo, localisation, base)
+    check_photos_of(out, plan.used)
+    return plan
 
 
 def _find_stage(given: Path | None, own: Path) -> Path | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import ValidationError
 
@@ -14,10 +18,14 @@ from carmask._version import __version__
 from carmask.data.split import Split
 from carmask.data.table import Example
 from carmask.errors import RecipeError, WeightsError
-from carmask.formats.csv_text import encode_csv
+from carmask.formats.csv_text import csv_rows, encode_csv
 from carmask.images import make_folder, write_atomically
 from carmask.model.info import ModelInfo
 from carmask.training.recipe import Recipe
+from carmask.words import by_number, counted
+
+#: The photos of each data set, and its cars by use.
+Used: TypeAlias = Sequence[tuple[Sequence[Example], Split]]
 
 RECIPE_FILE = "recipe.json"
 #: The run's description of its model.
@@ -87,6 +95,38 @@ def check_data_of(run: Path, info: ModelInfo) -> ModelInfo:
     return info.model_copy(update={"extra_data": before.extra_data})
 
 
+def check_photos_of(run: Path, used: Used) -> None:
+    """Refuse to resume a run on other photos of the same cars; a run without a checkpoint may begin on any.
+
+    Args:
+        run: the folder.
+        used: photos with their split by car, as ``write_description`` takes them.
+
+    Raises:
+        RecipeError: if photos were added, removed or renamed since, or the list of them is damaged.
+    """
+    file = run / DATA_FILE
+    if not (run / LAST_FILE).exists() or not file.exists():
+        return
+    try:
+        before, now = (_names_of(table) for table in (file.read_bytes(), _list_data(used)))
+    except (OSError, csv.Error) as error:
+        raise RecipeError(f"{file}: not the list of the photos of a run that can be resumed") from error
+    if changed := (before - now) + (now - before):
+        first = min(changed)
+        raise RecipeError(
+            f"{run}: holds a run on other photos: {counted(changed.total(), 'photo')} "
+            f"{by_number(changed.total(), 'was', 'were')} added or removed since, such as {first[0]}; bring them back, "
+            "or choose another folder"
+        )
+
+
+def _names_of(table: bytes) -> Counter[tuple[str, ...]]:
+    """The rows of ``data.csv`` without the files, which may lie elsewhere on another machine."""
+    lines = io.StringIO(table.decode("utf-8", "surrogateescape"), newline="")
+    return Counter(tuple(row.cells[:-1]) for row in csv_rows(lines))
+
+
 def read_run_info(run: Path) -> ModelInfo:
     """A run's description of its model.
 
@@ -102,9 +142,7 @@ def read_run_info(run: Path) -> ModelInfo:
         raise WeightsError(f"{file}: not the description of a run that this version reads") from error
 
 
-def write_description(
-    run: Path, recipe: Recipe, info: ModelInfo, data: Iterable[tuple[Sequence[Example], Split]], precision: str
-) -> None:
+def write_description(run: Path, recipe: Recipe, info: ModelInfo, data: Used, precision: str) -> None:
     """Write what a run says of itself: settings, model, versions, and the use of each photo.
 
     Raises:
@@ -124,7 +162,7 @@ def _versions() -> dict[str, str]:
     return {"carmask": __version__, "python": platform.python_version(), "machine": platform.machine(), **found}
 
 
-def _list_data(data: Iterable[tuple[Sequence[Example], Split]]) -> bytes:
+def _list_data(data: Used) -> bytes:
     rows: list[tuple[object, ...]] = []
     for examples, split in data:
         use = dict.fromkeys(split.train, "train") | dict.fromkeys(split.validation, "validation")

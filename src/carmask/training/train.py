@@ -156,8 +156,7 @@ def _write_run(plan: Plan, out: Path, precision: Precision) -> None:
     if os.environ.get("LOCAL_RANK", "0") == "0":  # the first of several processes, which start one after the other
         remove_leftovers(out, None)
         remove_leftovers(out / EPOCHS_FOLDER, None)
-    used = ((plan.examples, plan.split), *((one.examples, one.split) for one in plan.extra))
-    write_description(out, plan.recipe, plan.info, used, precision)
+    write_description(out, plan.recipe, plan.info, plan.used, precision)
     for stage, copy in ((plan.localisation, out / LOCALISATION_FILE), (plan.base, out / BASE_FILE)):
         if stage is not None and stage != copy:
             write_atomically(copy, stage.read_bytes())
