@@ -213,6 +213,34 @@ def test_two_people_never_overwrite_each_other_silently(reviewing, mine):
     assert photo(server.client)["decision"] == "rejected"
 
 
+def test_the_outputs_are_those_of_the_last_decision(reviewing, mine, monkeypatch):
+    """A rendering that takes long does not end after that of a decision which came later."""
+    server = reviewing(OutputSpec(mask=True))
+    one, folder = photo(server.client), server.folder
+    render, began, go_on = folder.render, threading.Event(), threading.Event()
+
+    def slow_at_first(entry, correction):
+        if not began.is_set():
+            began.set()
+            go_on.wait(30)
+        return render(entry, correction)
+
+    monkeypatch.setattr(folder, "render", slow_at_first)
+    first = threading.Thread(target=decide, args=(server.client, one), kwargs={"mask": mine})
+    first.start()
+    assert began.wait(30)
+    second = threading.Thread(
+        target=decide, args=(server.client, one), kwargs={"mask": ~mine, "revision": 1, "author": "Ben"}
+    )
+    second.start()
+    second.join(2)  # until it has rendered, or waits for the first
+    go_on.set()
+    first.join()
+    second.join()
+    assert folder.store.current("car_03").revision == 2
+    np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), ~mine)
+
+
 def test_a_reason_is_needed_to_reject(reviewing):
     client = reviewing().client
     one = photo(client)

@@ -90,6 +90,7 @@ class Folder:
         self.store = Corrections(self._state / FILE)
         self._predictions: OrderedDict[str, PredictedPhoto] = OrderedDict()
         self._lock = threading.RLock()
+        self._rendering: dict[str, threading.Lock] = {}
         self._report: threading.Timer | None = None
 
     def close(self) -> None:
@@ -234,7 +235,14 @@ class Folder:
         self._settle()
         # A correction that is taken back, or replaced by the network's own mask, is rendered without.
         was = before is not None and before.mask is not None
-        return saved, self.render(entry, saved) if png or was else None
+        return saved, self._render_current(entry) if png or was else None
+
+    def _render_current(self, entry: Entry) -> Result:
+        """Render the decision that holds; one after the other, or the outputs could be those of an earlier one."""
+        with self._lock:
+            alone = self._rendering.setdefault(entry.name, threading.Lock())
+        with alone:
+            return self.render(entry, self.store.current(entry.name))
 
     def render(self, entry: Entry, correction: Correction | None) -> Result:
         """Write a photo's outputs again.
