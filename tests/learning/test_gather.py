@@ -95,6 +95,20 @@ def test_data_sets_too_and_a_photo_twice_counts_once(reviewed, tmp_path):
     assert len(gather([data, reviewed / "out", data], tmp_path / "again").names) == 20
 
 
+def test_photos_whose_mask_has_another_size_count_for_no_vehicle(tmp_path):
+    """Split before they are left out, none could be left to test on, which was found out after the training."""
+    data = write_cars(tmp_path / "data", 7, 1)
+    for mask in sorted((data / "train_masks").iterdir())[:3]:
+        Image.new("1", (8, 8)).save(mask)
+    with pytest.raises(DataError, match="4 corrected photos of 4 vehicles: learning needs 5 vehicles at least"):
+        gather([data], tmp_path / "few")
+    other = write_cars(tmp_path / "other", 5, 1)
+    found = gather([other, data], tmp_path / "out")
+    assert len(found.problems) == 3
+    assert all("the photo and its mask differ in size" in line for line in found.problems)
+    assert len(found.split.train) + len(found.split.validation) == len({one.car for one in read_examples(found.folder)})
+
+
 def test_views_that_a_vehicle_has_no_names_for_are_said(tmp_path, monkeypatch):
     monkeypatch.setattr("carmask.learning.gather._VIEWS", 2)
     found = gather([write_cars(tmp_path / "cars", 5, 3)], tmp_path / "data")

@@ -96,6 +96,9 @@ def gather(
             except OSError as error:
                 problems.append(f"{pair.photo}: cannot be read: {error.strerror or error}")
                 continue
+            if picture_size(pair.photo, content) != read_mask(pair.photo, content=pair.mask).shape:
+                problems.append(f"{pair.photo}: the photo and its mask differ in size")
+                continue
             key = hashlib.sha256(content).hexdigest()
             found[key] = pair._replace(vehicle=f"s{number}-{pair.vehicle}")
     by_vehicle: dict[str, list[Pair]] = {}
@@ -112,12 +115,9 @@ def gather(
         make_folder(folder / inner)
     kept: dict[str, str] = {}
     for done, (name, pair) in enumerate(names.items(), 1):
-        if picture_size(pair.photo) != read_mask(pair.photo, content=pair.mask).shape:
-            problems.append(f"{pair.photo}: the photo and its mask differ in size")
-        else:
-            write_atomically(folder / "train" / f"{name}{pair.photo.suffix.lower()}", pair.photo.read_bytes())
-            write_atomically(folder / "train_masks" / f"{name}_mask.png", pair.mask)
-            kept[name] = f"{pair.name} ({pair.photo})"
+        write_atomically(folder / "train" / f"{name}{pair.photo.suffix.lower()}", pair.photo.read_bytes())
+        write_atomically(folder / "train_masks" / f"{name}_mask.png", pair.mask)
+        kept[name] = f"{pair.name} ({pair.photo})"
         if progress is not None:
             progress(done, len(names))
     cars = {vehicle: f"v{number:04}" for number, vehicle in enumerate(by_vehicle)}
