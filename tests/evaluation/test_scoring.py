@@ -186,3 +186,14 @@ def test_comparison(data, examples):
     assert compare(first, second, lambda score: score.dice) == change  # the interval is the same each time
     same = compare(first, first, lambda score: score.metrics["hd95"])
     assert (same.low, same.high, same.certain) == (0, 0, False)
+
+
+def test_a_single_car_makes_no_difference_certain(data, examples):
+    """Its photos are alike: the interval is a point, which excludes 0 whatever the difference is."""
+    alone = [one for one in examples if one.car == examples[0].car]
+    found = examine([file_masks(data / "predicted"), file_masks(data / "train_masks")], alone)
+    first, second = ([one.score for one in result] for result in found.results)
+    change = compare(first, second, lambda score: score.dice)
+    assert change.low == change.high == pytest.approx(change.second - change.first)
+    assert change.low > 0
+    assert (change.cars, change.certain) == (1, False)

@@ -22,17 +22,19 @@ class Difference(NamedTuple):
         second: mean of the second.
         low: lower end of the 95 % interval of second − first.
         high: its upper end.
+        cars: how many cars the photos show; of one car the interval is a point, and says nothing of others.
     """
 
     first: float
     second: float
     low: float
     high: float
+    cars: int
 
     @property
     def certain(self) -> bool:
-        """Whether the interval excludes 0."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval excludes 0; never of a single car."""
+        return self.cars > 1 and (self.low > 0 or self.high < 0)
 
 
 def compare(first: Sequence[Score], second: Sequence[Score], value: Callable[[Score], float]) -> Difference:
@@ -55,4 +57,4 @@ def compare(first: Sequence[Score], second: Sequence[Score], value: Callable[[Sc
     picked = np.random.default_rng(0).integers(0, len(cars), (RESAMPLES, len(cars)))
     means: NDArray[np.float64] = sums[picked].sum(axis=1) / counts[picked].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
-    return Difference(float(one.mean()), float(other.mean()), float(low), float(high))
+    return Difference(float(one.mean()), float(other.mean()), float(low), float(high), len(cars))

@@ -61,11 +61,12 @@ def compare_page(
     first, second = ([one.score for one in result] for result in results)
     main = compare(first, second, lambda score: score.dice)
     better, gain = names[main.second > main.first], abs(main.second - main.first)
-    verdict = (
-        f"{better} has the higher mean Dice, by {gain:.5f}."
-        if main.certain
-        else "The difference in mean Dice is not significant: its 95 % interval holds 0."
-    )
+    if main.certain:
+        verdict = f"{better} has the higher mean Dice, by {gain:.5f}."
+    elif main.cars == 1:
+        verdict = "The difference in mean Dice cannot be tested: all photos are of one car."
+    else:
+        verdict = "The difference in mean Dice is not significant: its 95 % interval holds 0."
     summary = summarise(first)
     photos = (
         f"{counted(summary.images, 'photo', thousands=True)} of "
@@ -78,7 +79,7 @@ def compare_page(
             "overview",
             "Side by side",
             "Means over the photos. The interval is the 95 % confidence interval of B − A, by bootstrap over cars. "
-            "Better: the model with the better mean, where the interval excludes 0.",
+            "Better: the model with the better mean, where the interval excludes 0; of a single car neither.",
             _summary(first, second, names),
         ),
         Section("photos", "Photo by photo", "", _photos(subject, first, second)),
