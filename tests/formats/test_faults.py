@@ -11,6 +11,7 @@ from PIL import Image
 from carmask.errors import DataError
 from carmask.formats import sources
 from carmask.formats.convert import convert
+from carmask.formats.photos import address_name
 from carmask.formats.reading import ReadOptions
 from carmask.formats.table import WRITABLE, read_annotations
 from tests.formats.faulty import MASK, annotation, coco, cvat, image, read, refused
@@ -70,10 +71,26 @@ def test_zip_files_that_are_none(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"PK no")
     with pytest.raises(DataError, match="not a ZIP file that can be read"):
         read_annotations(tmp_path / "a.zip")
+    # The content damaged, the directory whole.
+    packed = zipped(tmp_path / "d.zip", {"annotations.xml": bytes(range(256)) * 8})
+    content = packed.read_bytes()
+    start = content.index(b"annotations.xml") + len("annotations.xml")
+    packed.write_bytes(content[:start] + b"\xff" * 20 + content[start + 20 :])
+    with pytest.raises(DataError, match=r"d\.zip: not a ZIP file that can be read"):
+        read_annotations(packed)
     with pytest.raises(DataError, match="holds a link"):
         read_annotations(zipped(tmp_path / "b.zip", {"annotations.xml": cvat("")}, link="/etc/passwd"))
     with pytest.raises(DataError, match="unpacked, which is no archive of pictures"):
         read_annotations(zipped(tmp_path / "c.zip", {"annotations.xml": bytes(50_000_000)}))
+
+
+def test_a_name_that_is_half_an_address_is_a_name(tmp_path):
+    polygon = '<polygon label="car" points="2,2;12,2;12,12;2,12"/>'
+    (tmp_path / "annotations.xml").write_text(cvat(polygon, name="http://[x/a.jpg"))
+    (picture,) = read_annotations(tmp_path).strict().pictures
+    assert picture.name == "http:/[x/a.jpg"
+    assert picture.photo is None
+    assert address_name("http://[x/a.jpg") == "a.jpg"
 
 
 def test_an_export_is_read_from_its_zip_file(tmp_path):

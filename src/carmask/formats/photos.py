@@ -8,6 +8,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -113,9 +114,10 @@ def _readings(name: str) -> list[str]:
     """What an address may mean: its path, the file that Label Studio serves, without what an upload adds."""
     found = []
     if "://" in name or name.startswith("/data/") or "%" in name or "?" in name:
-        parts = urlsplit(name)
-        served = parse_qs(parts.query, errors="surrogateescape").get("d", [])
-        found = [*served, unquote(parts.path, errors="surrogateescape").lstrip("/")]
+        with suppress(ValueError):  # no address, such as one with half of the brackets of IPv6
+            parts = urlsplit(name)
+            served = parse_qs(parts.query, errors="surrogateescape").get("d", [])
+            found = [*served, unquote(parts.path, errors="surrogateescape").lstrip("/")]
     for one in [name, *found]:
         folder, slash, file = one.rpartition("/")
         if _UPLOADED.match(file):

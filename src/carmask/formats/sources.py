@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -191,7 +193,8 @@ def unpack(archive: Path) -> tuple[Path, tempfile.TemporaryDirectory[str]]:
                 with packed.open(entry) as source, target.open("wb") as into:
                     while block := source.read(2**20):
                         into.write(block)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    # The last two: of damaged content.
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError) as error:
         folder.cleanup()
         raise DataError(f"{archive}: not a ZIP file that can be read: {error}") from error
     except OSError as error:

@@ -54,6 +54,13 @@ class StageSettings(_Settings):
         "part that the car fills, and is what the model takes; a fixed part of the photo if not set",
     )
 
+    @field_validator("window", "locate")
+    @classmethod
+    def _has_sides(cls, size: Size | None) -> Size | None:
+        if size is not None and min(size) < 1:
+            raise ValueError("both sides must be above 0")
+        return size
+
     @model_validator(mode="after")
     def _has_window(self) -> StageSettings:
         if self.locate is not None and self.window is None:
@@ -126,7 +133,9 @@ class Recipe(_Settings):
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: bf16-mixed where the hardware multiplies bfloat16, else 32-true"
     )
-    seed: int = Field(0, description="of the split, of which photos come when, and of all random changes")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="of the split, of which photos come when, and of all random changes"
+    )
     validation: int | float = Field(0.2, description="cars kept from training: how many, or which fraction")
     check_photos: int = Field(32, ge=0, description="validation photos scored after every epoch; 0 for none")
     score_weights: Literal["shares", "equal"] = Field(
