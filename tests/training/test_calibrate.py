@@ -6,14 +6,18 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from carmask.cli import app
+from carmask.data.layouts import read_data
 from carmask.errors import UsageError
+from carmask.evaluation.calibration import STUDIO
 from carmask.model.file import METADATA_KEY, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.runtime import load_model
 from carmask.prediction.predict import predict
-from carmask.release.calibration import THRESHOLDS, calibrate
+from carmask.release.calibration import THRESHOLDS, _ask_all, calibrate
+from carmask.training.dataset.hard_scenes import MAKERS
 from tests.training.conftest import draw, write_cars
 
 
@@ -49,6 +53,15 @@ def test_a_model_is_calibrated(drawn, tiny_model, tmp_path):
     found = predict(load_model(out), draw(5)[0])
     assert 0 < found.confidence <= 1
     assert 0 < found.error < 50
+
+
+@pytest.mark.parametrize("empty", [[], ["car0_01"], ["car1_01"]])
+def test_hard_scenes_are_made_of_photos_with_a_car(tiny_model, tmp_path, empty):
+    data = write_cars(tmp_path / "data", 2, 1)
+    for name in empty:
+        Image.new("1", draw(1)[1].shape[::-1]).save(data / "train_masks" / f"{name}_mask.png")
+    asked = list(_ask_all(load_model(tiny_model), read_data(data)[0], {}))
+    assert [one.kind for one in asked] == [STUDIO] * 2 + ([] if empty else list(MAKERS))
 
 
 def test_mirrored_prediction_is_the_mean_of_both(tiny_model):

@@ -196,6 +196,8 @@ def _ask_all(network: Network, examples: Sequence[Example], others: dict[str, li
         # The other car is half a list away: another one, unless there is one only.
         other = examples[(HARD_EVERY * number + len(examples) // 2) % len(examples)]
         scenes = [_small(network, one) for one in (example, other)]
+        if not all((mask > 127).any() for _, mask in scenes):
+            continue  # photos of an empty place are no scenes with a car that is cut off, or with two
         for kind, make in MAKERS.items():
             pixels, soft = make(scenes[0], scenes[1], rng)
             size = pixels.shape[0], pixels.shape[1]
