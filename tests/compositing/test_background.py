@@ -118,5 +118,5 @@ def test_what_is_no_picture_and_no_room_is_refused():
     for pixels in (np.zeros((20, 30, 3)), np.zeros((20, 30), np.uint8), np.zeros((0, 30, 3), np.uint8)):
         with pytest.raises(ArrayError, match="a background must"):
             Background(pixels)
-    with pytest.raises(UsageError, match="scene: 'attic': there is no such room; there is showroom"):
+    with pytest.raises(UsageError, match="scene='attic': there is no such room; there is showroom"):
         Background(None, scene="attic")

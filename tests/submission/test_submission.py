@@ -175,7 +175,7 @@ def test_a_sample_names_each_image_once(tmp_path):
 def test_photos_are_matched_by_stem():
     photos = {"a_01": Path("a_01.webp")}
     assert list(match_photos(["a_01.jpg"], photos)) == [("a_01.jpg", Path("a_01.webp"))]
-    with pytest.raises(DataError, match=r"1 of 2 images of the sample have no photo, the first is b_01\.jpg"):
+    with pytest.raises(DataError, match=r"1 of 2 images of the sample has no photo, the first is b_01\.jpg"):
         match_photos(["a_01.jpg", "b_01.jpg"], photos)
 
 

@@ -47,7 +47,7 @@ class Background:
         if pixels is not None:
             check_photo(pixels, "background")
         if scene is not None and scene not in SCENES:
-            raise UsageError(f"{scene!r}: there is no such room; there is {', '.join(SCENES)}", argument="scene")
+            raise UsageError(f"scene={scene!r}: there is no such room; there is {', '.join(SCENES)}")
         self._pixels, self._fit, self._profile, self._scene = pixels, fit, icc_profile, scene
         self._last: tuple[Size, bytes | None, Photo] | None = None
         #: The picture's file, if it was read from one.
