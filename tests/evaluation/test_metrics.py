@@ -69,10 +69,10 @@ def test_every_metric_is_documented():
 def examined(tmp_path):
     for folder in ("train", "train_masks", "predicted"):
         (tmp_path / folder).mkdir()
-    for view in (1, 2):
-        Image.fromarray(car_photo(car_mask())).save(tmp_path / "train" / f"car_{view:02d}.png")
-        Image.fromarray(car_mask()).save(tmp_path / "train_masks" / f"car_{view:02d}_mask.png")
-        Image.fromarray(car_mask(view)).save(tmp_path / "predicted" / f"car_{view:02d}_mask.png")
+    for car in (1, 2):
+        Image.fromarray(car_photo(car_mask())).save(tmp_path / "train" / f"car{car}_01.png")
+        Image.fromarray(car_mask()).save(tmp_path / "train_masks" / f"car{car}_01_mask.png")
+        Image.fromarray(car_mask(car)).save(tmp_path / "predicted" / f"car{car}_01_mask.png")
 
     def run():
         predictors = [file_masks(tmp_path / "predicted"), file_masks(tmp_path / "train_masks")]
