@@ -89,7 +89,7 @@ def test_label_studio_s_other_shapes(tmp_path):
     assert np.array_equal(masks["wheel"], wheel)
     assert np.array_equal(masks["glass"], MASK)
     assert np.array_equal(masks["frame"], OTHER)
-    assert found.notes == ["1 regions of kind choices were passed over"]
+    assert found.notes == ["1 region of kind choices was passed over"]
 
 
 def test_label_studio_s_ellipses_are_drawn_and_key_points_passed_over(tmp_path):
@@ -107,7 +107,7 @@ def test_label_studio_s_ellipses_are_drawn_and_key_points_passed_over(tmp_path):
     assert one.label == "car"
     assert one.mask[inside < 0.99].all()
     assert not one.mask[inside > 1.01].any()
-    assert found.notes == ["1 regions of kind keypointlabels were passed over"]
+    assert found.notes == ["1 region of kind keypointlabels was passed over"]
 
 
 def test_a_region_of_label_studio_with_several_tags_is_one(tmp_path):
@@ -169,7 +169,7 @@ def test_cvat_draws_in_its_order(tmp_path):
     assert labels[15, 2] == 1
     assert (labels[:, 14:26] == 2).sum() == pytest.approx(np.pi * 25, abs=4)
     assert [one.score for one in found.pictures[0].instances()] == [0.5, None, None]
-    assert found.notes == ["annotations.xml: 1 shapes without an area (lines, points) were passed over"]
+    assert found.notes == ["annotations.xml: 1 shape without an area (lines, points) was passed over"]
 
 
 def test_cvat_s_confidence_is_that_of_its_own_shape(tmp_path):
@@ -240,7 +240,7 @@ def test_labelme_draws_polygons_as_labelme_does(tmp_path):
     assert np.array_equal(instance.mask, np.asarray(image))
     assert found.names == ("car",)
     assert found.pictures[0].photo == tmp_path / "images" / "a.jpg"
-    assert found.notes == ["1 shapes of the type point were passed over"]
+    assert found.notes == ["1 shape of the type point was passed over"]
 
 
 def test_voc_s_void_is_neither(tmp_path):

@@ -53,7 +53,8 @@ def test_f1_of_parts_is_scikit_learn_s_at_native_size(parts, cache):
     assert measured["accuracy"] == pytest.approx(accuracy_score(truth, np.concatenate(found)), abs=1e-9)
 
 
-def test_figures_are_those_of_native_size(cars, cache):
+def small_network() -> TorchNetwork:
+    """With weights that follow from a seed alone."""
     torch.manual_seed(0)
     info = ModelInfo(
         name="t",
@@ -67,7 +68,11 @@ def test_figures_are_those_of_native_size(cars, cache):
         training_data="",
         licence="",
     )
-    network = TorchNetwork(Normalised(build("cnn-small")), info)
+    return TorchNetwork(Normalised(build("cnn-small")), info)
+
+
+def test_figures_are_those_of_native_size(cars, cache):
+    network = small_network()
     examples = read_examples(cars)[:3]
     measured = validate(network, examples, build_cache(examples, (64, 64), cache), find_loss("bce"))
     right = [(predict(network, read_photo(e.photo)).mask == e.read_mask()).mean() for e in examples]
@@ -88,20 +93,7 @@ def test_figures_are_those_of_native_size(cars, cache):
 @pytest.mark.parametrize(("name", "border"), [("bce", 0.0), ("bce", 2.0), ("dice", 0.0), ("bce+dice", 2.0)])
 def test_the_loss_is_on_the_masks_that_are_trained_on(cars, cache, name, border):
     """By the definitions, with scipy's neighbourhoods: binary masks, and contours that weigh more."""
-    torch.manual_seed(0)
-    info = ModelInfo(
-        name="t",
-        version="1",
-        network="cnn-small",
-        height=64,
-        width=64,
-        stretch=True,
-        normalisation="",
-        threshold=0.5,
-        training_data="",
-        licence="",
-    )
-    network = TorchNetwork(Normalised(build("cnn-small")), info)
+    network = small_network()
     examples = read_examples(cars)[:2]
     decoded, losses = build_cache(examples, (64, 64), cache), []
     for index, example in enumerate(examples):

@@ -22,7 +22,7 @@ from carmask.formats.labels import palette
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Picture
 from carmask.formats.polygons import check_polygon, ellipse_mask, polygon_mask
-from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malformed, score_of
+from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malformed, passed_over, score_of
 from carmask.formats.sources import check_size, clean_name, parse_xml, peek
 from carmask.formats.writing import Loaded, WriteOptions
 from carmask.geometry import Size
@@ -116,7 +116,7 @@ def read(path: Path, options: ReadOptions) -> Annotations:
         raise DataError(f"{file}: its <meta> names no labels")
     found = Annotations([], names)
     if parser.skipped:
-        found.notes.append(f"{file.name}: {parser.skipped} shapes without an area (lines, points) were passed over")
+        found.notes.append(f"{file.name}: {passed_over(parser.skipped, 'shape', 'without an area (lines, points)')}")
     photos = options.find(file.parent / "images", file.parent)
     return gathered([_maker(file, image, frozenset(names), photos) for image in parser.images], found)
 

@@ -16,7 +16,7 @@ from carmask.formats.codecs import check_counts, columns_counts, compress, compr
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Picture, size_fault
 from carmask.formats.polygons import check_polygon, polygon_mask
-from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malformed, photo_size, score_of
+from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malformed, passed_over, photo_size, score_of
 from carmask.formats.sources import check_size, clean_name, read_json, unique
 from carmask.formats.voc import colours
 from carmask.formats.writing import Loaded, WriteOptions, compact, json_list
@@ -67,7 +67,7 @@ def read(path: Path, options: ReadOptions) -> Annotations:
             makers += [_maker(file, item, names, photos, options, skipped) for item in content["items"]]
         found.names = tuple(dict.fromkeys([*found.names, *names]))
     gathered(makers, found)
-    found.notes += [f"{count} annotations of the type {kind} were passed over" for kind, count in skipped.items()]
+    found.notes += [passed_over(count, "annotation", f"of the type {kind}") for kind, count in skipped.items()]
     return found
 
 

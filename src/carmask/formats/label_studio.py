@@ -32,7 +32,7 @@ from carmask.formats.labels import palette
 from carmask.formats.photos import Photos, address_name
 from carmask.formats.picture import Annotations, Instance, Picture, size_fault
 from carmask.formats.polygons import check_polygon, ellipse_mask, polygon_mask
-from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malformed, photo_size, score_of
+from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malformed, passed_over, photo_size, score_of
 from carmask.formats.sources import check_size, clean_name, parse_xml, peek, read_json
 from carmask.formats.writing import Loaded, WriteOptions, json_list
 from carmask.geometry import Size
@@ -94,7 +94,7 @@ def read(path: Path, options: ReadOptions) -> Annotations:
         if tasks.annotated:
             told = f"{tasks.annotated} pictures are annotated; of {tasks.predicted} the predictions were read"
             found.notes.append(told)
-    found.notes += [f"{count} regions of kind {kind} were passed over" for kind, count in tasks.skipped.items()]
+    found.notes += [passed_over(count, "region", f"of kind {kind}") for kind, count in tasks.skipped.items()]
     return found
 
 

@@ -26,7 +26,7 @@ from carmask.formats.codecs import placed, tight
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Picture, size_fault
 from carmask.formats.polygons import check_polygon
-from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malformed, photo_size, score_of
+from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malformed, passed_over, photo_size, score_of
 from carmask.formats.sources import check_size, peek, read_json, read_text
 from carmask.formats.writing import Loaded, WriteOptions, compact
 from carmask.geometry import Size
@@ -71,7 +71,7 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     gathered([_maker(file, root, photos, options, names, skipped) for file in files], found)
     listed = read_label_list(root / LIST) if (root / LIST).is_file() else ()
     found.names = tuple(dict.fromkeys([*listed, *names]))
-    found.notes += [f"{count} shapes of the type {kind} were passed over" for kind, count in skipped.items()]
+    found.notes += [passed_over(count, "shape", f"of the type {kind}") for kind, count in skipped.items()]
     if any(one.photo is None for one in found.pictures):
         found.notes.append("photos that only stand in imageData are not read; export them, or name their folder")
     return found

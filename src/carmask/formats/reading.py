@@ -16,6 +16,7 @@ from carmask.formats.photos import Photos
 from carmask.formats.picture import CAR, Annotations, Instance, Picture, stem_of
 from carmask.geometry import Size
 from carmask.images import mask_size, picture_size
+from carmask.words import by_number, counted
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,17 @@ def file_size(file: Path, photo: Path | None) -> Size:
         if photo is None:
             raise
         return picture_size(photo)
+
+
+def passed_over(count: int, noun: str, which: str) -> str:
+    """A note of what was not read: ``2 shapes of the type point were passed over``.
+
+    Args:
+        count: how many, 1 or more.
+        noun: what they are, in the singular.
+        which: what tells them from those that are read.
+    """
+    return f"{counted(count, noun)} {which} {by_number(count, 'was', 'were')} passed over"
 
 
 def gathered(makers: Iterable[Callable[[], Picture]], annotations: Annotations) -> Annotations:
