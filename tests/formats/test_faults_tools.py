@@ -39,6 +39,13 @@ def task(**changes):
     return json.dumps([{"id": 5, "data": data, "annotations": [{"result": [region | {"value": value} | changes]}]}])
 
 
+def box_task(**changes):
+    (one,) = json.loads(task())
+    value = {"x": 10, "y": 10, "width": 50, "height": 50, "rectanglelabels": ["car"]}
+    one["annotations"][0]["result"][0]["value"] = value | changes
+    return json.dumps([one])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -50,6 +57,8 @@ def task(**changes):
         (task(original_width=31), "run lengths have 600 pixels, the picture of 31x20 has 620"),
         (task(original_height=None), "is no size of a picture"),
         (task(image_rotation=90), "turned by 90 degrees in Label Studio; turn the photo itself"),
+        (box_task(x=90), r"task 5 \(a.jpg\): .*a corner at \(42, 2\) lies outside"),
+        (box_task(rotation="30"), "task 5.*not as the format has it"),
         (task(data={}), "names no picture"),
         (task(value={"rle": None, "brushlabels": ["car"]}), "not as the format has it"),
         ('[{"data": 3, "annotations": [], "predictions": []}]', "not as the format has it"),

@@ -110,6 +110,58 @@ def test_label_studio_s_ellipses_are_drawn_and_key_points_passed_over(tmp_path):
     assert found.notes == ["1 region of kind keypointlabels was passed over"]
 
 
+def cvat(*shapes):
+    body = "".join(f'<{kind} label="{label}" {fields}/>' for kind, label, fields in shapes)
+    labels = "".join(f"<label><name>{label}</name></label>" for label in dict.fromkeys(one[1] for one in shapes))
+    head = f"<annotations><meta><task><labels>{labels}</labels></task></meta>"
+    return f'{head}<image id="0" name="a.jpg" width="300" height="200">{body}</image></annotations>'
+
+
+def within(angle, about, rows=200, columns=300):
+    """Where each pixel's centre lies from a point, along the sides of a shape rotated clockwise about it: x, y."""
+    y, x = np.mgrid[:rows, :columns] + 0.5
+    x, y, radians = x - about[0], y - about[1], np.deg2rad(angle)
+    return x * np.cos(radians) + y * np.sin(radians), y * np.cos(radians) - x * np.sin(radians)
+
+
+def alike(mask, value):
+    """A mask is what is below 1, but for what is it to a hundredth."""
+    assert mask[value < 0.99].all()
+    assert not mask[value > 1.01].any()
+    assert mask.any()
+
+
+@pytest.mark.parametrize("angle", [0, 30, 90, 200.5, -45])
+def test_cvat_s_boxes_and_ellipses_are_rotated_about_their_centres(tmp_path, angle):
+    box = f'xtl="30" ytl="20" xbr="130" ybr="60" rotation="{angle}"'
+    ellipse = f'cx="200" cy="100" rx="80" ry="30" rotation="{angle}"'
+    (tmp_path / "annotations.xml").write_text(cvat(("box", "door", box), ("ellipse", "wheel", ellipse)))
+    door, wheel = read_annotations(tmp_path / "annotations.xml").strict().pictures[0].instances()
+    x, y = within(angle, (80, 40))
+    alike(door.mask, np.maximum(abs(x) / 50, abs(y) / 20))
+    x, y = within(angle, (200, 100))
+    alike(wheel.mask, np.hypot(x / 80, y / 30))
+
+
+@pytest.mark.parametrize("angle", [0, 30, 90, 200.5, -45])
+def test_label_studio_s_boxes_are_rotated_about_their_corner(tmp_path, angle):
+    """In pixels, not in percent of two sides that differ; ellipses about the centre, which they give."""
+    box = {"x": 40, "y": 50, "width": 25, "height": 15, "rotation": angle, "rectanglelabels": ["door"]}
+    ellipse = {"x": 50, "y": 50, "radiusX": 25, "radiusY": 10, "rotation": angle, "ellipselabels": ["wheel"]}
+    size = {"original_width": 300, "original_height": 200}
+    result = [
+        {"id": "1", "type": "rectanglelabels", "value": box, **size},
+        {"id": "2", "type": "ellipselabels", "value": ellipse, **size},
+    ]
+    Image.new("RGB", (300, 200)).save(tmp_path / "a b.jpg")
+    found = tasks(tmp_path, {"data": {"image": "a b.jpg"}, "annotations": [{"result": result}]}, photos=False)
+    door, wheel = found.pictures[0].instances()
+    x, y = within(angle, (120, 100))
+    alike(door.mask, np.maximum(abs(x / 37.5 - 1), abs(y / 15 - 1)))
+    x, y = within(angle, (150, 100))
+    alike(wheel.mask, np.hypot(x / 75, y / 20))
+
+
 def test_a_region_of_label_studio_with_several_tags_is_one(tmp_path):
     """As its OCR template writes it: shape, label and a text of each region, all with the shape."""
     box = {"x": 0, "y": 0, "width": 50, "height": 50, "rotation": 0}

@@ -1,7 +1,8 @@
 """CVAT for images 1.1: one XML file (https://docs.cvat.ai/docs/manual/advanced/xml_format/).
 
 A mask has run lengths row by row inside its tight box, beginning with the background; boxes count from 0. Shapes are
-drawn in the order of ``z_order``. Written are masks; read are masks, polygons, boxes and ellipses.
+drawn in the order of ``z_order``. Written are masks; read are masks, polygons, boxes and ellipses. Boxes and ellipses
+may be rotated about their centres, clockwise as one sees it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from carmask.formats.codecs import box_counts, box_mask, check_counts, check_cro
 from carmask.formats.labels import palette
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Picture
-from carmask.formats.polygons import check_polygon, ellipse_mask, polygon_mask
+from carmask.formats.polygons import box_corners, check_polygon, ellipse_mask, polygon_mask
 from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malformed, passed_over, score_of
 from carmask.formats.sources import check_size, clean_name, parse_xml, peek
 from carmask.formats.writing import Loaded, WriteOptions
@@ -162,14 +163,13 @@ def _drawing(kind: str, fields: Mapping[str, str], size: Size) -> Callable[[], M
     if kind == "polygon":
         corners = check_polygon([float(part) for pair in fields["points"].split(";") for part in pair.split(",")], size)
         return partial(polygon_mask, corners, size)
-    if float(fields.get("rotation", 0)):
-        raise DataError("a turned box or ellipse; make it a polygon or a mask")
+    angle = float(fields.get("rotation", 0))
     if kind == "box":
         x0, y0, x1, y1 = (float(fields[name]) for name in ("xtl", "ytl", "xbr", "ybr"))
-        box = check_polygon([x0, y0, x1, y0, x1, y1, x0, y1], size)
-        return partial(polygon_mask, box, size)
+        centre = (x0 + x1) / 2, (y0 + y1) / 2
+        return partial(polygon_mask, box_corners((x0, y0), (x1, y1), size, angle=angle, about=centre), size)
     cx, cy, rx, ry = (float(fields[name]) for name in ("cx", "cy", "rx", "ry"))
-    return partial(ellipse_mask, (cx, cy), (rx, ry), size)
+    return partial(ellipse_mask, (cx, cy), (rx, ry), size, angle=angle)
 
 
 def write(out: Path, pictures: Iterable[Loaded], names: Sequence[str], options: WriteOptions) -> None:

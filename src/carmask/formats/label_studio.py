@@ -31,7 +31,7 @@ from carmask.formats import label_studio_rle
 from carmask.formats.labels import palette
 from carmask.formats.photos import Photos, address_name
 from carmask.formats.picture import Annotations, Instance, Picture, size_fault
-from carmask.formats.polygons import check_polygon, ellipse_mask, polygon_mask
+from carmask.formats.polygons import box_corners, check_polygon, ellipse_mask, polygon_mask
 from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malformed, passed_over, photo_size, score_of
 from carmask.formats.sources import check_size, clean_name, parse_xml, peek, read_json
 from carmask.formats.writing import Loaded, WriteOptions, json_list
@@ -156,7 +156,7 @@ class _Tasks:
         where = f"{where} ({name})"
         regions = list(self._regions(task, where))
         size = self._size(regions, data, name, photo, where)
-        shapes = [Shape(one.label, _drawing(one.fields, size, where), one.score) for one in regions]
+        shapes = [_shape(one, size, f"{where}: shape {number} ({one.label})") for number, one in enumerate(regions, 1)]
         return Picture(name, size, drawn(shapes, where), photo)
 
     def _regions(self, task: Mapping[str, Any], where: str) -> Iterator[_Region]:
@@ -227,30 +227,32 @@ def _address(data: Mapping[str, Any], where: str) -> str:
     return next(iter(texts.values()), str(data.get("name")))
 
 
-def _drawing(region: Mapping[str, Any], size: Size, where: str) -> Callable[[], Mask]:
-    value = region["value"]
+def _shape(region: _Region, size: Size, where: str) -> Shape:
+    try:
+        draw = _drawing(region.fields["value"], size)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+    return Shape(region.label, draw, region.score)
+
+
+def _drawing(value: Mapping[str, Any], size: Size) -> Callable[[], Mask]:
     if "rle" in value:
         # Numbers up to 255: kept as bytes, an eighth of the memory of a list.
-        with malformed(where):
-            packed = bytes(value["rle"])
-        return partial(label_studio_rle.decode, packed, size)
+        return partial(label_studio_rle.decode, bytes(value["rle"]), size)
     if "imageDataURL" in value:
         return partial(_bitmap, value["imageDataURL"], size)
     height, width = size
     if "points" in value:
         corners = [part for x, y in value["points"] for part in (x * width / 100, y * height / 100)]
-    else:
-        if value.get("rotation"):
-            raise DataError(f"{where}: a turned box or ellipse; make it a polygon or a mask")
-        if "radiusX" in value:
-            centre = value["x"] * width / 100, value["y"] * height / 100
-            radii = value["radiusX"] * width / 100, value["radiusY"] * height / 100
-            return partial(ellipse_mask, centre, radii, size)
-        x0, y0 = value["x"] * width / 100, value["y"] * height / 100
-        x1, y1 = x0 + value["width"] * width / 100, y0 + value["height"] * height / 100
-        corners = [x0, y0, x1, y0, x1, y1, x0, y1]
-    polygon = check_polygon(corners, size)
-    return partial(polygon_mask, polygon, size)
+        return partial(polygon_mask, check_polygon(corners, size), size)
+    x, y = value["x"] * width / 100, value["y"] * height / 100
+    angle = value.get("rotation") or 0.0
+    if "radiusX" in value:
+        radii = value["radiusX"] * width / 100, value["radiusY"] * height / 100
+        return partial(ellipse_mask, (x, y), radii, size, angle=angle)
+    # Label Studio rotates a box about the corner that it gives.
+    end = x + value["width"] * width / 100, y + value["height"] * height / 100
+    return partial(polygon_mask, box_corners((x, y), end, size, angle=angle, about=(x, y)), size)
 
 
 def _bitmap(url: str, size: Size) -> Mask:

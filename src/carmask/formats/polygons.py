@@ -52,13 +52,47 @@ def polygons_mask(polygons: Sequence[Sequence[float]], size: Size) -> Mask:
     return drawn
 
 
-def ellipse_mask(centre: tuple[float, float], radii: tuple[float, float], size: Size) -> Mask:
-    """Draw an ellipse that is not turned: as a polygon of 360 corners; see ``polygon_mask``.
+def box_corners(
+    start: tuple[float, float], end: tuple[float, float], size: Size, *, angle: float, about: tuple[float, float]
+) -> tuple[float, ...]:
+    """The corners of a box that may be rotated: a polygon for ``polygon_mask``.
+
+    Args:
+        start: x and y of its upper left corner before it is rotated, in pixels.
+        end: x and y of its lower right one.
+        size: (height, width) of the picture.
+        angle: degrees, clockwise as one sees it.
+        about: x and y of the point that stays in place.
+
+    Raises:
+        DataError: if a number is not finite, or the box, where it is not rotated, lies outside the picture.
+    """
+    (x0, y0), (x1, y1) = start, end
+    corners = [x0, y0, x1, y0, x1, y1, x0, y1]
+    if not angle:
+        return check_polygon(corners, size)
+    if not np.isfinite([*corners, angle]).all():
+        raise DataError("a box's corners and its rotation are not all numbers")
+    # Not checked against the picture: where a box is rotated at an edge, its corners lie far outside.
+    return tuple(rotated(np.array(corners).reshape(-1, 2), angle, about).ravel().tolist())
+
+
+def rotated(points: NDArray[np.float64], angle: float, about: tuple[float, float]) -> NDArray[np.float64]:
+    """Points (n, 2), x and y to the right and down, rotated about one by degrees, clockwise as one sees it."""
+    radians = np.deg2rad(angle)
+    cosine, sine = np.cos(radians), np.sin(radians)
+    turned: NDArray[np.float64] = (points - about) @ np.array([[cosine, sine], [-sine, cosine]]) + about
+    return turned
+
+
+def ellipse_mask(centre: tuple[float, float], radii: tuple[float, float], size: Size, *, angle: float = 0.0) -> Mask:
+    """Draw an ellipse: as a polygon of 360 corners; see ``polygon_mask``.
 
     Args:
         centre: x and y, in pixels.
-        radii: along x and along y, in pixels.
+        radii: along x and along y before it is rotated, in pixels.
         size: (height, width).
+        angle: how far it is rotated about its centre: degrees, clockwise as one sees it.
 
     Returns:
         bool (height, width).
@@ -66,10 +100,10 @@ def ellipse_mask(centre: tuple[float, float], radii: tuple[float, float], size: 
     Raises:
         DataError: if a number is not finite.
     """
-    if not np.isfinite([*centre, *radii]).all():
-        raise DataError("an ellipse's centre and radii are not all numbers")
+    if not np.isfinite([*centre, *radii, angle]).all():
+        raise DataError("an ellipse's centre, radii and rotation are not all numbers")
     around = np.array(cv2.ellipse2Poly((0, 0), (10_000, 10_000), 0, 0, 360, 1)) / 10_000 * radii + centre
-    return polygon_mask(around.ravel(), size)
+    return polygon_mask(rotated(around, angle, centre).ravel(), size)
 
 
 def check_polygon(polygon: Sequence[float], size: Size) -> tuple[float, ...]:
