@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from carmask.errors import RecipeError
 from carmask.model.info import ModelInfo
 from carmask.training.recipe import Recipe
 from carmask.training.run_folder import (
+    DATA_FILE,
     INFO_FILE,
     LAST_FILE,
     RECIPE_FILE,
@@ -57,6 +61,48 @@ def test_a_run_goes_on_with_the_same_photos_only(tmp_path):
         check_photos_of(tmp_path, used("a_01.jpg", "a\udcff, _02.jpg"))
     with pytest.raises(RecipeError, match=r"other photos: 2 photos were added or removed since, such as b_01.jpg"):
         check_photos_of(tmp_path, used("a_01.jpg", "a\udcff, _02.jpg", "b_02.jpg"))
+
+
+def test_a_run_goes_on_with_the_same_masks_only(tmp_path):
+    run, data = tmp_path / "run", tmp_path / "data"
+    data.mkdir()
+    for name in ("a_01", "a_02"):
+        (data / f"{name}.jpg").write_bytes(b"photo")
+        (data / f"{name}.gif").write_bytes(b"mask")
+
+    def used(folder=data, threshold=None):
+        photos = [
+            Example(name, folder / f"{name}.jpg", folder / f"{name}.gif", None, "a", 1, threshold)
+            for name in ("a_01", "a_02")
+        ]
+        return [(photos, Split(("a",), ()))]
+
+    write_description(run, RECIPE, INFO, used(), "32-true")
+    (run / LAST_FILE).touch()
+    shutil.copytree(data, tmp_path / "moved")  # with other times
+    os.utime(tmp_path / "moved" / "a_01.gif", (1, 1))
+    check_photos_of(run, used(tmp_path / "moved"))
+    (data / "a_02.gif").write_bytes(b"cask")
+    with pytest.raises(RecipeError, match=r"photos or masks: of 1 photo itself or the mask was changed .* as a_02; br"):
+        check_photos_of(run, used())
+    (data / "a_01.jpg").write_bytes(b"another photo")
+    with pytest.raises(RecipeError, match=r"photos or masks: of 2 photos itself or the mask was changed .* as a_01; b"):
+        check_photos_of(run, used())
+    with pytest.raises(RecipeError, match="holds a run on other photos or masks: of 2 photos"):
+        check_photos_of(run, used(tmp_path / "moved", threshold=200))
+    # A run of an earlier version knows the names alone.
+    rows = list(csv.reader((run / DATA_FILE).read_text().splitlines()))
+    (run / DATA_FILE).write_text("".join(f"{','.join([*row[:4], row[-1]])}\n" for row in rows))
+    check_photos_of(run, used())
+    (run / DATA_FILE).write_text("image,car,view,use,file\na_01,a,1,train,x\n")
+    with pytest.raises(RecipeError, match="1 photo was added or removed since, such as a_02"):
+        check_photos_of(run, used())
+
+
+def test_a_run_goes_on_with_the_same_parts_only(tmp_path):
+    (tmp_path / INFO_FILE).write_bytes(INFO.model_copy(update={"classes": ("door", "hood")}).model_dump_json().encode())
+    with pytest.raises(RecipeError, match="holds a run on other parts, or on the same in another order"):
+        check_data_of(tmp_path, INFO.model_copy(update={"classes": ("hood", "door")}))
 
 
 def test_another_run_and_what_is_none_are_refused(tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 from carmask.arrays import Mask
 from carmask.data.table import Example, car_and_view
 from carmask.errors import DataError
+from carmask.formats.content import digest_picture
 from carmask.formats.labels import Labels
 from carmask.formats.picture import Annotations, Instance, Picture
 from carmask.words import by_number, counted
@@ -45,6 +46,10 @@ class AnnotatedExample(Example):
         for file in self.picture.files:
             digest.update(f"{file}:{file.stat().st_mtime_ns}".encode("utf-8", "surrogateescape"))
         return f"{super().fingerprint()}{digest.hexdigest()}"
+
+    def digest(self) -> str:
+        """See ``Example.digest``; the annotations are not drawn for it."""
+        return f"{digest_picture(self.picture)}{'' if self.threshold is None else f':{self.threshold}'}"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from carmask.arrays import Mask
 from carmask.errors import DataError
+from carmask.formats.content import digest_bytes, digest_file
 from carmask.formats.csv_file import find_csv, open_csv
 from carmask.formats.csv_text import CsvRow, csv_rows
 from carmask.formats.listing import find_masks, find_photos
@@ -70,6 +71,12 @@ class Example:
     def fingerprint(self) -> str:
         """What changes when the truth does: the run-length text, or the mask's file and time; and the threshold."""
         truth = self.rle or (f"{self.mask}:{self.mask.stat().st_mtime_ns}" if self.mask else "")
+        return truth if self.threshold is None else f"{truth}:{self.threshold}"
+
+    def digest(self) -> str:
+        """What changes when the truth does, the same wherever its files lie and whenever these were written."""
+        runs = (self.rle or "").encode("utf-8", "surrogateescape")
+        truth = digest_bytes(runs) if self.mask is None else digest_file(self.mask)
         return truth if self.threshold is None else f"{truth}:{self.threshold}"
 
 

@@ -106,7 +106,8 @@ def _maker(
             value = sample.get(field) or {}
             if value.get("_cls") == "Segmentation":
                 load = partial(_segmentation, file, value, targets, size, options.label)
-                return Picture(name, size, load, photo)
+                files = () if value.get("mask") is not None else (_mask_file(file, value),)
+                return Picture(name, size, load, photo, files)
             shapes = [_detection(where, one, size) for one in value.get("detections") or []]
         return Picture(name, size, drawn(shapes, where), photo)
 
@@ -141,11 +142,8 @@ def _placed(written: Any, place: tuple[int, int], expected: Size, size: Size) ->
 
 
 def _segmentation(file: Path, value: Mapping[str, Any], targets: _Targets, size: Size, label: str) -> list[Instance]:
-    if value.get("mask") is not None:
-        indices = unpack_array(value["mask"])
-    else:
-        named = clean_name(value["mask_path"].removeprefix(f"{file.parent}/"), str(file))
-        indices = read_labels(file.parent / named)
+    inside = value.get("mask")
+    indices = unpack_array(inside) if inside is not None else read_labels(_mask_file(file, value))
     if indices.shape != size:
         raise DataError(f"{file}: {size_fault(indices.shape, size)}")
     present = [number for number in np.unique(indices).tolist() if number]
@@ -154,6 +152,11 @@ def _segmentation(file: Path, value: Mapping[str, Any], targets: _Targets, size:
     if unknown:
         raise DataError(f"{file}: the value {unknown[0]} is none of the mask targets")
     return [Instance(names[number], indices == number) for number in present]
+
+
+def _mask_file(file: Path, value: Mapping[str, Any]) -> Path:
+    """Where the mask of a segmentation lies that is a file of its own."""
+    return file.parent / clean_name(value["mask_path"].removeprefix(f"{file.parent}/"), str(file))
 
 
 def pack_array(array: NDArray[Any]) -> str:

@@ -70,6 +70,11 @@ def drawn(shapes: Sequence[Shape], where: str) -> Callable[[], list[Instance]]:
     return partial(_drawn, tuple(shapes), where)
 
 
+def is_drawn(load: partial[object]) -> bool:
+    """Whether a ``Picture.load`` is one of ``drawn``, whose first argument are the shapes."""
+    return load.func is _drawn
+
+
 def _drawn(shapes: Sequence[Shape], where: str) -> list[Instance]:
     found: list[Instance] = []
     for number, shape in enumerate(shapes, 1):

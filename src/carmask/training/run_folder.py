@@ -26,12 +26,16 @@ from carmask.words import by_number, counted
 
 #: The photos of each data set, and its cars by use.
 Used: TypeAlias = Sequence[tuple[Sequence[Example], Split]]
+#: Of ``data.csv``, its header first.
+_Rows: TypeAlias = list[tuple[str, ...]]
 
 RECIPE_FILE = "recipe.json"
 #: The run's description of its model.
 INFO_FILE = "model.json"
 VERSIONS_FILE = "versions.json"
 DATA_FILE = "data.csv"
+#: Its columns that say which photo it is; those of its content follow.
+_NAMED = ("image", "car", "view", "use")
 LOG_FILE = "train.log"
 #: Held while a training runs.
 LOCK_FILE = "train.lock"
@@ -92,39 +96,53 @@ def check_data_of(run: Path, info: ModelInfo) -> ModelInfo:
         raise RecipeError(f"{run}: holds a run with other extra data; choose another folder")
     if (before.training_cars, before.validation_cars) != (info.training_cars, info.validation_cars):
         raise RecipeError(f"{run}: holds a run with other training or validation cars; choose another folder")
+    if before.classes != info.classes:
+        raise RecipeError(f"{run}: holds a run on other parts, or on the same in another order; choose another folder")
     return info.model_copy(update={"extra_data": before.extra_data})
 
 
 def check_photos_of(run: Path, used: Used) -> None:
-    """Refuse to resume a run on other photos of the same cars; a run without a checkpoint may begin on any.
+    """Refuse to resume a run on other photos or masks of the same cars; one without a checkpoint may begin on any.
 
     Args:
         run: the folder.
         used: photos with their split by car, as ``write_description`` takes them.
 
     Raises:
-        RecipeError: if photos were added, removed or renamed since, or the list of them is damaged.
+        RecipeError: if photos were added, removed, renamed or changed since, or their masks were, or the list of them
+            is damaged.
     """
     file = run / DATA_FILE
     if not (run / LAST_FILE).exists() or not file.exists():
         return
     try:
-        before, now = (_names_of(table) for table in (file.read_bytes(), _list_data(used)))
+        before, now = (_rows_of(table) for table in (file.read_bytes(), _list_data(used)))
     except (OSError, csv.Error) as error:
         raise RecipeError(f"{file}: not the list of the photos of a run that can be resumed") from error
-    if changed := (before - now) + (now - before):
-        first = min(changed)
-        raise RecipeError(
-            f"{run}: holds a run on other photos: {counted(changed.total(), 'photo')} "
-            f"{by_number(changed.total(), 'was', 'were')} added or removed since, such as {first[0]}; bring them back, "
-            "or choose another folder"
-        )
+    if moved := _difference(before, now, len(_NAMED)):
+        count = moved.total()
+        told = f"other photos: {counted(count, 'photo')} {by_number(count, 'was', 'were')} added or removed"
+    # The list of an earlier version has no content, and so another header.
+    elif before[0] == now[0] and (moved := _difference(before, now, -1)):
+        names = {row[0] for row in moved}
+        told = f"other photos or masks: of {counted(len(names), 'photo')} itself or the mask was changed"
+    else:
+        return
+    raise RecipeError(
+        f"{run}: holds a run on {told} since, such as {min(moved)[0]}; bring them back, or choose another folder"
+    )
 
 
-def _names_of(table: bytes) -> Counter[tuple[str, ...]]:
-    """The rows of ``data.csv`` without the files, which may lie elsewhere on another machine."""
+def _difference(before: _Rows, now: _Rows, columns: int) -> Counter[tuple[str, ...]]:
+    """The rows that only one of two tables has, by so many of their first columns."""
+    old, new = (Counter(row[:columns] for row in rows[1:]) for rows in (before, now))
+    return (old - new) + (new - old)
+
+
+def _rows_of(table: bytes) -> _Rows:
+    """The rows of ``data.csv``, its header first. Its last column, the files, may lie elsewhere on another machine."""
     lines = io.StringIO(table.decode("utf-8", "surrogateescape"), newline="")
-    return Counter(tuple(row.cells[:-1]) for row in csv_rows(lines))
+    return [tuple(row.cells) for row in csv_rows(lines)]
 
 
 def read_run_info(run: Path) -> ModelInfo:
@@ -166,5 +184,13 @@ def _list_data(data: Used) -> bytes:
     rows: list[tuple[object, ...]] = []
     for examples, split in data:
         use = dict.fromkeys(split.train, "train") | dict.fromkeys(split.validation, "validation")
-        rows += ((e.name, e.car, e.view, use[e.car], e.photo) for e in examples)
-    return encode_csv(("image", "car", "view", "use", "file"), rows)
+        rows += ((e.name, e.car, e.view, use[e.car], _bytes_of(e.photo), e.digest(), e.photo) for e in examples)
+    return encode_csv((*_NAMED, "bytes", "mask", "file"), rows)
+
+
+def _bytes_of(photo: Path) -> int | None:
+    """The size of a file: a photo that was changed has another one, and to read all of them would take too long."""
+    try:
+        return photo.stat().st_size
+    except OSError:  # whoever reads it says so
+        return None
