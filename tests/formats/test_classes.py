@@ -25,6 +25,13 @@ def test_a_mirror_exchanges_left_and_right_and_nothing_else():
         assert (name != other) == ("left" in name or "right" in name)
 
 
+def test_sides_are_words_in_any_case():
+    names = ("Left door", "Right door", "wheel-LEFT", "wheel-RIGHT", "back_left_light", "back_right_light")
+    assert mirrored(names)[:7].tolist() == [0, 2, 1, 4, 3, 6, 5]
+    with pytest.raises(DataError, match="Left door has no partner Right door"):
+        mirrored(("Left door", "right door"))
+
+
 def test_words_that_contain_left_are_no_sides():
     assert mirrored(("cleft", "Bright spot", "upright")).tolist() == list(range(256))
 

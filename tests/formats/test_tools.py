@@ -295,6 +295,26 @@ def test_labelme_draws_polygons_as_labelme_does(tmp_path):
     assert found.notes == ["1 shape of the type point was passed over"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "points"), [("circle", [[3, 10], [12, 10]]), ("oriented_rectangle", [[-6, 8], [2, -4], [20, 9], [12, 24]])]
+)
+def test_labelme_s_shapes_that_reach_beyond_the_picture(tmp_path, kind, points):
+    """A circle round a point at the edge, a rectangle that is turned there: both are cut off, as labelme does."""
+    from PIL import ImageDraw
+
+    shape = {"label": "car", "points": points, "shape_type": kind}
+    content = {"shapes": [shape], "imagePath": "a.jpg", "imageHeight": 20, "imageWidth": 30, "imageData": None}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    image = Image.new("1", (30, 20))
+    draw = ImageDraw.Draw(image)
+    if kind == "circle":
+        draw.ellipse([-6, 1, 12, 19], outline=1, fill=1)
+    else:
+        draw.polygon([tuple(point) for point in points], outline=1, fill=1)
+    (picture,) = read_annotations(tmp_path).strict().pictures
+    assert np.array_equal(picture.mask(), np.asarray(image))
+
+
 def test_voc_s_void_is_neither(tmp_path):
     convert(cars(MASK), tmp_path / "out", "voc")
     file = tmp_path / "out" / "SegmentationClass" / "car 0.png"

@@ -58,12 +58,12 @@ class Score:
 
     @property
     def inverted_dice(self) -> float:
-        """The Dice that one of the two masks would score if it were inverted."""
-        # Of the areas: what only one of the masks has is what the inverted one has in common with the other.
+        """The Dice with car and background exchanged in one of the two masks: in the one that has more car."""
         wrong = (self.true_area + self.predicted_area) * (1.0 - self.dice)
-        extra = (wrong + self.predicted_area - self.true_area) / 2
-        whole = self.predicted_area + 1.0 - self.true_area
-        return 2.0 * extra / whole if whole > 0 else 0.0
+        apart = abs(self.true_area - self.predicted_area)
+        # Of the areas: what only the larger one has is not in common with the other, what only the smaller one has is.
+        common, whole = (wrong - apart) / 2, 1.0 - apart
+        return 2.0 * common / whole if whole > 0 else 0.0
 
 
 class Examined(NamedTuple):

@@ -21,7 +21,7 @@ from carmask.images import write_atomically
 CLASSES = "classes.txt"
 #: Classes of this name are what no part covers.
 BACKGROUND = frozenset({"_background_", "background"})
-_SIDE = re.compile(r"(?<![A-Za-z])(left|right)(?![A-Za-z])")
+_SIDE = re.compile(r"(?<![A-Za-z])(left|right)(?![A-Za-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def mirrored(names: Sequence[str]) -> NDArray[np.uint8]:
     """What each label becomes when a photo is mirrored: left parts are right ones.
 
     Args:
-        names: of the labels from 1; ``left`` and ``right`` are words of them, as in ``front_left_door``.
+        names: of the labels from 1; ``left`` and ``right`` are words of them, as in ``front_left_door``, ``Left door``.
 
     Returns:
         uint8 (256,): the new label of each.
@@ -142,8 +142,15 @@ def mirrored(names: Sequence[str]) -> NDArray[np.uint8]:
     """
     table = np.arange(256, dtype=np.uint8)
     for label, name in enumerate(names, 1):
-        partner = _SIDE.sub(lambda found: "right" if found[0] == "left" else "left", name)
+        partner = _SIDE.sub(_other_side, name)
         if partner not in names:
             raise DataError(f"{name} has no partner {partner} among the classes: these photos cannot be mirrored")
         table[label] = names.index(partner) + 1
     return table
+
+
+def _other_side(found: re.Match[str]) -> str:
+    """Left for right and right for left, in the letters' case."""
+    word = found[0]
+    other = "right" if word.lower() == "left" else "left"
+    return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other

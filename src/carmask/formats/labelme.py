@@ -146,7 +146,8 @@ def _drawing(kind: str, one: Mapping[str, Any], size: Size) -> Callable[[], Mask
     if kind == "circle":
         (cx, cy), (px, py) = points
         radius = float(np.hypot(px - cx, py - cy))
-        check_polygon([cx - radius, cy - radius, cx + radius, cy - radius, cx, cy + radius], size)
+        # Its two points lie in the picture; round the one that is its centre it may reach far beyond.
+        check_polygon([cx, cy, px, py, cx, cy], size)
         box = [cx - radius, cy - radius, cx + radius, cy + radius]
         return partial(_painted, size, "ellipse", box)
     if kind == "rectangle":
@@ -154,7 +155,11 @@ def _drawing(kind: str, one: Mapping[str, Any], size: Size) -> Callable[[], Mask
         corners = [(min(x0, x1), min(y0, y1)), (max(x0, x1), max(y0, y1))]
         check_polygon([x0, y0, x1, y0, x1, y1], size)
         return partial(_painted, size, "rectangle", corners)
-    check_polygon([value for point in points for value in point], size)
+    if kind == "oriented_rectangle" and len(points) > 2:  # turned at an edge, its corners lie far outside
+        if not np.isfinite(points).all():
+            raise DataError("a rectangle's corners are not all numbers")
+    else:
+        check_polygon([value for point in points for value in point], size)
     return partial(_painted, size, "polygon", points)
 
 
