@@ -82,6 +82,11 @@ def test_16_bit_keeps_the_high_byte(tmp_path):
     for name in ("deep.png", "deep.tiff"):
         Image.fromarray(values).save(tmp_path / name)
         assert np.array_equal(read_photo(tmp_path / name)[..., 1], (values >> 8).astype(np.uint8))
+    # As Photoshop writes it on a Macintosh, the high byte first: it was called damaged.
+    big = Image.frombytes("I;16B", (64, 64), values.astype(">u2").tobytes())
+    (tmp_path / "big.tiff").write_bytes(encoded(big, "TIFF"))
+    assert (tmp_path / "big.tiff").read_bytes().startswith(b"MM")
+    assert np.array_equal(read_photo(tmp_path / "big.tiff")[..., 1], (values >> 8).astype(np.uint8))
 
 
 def test_cmyk_with_and_without_a_profile(tmp_path, photo):

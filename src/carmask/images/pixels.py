@@ -126,7 +126,8 @@ def _converter(image: Image.Image) -> tuple[Callable[[Image.Image], Image.Image]
     if mode == "F":
         raise ValueError("floating-point pixels, whose range is not known; save it as 8-bit")
     if mode.startswith("I"):  # 16-bit grey: "I;16", "I;16B" or, widened to 32 bits, "I"
-        shift = 8 if image.getextrema()[1] > 255 else 0  # type: ignore[operator]
+        # Not getextrema, which takes no "I;16B".
+        shift = 8 if np.asarray(image).max() > 255 else 0
         return lambda band: _high_byte(band, shift), None
     if (mode, space) == ("LA", "GRAY") and (of_grey := _through_profile("L", profile)) is not None:
         return lambda band: of_grey(band.getchannel("L")), None
