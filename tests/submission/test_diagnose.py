@@ -121,6 +121,24 @@ def test_masks_in_the_rows_of_their_neighbours(tmp_path, rows):
     assert diagnose(tmp_path / "repaired.csv", NAMES, SIZE, truth=Known()) == []
 
 
+@pytest.mark.parametrize("rows", [2, -2])
+def test_rows_are_counted_in_the_file_where_only_every_second_mask_is_known(tmp_path, rows):
+    """They were counted among the known ones: half as many were named, and the repair gave each mask a wrong name."""
+
+    class Half(Known):
+        names: ClassVar[list[str]] = Known.names[::2]
+
+        def runs(self, name):
+            return Known().runs(name)
+
+    file = tmp_path / "submission.csv"
+    write_rle_csv(file, [(name, rle_encode(MASKS[(i + rows) % 8])) for i, name in enumerate(NAMES)])
+    findings = diagnose(file, NAMES, SIZE, truth=Half())
+    assert [finding.rows for finding in findings] == [rows]
+    repair(file, tmp_path / "repaired.csv", NAMES, SIZE, findings)
+    assert diagnose(tmp_path / "repaired.csv", NAMES, SIZE, truth=Known()) == []
+
+
 def test_the_file_alone_tells_of_frames_columns_ends_and_inversion(write):
     assert kinds(diagnose(write(lambda m: text(m.T)), NAMES, SIZE)) == ["column-major"]
     assert kinds(diagnose(write(lambda m: text(m, ends="last")), NAMES, SIZE)) == ["ends"]

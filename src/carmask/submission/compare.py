@@ -79,7 +79,7 @@ def compare_known(
             f"{counted(len(true), 'image')})"
         )
         return [*unread, Finding(kind, f"{told}; {scores}", reading=after.reading)]
-    moved = _check_rows(shared, mine, true, before)
+    moved = _check_rows([Path(name).stem for name in names], mine, true, before)
     if moved or before.mean >= LOW:
         return [*unread, *moved]
     told = (
@@ -100,7 +100,7 @@ def _blocks(names: Sequence[str]) -> list[str]:
 def _check_rows(
     names: Sequence[str], mine: Mapping[str, Runs], true: Mapping[str, Runs], plain: Trial
 ) -> list[Finding]:
-    """Find masks that stand in the rows of their neighbours."""
+    """Find masks that stand in the rows of their neighbours, which are those of all ``names``, not of the known ones."""
     place = {name: index for index, name in enumerate(names)}
     own = dict(zip(true, plain.dice, strict=True))
     for rows in (1, -1, 2, -2):
