@@ -181,7 +181,7 @@ def test_photos_are_matched_by_stem():
 
 def test_decoded_masks_stay_in_their_folder(tmp_path):
     file, out = tmp_path / "s.csv", tmp_path / "out"
-    for name in ("../a.jpg", "/tmp/a.jpg", "x/a.jpg", "..", "", "x\\a.jpg"):
+    for name in ("../a.jpg", "/tmp/a.jpg", "x/a.jpg", "..", "", "x\\a.jpg", "a\0.jpg"):
         write_rle_csv(file, [(name, "1 2")])
         with pytest.raises(SubmissionError, match="is not a file name"):
             decode_to_files(file, (10, 10), out, on_failure=print)

@@ -45,7 +45,7 @@ def decode_to_files(
     except DataError as error:
         raise SubmissionError(str(error)) from error
     for name in (row.name for row in rows.values()):
-        if name != Path(name).name or "\\" in name or not Path(name).stem.strip("."):
+        if name != Path(name).name or not {"\\", "\0"}.isdisjoint(name) or not Path(name).stem.strip("."):
             raise SubmissionError(f"{file}: {name!r} is not a file name; masks are written into {out} only")
     for oddity in table.oddities:
         if oddity.cut and on_doubt is not None:
