@@ -14,9 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from carmask.batch.corrections import Corrections
+from carmask.batch.corrections import Correction, Corrections
 from carmask.batch.job import Result
 from carmask.batch.manifest import Manifest, describe, open_to_read, read_records, recorded_outputs
+from carmask.batch.measured import read_measured
+from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.errors import ModelError, OutputError, UsageError
@@ -238,6 +240,29 @@ def test_damaged_names_in_a_manifest_are_said(tmp_path):
     (tmp_path / "c").write_bytes(damaged)
     with pytest.raises(OutputError, match="not a file of corrections, or damaged"):
         Corrections(tmp_path / "c").decided()
+    with Corrections(tmp_path / "d") as store, contextlib.closing(sqlite3.connect(tmp_path / "d")) as base:
+        store.save(Correction("a", "corrected", "ab" * 32, b"PNG"), seen=0)
+        with base:
+            base.execute("UPDATE decisions SET photo = CAST(X'FFAB' AS TEXT)")
+        with pytest.raises(OutputError, match="not a file of corrections, or damaged"):
+            store.discard()
+
+
+@pytest.mark.parametrize("damaged", ["photos.facts", "measures.text"])
+def test_damaged_texts_in_a_manifest_are_said(tmp_path, damaged):
+    """They ended all that reads them with a traceback."""
+    file, (table, column) = tmp_path / STATE / MANIFEST, damaged.split(".")
+    file.parent.mkdir()
+    with Manifest(file, "{}") as manifest:
+        manifest.record("a", replace(RESULT, measures='{"light": 1}'))
+    with contextlib.closing(sqlite3.connect(file)) as base, base:
+        base.execute(f"UPDATE {table} SET {column} = '{{x'")
+    readers = [lambda: read_measured(tmp_path)]
+    if column == "facts":
+        readers += [lambda: read_records(file), lambda: Manifest(file, "{}").done("a")]
+    for read in readers:
+        with pytest.raises(OutputError, match="not a manifest, or damaged"):
+            read()
 
 
 def test_people_can_read_it(tmp_path):

@@ -342,7 +342,7 @@ class Corrections:
             raise OutputError(f"{self._file}: has been closed; nothing was stored: try again") from error
         except sqlite3.OperationalError as error:
             raise OutputError(f"{self._file}: cannot be written: {error}") from error
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
+        except (sqlite3.DatabaseError, UnicodeError) as error:  # also of a message, or a SHA-256, with damaged bytes
             raise OutputError(f"{self._file}: not a file of corrections, or damaged ({in_one_line(error)})") from error
 
 

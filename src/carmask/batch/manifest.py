@@ -272,7 +272,7 @@ class Manifest:
                 f"SELECT {_COLUMNS}, facts FROM photos WHERE name = CAST(? AS TEXT) AND settings = ? {condition}",  # noqa: S608
                 (to_text(name), self._settings),
             ).fetchone()
-        return None if row is None else _result(row)
+            return None if row is None else _result(row)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -282,7 +282,7 @@ class Manifest:
             if "locked" in str(error):
                 raise _in_use(self._file) from error
             raise OutputError(f"{self._file}: cannot be written: {error}") from error
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
+        except (sqlite3.DatabaseError, ValueError) as error:  # also of JSON, and of a message with damaged names
             raise OutputError(
                 f"{self._file}: not a manifest, or damaged ({in_one_line(error)}); delete it to start anew"
             ) from error
@@ -321,13 +321,13 @@ def read_records(file: Path) -> list[Recorded]:
                 return []  # it was made, and nothing could be written to it any more
             facts = "facts" if version >= 4 else "'{}'"
             rows = base.execute(f"SELECT name, {_COLUMNS}, {facts} FROM photos ORDER BY name").fetchall()  # noqa: S608
+            return [Recorded(row[0], _result(row[1:])) for row in rows]
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise _in_use(file) from error
         raise OutputError(f"{file}: cannot be read: {error}") from error
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
+    except (sqlite3.DatabaseError, ValueError) as error:  # also of JSON, and of a message with damaged names
         raise OutputError(f"{file}: not a manifest, or damaged ({in_one_line(error)})") from error
-    return [Recorded(row[0], _result(row[1:])) for row in rows]
 
 
 def open_to_read(file: Path) -> sqlite3.Connection:

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from carmask.batch.corrections import Corrections
 from carmask.batch.database import from_text
@@ -19,6 +20,9 @@ from carmask.data.table import car_and_view
 from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.failures import in_one_line
 from carmask.images import is_file
+
+#: Name, photo, status, confidence, time; measures, facts and settings.
+_Row: TypeAlias = tuple[str, str, str, float | None, str, dict[str, Any], dict[str, Any], dict[str, Any]]
 
 #: The fact of a photo that names its vehicle.
 VEHICLE = "vehicle"
@@ -119,10 +123,8 @@ def read_measured(out: Path) -> list[Measured]:
         with store:
             decisions = store.decisions()
     found = []
-    for name, photo, status, confidence, finished, text, facts, settings in rows:
-        said = json.loads(settings)
+    for name, photo, status, confidence, finished, measures, facts, said in rows:
         model = MadeWith(said.get("model", ""), said.get("model_version", ""), said.get("model_sha256", ""))
-        measures = json.loads(text) if text and status == "done" else {}
         found.append(
             Measured(
                 name,
@@ -132,10 +134,10 @@ def read_measured(out: Path) -> list[Measured]:
                 finished,
                 model,
                 confidence,
-                measures,
+                measures if status == "done" else {},
                 marks.get(photo),
                 decisions.get(name, ""),
-                str(json.loads(facts).get(VEHICLE) or ""),
+                str(facts.get(VEHICLE) or ""),
             )
         )
     return found
@@ -154,7 +156,7 @@ def models_of(out: Path) -> dict[MadeWith, int]:
     return {model: count for model, count in counts.items() if count}
 
 
-def _read_rows(file: Path) -> list[tuple[str, str, str, float | None, str, str, str, str]]:
+def _read_rows(file: Path) -> list[_Row]:
     try:
         with contextlib.closing(open_to_read(file)) as base:
             base.text_factory = from_text
@@ -166,15 +168,16 @@ def _read_rows(file: Path) -> list[tuple[str, str, str, float | None, str, str, 
             if version < FORMAT:
                 text, join = "''", ""
             facts = "p.facts" if version >= 4 else "'{}'"
-            return base.execute(
+            rows = base.execute(
                 f"SELECT p.name, p.photo, p.status, p.confidence, p.finished, {text}, {facts}, s.text "  # noqa: S608
                 f"FROM photos AS p JOIN settings AS s ON s.id = p.settings {join} ORDER BY p.name"
-            ).fetchall()
+            )
+            return [(*row[:5], *(json.loads(one or "{}") for one in row[5:])) for row in rows]
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise UsageError(f"{file.parent}: another carmask is writing here; wait for it") from error
         raise OutputError(f"{file}: cannot be read: {error}") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, ValueError) as error:  # also of JSON, and of a message with damaged names
         raise OutputError(f"{file}: not a manifest, or damaged ({in_one_line(error)})") from error
 
 

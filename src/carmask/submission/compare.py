@@ -100,7 +100,7 @@ def _blocks(names: Sequence[str]) -> list[str]:
 def _check_rows(
     names: Sequence[str], mine: Mapping[str, Runs], true: Mapping[str, Runs], plain: Trial
 ) -> list[Finding]:
-    """Find masks that stand in the rows of their neighbours, which are those of all ``names``, not of the known ones."""
+    """Find masks that stand in the rows of their neighbours in the file, of which ``names`` are all."""
     place = {name: index for index, name in enumerate(names)}
     own = dict(zip(true, plain.dice, strict=True))
     for rows in (1, -1, 2, -2):
