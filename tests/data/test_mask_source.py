@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from carmask.data.layouts import read_data
 from carmask.data.mask_source import Truth
 from carmask.errors import DataError, PhotoError
+from carmask.formats.convert import convert
+from carmask.formats.picture import from_masks
 from carmask.formats.rle import mask_to_runs
 from tests.data.test_layouts import MASK, NAMES, VOC, fill, index, save
 
@@ -36,6 +39,22 @@ def test_masks_are_found(tmp_path, photos, masks, source):
         assert np.array_equal(runs, mask_to_runs(MASK))
     with pytest.raises(DataError, match="has no mask of other"):
         truth.mask("other", (20, 30))
+
+
+def test_annotations_have_the_names_of_examples(tmp_path):
+    """Those of pictures in sub-folders, too: masks from a tool are scored against a data set that lies so."""
+    (tmp_path / "photos").mkdir()
+    save(tmp_path / "photos" / "a.jpg", Image.new("RGB", (30, 20)))
+    masks = [(name, (20, 30), MASK, None) for name in ("day/a.jpg", "night/a.jpg")]
+    convert(from_masks(masks, photos=lambda _: tmp_path / "photos" / "a.jpg"), tmp_path / "coco", "coco")
+    examples, _ = read_data(tmp_path / "coco")
+    truth = Truth(tmp_path / "coco")
+    assert truth.names == [one.name for one in examples] == ["day_a", "night_a"]
+    assert all(np.array_equal(truth.mask(name, (20, 30)), MASK) for name in truth.names)
+    masks += [("day_a.jpg", (20, 30), MASK, None)]
+    convert(from_masks(masks, photos=lambda _: tmp_path / "photos" / "a.jpg"), tmp_path / "twice", "coco")
+    with pytest.raises(DataError, match=r"day/a.jpg and day_a.jpg would both be called day_a; rename one"):
+        read_data(tmp_path / "twice")
 
 
 def test_grey_masks_are_read_with_a_threshold(tmp_path):

@@ -178,6 +178,8 @@ def test_fiftyone(tmp_path, text, message):
         ("0 0.1 0.1 0.5 0.1 0.2", "6 numbers"),
         ("0 0.1 0.1 x 0.1 0.2 0.2", "not numbers"),
         ("3 0.1 0.1 0.5 0.1 0.2 0.2", "the label 3 is none of the 1"),
+        ("0.5 0.1 0.1 0.5 0.1 0.2 0.2", "the label 0.5 is none of the 1"),
+        ("nan 0.1 0.1 0.5 0.1 0.2 0.2", "the label nan is none of the 1"),
         ("0 0.1 0.1 1.5 0.1 0.2 0.2", "a corner lies outside the picture"),
         ("0 0.1 nan 0.5 0.1 0.2 0.2", "a corner lies outside the picture"),
     ],

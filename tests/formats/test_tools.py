@@ -315,6 +315,42 @@ def test_labelme_s_shapes_that_reach_beyond_the_picture(tmp_path, kind, points):
     assert np.array_equal(picture.mask(), np.asarray(image))
 
 
+@pytest.mark.parametrize("order", ["{kind}/{split}", "{split}/{kind}"])
+def test_yolo_s_splits_may_have_photos_of_one_name(tmp_path, order):
+    """Each label file is of the photo in its place; the split tells the pictures apart."""
+    (tmp_path / "data.yaml").write_text("names: [car]\n")
+    for split, width in (("train", 0.5), ("val", 0.9)):
+        photos, labels = (tmp_path / order.format(kind=kind, split=split) for kind in ("images", "labels"))
+        for folder in (photos, labels):
+            folder.mkdir(parents=True)
+        for name in ("1", "2", f"only {split}"):
+            Image.new("RGB", (30, 20)).save(photos / f"{name}.jpg")
+        for name in ("1", f"only {split}"):
+            # A label's number as NumPy's savetxt writes it, which Ultralytics reads, too.
+            (labels / f"{name}.txt").write_text(f"0.0 0.1 0.1 {width} 0.1 {width} 0.9 0.1 0.9\n")
+    pictures = {one.name: one for one in read_annotations(tmp_path).strict().pictures}
+    named = {f"{split}/{name}.jpg" for split in ("train", "val") for name in "12"} | {"only train.jpg", "only val.jpg"}
+    assert set(pictures) == named
+    for name, one in pictures.items():
+        split = "train" if "train" in name else "val"
+        assert one.photo == tmp_path / order.format(kind="images", split=split) / name.rpartition("/")[2]
+        columns = np.flatnonzero(one.mask().any(axis=0))
+        assert (columns.max(initial=0)) == (0 if "2" in name else 15 if split == "train" else 27)
+
+
+def test_a_label_file_has_no_photo_of_another_split(tmp_path):
+    (tmp_path / "data.yaml").write_text("names: [car]\n")
+    for split in ("train", "val"):
+        (tmp_path / "labels" / split).mkdir(parents=True)
+        (tmp_path / "labels" / split / "1.txt").write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n")
+    (tmp_path / "images" / "train").mkdir(parents=True)
+    Image.new("RGB", (30, 20)).save(tmp_path / "images" / "train" / "1.jpg")
+    found = read_annotations(tmp_path)
+    assert [one.name for one in found.pictures] == ["train/1.jpg"]
+    assert len(found.faults) == 1
+    assert "val/1.jpg: its size is not known" in found.faults[0]
+
+
 def test_voc_s_void_is_neither(tmp_path):
     convert(cars(MASK), tmp_path / "out", "voc")
     file = tmp_path / "out" / "SegmentationClass" / "car 0.png"

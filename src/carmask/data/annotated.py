@@ -160,10 +160,14 @@ def _paired(annotations: Annotations, source: Path) -> list[tuple[str, Path, Pic
             f"{source}: {len(bare)} of {counted(photos, 'photo')} {by_number(len(bare), 'has', 'have')} no "
             f"mask, the first is {bare[0].stem}"
         )
-    found = [(_name(picture), picture.photo, picture) for picture in pictures if picture.photo is not None]
+    found = [(example_name(picture), picture.photo, picture) for picture in pictures if picture.photo is not None]
+    names: dict[str, Picture] = {}
+    for name, _, picture in found:
+        if (other := names.setdefault(name, picture)) is not picture:
+            raise DataError(f"{source}: {other.name} and {picture.name} would both be called {name}; rename one")
     return sorted(found, key=lambda one: one[0])
 
 
-def _name(picture: Picture) -> str:
-    # Names become file names: of caches, scores and pages.
+def example_name(picture: Picture) -> str:
+    """What an example of this picture is called: its name becomes that of files, of caches, scores and pages."""
     return picture.stem.replace("/", "_")

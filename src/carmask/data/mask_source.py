@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Mask
-from carmask.data.annotated import only_cars
+from carmask.data.annotated import example_name, only_cars
 from carmask.data.layouts import detect_layout, read_data
 from carmask.data.table import Example
 from carmask.errors import DataError, RLEError
@@ -73,7 +73,7 @@ class Truth:
             self._source = find_mask_table(source) or source
         if _is_annotated(self._source):
             self._annotations = only_cars(read_annotations(source).strict())
-            self._pictures = {picture.stem: picture for picture in self._annotations.pictures}
+            self._pictures = {example_name(picture): picture for picture in self._annotations.pictures}
         elif self._source.is_file():
             self._rows = read_rle_table(self._source).by_stem()
         elif (source / "train_masks").is_dir():
@@ -85,7 +85,7 @@ class Truth:
 
     @property
     def names(self) -> list[str]:
-        """Stems of the photos whose truth is known, in the source's order."""
+        """Names of the photos whose truth is known, in the source's order: as examples have them."""
         return list(self._pictures or self._rows or self._files or self._examples)
 
     def runs(self, name: str) -> tuple[Runs, Size]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -58,16 +59,12 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     file = path if path.is_file() else next((path / name for name in FILES if (path / name).is_file()), path / FILES[0])
     root = file.parent
     names = read_names(file)
-    texts: dict[str, Path | None] = {stem: text for folder in _label_folders(root) for stem, text in _texts(folder)}
     photos = options.find(*(folder for folder in sorted(root.rglob(IMAGES)) if folder.is_dir()))
-    labelled = {photos.find_stem(stem) for stem in texts}
-    for photo in photos.all():
-        if photo not in labelled:
-            texts.setdefault(_stem(photo, options.photos, root), None)  # without a label file: nothing in it
-    if not texts:
+    pairs = _pairs(root, photos, options.photos)
+    if not pairs:
         raise DataError(f"{root}: no folder {LABELS} with a file for each photo")
     found = Annotations([], names)
-    return gathered([_maker(stem, text, names, photos, options) for stem, text in sorted(texts.items())], found)
+    return gathered([_maker(*pair, names, options) for pair in sorted(pairs, key=lambda pair: pair[0])], found)
 
 
 def read_names(file: Path) -> tuple[str, ...]:
@@ -125,36 +122,61 @@ def _unquoted(text: str) -> str:
     return text[1:-1].replace("''", "'") if text.startswith("'") and text.endswith("'") else text
 
 
+def _pairs(root: Path, photos: Photos, named: Path | None) -> list[tuple[str, Path | None, Path | None]]:
+    """Label files and photos by the picture's name without suffix; a photo without a label file has nothing in it.
+
+    A photo lies where its label file does, in ``images`` for ``labels``. Where several splits have one name, the split
+    is a part of it.
+
+    Args:
+        root: of the data set.
+        photos: of the data set.
+        named: the folder of photos that the user named, or None.
+    """
+    placed = {_place(photo, root, IMAGES): photo for photo in photos.all() if photo.is_relative_to(root)}
+    texts = {
+        text: _place(text, root, LABELS) for folder in _label_folders(root) for text in sorted(folder.rglob("*.txt"))
+    }
+    own = {text: placed[place] for text, place in texts.items() if place in placed}
+    taken = set(own.values())
+    for text, place in texts.items():
+        if text not in own and (other := photos.find_stem(place)) is not None and other not in taken:
+            own[text] = other
+    names: list[tuple[str, str, Path | None, Path | None]] = [
+        (_stem(text, root, LABELS), place, text, own.get(text)) for text, place in texts.items()
+    ]
+    taken, lost = set(own.values()), {stem for stem, _, _, photo in names if photo is None}
+    for photo in photos.all():
+        start = named if named is not None and photo.is_relative_to(named) else root
+        if photo not in taken and (stem := _stem(photo, start, IMAGES)) not in lost:
+            names.append((stem, _place(photo, start, IMAGES), None, photo))
+    count = Counter(stem for stem, *_ in names)
+    return [(stem if count[stem] == 1 else place, text, photo) for stem, place, text, photo in names]
+
+
 def _label_folders(root: Path) -> list[Path]:
     return [folder for folder in sorted(root.rglob(LABELS)) if folder.is_dir()]
 
 
-def _texts(folder: Path) -> Iterator[tuple[str, Path]]:
-    for file in sorted(folder.rglob("*.txt")):
-        parts = file.relative_to(folder).with_suffix("").parts
-        yield "/".join(parts[1:] if len(parts) > 1 and parts[0] in _SPLITS else parts), file
+def _place(file: Path, start: Path, kind: str) -> str:
+    """A file's path without suffix and without the last folder of its kind: ``train/NAME`` in either order."""
+    parts = list(file.relative_to(start).with_suffix("").parts)
+    if kind in parts[:-1]:
+        del parts[len(parts) - 2 - parts[-2::-1].index(kind)]
+    return "/".join(parts)
 
 
-def _stem(photo: Path, named: Path | None, root: Path) -> str:
-    """The path of a photo's label file below the labels, without suffix.
-
-    Args:
-        photo: below one of the folders.
-        named: the folder of photos that the user named, or None.
-        root: of the data set.
-    """
-    parts = (
-        photo.relative_to(named if named is not None and photo.is_relative_to(named) else root).with_suffix("").parts
-    )
-    inside = parts[len(parts) - parts[::-1].index(IMAGES) :] if IMAGES in parts else parts
+def _stem(file: Path, start: Path, kind: str) -> str:
+    """A file's path below the last folder of its kind, without suffix and split."""
+    parts = file.relative_to(start).with_suffix("").parts
+    inside = parts[len(parts) - 1 - parts[-2::-1].index(kind) :] if kind in parts[:-1] else parts
     return "/".join(inside[1:] if len(inside) > 1 and inside[0] in _SPLITS else inside)
 
 
 def _maker(
-    stem: str, text: Path | None, names: Sequence[str], photos: Photos, options: ReadOptions
+    stem: str, text: Path | None, photo: Path | None, names: Sequence[str], options: ReadOptions
 ) -> Callable[[], Picture]:
     def make() -> Picture:
-        photo = photos.find_stem(stem)
         size = photo_size(f"{stem}.jpg", photo, options)
         shapes = [] if text is None else [_shape(text, *line, names, size) for line in enumerate_lines(text)]
         return Picture(stem + (photo.suffix if photo else ".jpg"), size, drawn(shapes, str(text)), photo)
@@ -177,17 +199,18 @@ def _shape(file: Path, number: int, line: str, names: Sequence[str], size: Size)
     if len(words) < 7 or len(words) % 2 == 0:
         raise DataError(f"{where}: {len(words)} numbers; a label and x, y of three corners or more are an odd number")
     try:
-        label, corners = int(words[0]), np.array(words[1:], np.float64).reshape(-1, 2)
+        label, *corner = map(float, words)  # some tools write 0.0, which Ultralytics reads
     except ValueError as error:
         raise DataError(f"{where}: not numbers") from error
-    if not 0 <= label < len(names):
-        raise DataError(f"{where}: the label {label} is none of the {len(names)} of {FILES[0]}")
+    if not (label.is_integer() and 0 <= label < len(names)):
+        raise DataError(f"{where}: the label {label:g} is none of the {len(names)} of {FILES[0]}")
+    corners = np.array(corner).reshape(-1, 2)
     scaled = corners * (size[1], size[0])
     # Written so that NaN fails.
     if not ((scaled >= -OUTSIDE) & (scaled <= np.array([size[1], size[0]]) + OUTSIDE)).all():
         raise DataError(f"{where}: a corner lies outside the picture; they are fractions of its width and height")
     points = np.clip(np.floor(scaled), 0, (size[1] - 1, size[0] - 1)).astype(np.int32)
-    return Shape(names[label], partial(fill_line, points, size))
+    return Shape(names[int(label)], partial(fill_line, points, size))
 
 
 def write(out: Path, pictures: Iterable[Loaded], names: Sequence[str], _: WriteOptions) -> None:
