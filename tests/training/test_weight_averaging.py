@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from carmask.cli import app
 from carmask.errors import ModelError, UsageError
+from carmask.images.normalisation import describe
 from carmask.model.file import read_info
 from carmask.model.info import ExtraData, ModelInfo
 from carmask.model.runtime import load_model
@@ -113,3 +114,12 @@ def test_the_command(models, tmp_path):
     assert "50% of" in done.output
     with pytest.raises(UsageError, match=r"share: 1\.5 is not in 0"):
         average_weights(*models, tmp_path / "other.onnx", share=1.5)
+
+
+def test_networks_of_another_normalisation_have_no_mean(models, tmp_path):
+    """Their weights are for other values of the same photo; the values that photos are normalised by are weights, too."""
+    info = OTHER.model_copy(update={"normalisation": describe("unit")})
+    (tmp_path / "unit.onnx").write_bytes(to_onnx(Normalised(build("unet-small"), "unit").eval(), info))
+    with pytest.raises(ModelError, match="cannot be averaged: the photos of one are normalised as imagenet, those of"):
+        average_weights(models[0], tmp_path / "unit.onnx", tmp_path / "new.onnx")
+    assert not (tmp_path / "new.onnx").exists()

@@ -15,6 +15,7 @@ from onnx import numpy_helper
 
 from carmask.errors import ModelError, UsageError
 from carmask.images import make_folder
+from carmask.images.normalisation import read_description
 from carmask.model.card import save_model
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ExtraData, ModelInfo
@@ -48,7 +49,8 @@ def average_weights(
 
     Raises:
         UsageError: if the share is out of range.
-        ModelError: if there is no such model, a file is damaged, or they are not of the same network and classes.
+        ModelError: if there is no such model, a file is damaged, or they are not of the same network, classes and
+            normalisation.
         OutputError: if the file cannot be written.
     """
     if not 0 <= share <= 1:
@@ -60,6 +62,12 @@ def average_weights(
         raise ModelError(
             f"{first}, {second}: their weights cannot be averaged: {infos[0].network} with {len(infos[0].classes)} "
             f"classes and {infos[1].network} with {len(infos[1].classes)}"
+        )
+    given_as = [read_description(info.normalisation) for info in infos]
+    if given_as[0] != given_as[1]:
+        raise ModelError(
+            f"{first}, {second}: their weights cannot be averaged: the photos of one are normalised as "
+            f"{given_as[0]}, those of the other as {given_as[1]}"
         )
     given = {_plain(tensor.name): numpy_helper.to_array(tensor) for tensor in read_graph(paths[0]).graph.initializer}
     made = read_graph(paths[1])
