@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from carmask.batch.checks import SKIPPED
+from carmask.batch.checks import NO_CAR, SKIPPED
 from carmask.batch.corrections import FILE, Correction, Corrections
 from carmask.batch.deliver import deliver
 from carmask.batch.manifest import Manifest, describe, read_records
@@ -142,6 +142,33 @@ def test_photos_that_the_run_has_skipped_have_no_picture_to_hand_over(out, tmp_p
     assert (made.files, made.vehicles, made.left_out) == (3, 1, 0)
     skip("4711/a", "4711/b", "4711/d")
     with pytest.raises(UsageError, match="show no whole car, and were skipped"):
+        deliver(out, tmp_path / "more")
+
+
+def test_the_number_that_a_camera_gave_is_no_view(tmp_path, tiny_model):
+    """A photo of the inside, IMG_0011, was handed over as view 11, and turned with the others."""
+    (tmp_path / "day" / "7712A").mkdir(parents=True)
+    Image.fromarray(draw_photo(1)).save(tmp_path / "day" / "7712A" / "IMG_0011.png")
+    cut_folder(tmp_path / "day", tmp_path / "out", model=tiny_model, recursive=True, group="folder")
+    deliver(tmp_path / "out", tmp_path / "to")
+    assert list(files(tmp_path / "to")) == ["7712A_IMG_0011.png"]
+
+
+def test_pictures_without_a_car_are_not_handed_over(out, tmp_path, tiny_model):
+    records = read_records(out / STATE / MANIFEST)
+
+    def lose(vehicle):
+        with Manifest(out / STATE / MANIFEST, describe(PhotoTask(str(tiny_model), OutputSpec()))) as manifest:
+            for name, result in records:
+                if name.startswith(vehicle):
+                    manifest.record(name, replace(result, reason=NO_CAR))
+
+    lose("4711")
+    made = deliver(out, tmp_path / "to")
+    assert (made.files, made.vehicles, made.empty) == (1, 1, 4)
+    assert list(files(tmp_path / "to")) == ["5446P_05.png"]
+    lose("5446P")
+    with pytest.raises(UsageError, match="no car was found in any photo of a vehicle"):
         deliver(out, tmp_path / "more")
 
 

@@ -24,6 +24,8 @@ KEPT = "_photo"
 OTHER = "other"
 #: The fact that a photo was skipped: nothing was written of it.
 SKIPPED = "_skipped"
+#: The reason of a photo whose picture shows nothing but the background.
+NO_CAR = "no car found"
 _AT_ONCE = 1024
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from carmask.batch.checks import SKIPPED
+from carmask.batch.checks import NO_CAR, SKIPPED
 from carmask.batch.corrections import decisions_of
 from carmask.batch.manifest import Recorded, read_records
 from carmask.batch.names import MANIFEST, STATE
@@ -36,6 +36,7 @@ class Delivery(NamedTuple):
         table: the list of them.
         left_out: photos that are done and have no vehicle.
         rejected: photos that are done, have a vehicle, and were rejected in a review.
+        empty: photos that are done and have a vehicle, and in which no car was found.
     """
 
     files: int
@@ -43,25 +44,28 @@ class Delivery(NamedTuple):
     table: Path
     left_out: int = 0
     rejected: int = 0
+    empty: int = 0
 
 
 def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     """Copy the pictures of a run that are done, named by vehicle and by the view that was found.
 
-    Photos that somebody has rejected are left out, and those that the run has skipped, of which there is no picture.
+    Left out are photos that somebody has rejected, those in which no car was found, whose pictures are empty, and those
+    that the run has skipped, of which there is no picture.
 
     Args:
         out: output folder of ``cut_folder`` or ``watch_folder``, with photos grouped by vehicle.
         to: folder for the copies and ``delivery.csv``; new, empty, or of an earlier delivery, whose files are replaced.
         pattern: of the names: ``{vehicle}``, ``{view}`` (1 to 16, as it was found), ``{number}`` (1, 2, 3 … in the
-            order of the views), ``{name}``. A second picture of the same name gets ``-2``.
+            order of the views), ``{name}``. Where no view was found, ``{view}`` is the name. A second picture of
+            the same name gets ``-2``.
 
     Returns:
         What was handed over.
 
     Raises:
-        UsageError: if there is no such run, its photos have no vehicles or are all rejected, it writes no pictures, or
-            ``to`` has other files.
+        UsageError: if there is no such run, its photos have no vehicles, show no car or are all rejected, it writes no
+            pictures, or ``to`` has other files.
         InUseError: if a run is going on there.
         OutputError: if something cannot be read or written.
     """
@@ -83,15 +87,19 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
             f"{out}: no photo that is done there has a vehicle; say which one each shows when they are cut"
         )
     decisions = decisions_of(out / STATE)
-    done = [one for one in known if decisions.get(one.name) != "rejected"]
-    if not done:
+    wanted = [one for one in known if decisions.get(one.name) != "rejected"]
+    if not wanted:
         raise UsageError(
             f"{out}: {counted(len(known), 'photo')} of vehicles, all rejected in the review; there is none to copy"
         )
+    done = [one for one in wanted if one.result.reason != NO_CAR]
+    if not done:
+        raise UsageError(f"{out}: no car was found in any photo of a vehicle; there is no picture to copy")
     rows = list(_rows(done, spec, naming))
     _copy(rows, out, to, before)
     vehicles = {row["vehicle"] for row, _ in rows}
-    return Delivery(len(rows), len(vehicles), to / LIST, len(all_done) - len(known), len(known) - len(done))
+    left_out, rejected, empty = len(all_done) - len(known), len(known) - len(wanted), len(wanted) - len(done)
+    return Delivery(len(rows), len(vehicles), to / LIST, left_out, rejected, empty)
 
 
 def _copy(rows: Sequence[tuple[dict[str, str], str]], out: Path, to: Path, before: Collection[str]) -> None:
@@ -135,7 +143,9 @@ def _rows(done: Iterable[Recorded], spec: OutputSpec, naming: Naming) -> Iterabl
             for at, _ in kinds:
                 source = spec.outputs(one.name)[at]
                 suffix = source[len(one.name) :]
-                made = plain = naming.apply(one.name, vehicle, number, view)
+                # A number at the end of the photo's name is no view that was found.
+                shown = one.name.rpartition("/")[2] if view is None else view
+                made = plain = naming.apply(one.name, vehicle, number, shown)
                 again = 1
                 while made + suffix in taken:
                     again += 1

@@ -58,14 +58,14 @@ class Naming:
                 argument="name",
             )
 
-    def apply(self, name: str, vehicle: str, number: int, found: int | None = None) -> str:
+    def apply(self, name: str, vehicle: str, number: int, found: int | str | None = None) -> str:
         """The name of a photo's outputs.
 
         Args:
             name: the photo's path relative to the folder it was found in, without suffix, with ``/``.
             vehicle: its vehicle; '' if it has none.
             number: its place within the vehicle, from 1.
-            found: the view, where that is known otherwise than by the name.
+            found: what stands for the view, where that is known otherwise than by the name.
 
         Returns:
             A relative path without suffix, with ``/``.

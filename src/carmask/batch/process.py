@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from carmask.arrays import Mask, Photo
-from carmask.batch.checks import SKIPPED, facts_of
+from carmask.batch.checks import NO_CAR, SKIPPED, facts_of
 from carmask.batch.job import Job, Result, is_corrected, split_digest
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.photo import CutPhoto
@@ -201,7 +201,7 @@ class PhotoCutter:
         return replace(
             result,
             status="done",
-            reason="; ".join([*notes, *_remarks(cut.note, job, spec)]) if found.area or kept else "no car found",
+            reason="; ".join([*notes, *_remarks(cut.note, job, spec)]) if found.area or kept else NO_CAR,
             confidence=found.confidence,
             area=found.area,
             error=None if math.isnan(found.error) else found.error,

@@ -33,8 +33,9 @@ def deliver(out: Path, to: Path, name: str) -> None:
 
     Writes a copy of each picture of a run whose photos are grouped by vehicle, and DIR/delivery.csv with a row for
     each: vehicle, number, view, file, photo. The view is the one that was found in the photo, 1 to 16 around the car;
-    numbers follow the views. A second picture of the same name gets -2. Photos that were rejected in 'carmask review',
-    and those that 'cut --others skip' passed over, are left out. Files of an earlier delivery to DIR are replaced.
+    numbers follow the views. A photo without a view keeps its name there. A second picture of the same name gets -2.
+    Photos in which no car was found, those that were rejected in 'carmask review', and those that 'cut --others skip'
+    passed over, are left out. Files of an earlier delivery to DIR are replaced.
     """
     from carmask.batch.deliver import deliver as run
 
@@ -44,3 +45,5 @@ def deliver(out: Path, to: Path, name: str) -> None:
         print(f"{made.left_out} left out: no vehicle is known")
     if made.rejected:
         print(f"{made.rejected} left out: rejected in the review")
+    if made.empty:
+        print(f"{made.empty} left out: no car was found")
