@@ -117,7 +117,7 @@ def test_the_command(models, tmp_path):
 
 
 def test_networks_of_another_normalisation_have_no_mean(models, tmp_path):
-    """Their weights are for other values of the same photo; the values that photos are normalised by are weights, too."""
+    """Their weights are for other values of the same photo; what photos are normalised by is a weight, too."""
     info = OTHER.model_copy(update={"normalisation": describe("unit")})
     (tmp_path / "unit.onnx").write_bytes(to_onnx(Normalised(build("unet-small"), "unit").eval(), info))
     with pytest.raises(ModelError, match="cannot be averaged: the photos of one are normalised as imagenet, those of"):
