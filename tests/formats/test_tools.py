@@ -13,6 +13,7 @@ from carmask.batch.corrected_masks import corrected_masks
 from carmask.batch.corrections import FILE, Correction, Corrections
 from carmask.batch.names import STATE
 from carmask.cli import main
+from carmask.data.layouts import read_data
 from carmask.errors import DataError
 from carmask.formats.convert import convert
 from carmask.formats.label_studio_rle import encode
@@ -258,6 +259,36 @@ def test_cvat_masks_begin_with_zeros_in_their_tight_box(tmp_path):
     text = (tmp_path / "out" / "annotations.xml").read_text()
     assert 'rle="0, 1, 1, 4" left="4" top="3" width="3" height="2" z_order="0"' in text
     assert json.loads((tmp_path / "out" / "labels.json").read_text())[0]["name"] == "car"
+
+
+@pytest.mark.parametrize(
+    ("project", "labels", "classes"),
+    [
+        ("car", ["door", "hood"], ("door", "hood")),
+        ("car", ["car"], ("car",)),
+        ("my-cars-x1", ["sedan"], ("car",)),  # the only label is the car
+    ],
+)
+def test_roboflow_s_category_over_the_others_is_no_label(tmp_path, project, labels, classes):
+    """Nothing is labelled with it. As one, it made doors a car without a pixel, or the only label a part."""
+    categories = [{"id": 0, "name": project, "supercategory": "none"}]
+    categories += [{"id": index, "name": name, "supercategory": project} for index, name in enumerate(labels, 1)]
+    corners = [4, 5, 20, 5, 20, 15, 4, 15]
+    annotations = [
+        {"id": index, "image_id": 0, "category_id": index, "segmentation": [corners]}
+        for index in range(1, len(categories))
+    ]
+    image = {"id": 0, "file_name": "a.jpg", "height": 20, "width": 30}
+    content = {"categories": categories, "images": [image], "annotations": annotations}
+    (tmp_path / "_annotations.coco.json").write_text(json.dumps(content))
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.jpg")
+    (example,), found = read_data(tmp_path)
+    assert found == classes
+    assert example.read_mask().sum() == 160
+    annotations[0]["category_id"] = 0  # what is labelled with it, it is a label of
+    (tmp_path / "_annotations.coco.json").write_text(json.dumps(content))
+    if labels != ["car"]:
+        assert project in read_annotations(tmp_path).names
 
 
 def test_labelme_draws_polygons_as_labelme_does(tmp_path):

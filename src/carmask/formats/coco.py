@@ -71,8 +71,8 @@ def read(path: Path, options: ReadOptions) -> Annotations:
 def _pictures(
     file: Path, content: Mapping[str, Any], photos: Photos, options: ReadOptions, found: Annotations
 ) -> Iterator[Callable[[], Picture]]:
-    names = {str(one["id"]): str(one["name"]) for one in content["categories"]}
     unique((str(one["id"]) for one in content["categories"]), "category", file)
+    names = {str(one["id"]): str(one["name"]) for one in _labels(content)}
     unique(names.values(), "category's name", file)
     found.names = tuple(dict.fromkeys([*found.names, *(name for name in names.values() if name not in BACKGROUND)]))
     unique((str(one["id"]) for one in content["images"]), "image", file)
@@ -92,6 +92,20 @@ def _pictures(
         of_image[image].append(annotation)
     for image in content["images"]:
         yield _maker(file, image, of_image[str(image["id"])], names, photos, options)
+
+
+def _labels(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The categories that are labels, without headings over others that nothing is labelled with.
+
+    Roboflow writes one first, called after the project: ``car`` over the doors and hoods of a project of that name.
+    """
+    used = {str(one.get("category_id")) for one in content["annotations"]}
+    above = [(one["id"], one.get("supercategory")) for one in content["categories"]]
+    return [
+        one
+        for one in content["categories"]
+        if str(one["id"]) in used or not any(name == one["name"] and inner != one["id"] for inner, name in above)
+    ]
 
 
 def _maker(
