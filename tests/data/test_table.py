@@ -85,6 +85,21 @@ def test_names_of_cars_are_cars(car):
     assert car_and_view(f"{car}_03") == (car, 3)
 
 
+@pytest.mark.parametrize(
+    ("photo", "car"),
+    [("2056", "2056"), ("IMG_3147", "IMG_3147"), ("00087a6bd4dc_03", "00087a6bd4dc"), ("a.rf", "a.rf")],
+)
+def test_copies_of_one_photo_that_roboflow_augmented_are_of_one_car(photo, car):
+    """Each is a photo of its own by name; on both sides of a split they are the same."""
+    copies = [
+        f"{photo}{kind}.rf.{end}"
+        for kind in ("_jpg", "_JPG", "_png", "")
+        for end in ("68cb444f6249" * 2, "VbyYOOHqAAeFVwxhPBmP")
+    ]
+    assert {car_and_view(copy)[0] for copy in copies} == {car}
+    assert car_and_view("golf.rf.2020") == ("golf.rf.2020", 0)
+
+
 def test_what_is_missing_is_named(data, tmp_path):
     with pytest.raises(DataError, match="there is no such folder"):
         read_examples(tmp_path / "nowhere")

@@ -30,6 +30,9 @@ _CAMERA = re.compile(
     r"(img|image|imgp|dsc[nf]?|_mg|pict?|picture|photo|foto|bild|gopr|dji|pxl|mvimg|p(?=\d{6}))[\d_ -]*", re.IGNORECASE
 )
 
+#: How Roboflow calls an image of its exports: the photo's name, its suffix and a hash. Augmented, one photo is several.
+_ROBOFLOW = re.compile(r"(?P<photo>.+?)(_(jpe?g|png|webp|bmp|tiff?|heic|avif))?\.rf\.[0-9a-z]{16,}", re.I | re.DOTALL)
+
 
 @dataclass(frozen=True)
 class Example:
@@ -95,8 +98,11 @@ def car_and_view(name: str) -> tuple[str, int]:
     """Split ``<car>_<view>`` (two digits).
 
     A name of another form is a car of its own, view 0; so is a camera's number, such as ``IMG_0001``, ``DSC_07`` or
-    ``photo_12``: photos that are numbered one after the other are not views of one car.
+    ``photo_12``: photos that are numbered one after the other are not views of one car. Copies of one photo that
+    Roboflow has augmented are of one car, whatever that one's name is.
     """
+    if copy := _ROBOFLOW.fullmatch(name):
+        name = copy["photo"]
     found = _CAR_AND_VIEW.fullmatch(name)
     return (found["car"], int(found["view"])) if found and not _CAMERA.fullmatch(found["car"]) else (name, 0)
 
