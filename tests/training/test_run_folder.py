@@ -10,7 +10,7 @@ import pytest
 from carmask.data.split import Split
 from carmask.data.table import Example
 from carmask.errors import RecipeError
-from carmask.model.info import ModelInfo
+from carmask.model.info import ExtraData, ModelInfo
 from carmask.training.recipe import Recipe
 from carmask.training.run_folder import (
     DATA_FILE,
@@ -46,6 +46,19 @@ def test_a_run_goes_on_whatever_the_locale_is(tmp_path, locale):  # noqa: ARG001
     (tmp_path / INFO_FILE).write_bytes(INFO.model_dump_json().encode())
     check_recipe_of(tmp_path, RECIPE)
     assert check_data_of(tmp_path, INFO) == INFO
+
+
+def test_what_initial_weights_have_seen_is_theirs_that_were_taken(tmp_path):
+    """Those of the run once it has a checkpoint; before that, those of this call."""
+    seen = INFO.model_copy(
+        update={"extra_data": (ExtraData(name="default", share=0, training_cars=("c",), validation_cars=()),)}
+    )
+    for before, now in ((INFO, seen), (seen, INFO)):
+        (tmp_path / INFO_FILE).write_bytes(before.model_dump_json().encode())
+        (tmp_path / LAST_FILE).unlink(missing_ok=True)
+        assert check_data_of(tmp_path, now) == now
+        (tmp_path / LAST_FILE).touch()
+        assert check_data_of(tmp_path, now) == before
 
 
 def test_a_run_goes_on_with_the_same_photos_only(tmp_path):

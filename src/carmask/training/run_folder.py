@@ -81,7 +81,8 @@ def check_data_of(run: Path, info: ModelInfo) -> ModelInfo:
         info: the model's description as this call would have it.
 
     Returns:
-        The description; what the initial weights had seen is taken from the run if this call does not name them.
+        The description; what the initial weights had seen is taken from a run that has a checkpoint, as its weights
+        are. One without begins anew, with the initial weights of this call.
 
     Raises:
         RecipeError: if the folder holds a run on other extra data, or with another split.
@@ -98,7 +99,7 @@ def check_data_of(run: Path, info: ModelInfo) -> ModelInfo:
         raise RecipeError(f"{run}: holds a run with other training or validation cars; choose another folder")
     if before.classes != info.classes:
         raise RecipeError(f"{run}: holds a run on other parts, or on the same in another order; choose another folder")
-    return info.model_copy(update={"extra_data": before.extra_data})
+    return info.model_copy(update={"extra_data": before.extra_data}) if (run / LAST_FILE).exists() else info
 
 
 def check_photos_of(run: Path, used: Used) -> None:
