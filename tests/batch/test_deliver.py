@@ -15,6 +15,7 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import cut_folder
 from carmask.errors import OutputError, UsageError
+from carmask.review.queue import read_queue
 from tests.conftest import draw_photo
 
 VIEWS = {"4711/a": 9, "4711/b": 1, "4711/c": None, "4711/d": 9, "5446P/a": 5}
@@ -69,6 +70,18 @@ def test_a_second_delivery_replaces_the_first_and_no_other_files(out, tmp_path, 
     deliver(out, tmp_path / "to", "{vehicle}/{number:02}")
     assert sorted(files(tmp_path / "to")) == ["4711/01.png", "4711/02.png", "4711/03.png", "5446P/01.png"]
     assert (tmp_path / "to" / "note.txt").read_text() == "mine"
+
+
+def test_photos_that_another_pattern_gave_other_names_are_handed_over_and_reviewed_once(out, tmp_path, tiny_model):
+    """They were on record under both names: a channel got each picture twice."""
+    again = {"model": tiny_model, "recursive": True, "group": "folder"}
+    made = cut_folder(tmp_path / "day", out, name="{vehicle}-{number:02}", **again)
+    assert len(made.earlier) == len(VIEWS)
+    assert len(read_queue(out)) == len(VIEWS)
+    assert deliver(out, tmp_path / "to").files == len(VIEWS)
+    cut_folder(tmp_path / "day" / "4711", out, model=tiny_model)
+    names = {entry.name for entry in read_queue(out).entries}
+    assert names == {"a", "b", "c", "d", "5446P-01"}
 
 
 def test_a_delivery_that_ended_on_the_way_is_taken_up_by_the_next(out, tmp_path):

@@ -186,7 +186,7 @@ class Manifest:
         Raises:
             OutputError: if it cannot be written.
         """
-        self._change_outputs("INSERT OR IGNORE INTO outputs VALUES (CAST(? AS TEXT))", outputs)
+        self._change("INSERT OR IGNORE INTO outputs VALUES (CAST(? AS TEXT))", map(self._relative, outputs))
 
     def withdraw(self, outputs: Iterable[Path]) -> None:
         """Forget files that are not there: what has such a name later is somebody else's.
@@ -197,13 +197,13 @@ class Manifest:
         Raises:
             OutputError: if it cannot be written.
         """
-        self._change_outputs("DELETE FROM outputs WHERE file = CAST(? AS TEXT)", outputs)
+        self._change("DELETE FROM outputs WHERE file = CAST(? AS TEXT)", map(self._relative, outputs))
 
-    def _change_outputs(self, statement: str, outputs: Iterable[Path]) -> None:
-        files = [(to_text(self._relative(output)),) for output in outputs]
+    def _change(self, statement: str, names: Iterable[str]) -> None:
+        rows = [(to_text(name),) for name in names]
         with self._errors():
             self._base.execute("BEGIN")
-            self._base.executemany(statement, files)
+            self._base.executemany(statement, rows)
             self._base.execute("COMMIT")
 
     def restamp(self, name: str, photo: str, stamp: str) -> None:
@@ -252,15 +252,20 @@ class Manifest:
         with self._errors():
             return sorted(name for (name,) in self._base.execute("SELECT file FROM outputs") if name not in mine)
 
-    def forget(self) -> None:
-        """Forget all photos.
+    def photos(self) -> list[tuple[str, str]]:
+        """The names of all outputs, with the photo that each was made of."""
+        with self._errors():
+            return self._base.execute("SELECT name, photo FROM photos").fetchall()
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget what became of photos, by the names of their outputs.
 
         Raises:
             OutputError: if it cannot be written.
         """
-        with self._errors():
-            self._base.execute("DELETE FROM photos")
-            self._base.execute("DELETE FROM measures")
+        names = list(names)
+        for table in ("photos", "measures"):
+            self._change(f"DELETE FROM {table} WHERE name = CAST(? AS TEXT)", names)  # noqa: S608
 
     def _relative(self, output: Path | str) -> str:
         # As text: for some hundred thousand files, Path.relative_to takes as long as all the rest of claiming them.

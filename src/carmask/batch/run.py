@@ -15,7 +15,7 @@ from carmask.batch.corrections import Corrections, decisions_of, with_correction
 from carmask.batch.engines.engine import TIMEOUT, Engine
 from carmask.batch.engines.start import EngineName, start_engine
 from carmask.batch.job import Job, Result
-from carmask.batch.kept import in_place, job_stamp, of_earlier_runs, same_make
+from carmask.batch.kept import forget_other_names, in_place, job_stamp, of_earlier_runs, same_make
 from carmask.batch.manifest import Manifest, describe
 from carmask.batch.names import ERROR_LOG, MANIFEST, REPORT, STATE, VEHICLES
 from carmask.batch.naming import Naming
@@ -275,6 +275,7 @@ def open_run(
         try:
             _tidy(names)
             write_run(out / STATE, task)
+            forget_other_names(jobs, manifest)
             yield manifest
         finally:
             with contextlib.suppress(OutputError):  # of a full disk, which was said
@@ -307,7 +308,7 @@ def open_manifest(file: Path, task: PhotoTask, photos: int, *, restart: bool = F
         raise OutputError(f"{probe}: cannot be written: {error.strerror or error}") from error
     with Manifest(file, describe(task)) as manifest:
         if restart:
-            manifest.forget()
+            manifest.forget(name for name, _ in manifest.photos())
         reserve = _reserve(manifest)
         remove_leftovers(file.parent, [reserve.name])
         try:
