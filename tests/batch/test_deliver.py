@@ -3,18 +3,21 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from carmask.batch.checks import NO_CAR, SKIPPED
-from carmask.batch.corrections import FILE, Correction, Corrections
+from carmask.batch.corrections import FILE, Correction, Corrections, decisions_of
 from carmask.batch.deliver import deliver
 from carmask.batch.manifest import Manifest, describe, read_records
 from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import cut_folder
+from carmask.compositing.background import Background
 from carmask.errors import OutputError, UsageError
+from carmask.images import encode_mask, read_mask
 from carmask.review.queue import read_queue
 from tests.conftest import draw_photo
 
@@ -73,15 +76,30 @@ def test_a_second_delivery_replaces_the_first_and_no_other_files(out, tmp_path, 
 
 
 def test_photos_that_another_pattern_gave_other_names_are_handed_over_and_reviewed_once(out, tmp_path, tiny_model):
-    """They were on record under both names: a channel got each picture twice."""
+    """They were on record under both names, a channel got each picture twice; what was decided was not carried over."""
+    digest = next(one for one in read_queue(out).entries if one.name == "4711/a").digest
+    mended = np.eye(*draw_photo(0).shape[:2], dtype=bool)
+    with Corrections(out / STATE / FILE) as store:
+        store.save(Correction("4711/a", "corrected", digest, encode_mask(mended), author="Anna"), seen=0)
+        store.save(Correction("4711/b", "rejected", "", reason="blurred"), seen=0)
+        store.save(Correction("4711/c", "accepted", ""), seen=0)
     again = {"model": tiny_model, "recursive": True, "group": "folder"}
-    made = cut_folder(tmp_path / "day", out, name="{vehicle}-{number:02}", **again)
-    assert len(made.earlier) == len(VIEWS)
-    assert len(read_queue(out)) == len(VIEWS)
-    assert deliver(out, tmp_path / "to").files == len(VIEWS)
+    masks = OutputSpec(mask=True, background=Background.parse("white"))
+    made = cut_folder(tmp_path / "day", out, masks, name="{vehicle}-{number:02}", **again)
+    assert len(made.earlier) == len(read_queue(out)) == len(VIEWS)
+    np.testing.assert_array_equal(read_mask(out / "4711-01_mask.png"), mended)
+    delivery = deliver(out, tmp_path / "to")
+    assert (delivery.files, delivery.rejected) == (len(VIEWS) - 1, 1)
+    with Corrections(out / STATE / FILE) as store:
+        assert store.decided()["4711-01"].author == "Anna"
+        store.save(replace(store.decided()["4711-03"], decision="open"), seen=1)
     cut_folder(tmp_path / "day" / "4711", out, model=tiny_model)
     names = {entry.name for entry in read_queue(out).entries}
     assert names == {"a", "b", "c", "d", "5446P-01"}
+    assert {name: one for name, one in decisions_of(out / STATE).items() if name in names} == {
+        "a": "corrected",
+        "b": "rejected",
+    }
 
 
 def test_a_delivery_that_ended_on_the_way_is_taken_up_by_the_next(out, tmp_path):

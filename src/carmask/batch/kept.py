@@ -38,21 +38,6 @@ def job_stamp(job: Job) -> str:
     return f"{stamp} {views}" if stamp and views else stamp
 
 
-def forget_other_names(jobs: Iterable[Job], manifest: Manifest) -> None:
-    """Forget this run's photos under names that earlier runs gave their outputs, by another pattern or grouping.
-
-    A photo that is on record twice is reviewed twice, and handed over twice.
-
-    Args:
-        jobs: the run's photos.
-        manifest: which files were written stays in it.
-    """
-    names = {job.name for job in jobs}
-    photos = {Path(job.photo).absolute() for job in jobs}
-    recorded = manifest.photos()
-    manifest.forget(name for name, photo in recorded if name not in names and Path(photo).absolute() in photos)
-
-
 def of_earlier_runs(folder: Path, jobs: Iterable[Job], manifest: Manifest) -> tuple[Path, ...]:
     """Find files that are no result of this run: their formats or names were others, or their photos.
 

@@ -15,13 +15,14 @@ from carmask.batch.corrections import Corrections, decisions_of, with_correction
 from carmask.batch.engines.engine import TIMEOUT, Engine
 from carmask.batch.engines.start import EngineName, start_engine
 from carmask.batch.job import Job, Result
-from carmask.batch.kept import forget_other_names, in_place, job_stamp, of_earlier_runs, same_make
+from carmask.batch.kept import in_place, job_stamp, of_earlier_runs, same_make
 from carmask.batch.manifest import Manifest, describe
 from carmask.batch.names import ERROR_LOG, MANIFEST, REPORT, STATE, VEHICLES
 from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.plan import Plan, plan_run
 from carmask.batch.process import PhotoTask
+from carmask.batch.renamed import carry_decisions, forget_other_names
 from carmask.batch.report import Review, default_review, to_review, write_report
 from carmask.batch.runfile import OWN_FILES, write_run
 from carmask.batch.series import with_series
@@ -53,8 +54,7 @@ class CutSummary:
         report: ``report.csv``.
         vehicles: what became of each vehicle, where photos are grouped: the rows of ``vehicles.csv``.
         decided: how many of those to review a person has decided about.
-        earlier: files that earlier runs wrote there, of other photos or with other options, and that this one left as
-            they are.
+        earlier: files that earlier runs wrote there, of other photos or with other options; they are as they were.
     """
 
     done: int
@@ -104,8 +104,7 @@ def cut_folder(
         address: the cluster's, ``HOST:PORT``; None starts Ray on this machine.
         timeout: seconds that a photo may take.
         restart: do everything again, also what is done; masks that were corrected by hand are kept.
-        discard_corrections: take back all corrections by hand of this output folder; earlier revisions stay in its
-            store.
+        discard_corrections: take back all corrections by hand of this output folder; earlier revisions are kept.
         state: local folder for manifest and report, where ``out`` is in a store.
         group: which vehicle each photo shows: ``folder``, ``name``, or the path of a table; None to make no
             difference.
@@ -161,7 +160,7 @@ class CutRun:
         """Tell each job the views of its car, where these are placed alike, and its corrected mask.
 
         Raises:
-            UsageError: if no two photos are views of one car, and they must be.
+            UsageError: if no two photos are views of one car, and they must be; InUseError if a run is going on.
         """
         rule = self.task.spec.style.placing.rule
         if rule in SERIES_RULES:
@@ -170,6 +169,7 @@ class CutRun:
             with store:
                 if discard_corrections:
                     store.discard()
+                carry_decisions(plan.jobs, store, self.folder / STATE / MANIFEST)
                 plan = replace(plan, jobs=tuple(with_corrections(plan.jobs, store)))
         return plan
 
