@@ -8,6 +8,8 @@ import numpy as np
 
 from carmask.batch.outputs import OutputSpec
 from carmask.images import read_mask
+from carmask.server.folder import Folder
+from carmask.server.worker_pool import BusyError
 from tests.server.browsing import choose, mask_in, stroke, until
 
 
@@ -58,6 +60,26 @@ def test_what_is_drawn_while_a_mask_is_stored_is_not_taken_for_stored(reviewing,
     page.keyboard.press("Enter")
     until(lambda: np.array_equal(read_mask(server.out / "car_03_mask.png"), second))
     assert [one.decision for one in server.folder.store.history("car_03")] == ["corrected", "corrected"]
+
+
+def test_a_mask_that_is_stored_and_not_rendered_is_not_said_to_be_lost(reviewing, open_page, monkeypatch):
+    server = reviewing(OutputSpec(mask=True))
+    page = open_page(server.url, expect=(429,))
+    choose(page, "car_03")
+    stroke(page, [(20, 20), (60, 20)])
+    drawn = mask_in(page)
+
+    def busy(*_):
+        raise BusyError(3)
+
+    monkeypatch.setattr(Folder, "render", busy)
+    page.keyboard.press("Control+s")
+    page.wait_for_selector("text=car_03: saved, but not rendered again")
+    assert not page.is_visible("#unsaved")
+    monkeypatch.undo()
+    page.keyboard.press("Control+s")
+    page.wait_for_selector("text=Saved, and rendered again.")
+    np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), drawn)
 
 
 def test_what_is_drawn_while_the_server_is_away_is_neither_lost_nor_said_to_be(reviewing, open_page):

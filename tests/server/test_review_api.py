@@ -22,6 +22,7 @@ from carmask.images import read_mask
 from carmask.review import edits, runs
 from carmask.review.queue import read_queue
 from carmask.server.folder import Folder
+from carmask.server.worker_pool import BusyError
 from tests.conftest import draw_photo
 from tests.server.conftest import cut_photos
 
@@ -321,6 +322,25 @@ def test_an_output_that_cannot_be_written_leaves_the_correction(reviewing, mine,
     assert answer.status_code == 507
     assert str(server.out) not in answer.text
     np.testing.assert_array_equal(mask_of(server.client, one), mine)
+
+
+def test_a_decision_that_cannot_be_rendered_now_is_said_to_be_stored(reviewing, mine, monkeypatch):
+    """The answer was that it was not saved; sent again, it was in conflict with itself."""
+    server = reviewing(OutputSpec(mask=True))
+    one = photo(server.client)
+
+    def busy(*_):
+        raise BusyError(3)
+
+    monkeypatch.setattr(Folder, "render", busy)
+    answer = decide(server.client, one, mask=mine)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
+    assert answer.json()["error"].startswith("saved, but not rendered again: too many photos wait already")
+    stored = answer.json()["stored"]
+    assert (stored["decision"], stored["revision"], stored["author"]) == ("corrected", 1, "Anna")
+    monkeypatch.undo()
+    assert decide(server.client, one, mask=mine, revision=stored["revision"]).json()["rendered"]
+    np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), mine)
 
 
 def test_saving_while_a_run_is_writing(reviewing, mine, tiny_model):

@@ -25,6 +25,7 @@ from carmask.images import encode_mask
 from carmask.model.file import SHIPPED
 from carmask.review.queue import Entry, Queue, read_queue
 from carmask.review.report import write_decisions
+from carmask.server.decisions import UnrenderedError
 from carmask.server.requests import Predict, PredictedPhoto, Render
 from carmask.server.worker_pool import WorkerPool
 
@@ -205,7 +206,8 @@ class Folder:
             ConflictError: if another revision holds now. Nothing is stored.
             PhotoError: if the mask has another size than the photo. Nothing is stored.
             OutputError: if it cannot be stored.
-            CarmaskError: if the photo cannot be read or rendered, or too many wait.
+            UnrenderedError: if it is stored, and the photo cannot be rendered, or too many wait.
+            CarmaskError: if the photo cannot be read, or too many wait. Nothing is stored.
         """
         predicted = self.predict(entry)
         if entry.digest and predicted.digest != entry.digest:
@@ -235,7 +237,10 @@ class Folder:
         self._settle()
         # A correction that is taken back, or replaced by the network's own mask, is rendered without.
         was = before is not None and before.mask is not None
-        return saved, self._render_current(entry) if png or was else None
+        try:
+            return saved, self._render_current(entry) if png or was else None
+        except CarmaskError as error:
+            raise UnrenderedError(saved, error) from error
 
     def _render_current(self, entry: Entry) -> Result:
         """Render the decision that holds; one after the other, or the outputs could be those of an earlier one."""

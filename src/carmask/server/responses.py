@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from carmask.batch.corrections import ConflictError
 from carmask.errors import ArrayError, CarmaskError, OutputError, PhotoError, RLEError, UsageError
+from carmask.server.decisions import UnrenderedError, described
 from carmask.server.folder import ReplacedError
 from carmask.server.security import without_paths
 from carmask.server.worker_pool import BusyError, LostError
@@ -48,19 +49,26 @@ def error_response(error: Exception, names: Iterable[tuple[str, str]] = ()) -> J
         names: paths that may stand in the message, and what to say in their place.
 
     Returns:
-        ``{"error": ...}``; of a conflict also the decision that holds.
+        ``{"error": ...}``; of a conflict also the decision that holds, and of one that was not rendered the one that
+        was stored.
     """
     if isinstance(error, LookupError):
         return LossyJSONResponse({"error": str(error.args[0]) if error.args else "not found"}, 404)
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    why = _cause(error)
+    status = next((status for kind, status in _STATUS if isinstance(why, kind)), 500)
     body: dict[str, object] = {"error": without_paths(str(error), names)}
     headers = {}
-    if isinstance(error, BusyError):
-        headers["retry-after"] = str(error.after)
+    if isinstance(why, BusyError):
+        headers["retry-after"] = str(why.after)
     if isinstance(error, ConflictError) and error.current is not None:
-        body["current"] = {"revision": error.current.revision, "author": error.current.author,
-                           "saved": error.current.saved, "decision": error.current.decision}  # fmt: skip
+        body["current"] = described(error.current)
+    if isinstance(error, UnrenderedError):
+        body["stored"] = described(error.stored)
     return LossyJSONResponse(body, status, headers)
+
+
+def _cause(error: Exception) -> Exception:
+    return error.why if isinstance(error, UnrenderedError) else error
 
 
 def answering(handler: Handler) -> Handler:
@@ -75,7 +83,7 @@ def answering(handler: Handler) -> Handler:
             if isinstance(error, LookupError) and type(error) is not LookupError:
                 raise  # a KeyError or IndexError is a bug
             names = getattr(request.state, "names", ())
-            if isinstance(error, OutputError):
+            if isinstance(_cause(error), OutputError):
                 _log.error("%s", error)
             return error_response(error, names)
 

@@ -20,6 +20,7 @@ from carmask.errors import PhotoError, UsageError
 from carmask.images import encode_picture, read_mask
 from carmask.review import edits, runs
 from carmask.review.queue import Entry, Filter
+from carmask.server.decisions import described
 from carmask.server.folder import Folder
 from carmask.server.requests import Edit, Preview
 from carmask.server.responses import Handler, LossyJSONResponse, answering
@@ -182,7 +183,7 @@ class ReviewApi:
         """All decisions about a photo."""
         folder, entry = await self._photo(request)
         found = await run_in_threadpool(folder.store.history, entry.name)
-        return LossyJSONResponse({"decisions": [_decision(one) for one in found]})
+        return LossyJSONResponse({"decisions": [described(one) for one in found]})
 
     async def output(self, request: Request) -> Response:
         """One of the files that the run wrote for the photo."""
@@ -251,7 +252,7 @@ class ReviewApi:
                 revision=revision,
             )
         )
-        return LossyJSONResponse({**_decision(saved), "rendered": result is not None})
+        return LossyJSONResponse({**described(saved), "rendered": result is not None})
 
     async def _folder(self, request: Request) -> Folder:
         folder = await run_in_threadpool(self._folders, request.path_params["folder"])
@@ -303,17 +304,7 @@ def _item(entry: Entry, current: Correction | None) -> dict[str, Any]:
         "error": entry.error,
         "review": entry.review,
     }
-    return item | (_decision(current) if current else {"decision": "open", "revision": 0})
-
-
-def _decision(one: Correction) -> dict[str, Any]:
-    return {
-        "decision": one.decision,
-        "revision": one.revision,
-        "why": one.reason,
-        "author": one.author,
-        "saved": one.saved,
-    }
+    return item | (described(current) if current else {"decision": "open", "revision": 0})
 
 
 def _author(request: Request) -> str:

@@ -236,7 +236,8 @@ async function leave() {
 
 // ---- deciding
 
-/** Store a decision. The next photo need not wait for it: what goes wrong is said, with a way back. */
+/** Store a decision. The next photo need not wait for it: what goes wrong is said, with a way back.
+    True; "stored" if it is, and could not be rendered; false if it is not. */
 export async function decide(decision, reason = "") {
   const mine = current;
   if (!mine || mine.meta.replaced || mine.storing) return false;
@@ -249,19 +250,15 @@ export async function decide(decision, reason = "") {
   try {
     const saved = await json(`${photoApi(mine.id)}/decision?${query}`, { method: "POST", body: sent?.toRuns() });
     performance.measure("carmask-save", { start: started, end: performance.now(), detail: { decision } });
-    mine.storing = false;
-    Object.assign(mine.meta, { why: "" }, saved);
-    mine.start = sent ?? mine.start;
-    list.decided(mine.id, saved);
-    kept(mine.id);
+    isStored(mine, saved, sent);
     untoast(`save ${mine.id}`);
-    if (mine === current) {
-      if (view.mode === "rendered") loadRendered();
-      say();
-      note(mine.meta);
-    }
     return true;
   } catch (error) {
+    if (error instanceof ApiError && error.body.stored) {
+      isStored(mine, error.body.stored, sent);
+      toast(`${mine.meta.name}: ${error.message}`, { bad: true, about: `save ${mine.id}` });
+      return "stored";
+    }
     mine.storing = false;
     mine.saved &&= wasSaved;
     if (error instanceof ApiError && error.status === 409 && error.body.current) {
@@ -275,6 +272,19 @@ export async function decide(decision, reason = "") {
     if (mine === current) say();
     return false;
   }
+}
+
+/** A decision is in the server's store. */
+function isStored(mine, saved, sent) {
+  mine.storing = false;
+  Object.assign(mine.meta, { why: "" }, saved);
+  mine.start = sent ?? mine.start;
+  list.decided(mine.id, saved);
+  kept(mine.id);
+  if (mine !== current) return;
+  if (view.mode === "rendered") loadRendered();
+  say();
+  note(mine.meta);
 }
 
 /** Somebody else decided first: ask whose decision counts. */
@@ -313,7 +323,7 @@ export async function accept() {
 }
 
 export async function save() {
-  if (await decide("corrected")) toast("Saved, and rendered again.");
+  if ((await decide("corrected")) === true) toast("Saved, and rendered again.");
 }
 
 export async function reject() {
