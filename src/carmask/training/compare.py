@@ -87,11 +87,14 @@ def _line(name: str, recipe: Recipe, info: ModelInfo, rows: list[dict[str, float
         network = build(recipe.network, len(info.classes))
     if recipe.encoder.frozen:
         network.freeze_encoder()
+    if recipe.encoder.frozen_part:
+        network.freeze_lowest(recipe.encoder.frozen_part)
     counts = count(network)
+    height, width = info.size if info.refinement is None else info.refinement.size
     return Compared(
         run=name,
         network=recipe.network,
-        size=f"{info.width}x{info.height}",
+        size=f"{width}x{height}",
         loss_name=recipe.loss,
         parameters=counts.total,
         trainable=counts.trainable,
