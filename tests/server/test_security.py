@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from carmask.server.cut_api import CutApi
 from carmask.server.limits import Limits
 from carmask.server.security import without_paths
 from tests.server.raw import FORM, QUICK, get, raw, status
@@ -277,3 +278,24 @@ def test_a_fault_in_the_server_says_nothing_of_its_inside(serving, monkeypatch, 
     assert json.loads(answer.text)["error"].startswith("a fault in the server")
     assert server.client.get("/healthz").status_code == 200
     assert photo_file.exists()
+
+
+def test_a_fault_in_the_form_of_remove_bg_is_one_and_a_client_that_went_away_is_none(
+    serving, monkeypatch, photo_file, caplog
+):
+    """The fault was answered with 404 and stood in no log; the client that went away did, as a fault."""
+    server = serving()
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        head = b"POST /v1.0/removebg HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n"
+        connection.sendall(head + b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n")
+        time.sleep(0.3)
+    time.sleep(0.5)
+    assert caplog.records == []
+
+    def fault(*_, **__):
+        raise KeyError("secret")
+
+    monkeypatch.setattr(CutApi, "run", fault)
+    answer = server.client.post("/v1.0/removebg", files={"image_file": photo_file.read_bytes()})
+    assert answer.status_code == 500
+    assert "bug" in caplog.text

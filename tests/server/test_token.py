@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from carmask.server.running import Address, is_loopback
 from tests.server.raw import get, raw
 
-TOKEN = "a token that is long enough"
+TOKEN = "a token that is löng enough"
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,10 @@ def test_nothing_is_served_without_the_token(secured, path):
 @pytest.mark.parametrize(
     "headers",
     [
-        {"authorization": f"Bearer {TOKEN}"},
+        {b"authorization": f"Bearer {TOKEN}".encode()},
+        {b"authorization": f"Bearer {TOKEN}".encode("latin-1")},
         {"authorization": "Basic " + base64.b64encode(f"any:{TOKEN}".encode()).decode()},
-        {"x-api-key": TOKEN},
+        {b"x-api-key": TOKEN.encode()},
     ],
 )
 def test_the_token_is_taken_in_each_form_that_clients_have(secured, headers):
@@ -79,7 +81,7 @@ def test_a_browser_without_the_token_is_asked_for_it(secured):
 
 
 def test_a_login_is_no_open_redirect(secured):
-    answer = raw(secured.port, get(f"//evil.example/?token={TOKEN.replace(' ', '%20')}"))
+    answer = raw(secured.port, get(f"//evil.example/?token={quote(TOKEN)}"))
     place = re.search(rb"location: ([^\r]*)", answer)
     assert place is None or not place[1].startswith((b"//", b"http"))
 

@@ -18,7 +18,7 @@ from carmask.server.cut_api import MEDIA, NO_ADDRESSES, CutApi
 from carmask.server.limits import Limits
 from carmask.server.options import CutOptions, parse
 from carmask.server.requests import CutPhoto
-from carmask.server.responses import error_response
+from carmask.server.responses import answering, error_response
 from carmask.server.signatures import suffix_of
 from carmask.server.uploads import background_picture, one_photo, read_form, read_object
 from carmask.server.worker_pool import BusyError, WorkerPool
@@ -52,13 +52,13 @@ class RemovebgApi:
 
     def routes(self) -> list[Route]:
         """The one there is."""
-        return [Route("/v1.0/removebg", self.removebg, methods=["POST"])]
+        return [Route("/v1.0/removebg", answering(self.removebg), methods=["POST"])]
 
     async def removebg(self, request: Request) -> Response:
         """``POST /v1.0/removebg``, as remove.bg takes it: errors come in its form, too."""
         try:
             return await self._removebg(request)
-        except (CarmaskError, LookupError) as error:
+        except CarmaskError as error:
             answer = error_response(error)
             title = str(error) if isinstance(error, UsageError) else _text(answer)
             status = 429 if isinstance(error, BusyError) else (answer.status_code if answer.status_code > 400 else 400)

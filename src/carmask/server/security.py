@@ -246,10 +246,10 @@ def _same(shown: str, token: str) -> bool:
 
 def _tokens(headers: dict[str, str]) -> list[str]:
     """What a client shows: a bearer's token, the password of Basic (Label Studio), X-Api-Key (remove.bg), a cookie."""
-    found = [headers["x-api-key"]] if "x-api-key" in headers else []
+    found = _spellings(headers["x-api-key"]) if "x-api-key" in headers else []
     kind, _, value = headers.get("authorization", "").partition(" ")
     if kind.lower() in {"bearer", "token"}:
-        found.append(value.strip())
+        found += _spellings(value.strip(" \t"))
     if kind.lower() == "basic":
         with contextlib.suppress(ValueError):  # no base64, or letters outside of ASCII
             found.append(base64.b64decode(value, validate=True).decode("utf-8", "replace").partition(":")[2])
@@ -259,3 +259,8 @@ def _tokens(headers: dict[str, str]) -> list[str]:
         if name == COOKIE:
             found.append(unquote(value))
     return found
+
+
+def _spellings(value: str) -> list[str]:
+    """What a header may mean that was read as Latin-1: so some clients write what is not ASCII, and most as UTF-8."""
+    return [value, value.encode("latin-1").decode("utf-8", "replace")]
