@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 
 from carmask.batch.corrections import FILE, Correction, Corrections, with_corrections
-from carmask.batch.names import STATE
+from carmask.batch.manifest import Manifest
+from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.plan import plan_run
 from carmask.batch.process import REPLACED, PhotoCutter, PhotoTask
-from carmask.batch.report import Review, write_report
+from carmask.batch.report import Review, read_report, write_report
 from carmask.batch.run import cut_folder, open_run, run_jobs
 from carmask.batch.runfile import read_run
 from carmask.batch.storage import LocalStorage
@@ -23,7 +24,7 @@ from carmask.compositing.background import Background
 from carmask.compositing.placement import Placing
 from carmask.compositing.style import RenderStyle
 from carmask.data.table import read_examples
-from carmask.errors import UsageError
+from carmask.errors import InUseError, UsageError
 from carmask.images import encode_mask, read_mask
 from carmask.review.export import export_corrections
 from carmask.review.queue import Entry, Queue, id_of, read_queue
@@ -198,6 +199,26 @@ def test_the_report_is_brought_up_to_date_in_place(run, out, photos, mine):
     assert after["car 05"].pop("decision") == "corrected"
     before["car 05"].pop("decision")
     assert after == before
+
+
+def test_the_report_is_brought_up_to_date_while_no_run_writes_it(run, out, monkeypatch):
+    """What a run wrote between reading and writing was lost, and so were its photos to a delivery."""
+    run()
+    tried = []
+
+    def read(folder):
+        with pytest.raises(InUseError):
+            Manifest(out / STATE / MANIFEST, "{}")
+        tried.append(folder)
+        return read_report(folder)
+
+    monkeypatch.setattr("carmask.review.report.read_report", read)
+    queue = read_queue(out)
+    write_decisions(out, queue, {})
+    assert tried == [out]
+    with Manifest(out / STATE / MANIFEST, "{}"), pytest.raises(InUseError):
+        write_decisions(out, queue, {})
+    assert tried == [out]
 
 
 def test_corrections_are_exported_as_a_data_set(run, out, photos, tmp_path, mine):

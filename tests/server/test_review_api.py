@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -21,11 +22,13 @@ from carmask.errors import OutputError, UsageError
 from carmask.images import read_mask
 from carmask.review import edits, runs
 from carmask.review.queue import read_queue
+from carmask.server import folder
 from carmask.server.folder import Folder
 from carmask.server.worker_pool import BusyError
 from tests.conftest import draw_photo
 from tests.server.conftest import cut_photos
 
+from .job_requests import wait_until
 from .review_requests import SIZE, decide, items, mask_of, photo
 
 
@@ -343,12 +346,13 @@ def test_a_decision_that_cannot_be_rendered_now_is_said_to_be_stored(reviewing, 
     np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), mine)
 
 
-def test_saving_while_a_run_is_writing(reviewing, mine, tiny_model):
+def test_saving_while_a_run_is_writing(reviewing, mine, tiny_model, monkeypatch):
     """The run holds the manifest: the correction is stored and rendered all the same, and the run finds it."""
     from carmask.batch.plan import plan_run
     from carmask.batch.process import PhotoTask
     from carmask.batch.run import open_run
 
+    monkeypatch.setattr(folder, "_SETTLED", 0.1)
     server = reviewing(OutputSpec(mask=True))
     one = photo(server.client)
     wanted = OutputSpec(mask=True)
@@ -357,6 +361,9 @@ def test_saving_while_a_run_is_writing(reviewing, mine, tiny_model):
         assert decide(server.client, one, mask=mine).status_code == 200
         np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), mine)
         assert len(items(server.client)) == 7
+        time.sleep(0.3)
+        assert "corrected" not in (server.out / "report.csv").read_text()
+    wait_until(lambda: "corrected" in (server.out / "report.csv").read_text())
 
 
 def test_many_requests_at_once_are_answered(reviewing):

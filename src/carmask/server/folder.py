@@ -20,7 +20,7 @@ from carmask.batch.names import MANIFEST, REPORT, STATE
 from carmask.batch.runfile import Run, read_run
 from carmask.batch.storage import stamp_of
 from carmask.compositing.placement import SERIES_RULES
-from carmask.errors import CarmaskError, OutputError, PhotoError, UsageError
+from carmask.errors import CarmaskError, InUseError, OutputError, PhotoError, UsageError
 from carmask.images import encode_mask
 from carmask.model.file import SHIPPED
 from carmask.review.queue import Entry, Queue, read_queue
@@ -92,6 +92,7 @@ class Folder:
         self._predictions: OrderedDict[str, PredictedPhoto] = OrderedDict()
         self._lock = threading.RLock()
         self._rendering: dict[str, threading.Lock] = {}
+        self._writing = threading.Lock()
         self._report: threading.Timer | None = None
 
     def close(self) -> None:
@@ -100,7 +101,7 @@ class Folder:
             timer, self._report = self._report, None
         if timer is not None:
             timer.cancel()
-            self._write_report()
+            self._write_report(last=True)
         self.store.close()
 
     def queue(self) -> Queue:
@@ -277,6 +278,7 @@ class Folder:
         # A run that is going on has the manifest: it finds the new outputs and does the photo again.
         with (
             contextlib.suppress(UsageError, OutputError),
+            self._writing,
             Manifest(self._state / MANIFEST, describe(self.run.task)) as manifest,
         ):
             if (earlier := manifest.result(entry.name)) is not None and KEPT not in found.facts:
@@ -321,10 +323,16 @@ class Folder:
             self._report.daemon = True
             self._report.start()
 
-    def _write_report(self) -> None:
+    def _write_report(self, *, last: bool = False) -> None:
+        # What fails is written again with the next decision, and by the next run.
         with contextlib.suppress(OutputError, UsageError):
-            # It is written again with the next decision, and by the next run.
-            write_decisions(self.out, self._queue, self.store.decided())
+            try:
+                queue, decided = self.queue(), self.store.decided()
+                with self._writing:
+                    write_decisions(self.out, queue, decided)
+            except InUseError:
+                if not last:
+                    self._settle()
 
     def _version(self) -> str:
         try:
