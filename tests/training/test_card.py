@@ -35,7 +35,10 @@ def test_says_what_the_file_says_and_which_file_it_is(tmp_path):
     ):
         assert part in card
     assert hashlib.sha256(b"content").hexdigest() in card
-    assert "not measured" in model_card(info.model_copy(update={"score": None}), b"")
+    assert "native size | not measured |" in model_card(info.model_copy(update={"score": None}), b"")
+    assert "| 0.987650, on cars that it has not seen |" in model_card(
+        info.model_copy(update={"validation_cars": ()}), b""
+    )
     assert card_path(tmp_path / "x.onnx") == tmp_path / "x.md"
 
 

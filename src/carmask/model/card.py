@@ -68,7 +68,9 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
     Returns:
         Markdown.
     """
-    score = "not measured" if info.score is None else f"{info.score:.6f}"
+    # A model that was trained without validation cars may be scored on others.
+    unseen = f"{counted(len(info.validation_cars), 'car')} that" if info.validation_cars else "cars that"
+    score = "not measured" if info.score is None else f"{info.score:.6f}, on {unseen} it has not seen"
     measure = f"{info.measure[0].upper()}{info.measure[1:]} at native size"
     elsewhere = "; ".join(
         f"{one.share:.0%} {one.name}: {len(one.training_cars)} seen, {len(one.validation_cars)} not"
@@ -93,7 +95,7 @@ def model_card(info: ModelInfo, content: bytes, *, notes: str = "") -> str:
         ("Arithmetic", "8 bits where the processor has AVX2 or VNNI, else floats" if info.ranges else "floats"),
         ("Trained in", info.trained_in),
         ("Trained on", info.training_data + (f"; of the photos {elsewhere}" if elsewhere else "") + before),
-        (measure, f"{score}, on {counted(len(info.validation_cars), 'car')} that it has not seen"),
+        (measure, score),
         ("Confidence", "not calibrated" if info.calibration is None else f"calibrated on {info.calibration.data}"),
         ("Licence", info.licence),
         ("File", f"{len(content):,} bytes, SHA-256 `{hashlib.sha256(content).hexdigest()}`"),
