@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from carmask.data.layouts import read_data
 from carmask.errors import DataError
 from carmask.formats import huggingface
 from carmask.formats.convert import convert
@@ -217,6 +218,23 @@ def test_yolo_names_in_all_forms(tmp_path):
     ):
         (tmp_path / "data.yaml").write_text("path: .\n" + text)
         assert read_names(tmp_path / "data.yaml") == ("car", "door"), text
+
+
+def test_yolo_as_label_studio_exports_it(tmp_path):
+    """Without data.yaml: classes.txt has the labels' names, and no numbers as that of index pictures has."""
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    Image.new("RGB", (30, 20)).save(tmp_path / "images" / "0a1b2c3d-a.jpg")
+    (tmp_path / "labels" / "0a1b2c3d-a.txt").write_text("1 0.1 0.1 0.9 0.1 0.9 0.9\n")
+    (tmp_path / "classes.txt").write_text("front door\nhood\n\n")
+    (tmp_path / "notes.json").write_text('{"categories": []}')
+    found = read_annotations(tmp_path).strict()
+    assert found.names == ("front door", "hood")
+    assert [one.label for one in found.pictures[0].instances()] == ["hood"]
+    assert read_data(tmp_path)[1] == ("front door", "hood")
+    (tmp_path / "classes.txt").write_text("\n")
+    with pytest.raises(DataError, match=r"classes.txt: names no labels"):
+        read_annotations(tmp_path)
 
 
 @pytest.mark.parametrize(

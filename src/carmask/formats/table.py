@@ -89,9 +89,7 @@ def _is_voc(path: Path) -> bool:
 
 
 def _is_yolo(path: Path) -> bool:
-    if path.is_file():
-        return path.name in yolo.FILES
-    return any((path / name).is_file() for name in yolo.FILES)
+    return path.name in yolo.FILES if path.is_file() else yolo.is_folder(path)
 
 
 def _is_masks(path: Path) -> bool:

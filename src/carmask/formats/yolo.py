@@ -21,6 +21,7 @@ import numpy as np
 
 from carmask.arrays import Mask
 from carmask.errors import DataError
+from carmask.formats.classes import CLASSES
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Picture
 from carmask.formats.polygons import OUTSIDE, Points, fill_line, trace
@@ -31,6 +32,7 @@ from carmask.geometry import Size
 from carmask.images import make_folder, write_atomically
 
 FILES = ("data.yaml", "dataset.yaml", "data.yml")
+_NAMED = (*FILES, CLASSES)
 IMAGES, LABELS, SPLIT = "images", "labels", "train"
 #: Ultralytics keeps all corners of lines that have fewer than this, and takes so many points of any other.
 MAX_CORNERS = 1000
@@ -49,14 +51,16 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     """Read a YOLO data set for segmentation.
 
     Args:
-        path: a folder with ``data.yaml`` and folders ``labels`` and ``images``, in any of the two orders in which they
-            and the splits lie in each other; or ``data.yaml`` itself.
+        path: a folder with ``data.yaml``, or Label Studio's ``classes.txt``, and folders ``labels`` and ``images``, in
+            any of the two orders in which they and the splits lie in each other; or ``data.yaml`` itself.
         options: where the photos lie, if elsewhere.
 
     Raises:
         DataError: if ``data.yaml`` names no labels, or there are no label files.
     """
-    file = path if path.is_file() else next((path / name for name in FILES if (path / name).is_file()), path / FILES[0])
+    file = (
+        path if path.is_file() else next((path / name for name in _NAMED if (path / name).is_file()), path / FILES[0])
+    )
     root = file.parent
     names = read_names(file)
     photos = options.find(*(folder for folder in sorted(root.rglob(IMAGES)) if folder.is_dir()))
@@ -67,13 +71,24 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     return gathered([_maker(*pair, names, options) for pair in sorted(pairs, key=lambda pair: pair[0])], found)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder is a YOLO data set: by ``data.yaml``, or ``classes.txt`` with label files."""
+    if any((path / name).is_file() for name in FILES):
+        return True
+    return (path / CLASSES).is_file() and next((path / LABELS).rglob("*.txt"), None) is not None
+
+
 def read_names(file: Path) -> tuple[str, ...]:
     """The labels that ``data.yaml`` names, by number: as a list or a table, on one line or several.
+
+    Label Studio writes ``classes.txt`` instead, with a name on each line.
 
     Raises:
         DataError: if it names none.
     """
     lines = read_text(file).splitlines()
+    if file.name == CLASSES and (listed := tuple(line.strip() for line in lines if line.strip())):
+        return listed
     for index, line in enumerate(lines):
         if not line.startswith("names:"):
             continue
@@ -203,7 +218,7 @@ def _shape(file: Path, number: int, line: str, names: Sequence[str], size: Size)
     except ValueError as error:
         raise DataError(f"{where}: not numbers") from error
     if not (label.is_integer() and 0 <= label < len(names)):
-        raise DataError(f"{where}: the label {label:g} is none of the {len(names)} of {FILES[0]}")
+        raise DataError(f"{where}: the label {label:g} is none of the {len(names)} that are named")
     corners = np.array(corner).reshape(-1, 2)
     scaled = corners * (size[1], size[0])
     # Written so that NaN fails.
