@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from carmask.data.split import split_cars
 from carmask.data.table import Example
 from carmask.errors import DataError, RecipeError
+from carmask.model.info import ModelInfo
 from carmask.training.split import choose_split, natural, split_extra
 
 DATA = Path("data")
@@ -58,3 +59,18 @@ def test_a_name_that_a_model_file_cannot_hold_is_refused():
 
 def test_numbers_in_names_are_sorted_as_numbers():
     assert sorted(["c10", "c2", "b3x1", "c2a"], key=natural) == ["b3x1", "c2", "c2a", "c10"]
+
+
+def test_a_copy_that_was_added_of_a_photo_that_is_validated_on_is_so_too():
+    """Trained on, it would make the score too high; one that the initial weights have seen stays where it was."""
+    initial = ModelInfo(
+        name="a", version="1", network="unet", height=32, width=32, normalisation="", threshold=0.5, training_data="",
+        training_cars=("car0", "car1"), validation_cars=("car2", "car3"), licence="",
+    )  # fmt: skip
+    groups = {car: car for car in CARS[:6]} | {"car4": "car2", "car1": "car3"}
+    with_groups, without = (
+        choose_split(DATA, examples(CARS[:6]), 2, seed=0, groups=each, initial=initial) for each in (groups, None)
+    )
+    assert with_groups.validation == ("car2", "car3", "car4")
+    assert with_groups.train == ("car0", "car1", "car5")
+    assert without.validation == ("car2", "car3")

@@ -44,7 +44,8 @@ def choose_split(
     """Divide the main data set's cars by use.
 
     Validation cars are, in this order: those that are given; those that the model of the initial weights was validated
-    on, if it knows this data set, so that cars which were added since are trained on; else ``split_cars``' choice among
+    on, if it knows this data set, so that cars which were added since are trained on, but for those of one group with
+    such a car; else ``split_cars``' choice among
     those that the model of the initial weights has not seen.
 
     Args:
@@ -73,8 +74,8 @@ def choose_split(
                 f"{by_number(len(absent), 'has', 'have')} no photo in it, the first is {absent[0]}"
             )
         split = _kept(data, cars, given)
-    elif validation and (kept := _validated_by(initial, cars)):
-        split = _kept(data, cars, kept)
+    elif initial is not None and validation and (kept := _validated_by(initial, cars)):
+        split = _kept(data, cars, {*kept, *_added_to(kept, groups or {}) - initial.seen_of(cars)})
     else:
         split = _by_hash(data, examples, validation, seed=seed, groups=groups, initial=initial)
     check_unseen(data, split.validation, cars, initial)
@@ -160,6 +161,12 @@ def _check_names(data: Path, cars: Collection[str]) -> None:
 
 def _validated_by(initial: ModelInfo | None, cars: Collection[str]) -> list[str]:
     return [] if initial is None else [car for _, held in initial.known_of(cars) for car in held]
+
+
+def _added_to(kept: Collection[str], groups: Mapping[str, str]) -> set[str]:
+    """The cars that are of one group with one of these."""
+    of_kept = {groups[car] for car in kept if car in groups}
+    return {car for car, group in groups.items() if group in of_kept}
 
 
 def _kept(data: Path, cars: Collection[str], validation: Collection[str]) -> Split:
