@@ -291,6 +291,27 @@ def test_roboflow_s_category_over_the_others_is_no_label(tmp_path, project, labe
         assert project in read_annotations(tmp_path).names
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "..\\..\\label-studio\\media\\upload\\4\\0a1b2c3d-a.jpg",  # Label Studio from 1.16 on
+        "/data/local-files/?d=cars/0a1b2c3d-a.jpg",
+        "C:\\cars\\0a1b2c3d-a.jpg",
+    ],
+)
+def test_coco_s_paths_into_a_tool_s_own_folders(tmp_path, told):
+    """The photo lies in images/: it is found by its file's name. Without it such a name is refused."""
+    image = {"id": 0, "file_name": told, "height": 20, "width": 30}
+    annotation = {"id": 0, "image_id": 0, "category_id": 0, "segmentation": [[4, 5, 20, 5, 20, 15, 4, 15]]}
+    content = {"categories": [{"id": 0, "name": "car"}], "images": [image], "annotations": [annotation]}
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    assert "leads out of its folder" in read_annotations(tmp_path).faults[0]
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (30, 20)).save(tmp_path / "images" / "0a1b2c3d-a.jpg")
+    (picture,) = read_annotations(tmp_path).strict().pictures
+    assert (picture.name, picture.photo) == ("0a1b2c3d-a.jpg", tmp_path / "images" / "0a1b2c3d-a.jpg")
+
+
 def test_labelme_draws_polygons_as_labelme_does(tmp_path):
     """With their outline; shapes of a group are one; background takes away. labelme's shape_to_mask is Pillow's."""
     from PIL import ImageDraw

@@ -119,13 +119,23 @@ def _maker(
     def make() -> Picture:
         with malformed(f"{file}: image {image['id']}"):
             photo = photos.find(str(image["file_name"]))
-            name = clean_name(image["file_name"], str(file))
+            name = _name(image["file_name"], photo, file)
             height, width = image.get("height"), image.get("width")
             where = f"{file}: image {image['id']} ({name})"
             size = check_size(height, width, where) if height and width else photo_size(name, photo, options)
             return Picture(name, size, drawn(list(_shapes(file, annotations, names, size)), where), photo)
 
     return make
+
+
+def _name(told: object, photo: Path | None, file: Path) -> str:
+    """A picture's name; of a path into the folders of the tool that wrote it, as Label Studio's, its photo's."""
+    try:
+        return clean_name(told, str(file))
+    except DataError:
+        if photo is None:
+            raise
+        return photo.name
 
 
 def _shapes(
