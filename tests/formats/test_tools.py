@@ -291,6 +291,21 @@ def test_roboflow_s_category_over_the_others_is_no_label(tmp_path, project, labe
         assert project in read_annotations(tmp_path).names
 
 
+def test_datumaro_as_cvat_exports_it(tmp_path):
+    """With neither a version nor ``infos``: its categories are a table, where COCO's are a list."""
+    convert(cars(MASK), tmp_path / "out", "datumaro")
+    file = tmp_path / "out" / "annotations" / "default.json"
+    written = json.loads(file.read_text())
+    content = {"info": {}, "categories": written["categories"], "items": written["items"]}
+    file.write_text(json.dumps(content))
+    for path in (tmp_path / "out", file):
+        assert detect(path) == "datumaro"
+        assert np.array_equal(read_annotations(path).strict().pictures[0].mask(), MASK)
+    categories = [{"id": 1, "name": "car"}]
+    file.write_text(json.dumps({"info": {}, "categories": categories, "images": [], "annotations": []}))
+    assert detect(file) == "coco"
+
+
 @pytest.mark.parametrize(
     "told",
     [

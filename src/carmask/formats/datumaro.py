@@ -5,6 +5,7 @@ Masks are COCO's compressed run lengths; shapes are drawn in the order of ``z_or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from carmask.images import make_folder
 WRITTEN = "annotations/default.json"
 #: Types of annotations that are read, and those that have no shape; others are passed over, and said.
 _AREAS, _TEXTS = frozenset({"mask", "polygon"}), frozenset({"label", "caption"})
+_CATEGORIES = re.compile(r'"categories"\s*:\s*\{')
 #: Datumaro's number for images among its kinds of media.
 _IMAGE = 2
 
@@ -36,8 +38,11 @@ def find(path: Path) -> list[Path]:
 
 
 def is_file(beginning: str) -> bool:
-    """Whether a JSON text is Datumaro's, by its beginning."""
-    return beginning.startswith("{") and ('"dm_format_version"' in beginning or '"infos"' in beginning)
+    """Whether a JSON text is Datumaro's, by its beginning: its categories are a table, where COCO's are a list.
+
+    CVAT's own Datumaro writes neither ``dm_format_version`` nor ``infos``.
+    """
+    return beginning.startswith("{") and _CATEGORIES.search(beginning) is not None
 
 
 def read(path: Path, options: ReadOptions) -> Annotations:
