@@ -173,6 +173,7 @@ def test_a_row_for_each_vehicle(tmp_path):
         "a2": Result("a2.jpg", "done", facts={"view_name": "front", "checks": "blurred", "take_again": "yes"}),
         "a3": Result("a3.jpg", "failed"),
         "b1": Result("b1.jpg", "done"),
+        "x": Result("x", "done", facts={"view_name": "rear"}),
     }
     rules = ChannelRules("channel", "https://example.com", "2026-01-01", max_photos=1, id_pattern="[b-z]")
     found = describe_vehicles(
@@ -185,6 +186,8 @@ def test_a_row_for_each_vehicle(tmp_path):
     assert [problem.split(": ")[1] for problem in first.problems] == ["id", "max-photos"]
     assert (found[1].views, found[1].problems) == (None, ())
     assert found[2].problems == ("no vehicle is known for these photos",)
+    # Of no one vehicle, so no view of it is missing.
+    assert (found[2].views, found[2].missing_views) == (("rear",), ())
     rows = list(csv.DictReader(write_vehicles(tmp_path, found).open(newline="")))
     assert rows[0]["views"] == "front; rear"
     assert rows[0]["missing_views"] == "left"

@@ -121,6 +121,11 @@ def test_plates_are_hidden_as_by_cut(server, photo_file, expected):
     assert "x-carmask-plate" not in post(server, photo_file).headers
 
 
+def test_a_name_of_a_picture_as_background_says_how_a_picture_is_sent(server, photo_file):
+    said = post(server, photo_file, background="hall.jpg").json()["error"]
+    assert said.endswith("a picture is sent as background_file")
+
+
 @pytest.mark.parametrize(
     "fields",
     [

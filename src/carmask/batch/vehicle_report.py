@@ -87,7 +87,7 @@ def describe_vehicles(
         problems = [identity.problem] if identity.problem else []
         if rules is not None and vehicle:
             problems += [f"{rules.channel}: {broken}" for broken in rules.broken_by_vehicle(vehicle, len(done))]
-        views, missing = _views(done, wanted)
+        views, missing = _views(done, wanted if vehicle else ())
         found.append(
             Vehicle(
                 vehicle,

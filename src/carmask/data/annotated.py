@@ -152,7 +152,8 @@ def _paired(annotations: Annotations, source: Path) -> list[tuple[str, Path, Pic
     if lacking:
         raise DataError(
             f"{source}: {len(lacking)} of {counted(len(pictures), 'annotated picture')} "
-            f"{by_number(len(lacking), 'has', 'have')} no photo, the first is {lacking[0]}"
+            f"{by_number(len(lacking), 'has', 'have')} no photo, the first is {lacking[0]}; "
+            "put the photos beside it, or bring both together with 'carmask convert'"
         )
     if bare := annotations.bare:
         photos = len(pictures) + len(bare)

@@ -179,9 +179,9 @@ def _load(
             progress("writing", number, total)
     if turned:
         how = (
-            "were written upright"
+            f"{by_number(turned, 'was', 'were')} written upright"
             if form.upright and photos != "none"
-            else "stay as they are; sizes are the turned ones"
+            else f"{by_number(turned, 'stays as it is', 'stay as they are')}; sizes are the turned ones"
         )
         done.notes.append(f"{counted(turned, 'photo')} that EXIF turns {how}")
     if absent and photos != "none":

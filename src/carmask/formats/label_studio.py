@@ -37,6 +37,7 @@ from carmask.formats.sources import check_size, clean_name, parse_xml, peek, rea
 from carmask.formats.writing import Loaded, WriteOptions, json_list
 from carmask.geometry import Size
 from carmask.images import encode_stencil, make_folder, write_atomically
+from carmask.words import by_number, counted
 
 FILE = "tasks.json"
 CONFIG = "label_config.xml"
@@ -92,8 +93,8 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     if tasks.predicted:
         found.model = tasks.model or "predictions"
         if tasks.annotated:
-            told = f"{tasks.annotated} pictures are annotated; of {tasks.predicted} the predictions were read"
-            found.notes.append(told)
+            annotated = f"{counted(tasks.annotated, 'picture')} {by_number(tasks.annotated, 'is', 'are')} annotated"
+            found.notes.append(f"{annotated}; of {tasks.predicted} the predictions were read")
     found.notes += [passed_over(count, "region", f"of kind {kind}") for kind, count in tasks.skipped.items()]
     return found
 

@@ -114,4 +114,4 @@ def background(text: str, fit: Fit, picture: PhotoFile | None = None) -> Backgro
     try:
         return Background.drawn(text)
     except UsageError as error:
-        raise UsageError(f"background: {text!r} is {error}") from error
+        raise UsageError(f"background: {text!r} is {error}; a picture is sent as background_file") from error
