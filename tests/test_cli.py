@@ -274,6 +274,7 @@ def test_from_photos_to_a_checked_and_scored_submission(examples, tmp_path):
     assert [row["img"] for row in table(submission)] == names[::-1]
     size = f"{SIZE[1]}x{SIZE[0]}"
     assert "good" in run("check", submission, "--sample", sample, "--size", size).stdout
+    assert f"give --size {size} if all" in run("check", submission, "--truth", examples / "train_masks").stdout
     scored = run("score", submission, "--truth", examples / "train_masks").stdout
     evaluated = run("evaluate", "default", examples, "--out", tmp_path / "scores")
     mean = np.mean([float(row["dice"]) for row in table(tmp_path / "scores" / "scores.csv")])

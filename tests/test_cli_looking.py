@@ -25,7 +25,8 @@ def test_explore(examples, tmp_path):
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "page" / "explore.html").read_text().startswith("<!doctype html>")
     assert (tmp_path / "photos.csv").is_file()
-    assert re.search(r"^\d+ problems? of kind views$", result.stdout, re.MULTILINE)
+    told = r"^\d+ problems? of kind views; the first is .+: \d+ of 16 views; missing: .+$"
+    assert re.search(told, result.stdout, re.MULTILINE)
     refused = run("explore", examples, "--out", tmp_path / "other", "--table", tmp_path / "photos.txt")
     assert refused.returncode == 2
     assert "carmask: " in refused.stderr

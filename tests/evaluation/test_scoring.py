@@ -111,12 +111,15 @@ def test_if_nothing_can_be_scored_it_is_said(data, examples):
         open_masks("nothing.onnx", "cpu")
 
 
-def test_the_choice_of_cars(data, tmp_path):
+def test_the_choice_of_cars(data, tmp_path, tiny_model):
     (tmp_path / "cars.txt").write_text("car1\n")
     found = evaluate_masks([str(data / "predicted")], data, cars=tmp_path / "cars.txt").found
     assert [example.car for example in found.examples] == ["car1", "car1"]
     with pytest.raises(UsageError, match=r"validation: .* names no validation cars of"):
         evaluate_masks([str(data / "predicted")], data, validation=True)
+    # Of a model that knows none of the cars there is nothing to choose.
+    with pytest.raises(UsageError, match="none of its cars was trained on: leave this out, and all are scored"):
+        evaluate_masks([str(tiny_model)], data, validation=True)
     with pytest.raises(UsageError, match="exclude each other"):
         evaluate_masks([str(data / "predicted")], data, validation=True, cars=tmp_path / "cars.txt")
 

@@ -167,9 +167,11 @@ def choose(
     known = {example.car for example in examples}
     chosen = next((held for info in infos if (held := info.held_out(known))), ())
     if not chosen:
-        raise UsageError(
-            f"{models[0]} names no validation cars of {data}; choose some with cars=…", argument="validation"
+        new = infos and not any(known & info.seen() for info in infos)
+        hint = (
+            "none of its cars was trained on: leave this out, and all are scored" if new else "choose some with cars=…"
         )
+        raise UsageError(f"{models[0]} names no validation cars of {data}; {hint}", argument="validation")
     return of_cars(examples, chosen)
 
 

@@ -61,7 +61,7 @@ def compare_known(
             continue
         if frame != size:
             wide, own = f"{frame[1]}x{frame[0]}", f"{size[1]}x{size[0]}"
-            return [Finding("truth", f"{name} is {wide}, not {own}; give {wide} as the size if all photos are")]
+            return [Finding("truth", f"{name} is {wide}, not {own}; give size={wide} if all photos are")]
         true[name] = runs
     unread = [Finding("truth", f"{len(reasons)} true masks cannot be read, the first: {reasons[0]}")] if reasons else []
     if not true:

@@ -11,6 +11,7 @@ from carmask.cli.command import Command, option
 from carmask.cli.messages import counted
 from carmask.cli.options import mask_threshold_option, model_option, progress_option, sample_option
 from carmask.cli.progress import progress_bar
+from carmask.cli.translate import by_argument, translate
 from carmask.cli.types import PATH, SIZE
 from carmask.errors import UsageError
 
@@ -82,8 +83,9 @@ def check(
         known = PredictedMasks(load_model(model), find_photos(photos))
     with progress_bar("checking", "rows") as step:
         findings = diagnose(file, names, size, truth=known, progress=step)
+    params = by_argument(click.get_current_context().command)
     for finding in findings:
-        print(f"{finding.severity}: {finding.kind}: {finding.message}")
+        print(f"{finding.severity}: {finding.kind}: {translate(finding.message, params)}")
     if fix is not None:
         from carmask.submission.repair import repair
 

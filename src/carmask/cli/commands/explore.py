@@ -63,7 +63,8 @@ def explore(
     for failure in found.failures:
         complain(failure.reason)
     for kind, count in count_problems(found.problems):
-        print(f"{counted(count, 'problem')} of kind {kind}")
+        first = next(problem for problem in found.problems if problem.kind == kind)
+        print(f"{counted(count, 'problem')} of kind {kind}; the first is {first.where}: {first.what}")
     if table is not None:
         print(f"{counted(photo_table.write_table(table, found), 'row')} in {table}")
     print(
