@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from carmask.pages import charts
@@ -48,6 +50,14 @@ def test_counts_have_whole_numbers_on_their_scale(most, ticks):
     chart = ElementTree.fromstring(charts.histogram([0.5] * most, edges=[0, 1], name="x", digits=0))
     shown = [one.text for one in chart.iter("text") if one.get("text-anchor") == "end"]
     assert shown == (ticks.split() if " " in ticks else list(ticks))
+
+
+@pytest.mark.parametrize("numbers", [[17.4, 18.1, 19.1], [0.0, 60.0], [0.5, 0.5]])
+def test_no_two_ticks_of_an_axis_read_alike(numbers):
+    """Areas of 17 to 19 % had the ticks 18, 18, 18 and 19."""
+    chart = charts.boxes([("1", numbers)], name="x", digits=0)
+    ticks = re.findall(r'text-anchor="end">([^<]*)<', str(chart))
+    assert len(ticks) == len({*ticks}) > 1
 
 
 def test_a_histogram_counts_everything():

@@ -207,8 +207,10 @@ def _svg(height: float, parts: Sequence[str], *, above: float = 0) -> Html:
 
 
 def _scale(low: float, high: float, height: float, *, digits: int, whole: bool = False) -> list[str]:
-    lines = []
-    for value in _ticks(low, high, whole=whole):
+    lines, ticks = [], _ticks(low, high, whole=whole)
+    if len(ticks) > 1:  # more decimals where ticks would look equal
+        digits = max(digits, -math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9))
+    for value in ticks:
         y = 8 + height * (1 - (value - low) / (high - low))
         lines.append(
             f'<path class="axis" d="M{_LEFT} {y:.1f}H{_WIDTH - 10}"/>'
