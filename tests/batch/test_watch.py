@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from carmask.batch import watch
 from carmask.batch.arrivals import Arrivals, looks_whole
 from carmask.batch.manifest import Manifest, describe, read_records
 from carmask.batch.outputs import OutputSpec
+from carmask.batch.plan import plan_run
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import cut_folder
 from carmask.batch.vehicles import Grouping
@@ -157,6 +159,29 @@ def test_results_that_lie_in_the_folder_are_no_photos_that_arrived(tiny_model, t
     photo.unlink()
     made = watch_folder(folder, tmp_path / "again", MASKS, model=tiny_model, times=TIMES)
     assert (made.photos, made.failed, made.waiting) == (0, 0, 0)
+
+
+def test_what_is_gone_for_a_moment_ends_nothing_and_is_done_when_it_is_back(tiny_model, tmp_path, monkeypatch):
+    """A folder that went between two looks at it ended the watch, and a photo that did was never looked at again."""
+    folder, said = tmp_path / "in", []
+    arrive(folder, 0)
+    going = iter([folder, folder / "car0" / "00.png"])
+
+    def plan(*args, **words):
+        place = next(going, None)
+        if place is None:
+            return plan_run(*args, **words)
+        away = place.rename(tmp_path / "away")
+        try:
+            return plan_run(*args, **words)
+        finally:
+            away.rename(place)
+
+    monkeypatch.setattr(watch, "plan_run", plan)
+    events = WatchEvents(trouble=said.append)
+    made = watch_folder(folder, tmp_path / "out", MASKS, model=tiny_model, times=TIMES, events=events)
+    assert (made.photos, made.failed, made.waiting) == (1, 0, 0)
+    assert said == [f"{folder}: there is no such folder", ""]
 
 
 def test_a_bad_photo_fails_once_and_is_done_when_it_is_replaced(tiny_model, tmp_path):

@@ -93,6 +93,7 @@ def plan_run(
         UsageError: if a path does not exist, a folder has no photos, two photos would write the same file, a photo,
             a file beside the photos or a table that no run has written would be overwritten, or another process is
             writing to an output folder that was found.
+        DataError: if a folder that is watched is gone.
     """
     tables = () if grouping is None or grouping.file is None else (grouping.file,)
     found = _Found(ready or (lambda _: True), frozenset(real_path(file) for file in (*spec.files, *tables)))
@@ -103,7 +104,7 @@ def plan_run(
         if isinstance(path, str):
             photos = Stores().find(path, recursive=recursive)
             found.photos.update((photo, name) for photo, name in photos.items() if not own.in_store(photo))
-        elif is_folder(path):
+        elif owners is not None or is_folder(path):
             _search(path, out, recursive, own, found, watched=owners is not None)
         elif not (is_there(path) or os.path.lexists(path)):  # a link that leads nowhere fails by itself
             raise UsageError(f"{path}: there is no such photo or folder")
@@ -203,6 +204,8 @@ def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, fo
     try:
         photos, left_out = search_photos(folder, recursive=recursive, skip=Path(out))
     except DataError as error:
+        if watched:
+            raise
         raise UsageError(str(error)) from error
     named = {photo for photo in photos if own.links.of(photo) in found.settings} if found.settings else set()
     kept = [photo for photo in photos if photo not in named and not own.holds(photo)]

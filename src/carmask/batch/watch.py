@@ -262,12 +262,15 @@ class _Watch:
                 ready=lambda photo: arrivals.settled(photo, now),
                 owners=self.owners,
             )
-            self.no_photos |= fresh - {job.photo for job in plan.jobs} - {Path(one.photo) for one in plan.failed}
+            self.no_photos |= fresh & {one.path for one in plan.left_out}
             summary = self._work(plan, arrivals, fresh, due)
         except InUseError as error:
             if first:
                 raise
             self._say("output", str(error))  # a review is saving, or another run goes on: the next round does it
+            return False
+        except DataError as error:  # the folder has gone since it was looked at
+            self._say("folder", str(error))
             return False
         self._say("output", "")
         if not self.stop.is_set():
