@@ -46,6 +46,14 @@ def test_compressed_tiffs_and_those_of_a_phone_s_xmp_are_upright_too(tmp_path, p
         assert np.array_equal(read_photo(tmp_path / name), photo)
 
 
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_an_orientation_that_is_no_number_is_none(photo, number):
+    entry = struct.pack("<HHIf", 0x0112, 11, 1, number)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4)
+    content = encoded(Image.fromarray(photo), "PNG", exif=exif)
+    assert np.array_equal(open_photo("photo", content).pixels, photo)
+
+
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_masks_are_turned_as_their_photo_is(tmp_path, orientation):
     mask = np.zeros((20, 30), np.uint8)

@@ -141,7 +141,7 @@ def exif_orientation(image: Image.Image) -> int:
     """The EXIF orientation that a picture's file gives, 1 to 8; 1 if it gives none, or nonsense."""
     try:
         found = int(image.getexif().get(_ORIENTATION, 1))
-    except (SyntaxError, ValueError, KeyError, TypeError, IndexError, OSError, struct.error):
+    except (SyntaxError, ValueError, KeyError, TypeError, IndexError, OSError, ArithmeticError, struct.error):
         return 1  # damaged EXIF: the pixels are still good
     return found if 1 <= found <= 8 else 1
 

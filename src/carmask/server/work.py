@@ -54,10 +54,9 @@ from carmask.server.requests import (
     Request,
     Response,
 )
+from carmask.server.shown import media_type
 from carmask.server.signatures import suffix_of
 
-#: Formats that every browser shows as they are.
-_SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 #: Formats that are decoded for a client; Pillow knows many more.
 _ACCEPTED = frozenset({"JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"})
 #: How a photo that a client sent is called in errors.
@@ -194,7 +193,7 @@ class Worker:
         return PredictedPhoto(
             size,
             hashlib.sha256(content).hexdigest(),
-            _media_type(content),
+            media_type(content),
             runs.to_bytes(found.mask),
             encode_mask(found.mask),
             uncertain(found),
@@ -308,12 +307,3 @@ def check_content(content: bytes, pixels: int) -> None:
             f"{SENT}: {width}x{height} is {width * height / 1e6:.0f} megapixels; at most {pixels / 1e6:.0f} are "
             "accepted, make it smaller"
         )
-
-
-def _media_type(content: bytes) -> str:
-    """The media type of a photo that every browser shows as it is, by what is in it; else ''."""
-
-    def use(image: Image.Image) -> str:
-        return _SHOWN.get(image.format or "", "") if image.mode in {"RGB", "RGBA", "L", "P"} else ""
-
-    return decode(SENT, use, content)
