@@ -103,3 +103,14 @@ def test_runs_that_no_mask_has_are_refused(values):
         runs.from_bytes(np.array(values, "<u4").tobytes(), (3, 4))
     with pytest.raises(RLEError):
         runs.from_bytes(b"\0\0\0", (3, 4))
+
+
+@pytest.mark.parametrize("point", [(-500.0, 20.0), (20.0, 1e6)])
+def test_a_stroke_beside_the_photo_changes_nothing(point):
+    """Of one that smooths, it was a fault in the server."""
+    mask = np.zeros((60, 80), np.bool_)
+    mask[20:40, 20:60] = True
+    stroke = np.array([point, point])
+    for edited in (edits.smooth(mask, stroke, 12), edits.brush(mask, stroke, 12, value=True)):
+        np.testing.assert_array_equal(edited, mask)
+        assert edited is not mask

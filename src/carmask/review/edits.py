@@ -102,6 +102,8 @@ def smooth(mask: Mask, stroke: Stroke | None, radius: float) -> Mask:
     where = _bounds(stroke, 2.5 * radius + 2, mask.shape)
     offset = np.array([where[1].start, where[0].start])
     part = mask[where]
+    if not part.size:  # it lies beside the photo
+        return mask.copy()
     zone = near(stroke - offset, radius, part.shape)
     result = mask.copy()
     result[where] = np.where(zone, _blurred(part, radius), part)
