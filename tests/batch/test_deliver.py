@@ -77,12 +77,12 @@ def test_a_second_delivery_replaces_the_first_and_no_other_files(out, tmp_path, 
 
 def test_photos_that_another_pattern_gave_other_names_are_handed_over_and_reviewed_once(out, tmp_path, tiny_model):
     """They were on record under both names, a channel got each picture twice; what was decided was not carried over."""
-    digest = next(one for one in read_queue(out).entries if one.name == "4711/a").digest
+    digests = {one.name: one.digest for one in read_queue(out).entries}
     mended = np.eye(*draw_photo(0).shape[:2], dtype=bool)
     with Corrections(out / STATE / FILE) as store:
-        store.save(Correction("4711/a", "corrected", digest, encode_mask(mended), author="Anna"), seen=0)
-        store.save(Correction("4711/b", "rejected", "", reason="blurred"), seen=0)
-        store.save(Correction("4711/c", "accepted", ""), seen=0)
+        store.save(Correction("4711/a", "corrected", digests["4711/a"], encode_mask(mended), author="Anna"), seen=0)
+        store.save(Correction("4711/b", "rejected", digests["4711/b"], reason="blurred"), seen=0)
+        store.save(Correction("4711/c", "accepted", digests["4711/c"]), seen=0)
     again = {"model": tiny_model, "recursive": True, "group": "folder"}
     masks = OutputSpec(mask=True, background=Background.parse("white"))
     made = cut_folder(tmp_path / "day", out, masks, name="{vehicle}-{number:02}", **again)
@@ -100,6 +100,21 @@ def test_photos_that_another_pattern_gave_other_names_are_handed_over_and_review
         "a": "corrected",
         "b": "rejected",
     }
+
+
+def test_a_path_seen_from_another_folder_is_another_photo(tmp_path, tiny_model, monkeypatch):
+    """Two cameras call their photos alike, and each folder is cut from within."""
+    out = tmp_path / "out"
+    for number, folder in enumerate(("one", "two")):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(draw_photo(number)).save(tmp_path / folder / "a.png")
+        monkeypatch.chdir(tmp_path / folder)
+        cut_folder("a.png", out, model=tiny_model, group="folder")
+        with Corrections(out / STATE / FILE) as store:
+            assert {*store.decisions()} == ({"one/a"} if number else set())
+            digest = next(one.digest for one in read_queue(out).entries if one.name == f"{folder}/a")
+            store.save(Correction(f"{folder}/a", "rejected", digest, reason="blurred"), seen=0)
+    assert {entry.name for entry in read_queue(out).entries} == {"one/a", "two/a"}
 
 
 def test_a_delivery_that_ended_on_the_way_is_taken_up_by_the_next(out, tmp_path):

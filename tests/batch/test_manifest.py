@@ -49,7 +49,7 @@ RESULT = Result("a.jpg", "done", confidence=0.9, area=0.2, digest="d", stamp="s"
 def test_what_was_recorded_is_found_again(tmp_path, records):
     file = tmp_path / "m.sqlite"
     with Manifest(file, "{}") as manifest:
-        manifest.forget(name for name, _ in manifest.photos())
+        manifest.forget(name for name, _, _ in manifest.photos())
         for name, result in records.items():
             manifest.record(name, replace(result, status="failed"))
             manifest.record(name, result)
@@ -74,7 +74,7 @@ def test_other_settings_know_nothing_of_it(tmp_path):
         manifest.restamp("b", "moved.jpg", "new")
         assert manifest.done("b").stamp == "new"
         assert manifest.done("b").photo == "moved.jpg"
-        manifest.forget(name for name, _ in manifest.photos())
+        manifest.forget(name for name, _, _ in manifest.photos())
         assert manifest.done("b") is None
 
 

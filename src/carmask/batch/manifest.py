@@ -252,10 +252,10 @@ class Manifest:
         with self._errors():
             return sorted(name for (name,) in self._base.execute("SELECT file FROM outputs") if name not in mine)
 
-    def photos(self) -> list[tuple[str, str]]:
-        """The names of all outputs, with the photo that each was made of."""
+    def photos(self) -> list[tuple[str, str, str]]:
+        """The names of all outputs, with the photo that each was made of, and its stamp."""
         with self._errors():
-            return self._base.execute("SELECT name, photo FROM photos").fetchall()
+            return self._base.execute("SELECT name, photo, stamp FROM photos").fetchall()
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget what became of photos, by the names of their outputs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from carmask.batch.corrections import Corrections
 from carmask.batch.job import Job
 from carmask.batch.manifest import Manifest, read_records
+from carmask.batch.storage import stamp_of
 from carmask.images import is_there
 
 
@@ -30,12 +32,21 @@ def carry_decisions(jobs: Iterable[Job], store: Corrections, manifest: Path) -> 
     if not (names and decided.keys() - {job.name for job in jobs} and is_there(manifest)):
         return
     for one in read_records(manifest):
-        name = names.get(Path(one.result.photo).absolute())
+        photo = Path(one.result.photo).absolute()
         # Where a decision was taken back under the new name, nothing is decided, and that holds.
-        if name is None or one.name not in decided or store.current(name) is not None:
+        if photo not in names or one.name not in decided or store.current(names[photo]) is not None:
             continue
-        if (held := store.current(one.name)) is not None:
-            store.save(replace(held, name=name), seen=0)
+        held = store.current(one.name)
+        if held is not None and _holds(photo, held.photo):
+            store.save(replace(held, name=names[photo]), seen=0)
+
+
+def _holds(photo: Path, digest: str) -> bool:
+    """Whether a photo is the one that was looked at: from another folder, the same path may have led to another."""
+    try:
+        return hashlib.sha256(photo.read_bytes()).hexdigest() == digest
+    except OSError:
+        return False
 
 
 def forget_other_names(jobs: Iterable[Job], manifest: Manifest) -> None:
@@ -51,5 +62,15 @@ def forget_other_names(jobs: Iterable[Job], manifest: Manifest) -> None:
     jobs = list(jobs)
     names = {job.name for job in jobs}
     photos = {Path(job.photo).absolute() for job in jobs}
-    recorded = manifest.photos()
-    manifest.forget(name for name, photo in recorded if name not in names and Path(photo).absolute() in photos)
+    others = [row for row in manifest.photos() if row[0] not in names and Path(row[1]).absolute() in photos]
+    manifest.forget(name for name, photo, stamp in others if _is(photo, stamp))
+
+
+def _is(photo: str, stamp: str) -> bool:
+    """Whether a path leads to the photo that was cut: if it is relative, that was perhaps seen from another folder."""
+    if "://" in photo or Path(photo).is_absolute():
+        return True
+    try:
+        return stamp.startswith(stamp_of(Path(photo).stat()))
+    except OSError:
+        return False

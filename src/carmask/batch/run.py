@@ -308,7 +308,7 @@ def open_manifest(file: Path, task: PhotoTask, photos: int, *, restart: bool = F
         raise OutputError(f"{probe}: cannot be written: {error.strerror or error}") from error
     with Manifest(file, describe(task)) as manifest:
         if restart:
-            manifest.forget(name for name, _ in manifest.photos())
+            manifest.forget(name for name, _, _ in manifest.photos())
         reserve = _reserve(manifest)
         remove_leftovers(file.parent, [reserve.name])
         try:
