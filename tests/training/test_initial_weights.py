@@ -132,15 +132,17 @@ def test_weights_of_a_run(trained, photos, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["onnx", "safetensors"])
-def test_a_head_for_other_classes_starts_anew(trained, photos, tmp_path, kind):
+@pytest.mark.parametrize("classes", [5, 1])
+def test_a_head_for_other_classes_starts_anew(trained, photos, tmp_path, kind, classes):
+    """One for as many classes, where it is said that they are others: doors would begin as hoods."""
     file = tmp_path / f"m.{kind}"
     if kind == "onnx":
         file.write_bytes(to_onnx(trained, INFO))
     else:
         save_file(trained.state_dict(), file)
-    model = Normalised(build("mobilenetv2-unet", 5)).eval()
+    model = Normalised(build("mobilenetv2-unet", classes)).eval()
     before = {name: value.clone() for name, value in model.network.head.state_dict().items()}
-    load_initial_weights(model, file, photos)
+    load_initial_weights(model, file, photos, new_head=classes == 1)
     assert all(torch.equal(value, before[name]) for name, value in model.network.head.state_dict().items())
     # All below the head is the file's: with the file's head it computes what the file does.
     model.network.head = trained.network.head

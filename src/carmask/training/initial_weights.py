@@ -28,7 +28,9 @@ HEAD = "network.head"
 _Norm = nn.BatchNorm2d
 
 
-def load_initial_weights(model: Normalised, file: Path, photos: Tensor, *, rescale: bool = False) -> None:
+def load_initial_weights(
+    model: Normalised, file: Path, photos: Tensor, *, rescale: bool = False, new_head: bool = False
+) -> None:
     """Load weights into a network of the same kind.
 
     Its head may be for other classes (parts, say, where the file knows cars): a head of another shape starts anew. Of a
@@ -44,6 +46,7 @@ def load_initial_weights(model: Normalised, file: Path, photos: Tensor, *, resca
         file: ``weights.safetensors`` of a run, an ONNX file that ``carmask export`` wrote, or a shipped model's name.
         photos: uint8 (batch, height, width, 3), RGB: photos as training sees them.
         rescale: bring the filters of a model file to the size that new ones have, see ``_rescale_filters``.
+        new_head: the head starts anew in any case: it is for as many classes, but others, or in another order.
 
     Raises:
         WeightsError: if the file cannot be read, is not of this network, or was trained on photos of another
@@ -51,14 +54,16 @@ def load_initial_weights(model: Normalised, file: Path, photos: Tensor, *, resca
         ModelError: if there is no such model.
     """
     if file.suffix.lower() != ".safetensors":
-        _load_onnx(model, find_model(file))
+        _load_onnx(model, find_model(file), new_head=new_head)
         _measure_norms(model, photos)
         if rescale:
             _rescale_filters(model)
         return
     state = read_weights(file)
     own = model.state_dict()
-    state |= {name: own[name] for name in own if name in state and _for_other_classes(name, state[name], own[name])}
+    other = {name for name in own if name in state and _for_other_classes(name, state[name], own[name])}
+    other |= {name for name in own if new_head and name.startswith(HEAD)}
+    state |= {name: own[name] for name in other}
     wanted = model.normalisation
     try:
         model.load_state_dict(state)
@@ -101,7 +106,7 @@ def _for_other_classes(name: str, given: Tensor | np.ndarray, own: Tensor) -> bo
     return name.startswith(HEAD) and tuple(given.shape[1:]) == tuple(own.shape[1:]) and len(given) != len(own)
 
 
-def _load_onnx(model: Normalised, file: Path) -> None:
+def _load_onnx(model: Normalised, file: Path, *, new_head: bool = False) -> None:
     try:
         proto = onnx.load(str(file))
     except Exception as error:  # whatever protobuf makes of other files
@@ -121,6 +126,8 @@ def _load_onnx(model: Normalised, file: Path) -> None:
         wide = widen(torch.from_numpy(weight), layer.weight)
         weight = weight if wide is None else wide.numpy()
         bias = np.zeros(len(weight)) if given.bias is None else given.bias
+        if new_head and given.layer.startswith(HEAD) and weight.shape == tuple(layer.weight.shape):
+            continue
         if _for_other_classes(given.layer, weight, layer.weight):
             model.network.adapt_head(*(torch.from_numpy(np.array(one, np.float32)) for one in (weight, bias)))
         elif weight.shape == tuple(layer.weight.shape):

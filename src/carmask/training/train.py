@@ -17,7 +17,7 @@ from carmask.locking import only_run
 from carmask.model.network import Network
 from carmask.training.extra_data import Sources, build_mixture
 from carmask.training.machines import TRAINED_IN, Machines, Precision, choose_precision
-from carmask.training.plan import Plan, plan_training
+from carmask.training.plan import Plan, initial_info, plan_training
 from carmask.training.recipe import Recipe
 from carmask.training.run_folder import (
     BASE_FILE,
@@ -202,7 +202,14 @@ def _prepare(
     if sources.initial_weights is not None:
         # As the first epoch shows them: BatchNorm's statistics may have to be measured on them.
         first = module.first_photos(NORM_PHOTOS)
-        load_initial_weights(module.model, sources.initial_weights, first, rescale=recipe.rescale_filters)
+        known = initial_info(sources.initial_weights)
+        load_initial_weights(
+            module.model,
+            sources.initial_weights,
+            first,
+            rescale=recipe.rescale_filters,
+            new_head=known is not None and info.parts and known.classes != info.classes,
+        )
     elif recipe.encoder.weights == "imagenet":
         module.model.network.load_encoder(sources.encoder_weights)
     if module.average is not None:
