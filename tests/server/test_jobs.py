@@ -127,6 +127,21 @@ def test_a_bad_photo_is_said_and_the_others_go_on(serving):
     assert found["broken.jpg"]["reason"].startswith("broken.jpg: ")
 
 
+def test_a_job_that_is_not_done_has_nothing_to_mend_and_says_why(serving, monkeypatch):
+    server = serving()
+    job = server.client.post("/v1/jobs", data={}).json()["id"]
+    assert "is not done yet" in server.client.get(f"/api/folders/{job}").json()["error"]
+
+    def full(*_, **__):
+        raise OutputError("the server's disk space is used up")
+
+    monkeypatch.setattr(server.jobs, "_cut", full)
+    server.jobs.add(job, "a.jpg", photo_bytes(1))
+    server.jobs.start(job)
+    wait_until(lambda: server.jobs.state(job) == "failed")
+    assert "has failed; start it again" in server.client.get(f"/api/folders/{job}").json()["error"]
+
+
 def test_a_stream_that_was_opened_before_the_job_began_has_all_its_photos(serving):
     """It ended without any."""
     client = serving().client

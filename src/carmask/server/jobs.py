@@ -296,8 +296,9 @@ class Jobs:
             LookupError: if there is no such job.
             UsageError: if it is not done.
         """
-        if self.state(job) != "done":
-            raise UsageError("the job is not done yet; its photos can be mended then")
+        if (state := self.state(job)) != "done":
+            why = "has failed; start it again" if state == "failed" else "is not done yet"
+            raise UsageError(f"the job {why}; its photos can be mended when it is done")
         with self._lock:
             found = self._folders.pop(job, None)
             if found is None:
