@@ -244,11 +244,11 @@ def _check_amounts(recipe: Recipe, data: Path, trained_on: Sequence[Example], ex
         raise RecipeError(f"{data}: views: no car to train on has {recipe.views} photos")
     if recipe.views > 1 and extra:
         raise RecipeError(f"{extra[0].name}: views: extra data cannot be mixed into cars that are shown whole")
-    batch = max(stage.batch for stage in recipe.stages)
+    at, batch = max(enumerate(stage.batch for stage in recipe.stages), key=lambda one: one[1])
     if recipe.epoch_photos == 0 and len(trained_on) < batch:
         few = counted(len(trained_on), "photo")
         raise RecipeError(
-            f"{data}: {few} to train on do not fill a batch of {batch}; give more, or set the stages to smaller ones"
+            f"{data}: {few} to train on do not fill a batch of {batch}; give more, or set a smaller stages.{at}.batch"
         )
     photos = recipe.epoch_photos or len(trained_on)
     for one in extra:
