@@ -11,7 +11,7 @@ from PIL import Image
 
 from carmask.data.table import read_examples
 from carmask.errors import DataError, ModelError, UsageError
-from carmask.evaluation.comparison import compare
+from carmask.evaluation.comparison import MIN_CARS, compare
 from carmask.evaluation.overlap import dice
 from carmask.evaluation.predictors import file_masks, network_masks, open_masks
 from carmask.evaluation.run import evaluate_masks
@@ -195,8 +195,9 @@ def test_empty_and_full_masks_are_scored(tmp_path, true, predicted):
     assert found.warnings == []
 
 
-def test_comparison(data, examples):
-    found = examine([file_masks(data / "predicted"), file_masks(data / "train_masks")], examples)
+def test_comparison(tmp_path):
+    data = write_scored(tmp_path, cars=MIN_CARS)
+    found = examine([file_masks(data / "predicted"), file_masks(data / "train_masks")], read_examples(data))
     first, second = ([one.score for one in result] for result in found.results)
     change = compare(first, second, lambda score: score.dice)
     assert change.certain
@@ -204,6 +205,21 @@ def test_comparison(data, examples):
     assert compare(first, second, lambda score: score.dice) == change  # the interval is the same each time
     same = compare(first, first, lambda score: score.metrics["hd95"])
     assert (same.low, same.high, same.certain) == (0, 0, False)
+
+
+def test_as_many_cars_as_a_sign_test_needs_make_a_difference_certain():
+    """All of them agree by chance, whichever model is better, at most once in twenty times."""
+    chance = [2 * 0.5**cars for cars in (MIN_CARS - 1, MIN_CARS)]
+    assert chance[0] > 0.05 >= chance[1]
+
+
+def test_few_cars_make_no_difference_certain(data, examples):
+    """All photos are better, and the bootstrap's interval of three cars is narrow."""
+    found = examine([file_masks(data / "predicted"), file_masks(data / "train_masks")], examples)
+    first, second = ([one.score for one in result] for result in found.results)
+    change = compare(first, second, lambda score: score.dice)
+    assert change.low > 0
+    assert (change.cars, change.certain) == (3, False)
 
 
 def test_a_single_car_makes_no_difference_certain(data, examples):

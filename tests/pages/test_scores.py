@@ -11,6 +11,7 @@ from carmask.data.table import CarInfo, read_examples
 from carmask.evaluation.predictors import file_masks
 from carmask.evaluation.scoring import examine
 from carmask.failures import Failure
+from carmask.pages.comparison import compare_page
 from carmask.pages.html import MAX_PAGE_BYTES
 from carmask.pages.pictures import EXTRA, MISSED, around, difference
 from carmask.pages.results import write_results
@@ -75,7 +76,15 @@ def test_a_photo_that_is_gone_when_it_is_to_be_shown_has_a_card(data, subject, t
         assert document.count('class="head"') == 2
 
 
-def test_two_models_side_by_side(data, subject, tmp_path):
+def test_two_models_of_few_cars_are_not_told_apart(data, subject):
+    results = examine([file_masks(data / "predicted"), file_masks(data / "train_masks")], subject.examples).results
+    document = compare_page(("mine", "theirs"), subject, results)
+    assert "cannot be tested on photos of 3 cars: that takes 6 or more" in document
+
+
+def test_two_models_side_by_side(tmp_path):
+    data = write_scored(tmp_path, cars=6)
+    subject = Subject(read_examples(data), {}, "data")
     results = examine([file_masks(data / "predicted"), file_masks(data / "train_masks")], subject.examples).results
     document = write_results(tmp_path, ["mine", "theirs"], subject, results, worst=2).read_text()
     assert "theirs has the higher mean Dice" in document

@@ -12,6 +12,9 @@ from carmask.evaluation.scoring import Score
 
 #: Resamples of the bootstrap; the ends of the interval are then exact to about a twentieth of its width.
 RESAMPLES = 2000
+#: Of fewer cars no difference is certain at 5 %. That five cars agree has a chance of one in sixteen where there is no
+#: difference (a sign test), whatever interval a bootstrap gives of so few.
+MIN_CARS = 6
 
 
 class Difference(NamedTuple):
@@ -22,7 +25,7 @@ class Difference(NamedTuple):
         second: mean of the second.
         low: lower end of the 95 % interval of second − first.
         high: its upper end.
-        cars: how many cars the photos show; of one car the interval is a point, and says nothing of others.
+        cars: how many cars the photos show; of a few the interval is too narrow, of one it is a point.
     """
 
     first: float
@@ -33,8 +36,8 @@ class Difference(NamedTuple):
 
     @property
     def certain(self) -> bool:
-        """Whether the interval excludes 0; never of a single car."""
-        return self.cars > 1 and (self.low > 0 or self.high < 0)
+        """Whether the interval excludes 0; never of fewer than ``MIN_CARS``."""
+        return self.cars >= MIN_CARS and (self.low > 0 or self.high < 0)
 
 
 def compare(first: Sequence[Score], second: Sequence[Score], value: Callable[[Score], float]) -> Difference:

@@ -8,7 +8,7 @@ import numpy as np
 
 from carmask.errors import CarmaskError
 from carmask.evaluation import metrics
-from carmask.evaluation.comparison import Difference, compare
+from carmask.evaluation.comparison import MIN_CARS, Difference, compare
 from carmask.evaluation.error_breakdown import add_up
 from carmask.evaluation.scoring import Examined, Score, load_pair
 from carmask.evaluation.summary import summarise
@@ -63,8 +63,9 @@ def compare_page(
     better, gain = names[main.second > main.first], abs(main.second - main.first)
     if main.certain:
         verdict = f"{better} has the higher mean Dice, by {gain:.5f}."
-    elif main.cars == 1:
-        verdict = "The difference in mean Dice cannot be tested: all photos are of one car."
+    elif main.cars < MIN_CARS:
+        few = counted(main.cars, "car")
+        verdict = f"The difference in mean Dice cannot be tested on photos of {few}: that takes {MIN_CARS} or more."
     else:
         verdict = "The difference in mean Dice is not significant: its 95 % interval holds 0."
     summary = summarise(first)
@@ -79,7 +80,8 @@ def compare_page(
             "overview",
             "Side by side",
             "Means over the photos. The interval is the 95 % confidence interval of B − A, by bootstrap over cars. "
-            "Better: the model with the better mean, where the interval excludes 0; of a single car neither.",
+            "Better: the model with the better mean, where the interval excludes 0; of fewer than "
+            f"{MIN_CARS} cars neither.",
             _summary(first, second, names),
         ),
         Section("photos", "Photo by photo", "", _photos(subject, first, second)),
