@@ -3,6 +3,7 @@
     python benchmarks/places.py --model default --model OLD.onnx --data studio/ --data street/ --empty pictures/
 
 Of each data set those photos are scored that the first model names as not seen; if it does not know the data set, all.
+With --common only those of them that no other model was trained on.
 Widths of squeezed photos can be restored: --data carparts/:1.4
 
 --remover FILE scores a general background remover beside them, from a file that is not part of carmask: an ONNX graph
@@ -45,19 +46,27 @@ def main() -> None:
     parser.add_argument("--data", action="append", default=[], metavar="DIR[:WIDEN]")
     parser.add_argument("--remover", type=Path, metavar="FILE", help="a general background remover")
     parser.add_argument("--empty", type=Path, metavar="DIR", help="pictures without cars, sub-folders included")
+    parser.add_argument("--common", action="store_true", help="only photos that none of the models was trained on")
     parser.add_argument("--each", type=int, default=1, help="score every so many photos")
     parser.add_argument("--record", action="store_true", help="write the table to benchmarks/results as well")
     given = parser.parse_args()
     _bench._RECORDED["on"] = given.record
-    networks = {f"{one.info.name} {one.info.version}": one for one in map(load_model, given.model)}
-    first = next(iter(networks.values()))
+    networks: dict[str, Network] = {}
+    for model in given.model:
+        network = load_model(model)
+        name = f"{network.info.name} {network.info.version}"
+        networks[name if name not in networks else f"{name}, {model}"] = network
+    asked = list(networks.values())[: None if given.common else 1]
     methods: dict[str, Method] = {name: partial(_mask_of, network) for name, network in networks.items()}
     if given.remover is not None:
         methods["general background remover"] = _remover(given.remover)
     rows: dict[str, list[str]] = {}
     for text in given.data:
         folder, _, widen = text.partition(":")
-        examples = _unseen(first, Path(folder))[:: given.each]
+        examples = _unseen(asked, Path(folder))[:: given.each]
+        if not examples:
+            print(f"{folder}: no photo that none of the models was trained on", flush=True)
+            continue
         scores = _score(methods, examples, float(widen or 1))
         for name, values in scores.items():
             cells = [
@@ -74,10 +83,11 @@ def main() -> None:
         _bench.table("Pictures without a car", ["pictures", "no car found", "confident car"], rows, section="Models")
 
 
-def _unseen(network: Network, folder: Path) -> list[Example]:
+def _unseen(networks: list[Network], folder: Path) -> list[Example]:
     examples = read_data(folder)[0]
-    held = network.info.held_out({one.car for one in examples})
-    return of_cars(examples, held) if held else examples
+    cars = {one.car for one in examples}
+    held = [set(network.info.held_out(cars)) or cars - network.info.seen_of(cars) for network in networks]
+    return of_cars(examples, set.intersection(*held))
 
 
 def _mask_of(network: Network, photo: Photo) -> Mask:
