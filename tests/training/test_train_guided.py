@@ -13,7 +13,8 @@ from carmask.data.layouts import read_data
 from carmask.errors import ModelError, RecipeError, UsageError
 from carmask.images import ReducedPhoto
 from carmask.learning.weights import average_into
-from carmask.model.file import read_info
+from carmask.model.behaviour import ConfirmationSettings
+from carmask.model.file import find_model, read_info
 from carmask.model.network import GUIDE, LOCATED, PHOTO, PROBABILITY, WHOLE
 from carmask.model.openvino import OpenVINONetwork
 from carmask.model.runtime import load_model
@@ -79,6 +80,9 @@ def test_one_file_holds_both_graphs_and_describes_them(guided, localisation):
     assert (info.format, info.localisation_size, info.size) == (2, (64, 96), (64, 96))
     assert info.guided
     assert info.localisation.network == "efficientnet-lite2-unet"
+    # What is shipped was chosen by measurement; a training that leaves it at version 4's removes what it should not.
+    assert info.behaviour.confirmation == read_info(find_model("default")).behaviour.confirmation
+    assert info.behaviour.confirmation != ConfirmationSettings()
     graph = onnx.load(guided / "guided.onnx").graph
     assert {one.name for one in graph.input} == {PHOTO, GUIDE, WHOLE}
     assert {one.name for one in graph.output} == {PROBABILITY, LOCATED}

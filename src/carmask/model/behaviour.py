@@ -60,6 +60,11 @@ class ConfirmationSettings(BaseModel):
     possible: float = Field(0.1, ge=0, le=1)
 
 
+#: Of models whose localisation stage is a network of its own, which are better told what is a car and worse where its
+#: contour runs: docs/decisions/0019-localisation-network.md.
+WITH_LOCALISATION_NETWORK = ConfirmationSettings(components=False, car=True, reach=9)
+
+
 class ComponentSettings(BaseModel):
     """Which connected components beside the largest one are kept (``remove_small_components``).
 

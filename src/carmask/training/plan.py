@@ -16,6 +16,7 @@ from carmask.errors import DataError, ModelError, RecipeError, WeightsError
 from carmask.formats.classes import mirrored
 from carmask.geometry import Size
 from carmask.images import normalisation, picture_size
+from carmask.model.behaviour import WITH_LOCALISATION_NETWORK
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ExtraData, Localisation, ModelInfo
 from carmask.training.extra_data import ExtraSet, Sources, find_backgrounds, read_extra
@@ -186,9 +187,9 @@ def _guided_by(info: ModelInfo, stage: ModelInfo) -> ModelInfo:
         threshold=stage.threshold,
         training_data=stage.training_data,
     )
-    return ModelInfo.model_validate(
-        {**info.model_dump(), "format": 2, "localisation_size": stage.size, "localisation": localisation}
-    )
+    behaviour = info.behaviour.model_copy(update={"confirmation": WITH_LOCALISATION_NETWORK})
+    changed = {"format": 2, "localisation_size": stage.size, "localisation": localisation, "behaviour": behaviour}
+    return ModelInfo.model_validate({**info.model_dump(), **changed})
 
 
 def initial_info(file: Path) -> ModelInfo | None:
