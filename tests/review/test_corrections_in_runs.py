@@ -201,6 +201,16 @@ def test_the_report_is_brought_up_to_date_in_place(run, out, photos, mine):
     assert after == before
 
 
+def test_a_report_without_its_manifest_gets_none(run, out):
+    """An empty one would be taken for damaged."""
+    run()
+    queue = read_queue(out)
+    for file in (out / STATE).glob(f"{MANIFEST}*"):
+        file.unlink()
+    write_decisions(out, queue, {})
+    assert not (out / STATE / MANIFEST).exists()
+
+
 def test_the_report_is_brought_up_to_date_while_no_run_writes_it(run, out, monkeypatch):
     """What a run wrote between reading and writing was lost, and so were its photos to a delivery."""
     run()

@@ -13,7 +13,7 @@ from carmask.batch.report import read_report
 from carmask.errors import InUseError, OutputError
 from carmask.failures import in_one_line
 from carmask.formats.spreadsheet import write_sheet
-from carmask.images import write_atomically
+from carmask.images import is_file, write_atomically
 from carmask.review.queue import Queue
 
 
@@ -49,7 +49,10 @@ def _write(out: Path, queue: Queue, decided: Mapping[str, Correction]) -> None:
 
 @contextlib.contextmanager
 def _without_runs(manifest: Path) -> Iterator[None]:
-    """Keep runs from the manifest, without which none writes a report."""
+    """Keep runs from the manifest, without which none writes a report; where there is none, none is made."""
+    if not is_file(manifest):
+        yield
+        return
     try:
         with contextlib.closing(sqlite3.connect(manifest, timeout=0, isolation_level=None)) as base:
             base.execute("BEGIN IMMEDIATE")
