@@ -58,3 +58,17 @@ def cars(*found: np.ndarray, score: float | None = None, model: str = "") -> Ann
     named = {f"car {number}.jpg": [Instance("car", mask, score)] for number, mask in enumerate(found)}
     sizes = {name: mask.shape for name, mask in zip(named, found, strict=True)}
     return annotations_of(named, sizes, model=model)
+
+
+def within(angle, about, rows=200, columns=300):
+    """Where each pixel's centre lies from a point, along the sides of a shape rotated clockwise about it: x, y."""
+    y, x = np.mgrid[:rows, :columns] + 0.5
+    x, y, radians = x - about[0], y - about[1], np.deg2rad(angle)
+    return x * np.cos(radians) + y * np.sin(radians), y * np.cos(radians) - x * np.sin(radians)
+
+
+def alike(mask, value):
+    """A mask is what is below 1, but for what is it to a hundredth."""
+    assert mask[value < 0.99].all()
+    assert not mask[value > 1.01].any()
+    assert mask.any()

@@ -1,114 +1,26 @@
-"""What annotation tools write: chosen annotations, polygons, order, names of uploads, and the output of cut."""
+"""What annotation tools write: polygons, order, boxes, names."""
 
 from __future__ import annotations
 
-import base64
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.batch.corrected_masks import corrected_masks
-from carmask.batch.corrections import FILE, Correction, Corrections
-from carmask.batch.names import STATE
-from carmask.cli import main
 from carmask.data.layouts import read_data
 from carmask.errors import DataError
 from carmask.formats.convert import convert
-from carmask.formats.label_studio_rle import encode
 from carmask.formats.photos import Photos, address_name
 from carmask.formats.picture import from_masks
 from carmask.formats.reading import ReadOptions
 from carmask.formats.table import detect, read_annotations
-from carmask.formats.writing import WriteOptions
-from carmask.images import encode_mask, encode_stencil, write_mask
-from tests.formats.masks import cars, drawn_mask
+from tests.formats.masks import alike, cars, drawn_mask, within
 
 MASK = drawn_mask("blobs", (20, 30), 1)
+
+
 OTHER = drawn_mask("frame", (20, 30), 1)
-
-
-def region(mask, index="r", label="car", **changes):
-    value = {"format": "rle", "rle": list(encode(mask)), "brushlabels": [label]}
-    fields = {"id": index, "type": "brushlabels", "original_width": 30, "original_height": 20, "value": value}
-    return fields | changes
-
-
-def tasks(tmp_path, *found, photos=True):
-    if photos:
-        Image.new("RGB", (30, 20)).save(tmp_path / "a b.jpg")
-    (tmp_path / "export.json").write_text(json.dumps(list(found)))
-    return read_annotations(tmp_path / "export.json").strict()
-
-
-def test_label_studio_s_last_word_counts(tmp_path):
-    """Ground truth before others, cancelled ones not at all, the newest of the rest; predictions only without."""
-    data = {"image": "/data/local-files/?d=photos/a%20b.jpg"}
-    old = {"result": [region(OTHER)], "updated_at": "2026-01-01T00:00:00Z"}
-    new = {"result": [region(MASK)], "updated_at": "2026-01-02T00:00:00Z"}
-    gone = {"result": [region(OTHER)], "updated_at": "2026-01-03T00:00:00Z", "was_cancelled": True}
-    guess = {"result": [region(OTHER, score=0.9)], "score": 0.4, "model_version": "m 1"}
-    found = tasks(tmp_path, {"data": data, "annotations": [gone, new, old], "predictions": [guess]})
-    (picture,) = found.pictures
-    assert picture.name == "a b.jpg"
-    assert picture.photo == tmp_path / "a b.jpg"
-    assert found.model == ""
-    assert [(one.label, one.score) for one in picture.instances()] == [("car", None)]
-    assert np.array_equal(picture.mask(), MASK)
-    truth = {**old, "ground_truth": True}
-    assert np.array_equal(tasks(tmp_path, {"data": data, "annotations": [new, truth]}).pictures[0].mask(), OTHER)
-    found = tasks(tmp_path, {"data": data, "annotations": [gone], "predictions": [guess]})
-    assert found.model == "m 1"
-    assert [one.score for one in found.pictures[0].instances()] == [0.9]
-
-
-def test_label_studio_s_other_shapes(tmp_path):
-    """Polygons and boxes are in percent; bitmaps are opaque where the mask is; a brush may have its label beside it."""
-    square = {"points": [[10, 10], [50, 10], [50, 60], [10, 60]], "polygonlabels": ["door"]}
-    box = {"x": 50, "y": 50, "width": 50, "height": 50, "rotation": 0, "rectanglelabels": ["wheel"]}
-    url = "data:image/png;base64," + base64.b64encode(encode_stencil(MASK)).decode()
-    bitmap = {"imageDataURL": url, "bitmasklabels": ["glass"]}
-    brush = {"format": "rle", "rle": list(encode(OTHER))}
-    size = {"original_width": 30, "original_height": 20}
-    result = [
-        {"id": "1", "type": "polygonlabels", "value": square, **size},
-        {"id": "2", "type": "rectanglelabels", "value": box, **size},
-        {"id": "3", "type": "bitmasklabels", "value": bitmap, **size},
-        {"id": "4", "type": "brush", "value": brush, **size},
-        {"id": "4", "type": "labels", "value": {"labels": ["frame"]}, **size},
-        {"id": "5", "type": "choices", "value": {"choices": ["good"]}},
-    ]
-    found = tasks(tmp_path, {"data": {"image": "https://host/a%20b.jpg"}, "annotations": [{"result": result}]})
-    masks = {one.label: one.mask for one in found.pictures[0].instances()}
-    assert list(masks) == ["door", "wheel", "glass", "frame"]
-    door = np.zeros((20, 30), np.bool_)
-    door[2:12, 3:15] = True
-    assert np.array_equal(masks["door"], door)
-    wheel = np.zeros((20, 30), np.bool_)
-    wheel[10:, 15:] = True
-    assert np.array_equal(masks["wheel"], wheel)
-    assert np.array_equal(masks["glass"], MASK)
-    assert np.array_equal(masks["frame"], OTHER)
-    assert found.notes == ["1 region of kind choices was passed over"]
-
-
-def test_label_studio_s_ellipses_are_drawn_and_key_points_passed_over(tmp_path):
-    ellipse = {"x": 50, "y": 50, "radiusX": 100 / 3, "radiusY": 25, "rotation": 0, "ellipselabels": ["car"]}
-    point = {"x": 10, "y": 10, "width": 0.5, "keypointlabels": ["door"]}
-    size = {"original_width": 30, "original_height": 20}
-    result = [
-        {"id": "1", "type": "ellipselabels", "value": ellipse, **size},
-        {"id": "2", "type": "keypointlabels", "value": point, **size},
-    ]
-    found = tasks(tmp_path, {"data": {"image": "a b.jpg"}, "annotations": [{"result": result}]})
-    (one,) = found.pictures[0].instances()
-    rows, columns = np.mgrid[:20, :30] + 0.5
-    inside = ((columns - 15) / 10) ** 2 + ((rows - 10) / 5) ** 2
-    assert one.label == "car"
-    assert one.mask[inside < 0.99].all()
-    assert not one.mask[inside > 1.01].any()
-    assert found.notes == ["1 region of kind keypointlabels was passed over"]
 
 
 def cvat(*shapes):
@@ -116,20 +28,6 @@ def cvat(*shapes):
     labels = "".join(f"<label><name>{label}</name></label>" for label in dict.fromkeys(one[1] for one in shapes))
     head = f"<annotations><meta><task><labels>{labels}</labels></task></meta>"
     return f'{head}<image id="0" name="a.jpg" width="300" height="200">{body}</image></annotations>'
-
-
-def within(angle, about, rows=200, columns=300):
-    """Where each pixel's centre lies from a point, along the sides of a shape rotated clockwise about it: x, y."""
-    y, x = np.mgrid[:rows, :columns] + 0.5
-    x, y, radians = x - about[0], y - about[1], np.deg2rad(angle)
-    return x * np.cos(radians) + y * np.sin(radians), y * np.cos(radians) - x * np.sin(radians)
-
-
-def alike(mask, value):
-    """A mask is what is below 1, but for what is it to a hundredth."""
-    assert mask[value < 0.99].all()
-    assert not mask[value > 1.01].any()
-    assert mask.any()
 
 
 @pytest.mark.parametrize("angle", [0, 30, 90, 200.5, -45])
@@ -142,67 +40,6 @@ def test_cvat_s_boxes_and_ellipses_are_rotated_about_their_centres(tmp_path, ang
     alike(door.mask, np.maximum(abs(x) / 50, abs(y) / 20))
     x, y = within(angle, (200, 100))
     alike(wheel.mask, np.hypot(x / 80, y / 30))
-
-
-@pytest.mark.parametrize("angle", [0, 30, 90, 200.5, -45])
-def test_label_studio_s_boxes_are_rotated_about_their_corner(tmp_path, angle):
-    """In pixels, not in percent of two sides that differ; ellipses about the centre, which they give."""
-    box = {"x": 40, "y": 50, "width": 25, "height": 15, "rotation": angle, "rectanglelabels": ["door"]}
-    ellipse = {"x": 50, "y": 50, "radiusX": 25, "radiusY": 10, "rotation": angle, "ellipselabels": ["wheel"]}
-    size = {"original_width": 300, "original_height": 200}
-    result = [
-        {"id": "1", "type": "rectanglelabels", "value": box, **size},
-        {"id": "2", "type": "ellipselabels", "value": ellipse, **size},
-    ]
-    Image.new("RGB", (300, 200)).save(tmp_path / "a b.jpg")
-    found = tasks(tmp_path, {"data": {"image": "a b.jpg"}, "annotations": [{"result": result}]}, photos=False)
-    door, wheel = found.pictures[0].instances()
-    x, y = within(angle, (120, 100))
-    alike(door.mask, np.maximum(abs(x / 37.5 - 1), abs(y / 15 - 1)))
-    x, y = within(angle, (150, 100))
-    alike(wheel.mask, np.hypot(x / 75, y / 20))
-
-
-def test_a_region_of_label_studio_with_several_tags_is_one(tmp_path):
-    """As its OCR template writes it: shape, label and a text of each region, all with the shape."""
-    box = {"x": 0, "y": 0, "width": 50, "height": 50, "rotation": 0}
-    size = {"original_width": 30, "original_height": 20, "id": "1"}
-    result = [
-        {"type": "rectangle", "value": box, **size},
-        {"type": "labels", "value": {**box, "labels": ["plate"]}, **size},
-        {"type": "textarea", "value": {**box, "text": ["AB 12"]}, **size},
-        # The same id by hand, and another shape.
-        {"type": "rectangle", "value": {**box, "x": 50}, **size},
-    ]
-    found = tasks(tmp_path, {"data": {"image": "a b.jpg"}, "annotations": [{"result": result}]})
-    assert [(one.label, int(one.mask.sum())) for one in found.pictures[0].instances()] == [("plate", 150)] * 2
-    assert found.notes == []
-
-
-def test_an_annotation_from_label_studio_s_storage(tmp_path):
-    """One file an annotation, with its task inside."""
-    one = {"id": 3, "result": [region(MASK)], "task": {"id": 5, "data": {"image": "a b.jpg"}, "predictions": []}}
-    (tmp_path / "5.json").write_text(json.dumps(one))
-    assert detect(tmp_path) == "label-studio"
-    assert np.array_equal(read_annotations(tmp_path).strict().pictures[0].mask(), MASK)
-
-
-@pytest.mark.parametrize("tag", ["brush", "bitmask"])
-def test_label_studio_s_tasks(tmp_path, tag):
-    source = cars(MASK, OTHER, score=0.75)
-    convert(source, tmp_path / "out", "label-studio", options=WriteOptions("default 4", tag, "http://photos/"))
-    content = json.loads((tmp_path / "out" / "tasks.json").read_text())
-    assert [one["data"]["image"] for one in content] == ["http://photos/car%200.jpg", "http://photos/car%201.jpg"]
-    predictions = [one["predictions"][0] for one in content]
-    assert all(one["model_version"] == "default 4" and one["score"] == 0.75 for one in predictions)
-    regions = [region for one in predictions for region in one["result"]]
-    assert len({one["id"] for one in regions}) == 2
-    assert all((one["original_width"], one["original_height"]) == (30, 20) for one in regions)
-    name = {"brush": "BrushLabels", "bitmask": "BitmaskLabels"}[tag]
-    assert all(one["type"] == name.lower() and one["value"][name.lower()] == ["car"] for one in regions)
-    text = (tmp_path / "out" / "label_config.xml").read_text()
-    assert f'<{name} name="label" toName="image">' in text
-    assert '<Label value="car"' in text
 
 
 def test_cvat_draws_in_its_order(tmp_path):
@@ -434,97 +271,6 @@ def test_voc_s_void_is_neither(tmp_path):
         expected = MASK.copy()
         expected[:2] = False
         assert np.array_equal(found["x"].mask(), expected)
-
-
-@pytest.fixture
-def cut(tmp_path):
-    """An output folder of cut: masks, a cut-out alone, a failure, a correction; photos elsewhere."""
-    out, photos = tmp_path / "out", tmp_path / "photos"
-    (out / "sub").mkdir(parents=True)
-    (photos / "sub").mkdir(parents=True)
-    for name in ("a", "sub/b", "c", "d"):
-        Image.new("RGB", (30, 20)).save(photos / f"{name}.jpg")
-    write_mask(out / "a_mask.png", MASK)
-    write_mask(out / "sub" / "b_mask.png", MASK)
-    rgba = np.zeros((20, 30, 4), np.uint8)
-    rgba[..., 3] = np.where(OTHER, 255, 127)
-    Image.fromarray(rgba).save(out / "c.png")
-    rows = [
-        "photo,status,reason,confidence,area,seconds,expected_error_px,review",
-        f"{photos}/a.jpg,done,,0.9912,0.3,0.1,0.5,",
-        f"{photos}/sub/b.jpg,done,,0.6,0.3,0.1,0.5,yes",
-        "moved/c.jpg,done,,0.7,0.3,0.1,0.5,yes",
-        "moved/d.jpg,failed,damaged,,,0.1,,",
-        "moved/e.jpg,done,,0.9,0.3,0.1,0.5,",
-    ]
-    (out / "report.csv").write_text("\n".join(rows) + "\n")
-    return out
-
-
-def test_the_output_of_cut_becomes_predictions(cut, tmp_path):
-    assert detect(cut) == "cut"
-    found = read_annotations(cut, ReadOptions(photos=tmp_path / "photos")).strict()
-    assert [picture.name for picture in found.pictures] == ["a.jpg", "sub/b.jpg", "c.jpg"]
-    assert [one.score for picture in found.pictures for one in picture.instances()] == [0.9912, 0.6, 0.7]
-    assert all(picture.photo is not None for picture in found.pictures)
-    assert np.array_equal(found.pictures[2].mask(), OTHER)
-    assert found.model == "carmask"
-    assert found.notes == [f"1 photo of report.csv has no mask or cut-out in {cut}"]
-    done = convert(found, tmp_path / "tasks", "label-studio")
-    assert done.changed == 0
-    content = json.loads((tmp_path / "tasks" / "tasks.json").read_text())
-    assert [one["predictions"][0]["score"] for one in content] == [0.9912, 0.6, 0.7]
-
-
-def test_only_those_to_review(cut):
-    found = read_annotations(cut, ReadOptions(doubtful=True)).strict()
-    assert [picture.name for picture in found.pictures] == ["sub/b.jpg", "c.jpg"]
-
-
-def test_where_none_is_to_review_it_is_said(cut):
-    report = cut / "report.csv"
-    report.write_text(report.read_text().replace("yes", ""))
-    with pytest.raises(DataError, match=r"no photo is marked for review in report\.csv"):
-        read_annotations(cut, ReadOptions(doubtful=True))
-
-
-def test_corrections_take_the_place_of_masks(cut):
-    (cut / "corrections" / "sub").mkdir(parents=True)
-    write_mask(cut / "corrections" / "sub" / "b.png", OTHER)
-    found = read_annotations(cut).strict()
-    (one,) = found.pictures[1].instances()
-    assert np.array_equal(one.mask, OTHER)
-    assert one.score is None
-    assert detect(cut / "corrections") == "folders"
-    (picture,) = read_annotations(cut / "corrections").pictures
-    assert picture.name == "sub/b.jpg"
-
-
-def test_corrections_are_read_from_the_store_of_the_review(cut, tmp_path, monkeypatch):
-    with Corrections(cut / STATE / FILE) as store:
-        for name in ("sub/b", "e", "a"):  # of e there is no mask in the folder
-            store.save(Correction(name, "corrected", "0", mask=encode_mask(OTHER)), seen=0)
-        store.save(Correction("a", "open", "0"), seen=1)  # taken back
-    assert sorted(corrected_masks(cut)) == ["e", "sub/b"]
-    words = ["carmask", "convert", str(cut), "--to", "label-studio", "--out", str(tmp_path / "tasks")]
-    monkeypatch.setattr("sys.argv", [*words, "--photo-files", "none"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert not ended.value.code
-    content = json.loads((tmp_path / "tasks" / "tasks.json").read_text())
-    found = read_annotations(tmp_path / "tasks").pictures
-    assert [picture.name for picture in found] == ["a.jpg", "sub/b.jpg", "c.jpg", "e.jpg"]
-    assert [np.array_equal(picture.mask(), OTHER) for picture in found] == [False, True, True, True]
-    # What a person has drawn is no prediction.
-    assert [one["predictions"][0].get("score") for one in content] == [0.9912, None, 0.7, None]
-    assert corrected_masks(tmp_path / "tasks") == {}
-
-
-def test_an_output_of_cut_without_masks(cut):
-    for file in cut.rglob("*.png"):
-        file.unlink()
-    with pytest.raises(DataError, match="no masks in it; cut again with mask"):
-        read_annotations(cut)
 
 
 def test_a_submission_needs_sizes(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -31,6 +32,7 @@ from carmask.server.security import LOOPBACK
 from carmask.server.work import WorkTask
 from carmask.server.worker_pool import WorkerPool
 from tests.conftest import draw_photo
+from tests.server.review_requests import SIZE
 
 
 @pytest.fixture(scope="session")
@@ -191,3 +193,11 @@ def open_page(browser):
         context.close()
     unexpected = [text for text in said if not any(one in text for one in expected)]
     assert unexpected == []
+
+
+@pytest.fixture
+def mine():
+    """A mask that somebody drew."""
+    mask = np.zeros(SIZE, np.bool_)
+    mask[20:90, 30:200] = True
+    return mask

@@ -8,7 +8,6 @@ import os
 import shutil
 import struct
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -18,25 +17,14 @@ from carmask.batch.corrections import FILE, Correction, Corrections
 from carmask.batch.names import STATE
 from carmask.batch.outputs import OutputSpec
 from carmask.compositing.background import Background
-from carmask.errors import OutputError, UsageError
+from carmask.errors import UsageError
 from carmask.images import read_mask
 from carmask.review import edits, runs
 from carmask.review.queue import read_queue
-from carmask.server import folder
-from carmask.server.folder import Folder
-from carmask.server.worker_pool import BusyError
 from tests.conftest import draw_photo
 from tests.server.conftest import cut_photos
 
-from .job_requests import wait_until
 from .review_requests import SIZE, decide, items, mask_of, photo
-
-
-@pytest.fixture
-def mine():
-    mask = np.zeros(SIZE, np.bool_)
-    mask[20:90, 30:200] = True
-    return mask
 
 
 def test_the_queue_has_filters_counts_and_pages(reviewing):
@@ -295,75 +283,6 @@ def test_a_folder_cut_again_beneath_the_page_is_read_again(reviewing, tiny_model
     assert photo(server.client, "new")["status"] == "done"
     assert decide(server.client, one, mask=mine).status_code == 200  # the new photo, looked at
     np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), mine)
-
-
-def test_a_full_disk_on_save_loses_nothing(reviewing, mine, monkeypatch):
-    server = reviewing(OutputSpec(mask=True))
-    one = photo(server.client)
-
-    def full(*_, **__):
-        raise OutputError("/somewhere/corrections.sqlite: cannot be written: database or disk is full")
-
-    monkeypatch.setattr(Corrections, "save", full)
-    answer = decide(server.client, one, mask=mine)
-    assert answer.status_code == 507
-    assert "disk is full" in answer.json()["error"]
-    assert "somewhere" not in answer.json()["error"]
-    monkeypatch.undo()
-    assert decide(server.client, one, mask=mine).status_code == 200
-
-
-def test_an_output_that_cannot_be_written_leaves_the_correction(reviewing, mine, monkeypatch):
-    server = reviewing(OutputSpec(mask=True))
-    one = photo(server.client)
-
-    def full(self, *_):
-        raise OutputError(f"{self.out}/car_03_mask.png: cannot be written: No space left on device")
-
-    monkeypatch.setattr(Folder, "render", full)
-    answer = decide(server.client, one, mask=mine)
-    assert answer.status_code == 507
-    assert str(server.out) not in answer.text
-    np.testing.assert_array_equal(mask_of(server.client, one), mine)
-
-
-def test_a_decision_that_cannot_be_rendered_now_is_said_to_be_stored(reviewing, mine, monkeypatch):
-    """The answer was that it was not saved; sent again, it was in conflict with itself."""
-    server = reviewing(OutputSpec(mask=True))
-    one = photo(server.client)
-
-    def busy(*_):
-        raise BusyError(3)
-
-    monkeypatch.setattr(Folder, "render", busy)
-    answer = decide(server.client, one, mask=mine)
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
-    assert answer.json()["error"].startswith("saved, but not rendered again: too many photos wait already")
-    stored = answer.json()["stored"]
-    assert (stored["decision"], stored["revision"], stored["author"]) == ("corrected", 1, "Anna")
-    monkeypatch.undo()
-    assert decide(server.client, one, mask=mine, revision=stored["revision"]).json()["rendered"]
-    np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), mine)
-
-
-def test_saving_while_a_run_is_writing(reviewing, mine, tiny_model, monkeypatch):
-    """The run holds the manifest: the correction is stored and rendered all the same, and the run finds it."""
-    from carmask.batch.plan import plan_run
-    from carmask.batch.process import PhotoTask
-    from carmask.batch.run import open_run
-
-    monkeypatch.setattr(folder, "_SETTLED", 0.1)
-    server = reviewing(OutputSpec(mask=True))
-    one = photo(server.client)
-    wanted = OutputSpec(mask=True)
-    jobs, task = plan_run([server.photos], server.out, wanted).jobs, PhotoTask(str(tiny_model), wanted)
-    with open_run(server.out, jobs, task):
-        assert decide(server.client, one, mask=mine).status_code == 200
-        np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), mine)
-        assert len(items(server.client)) == 7
-        time.sleep(0.3)
-        assert "corrected" not in (server.out / "report.csv").read_text()
-    wait_until(lambda: "corrected" in (server.out / "report.csv").read_text())
 
 
 def test_many_requests_at_once_are_answered(reviewing):

@@ -1,0 +1,116 @@
+"""The output of cut as annotations: predictions, and corrections in their place."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carmask.batch.corrected_masks import corrected_masks
+from carmask.batch.corrections import FILE, Correction, Corrections
+from carmask.batch.names import STATE
+from carmask.cli import main
+from carmask.errors import DataError
+from carmask.formats.convert import convert
+from carmask.formats.reading import ReadOptions
+from carmask.formats.table import detect, read_annotations
+from carmask.images import encode_mask, write_mask
+from tests.formats.masks import drawn_mask
+
+MASK = drawn_mask("blobs", (20, 30), 1)
+
+
+OTHER = drawn_mask("frame", (20, 30), 1)
+
+
+@pytest.fixture
+def cut(tmp_path):
+    """An output folder of cut: masks, a cut-out alone, a failure, a correction; photos elsewhere."""
+    out, photos = tmp_path / "out", tmp_path / "photos"
+    (out / "sub").mkdir(parents=True)
+    (photos / "sub").mkdir(parents=True)
+    for name in ("a", "sub/b", "c", "d"):
+        Image.new("RGB", (30, 20)).save(photos / f"{name}.jpg")
+    write_mask(out / "a_mask.png", MASK)
+    write_mask(out / "sub" / "b_mask.png", MASK)
+    rgba = np.zeros((20, 30, 4), np.uint8)
+    rgba[..., 3] = np.where(OTHER, 255, 127)
+    Image.fromarray(rgba).save(out / "c.png")
+    rows = [
+        "photo,status,reason,confidence,area,seconds,expected_error_px,review",
+        f"{photos}/a.jpg,done,,0.9912,0.3,0.1,0.5,",
+        f"{photos}/sub/b.jpg,done,,0.6,0.3,0.1,0.5,yes",
+        "moved/c.jpg,done,,0.7,0.3,0.1,0.5,yes",
+        "moved/d.jpg,failed,damaged,,,0.1,,",
+        "moved/e.jpg,done,,0.9,0.3,0.1,0.5,",
+    ]
+    (out / "report.csv").write_text("\n".join(rows) + "\n")
+    return out
+
+
+def test_the_output_of_cut_becomes_predictions(cut, tmp_path):
+    assert detect(cut) == "cut"
+    found = read_annotations(cut, ReadOptions(photos=tmp_path / "photos")).strict()
+    assert [picture.name for picture in found.pictures] == ["a.jpg", "sub/b.jpg", "c.jpg"]
+    assert [one.score for picture in found.pictures for one in picture.instances()] == [0.9912, 0.6, 0.7]
+    assert all(picture.photo is not None for picture in found.pictures)
+    assert np.array_equal(found.pictures[2].mask(), OTHER)
+    assert found.model == "carmask"
+    assert found.notes == [f"1 photo of report.csv has no mask or cut-out in {cut}"]
+    done = convert(found, tmp_path / "tasks", "label-studio")
+    assert done.changed == 0
+    content = json.loads((tmp_path / "tasks" / "tasks.json").read_text())
+    assert [one["predictions"][0]["score"] for one in content] == [0.9912, 0.6, 0.7]
+
+
+def test_only_those_to_review(cut):
+    found = read_annotations(cut, ReadOptions(doubtful=True)).strict()
+    assert [picture.name for picture in found.pictures] == ["sub/b.jpg", "c.jpg"]
+
+
+def test_where_none_is_to_review_it_is_said(cut):
+    report = cut / "report.csv"
+    report.write_text(report.read_text().replace("yes", ""))
+    with pytest.raises(DataError, match=r"no photo is marked for review in report\.csv"):
+        read_annotations(cut, ReadOptions(doubtful=True))
+
+
+def test_corrections_take_the_place_of_masks(cut):
+    (cut / "corrections" / "sub").mkdir(parents=True)
+    write_mask(cut / "corrections" / "sub" / "b.png", OTHER)
+    found = read_annotations(cut).strict()
+    (one,) = found.pictures[1].instances()
+    assert np.array_equal(one.mask, OTHER)
+    assert one.score is None
+    assert detect(cut / "corrections") == "folders"
+    (picture,) = read_annotations(cut / "corrections").pictures
+    assert picture.name == "sub/b.jpg"
+
+
+def test_corrections_are_read_from_the_store_of_the_review(cut, tmp_path, monkeypatch):
+    with Corrections(cut / STATE / FILE) as store:
+        for name in ("sub/b", "e", "a"):  # of e there is no mask in the folder
+            store.save(Correction(name, "corrected", "0", mask=encode_mask(OTHER)), seen=0)
+        store.save(Correction("a", "open", "0"), seen=1)  # taken back
+    assert sorted(corrected_masks(cut)) == ["e", "sub/b"]
+    words = ["carmask", "convert", str(cut), "--to", "label-studio", "--out", str(tmp_path / "tasks")]
+    monkeypatch.setattr("sys.argv", [*words, "--photo-files", "none"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    content = json.loads((tmp_path / "tasks" / "tasks.json").read_text())
+    found = read_annotations(tmp_path / "tasks").pictures
+    assert [picture.name for picture in found] == ["a.jpg", "sub/b.jpg", "c.jpg", "e.jpg"]
+    assert [np.array_equal(picture.mask(), OTHER) for picture in found] == [False, True, True, True]
+    # What a person has drawn is no prediction.
+    assert [one["predictions"][0].get("score") for one in content] == [0.9912, None, 0.7, None]
+    assert corrected_masks(tmp_path / "tasks") == {}
+
+
+def test_an_output_of_cut_without_masks(cut):
+    for file in cut.rglob("*.png"):
+        file.unlink()
+    with pytest.raises(DataError, match="no masks in it; cut again with mask"):
+        read_annotations(cut)
