@@ -16,7 +16,7 @@ from carmask.model.file import METADATA_KEY, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.runtime import load_model
 from carmask.prediction.predict import predict
-from carmask.release.calibration import THRESHOLDS, _ask_all, calibrate
+from carmask.release.calibration import THRESHOLDS, _ask_all, _second, calibrate
 from carmask.training.dataset.hard_scenes import MAKERS
 from tests.training.conftest import draw, write_cars
 
@@ -60,8 +60,45 @@ def test_hard_scenes_are_made_of_photos_with_a_car(tiny_model, tmp_path, empty):
     data = write_cars(tmp_path / "data", 2, 1)
     for name in empty:
         Image.new("1", draw(1)[1].shape[::-1]).save(data / "train_masks" / f"{name}_mask.png")
-    asked = list(_ask_all(load_model(tiny_model), read_data(data)[0], {}))
+    asked = list(_ask_all(load_model(tiny_model), read_data(data)[0], {}, {"car0", "car1"}))
     assert [one.kind for one in asked] == [STUDIO] * 2 + ([] if empty else list(MAKERS))
+
+
+def test_no_scene_of_two_cars_is_of_both_halves(drawn):
+    examples = read_data(drawn)[0]
+    fitted = {f"car{number}" for number in (0, 3, 4, 5, 9, 11, 12, 17, 18, 19)}
+    for at in range(len(examples)):
+        car, second = examples[at].car, _second(examples, at, fitted).car
+        assert (second in fitted) == (car in fitted)
+        assert second != car
+    # A half of one car has no other.
+    assert _second(examples, 0, {"car0"}).car == "car0"
+
+
+def _described(model, out, **changes):
+    """A copy of a model file that says something else of itself."""
+    loaded = onnx.load(model)
+    info = ModelInfo.model_validate_json(loaded.metadata_props[0].value).model_copy(update=changes)
+    onnx.helper.set_model_props(loaded, {METADATA_KEY: info.model_dump_json()})
+    onnx.save(loaded, out)
+    return out
+
+
+def test_a_score_is_of_the_validation_cars_alone(drawn, tiny_model, tmp_path):
+    out = tmp_path / "new.onnx"
+    other = _described(tiny_model, tmp_path / "other.onnx", validation_cars=("car99",), score=0.5)
+    command = ["calibrate", str(other), str(drawn), "--out", str(out)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert "on 20 unseen cars of drawn; the model was validated on others: not its score" in done.output
+    assert "| 0.500000, on 1 car that it has not seen |" in out.with_suffix(".md").read_text()
+    # Other masks than those that were scored have no score.
+    done = CliRunner().invoke(app, [*command, "--test-time-augmentation"])
+    assert done.exit_code == 0, done.output
+    assert read_info(out).score is None
+    own = _described(tiny_model, tmp_path / "own.onnx", validation_cars=tuple(f"car{n}" for n in range(20)), score=0.5)
+    made = calibrate(own, drawn, out)
+    assert made.info.score == pytest.approx(made.dice, abs=1e-6)
 
 
 def test_mirrored_prediction_is_the_mean_of_both(tiny_model):
@@ -83,11 +120,7 @@ def test_mirrored_prediction_is_the_mean_of_both(tiny_model):
 
 
 def test_cars_that_were_trained_on_are_not_calibrated_on(drawn, tiny_model, tmp_path):
-    seen = onnx.load(tiny_model)
-    info = ModelInfo.model_validate_json(seen.metadata_props[0].value)
-    info = info.model_copy(update={"training_cars": tuple(f"car{n}" for n in range(20))})
-    onnx.helper.set_model_props(seen, {METADATA_KEY: info.model_dump_json()})
-    onnx.save(seen, tmp_path / "seen.onnx")
+    _described(tiny_model, tmp_path / "seen.onnx", training_cars=tuple(f"car{n}" for n in range(20)))
     with pytest.raises(UsageError, match="was trained on all of its cars"):
         calibrate(tmp_path / "seen.onnx", drawn, tmp_path / "new.onnx")
 

@@ -99,6 +99,16 @@ def test_a_model_gets_its_ranges_and_keeps_its_graph_and_notes(small, drawn, tmp
     assert "8 bits where the processor" in card
 
 
+def test_the_score_is_of_the_validation_cars_alone(small, drawn, tmp_path):
+    other = onnx.load(small)
+    info = read_info(small).model_copy(update={"validation_cars": ("car99",), "score": 0.5})
+    onnx.helper.set_model_props(other, {METADATA_KEY: info.model_dump_json()})
+    onnx.save(other, tmp_path / "other.onnx")
+    made = quantize(tmp_path / "other.onnx", drawn, tmp_path / "new.onnx", tolerance=1.0)
+    assert made.costs["drawn"].eight > 0.9
+    assert made.info.score is None
+
+
 def test_what_loses_too_much_is_not_written(small, drawn, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "measure_ranges", lambda *_: {"last/WithoutBiases": (0.0, 1.0)})
     with pytest.raises(ModelError, match=r"not written: 8 bits cost 0\.\d+ mean Dice on drawn"):

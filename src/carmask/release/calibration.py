@@ -34,6 +34,7 @@ from carmask.prediction.stages import predict_map
 from carmask.prefetch import prefetch
 from carmask.training.dataset.hard_scenes import MAKERS
 from carmask.training.export import read_graph, with_info
+from carmask.words import counted
 
 #: Thresholds that are tried, if one is to be chosen.
 THRESHOLDS = tuple(round(0.4 + 0.02 * step, 2) for step in range(11))
@@ -50,6 +51,7 @@ class Calibrated(NamedTuple):
         gain: mean Dice that the chosen threshold brought on the tested half; None if the threshold was left.
         cases: the tested half.
         tested: the calibration that was tested. The model's own is fitted to both halves.
+        dice: mean Dice of the photos of ``data``, whether or not it is the model's score.
     """
 
     info: ModelInfo
@@ -57,6 +59,7 @@ class Calibrated(NamedTuple):
     gain: float | None
     cases: list[Case]
     tested: Calibration
+    dice: float
 
 
 class _Scored(NamedTuple):
@@ -84,11 +87,13 @@ def calibrate(
 ) -> Calibrated:
     """Fit a model's confidence, test it, and write the model with it.
 
-    Half of the cars decide, the other half tests; then all are fitted to. Hard scenes are made of the same photos.
+    Half of the cars decide, the other half tests; then all are fitted to. Hard scenes are made of the same photos, each
+    of photos of one half.
 
     Args:
         model: a model file or the name of a shipped model.
-        data: the data set whose validation cars the model names.
+        data: photos of the model's own domain: the data set whose validation cars the model names, or another one, of
+            which the cars that it was not trained on are used. Those of another one are not its score.
         out: the model file to write, its card beside it.
         extra: data sets from elsewhere; of each the cars that the model was not trained on are used.
         changes: of the description: ``name``, ``version``, ``test_time_augmentation``.
@@ -99,7 +104,7 @@ def calibrate(
         What was found.
 
     Raises:
-        UsageError: if the model names no validation cars of ``data``, or two folders have the same name.
+        UsageError: if the model was trained on all cars of a data set, or two folders have the same name.
         DataError: if a data set is incomplete, or holds too few photos.
         ModelError: if there is no such model, or its file is damaged.
         PhotoError: if a photo or mask cannot be read.
@@ -111,21 +116,20 @@ def calibrate(
     path = find_model(model)
     network = load_model(path)
     info = ModelInfo.model_validate({**network.info.model_dump(), "calibration": None, **(changes or {})})
-    network = Redescribed(network, info)
+    before, network = network.info, Redescribed(network, info)
     examples = unseen(info, data, read_data(data)[0])
     others = {folder.resolve().name: unseen(info, folder, read_data(folder)[0]) for folder in extra}
     scored: list[_Scored] = []
     total = len(examples) + sum(map(len, others.values())) + len(MAKERS) * len(examples[::HARD_EVERY])
-    for asked in _ask_all(network, examples, others):
+    cars = {example.car for example in examples}
+    fitted = _half(cars.union(*({example.car for example in these} for these in others.values())))
+    for asked in _ask_all(network, examples, others, fitted):
         scored.append(_Scored(_case(asked, info), _by_threshold(asked, info) if tune else {}))
         if progress is not None:
             progress(len(scored), total)
-    fitted = _half({case.car for case, _ in scored})
     # The features are not measured anew with another threshold: those that are chosen between lie close together.
     cases = [case for case, _ in scored]
-    known = f"{len({c.car for c in cases if c.kind == STUDIO})} unseen cars of {data.resolve().name}" + "".join(
-        f", {name}" for name in others
-    )
+    known = f"{counted(len(cars), 'unseen car')} of {data.resolve().name}" + "".join(f", {name}" for name in others)
     tested = fit_calibration([case for case in cases if case.car in fitted], data=known)
     rest = [case for case in cases if case.car not in fitted]
     reliability = check_calibration(tested, rest)
@@ -136,10 +140,29 @@ def calibrate(
         best, gain = _choose(scored, fitted)
         info = info.model_copy(update={"threshold": best})
         values = [by[best] for _, by in scored if by]
-    info = info.model_copy(update={"score": round(float(np.mean(values)), 6)})
+    mean = float(np.mean(values))
+    same = (info.threshold, info.test_time_augmentation) == (before.threshold, before.test_time_augmentation)
+    info = info.model_copy(update={"score": scored_on(info, cars, mean, same_masks=same)})
     content = with_info(read_graph(path), info)
     save_model(out, info, content, like=path)
-    return Calibrated(info, reliability, gain, rest, tested)
+    return Calibrated(info, reliability, gain, rest, tested, mean)
+
+
+def scored_on(info: ModelInfo, cars: Collection[str], score: float, *, same_masks: bool) -> float | None:
+    """The score that a model file may say: of its validation cars, or of any unseen ones if it has none.
+
+    Args:
+        info: the model's description, with the score before.
+        cars: those that were measured on.
+        score: on them.
+        same_masks: the model's masks are what they were when the score before was measured.
+
+    Returns:
+        ``score``; for other cars the score before, or None if it no longer holds.
+    """
+    if not info.validation_cars or set(info.validation_cars) == set(cars):
+        return round(score, 6)
+    return info.score if same_masks else None
 
 
 def check_names(folders: Sequence[Path], taken: Collection[str] = ()) -> None:
@@ -183,7 +206,9 @@ def _half(cars: set[str]) -> frozenset[str]:
     return frozenset(split_cars(cars, 0.5, seed=1).train)
 
 
-def _ask_all(network: Network, examples: Sequence[Example], others: dict[str, list[Example]]) -> Iterator[_Asked]:
+def _ask_all(
+    network: Network, examples: Sequence[Example], others: dict[str, list[Example]], fitted: Collection[str]
+) -> Iterator[_Asked]:
     tasks = [(STUDIO, example) for example in examples]
     tasks += [(name, example) for name, these in others.items() for example in these]
     for (kind, example), loading in zip(
@@ -193,9 +218,7 @@ def _ask_all(network: Network, examples: Sequence[Example], others: dict[str, li
         yield _Asked(example.name, kind, example.car, predict_map(network, photo), truth)
     for number, example in enumerate(examples[::HARD_EVERY]):
         rng = np.random.default_rng((number, 7))
-        # The other car is half a list away: another one, unless there is one only.
-        other = examples[(HARD_EVERY * number + len(examples) // 2) % len(examples)]
-        scenes = [_small(network, one) for one in (example, other)]
+        scenes = [_small(network, one) for one in (example, _second(examples, HARD_EVERY * number, fitted))]
         if not all((mask > 127).any() for _, mask in scenes):
             continue  # photos of an empty place are no scenes with a car that is cut off, or with two
         for kind, make in MAKERS.items():
@@ -203,6 +226,15 @@ def _ask_all(network: Network, examples: Sequence[Example], others: dict[str, li
             size = pixels.shape[0], pixels.shape[1]
             prob_map = predict_map(network, ReducedPhoto(pixels, size))
             yield _Asked(example.name, kind, example.car, prob_map, soft >= 128)
+
+
+def _second(examples: Sequence[Example], at: int, fitted: Collection[str]) -> Example:
+    """The second photo of a scene of two cars: of another car of the same half, so that no scene is of both halves."""
+    car = examples[at].car
+    half = [one for one in examples if (one.car in fitted) == (car in fitted)]
+    # Of a half with one car it is the same car, from another side if there is one.
+    others = [one for one in half if one.car != car] or half
+    return others[(at + len(others) // 2) % len(others)]
 
 
 def _small(network: Network, example: Example) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ from carmask.model.openvino import OpenVINONetwork, read_merged
 from carmask.prediction.predict import open_for
 from carmask.prediction.specialist import is_familiar
 from carmask.prediction.stages import localisation_input, localise, network_input, network_inputs, refinement_inputs
-from carmask.release.calibration import check_names, unseen
+from carmask.release.calibration import check_names, scored_on, unseen
 from carmask.training.export import read_graph, with_info
 
 #: Photos of each data set that ranges are measured on.
@@ -132,7 +132,9 @@ def quantize(
         # Written so that NaN fails.
         if not cost.loss - 2 * cost.error <= tolerance:
             raise ModelError(f"{out}: not written: 8 bits cost {cost.loss:.6f} mean Dice on {name}")
-    info = info.model_copy(update={"score": round(costs[data.resolve().name].eight, 6)})
+    name = data.resolve().name
+    cars = {example.car for example in sets[name][1]}
+    info = info.model_copy(update={"score": scored_on(info, cars, costs[name].eight, same_masks=False)})
     content = with_info(read_graph(path), info)
     save_model(out, info, content, like=path)
     return Quantized(info, costs)

@@ -158,7 +158,7 @@ def run_calibrate(step: CalibrateStep, context: Context) -> str:
         from carmask.pages.confidence import write_confidence
 
         write_confidence(context.out / "pages" / step.id, made.info.name, made.tested, made.cases)
-    return f"threshold {made.info.threshold:g}, mean Dice {made.info.score:.6f} on cars not trained on"
+    return f"threshold {made.info.threshold:g}, mean Dice {made.dice:.6f} on cars not trained on"
 
 
 #: By the kind of step.

@@ -178,6 +178,7 @@ class QuantizeStep(_ModelStep):
 class CalibrateStep(_ModelStep):
     """``carmask.release.calibration``; with ``page``, confidence.html goes into ``pages/ID``."""
 
+    REVISION: ClassVar[int] = 2
     REFERENCES: ClassVar[frozenset[str]] = frozenset({"model", "data"})
 
     kind: Literal["calibrate"]

@@ -22,7 +22,7 @@ from carmask.cli.types import PATH
     ),
 )
 @click.argument("model", metavar="MODEL", help="A model file, or the name of a shipped model.")
-@click.argument("data", type=PATH, metavar="DATA", help="A data set. Only its validation cars are used.")
+@click.argument("data", type=PATH, metavar="DATA", help="A data set. Cars that the model was trained on are left out.")
 @out_option("FILE", "The model file to write.")
 @option(
     "--extra-data",
@@ -76,6 +76,8 @@ def calibrate(
     reliability, calibration = made.reliability, made.info.calibration
     assert calibration is not None
     print(f"{out}: {made.info.name}, threshold {made.info.threshold:g}, review below {calibration.review_below:g}")
+    if made.info.score != round(made.dice, 6):
+        print(f"mean Dice {made.dice:.6f} on {calibration.data}; the model was validated on others: not its score")
     if made.gain is not None:
         print(f"the threshold brings {made.gain:+.6f} mean Dice on cars it was not chosen on")
     print(f"on {counted(reliability.photos, 'photo')} of cars it was not fitted to:")
