@@ -86,6 +86,21 @@ def test_what_has_changed_is_done_again_and_what_depends_on_it(file, inputs, cal
     assert after()[1]["run"] == "changed since it was done: encoder_weights @weights"
 
 
+@pytest.mark.usefixtures("calls")
+def test_an_input_behind_a_link_is_looked_at(file, inputs, tmp_path):
+    """A data set whose folders are links to another disk: its photos changed, and nothing was done."""
+    pipeline, out, disk = load_pipeline(file), tmp_path / "out", tmp_path / "disk"
+    disk.mkdir()
+    (disk / "photo.txt").write_text("photo")
+    (inputs["street"] / "train").symlink_to(disk)
+    (disk / "up").symlink_to(inputs["street"])
+    (disk / "round").symlink_to(disk)
+    build(pipeline, out, inputs)
+    assert set(reasons(pipeline, out, inputs).values()) == {""}
+    (disk / "photo.txt").write_text("another")
+    assert reasons(pipeline, out, inputs)["run"] == "changed since it was done: extra.0 @street"
+
+
 def test_a_step_that_fails_keeps_those_before_it_and_says_its_name(file, inputs, calls, tmp_path, monkeypatch):
     def fail(*_):
         raise ModelError("a.onnx: damaged", argument="model")

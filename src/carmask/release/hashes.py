@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,12 +29,14 @@ class Hashes:
     def of(self, path: Path) -> str:
         """The hash of a file's content, or of a folder's: of the names and contents of all files in it.
 
+        Folders that links in it lead to are looked into: a data set's photos may lie on another disk.
+
         Raises:
             DataError: if it cannot be read.
         """
         if path.is_dir():
             whole = hashlib.sha256()
-            for file in sorted(file for file in path.rglob("*") if file.is_file()):
+            for file in sorted(_files_in(path)):
                 line = f"{file.relative_to(path).as_posix()}\0{self._of_file(file)}\n"
                 whole.update(line.encode("utf-8", "surrogateescape"))
             return whole.hexdigest()
@@ -63,3 +66,19 @@ class Hashes:
         self._known[name] = (status.st_size, status.st_mtime_ns, found)
         self._changed = True
         return found
+
+
+def _files_in(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """All files in a folder and below, also where a link leads to another folder."""
+    here = folder.resolve()
+    if here in above:  # a link that leads back
+        return
+    try:
+        entries = list(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
+    for one in entries:
+        if one.is_dir():
+            yield from _files_in(one, (*above, here))
+        elif one.is_file():
+            yield one
