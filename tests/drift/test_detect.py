@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,17 @@ def test_what_is_certain_and_small_is_no_alarm(rows):
     change = next(one for one in found.changes if one.name == "background_light")
     assert change.adjusted < 1e-6
     assert not found.moved
+
+
+def test_a_reference_without_values_is_none(rows, tmp_path):
+    file = tmp_path / "reference.json"
+    for change in (
+        {"measures": {"light": {"values": [], "photos": 9, "effective": 9.0}}},
+        {"rates": {"failed": {"count": 0, "photos": 0, "effective": 9.0}}},
+    ):
+        file.write_text(json.dumps(summarise(rows(1, 10), about="x").model_dump() | change))
+        with pytest.raises(DataError, match="not a reference"):
+            load_summary(file)
 
 
 def test_rates_are_compared(rows):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from carmask.evaluation.part_scores import PartsResult, evaluate_parts
 from carmask.evaluation.predictors import file_labels, network_labels, open_labels, predicts_parts
 from carmask.evaluation.run import evaluate_labels
 from carmask.formats.labels import write_labels
+from carmask.model.file import METADATA_KEY, read_info
 from carmask.pages.parts import write_parts_results
 from tests.prediction.test_parts import Halves
 
@@ -132,6 +134,19 @@ def test_a_photo_that_fails_is_a_row_and_the_others_are_scored(data):
         ("a", False, True),
         ("b", False, True),
     ]
+
+
+def test_two_models_are_scored_on_the_same_validation_cars(data, tiny_model, tmp_path):
+    """Each had its own, and a folder of labels none."""
+    loaded, info = onnx.load(tiny_model), read_info(tiny_model)
+    model = tmp_path / "model.onnx"
+    onnx.helper.set_model_props(
+        loaded, {METADATA_KEY: info.model_copy(update={"validation_cars": ("b", "c")}).model_dump_json()}
+    )
+    onnx.save(loaded, model)
+    both = [str(model), str(data / "found")]
+    found = evaluate_labels(both[1], data / "data", validation=True, compared=both)
+    assert [one.image for one in found.result.photos] == ["b", "c"]
 
 
 def test_what_cannot_be_scored_is_named(data, examples):

@@ -94,6 +94,9 @@ def test_two_models_side_by_side(tmp_path):
     same = write_results(tmp_path, ["mine", "mine"], subject, [results[0], results[0]], worst=2).read_text()
     assert "not significant" in same
     assert "All masks are equal." in same
+    # That none is to be shown does not make them equal.
+    none = write_results(tmp_path, ["mine", "theirs"], subject, results, worst=0).read_text()
+    assert "All masks are equal." not in none
 
 
 def test_a_page_that_would_be_too_large_leaves_cases_out(data, subject, monkeypatch):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from carmask.batch.measured import MadeWith, Measured, vehicles
 from carmask.drift.statistics import effective_size
@@ -41,7 +41,7 @@ class Distribution(BaseModel):
 
     model_config = _FROZEN
 
-    values: tuple[float, ...]
+    values: tuple[float, ...] = Field(min_length=1)
     photos: int
     effective: float
 
@@ -69,7 +69,7 @@ class Rate(BaseModel):
     model_config = _FROZEN
 
     count: int
-    photos: int
+    photos: int = Field(gt=0)
     effective: float
 
     @property

@@ -14,6 +14,7 @@ from carmask.evaluation.part_scores import PartsResult, evaluate_parts
 from carmask.evaluation.predictors import open_labels, open_masks
 from carmask.evaluation.scoring import Examination, examine
 from carmask.evaluation.summary import inverted_hint
+from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.runtime import Device
 
@@ -100,6 +101,7 @@ def evaluate_labels(
     *,
     cars: Path | None = None,
     validation: bool = False,
+    compared: Sequence[str] = (),
     keep: int = 0,
     device: Device = "cpu",
     progress: Progress | None = None,
@@ -111,6 +113,8 @@ def evaluate_labels(
         data: the data set.
         cars: a file that lists the cars to use, a name on each line.
         validation: use only the cars that the model names for validation.
+        compared: this model and others that are scored one after the other, on the same photos: with ``validation`` the
+            first that names cars decides.
         keep: keep the predicted labels of this many photos, those with the lowest F1.
         device: where a model runs.
         progress: called with the number of photos done and of all.
@@ -127,7 +131,8 @@ def evaluate_labels(
     everything, names = read_parts(data)
     predictor = open_labels(model, names, device)
     infos = [predictor.info] if predictor.info is not None else []
-    examples = choose(everything, [model], data, infos, cars=cars, validation=validation)
+    named = infos if not compared else [read_info(find_model(one)) for one in compared if not Path(one).is_dir()]
+    examples = choose(everything, compared or [model], data, named, cars=cars, validation=validation)
     result = evaluate_parts(predictor, examples, names, keep=keep, progress=progress)
     return PartsEvaluation(predictor.title, result, _seen_in_training(examples, infos))
 

@@ -92,8 +92,8 @@ def compare_page(
             compared_breakdowns([add_up([one.errors for one in result]) for result in results], names, len(first)),
         ),
     ]
-    order = sorted(range(len(first)), key=lambda i: -abs(first[i].dice - second[i].dice))[:count]
-    order = [i for i in order if not np.array_equal(results[0][i].runs, results[1][i].runs)]
+    differing = [i for i in range(len(first)) if not np.array_equal(results[0][i].runs, results[1][i].runs)]
+    order = sorted(differing, key=lambda i: -abs(first[i].dice - second[i].dice))[:count]
     cases = []
     for done, index in enumerate(order, 1):
         cases.append(_case(subject, results, index))
@@ -101,7 +101,7 @@ def compare_page(
             progress(done, len(order))
     kept, note = keep_within(MAX_PAGE_BYTES, page("Comparison", lead, sections), cases)
     title = f"The {counted(len(kept), 'photo')} with the largest difference in Dice"
-    body = box("stack", *kept) if order else box("card good", heading("All masks are equal."))
+    body = box("stack", *kept) if differing else box("card good", heading("All masks are equal."))
     sections.append(Section("differ", title, f"Red: extra pixels. Blue: missed pixels.{note}", body))
     return page("Comparison", lead, sections)
 

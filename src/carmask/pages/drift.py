@@ -96,7 +96,7 @@ def drift_page(found: DriftReport, *, progress: Callable[[int, int], None] | Non
     cards = _cards(found.choices, progress)
     title = f"The {counted(len(cards), 'photo')} most worth correcting" if cards else "Photos to correct"
     kept, note = keep_within(MAX_PAGE_BYTES, page("Drift", lead, sections), cards)
-    body = box("grid", *kept) if kept else box("card good", heading("No photo is left to correct."))
+    body = box("grid", *kept) if kept else box("card good", heading("No photo was chosen."))
     sections.append(
         Section(
             "photos",

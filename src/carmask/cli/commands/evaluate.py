@@ -145,7 +145,9 @@ def _evaluate_parts(
     for letter, model in zip("AB", models, strict=False):
         with progress_bar("scoring", "photos") as step:
             keep = worst if out is not None else 0
-            done = evaluate_labels(model, data, cars=cars, validation=val, keep=keep, device=device, progress=step)
+            done = evaluate_labels(
+                model, data, cars=cars, validation=val, compared=models, keep=keep, device=device, progress=step
+            )
         result = done.result
         failures += [failure for failure in result.failures if failure not in failures]
         warnings += done.warnings
