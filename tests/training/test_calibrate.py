@@ -16,7 +16,7 @@ from carmask.model.file import METADATA_KEY, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.runtime import load_model
 from carmask.prediction.predict import predict
-from carmask.release.calibration import THRESHOLDS, _ask_all, _second, calibrate
+from carmask.release.calibration import THRESHOLDS, _ask_all, _halves, _second, calibrate, scored_on
 from carmask.training.dataset.hard_scenes import MAKERS
 from tests.training.conftest import draw, write_cars
 
@@ -99,6 +99,21 @@ def test_a_score_is_of_the_validation_cars_alone(drawn, tiny_model, tmp_path):
     own = _described(tiny_model, tmp_path / "own.onnx", validation_cars=tuple(f"car{n}" for n in range(20)), score=0.5)
     made = calibrate(own, drawn, out)
     assert made.info.score == pytest.approx(made.dice, abs=1e-6)
+
+
+def test_a_model_of_parts_keeps_its_score(tiny_model):
+    """A mean F1 over the parts: the Dice of the whole car took its place."""
+    info = read_info(tiny_model).model_copy(update={"classes": ("hood", "door"), "score": 0.7})
+    assert scored_on(info, {"car0"}, 0.99, same_masks=False) == 0.7
+
+
+def test_each_half_has_cars_of_each_data_set():
+    street = {f"photo{number}" for number in range(101)}
+    for number in range(20):
+        cars = {f"{number}a", f"{number}b", f"{number}c", f"{number}d"}
+        fitted = _halves(cars, [street])
+        assert len(fitted & cars) == 2
+        assert 50 <= len(fitted & street) <= 51
 
 
 def test_mirrored_prediction_is_the_mean_of_both(tiny_model):

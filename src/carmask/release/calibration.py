@@ -122,7 +122,7 @@ def calibrate(
     scored: list[_Scored] = []
     total = len(examples) + sum(map(len, others.values())) + len(MAKERS) * len(examples[::HARD_EVERY])
     cars = {example.car for example in examples}
-    fitted = _half(cars.union(*({example.car for example in these} for these in others.values())))
+    fitted = _halves(cars, [{example.car for example in these} for these in others.values()])
     for asked in _ask_all(network, examples, others, fitted):
         scored.append(_Scored(_case(asked, info), _by_threshold(asked, info) if tune else {}))
         if progress is not None:
@@ -158,8 +158,10 @@ def scored_on(info: ModelInfo, cars: Collection[str], score: float, *, same_mask
         same_masks: the model's masks are what they were when the score before was measured.
 
     Returns:
-        ``score``; for other cars the score before, or None if it no longer holds.
+        ``score``; for other cars the score before, or None if it no longer holds. A model of parts keeps its own.
     """
+    if info.parts:  # it is of the labels, which are no car's mask
+        return info.score
     if not info.validation_cars or set(info.validation_cars) == set(cars):
         return round(score, 6)
     return info.score if same_masks else None
@@ -200,10 +202,11 @@ def unseen(info: ModelInfo, data: Path, examples: Sequence[Example]) -> list[Exa
     return of_cars(examples, held)
 
 
-def _half(cars: set[str]) -> frozenset[str]:
+def _halves(cars: set[str], others: Sequence[set[str]]) -> frozenset[str]:
+    """Half of the cars of each data set: of all together, a half might have none of a small one."""
     if len(cars) < 2:
         raise DataError("a calibration needs photos of two cars at least: one half is for testing")
-    return frozenset(split_cars(cars, 0.5, seed=1).train)
+    return frozenset(car for each in (cars, *others) for car in split_cars(each, 0.5, seed=1).train)
 
 
 def _ask_all(

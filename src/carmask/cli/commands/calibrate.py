@@ -76,7 +76,9 @@ def calibrate(
     reliability, calibration = made.reliability, made.info.calibration
     assert calibration is not None
     print(f"{out}: {made.info.name}, threshold {made.info.threshold:g}, review below {calibration.review_below:g}")
-    if made.info.score != round(made.dice, 6):
+    if made.info.parts:
+        print(f"mean Dice {made.dice:.6f} of the whole car on {calibration.data}")
+    elif made.info.score != round(made.dice, 6):
         print(f"mean Dice {made.dice:.6f} on {calibration.data}; the model was validated on others: not its score")
     if made.gain is not None:
         print(f"the threshold brings {made.gain:+.6f} mean Dice on cars it was not chosen on")
