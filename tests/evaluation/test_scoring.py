@@ -14,11 +14,12 @@ from carmask.errors import DataError, ModelError, UsageError
 from carmask.evaluation.comparison import MIN_CARS, compare
 from carmask.evaluation.overlap import dice
 from carmask.evaluation.predictors import file_masks, network_masks, open_masks
-from carmask.evaluation.run import evaluate_masks
+from carmask.evaluation.run import _seen_in_training, evaluate_masks
 from carmask.evaluation.score_table import write_scores
 from carmask.evaluation.scoring import evaluate, examine
 from carmask.evaluation.summary import inverted_hint, summarise
 from carmask.formats.rle import runs_to_mask
+from carmask.model.file import read_info
 from tests.cars import SIZE, car_mask
 from tests.scored import write_scored
 
@@ -31,6 +32,18 @@ def data(tmp_path):
 @pytest.fixture
 def examples(data):
     return read_examples(data)
+
+
+def test_names_that_are_alike_by_chance_are_not_called_trained_on(examples, tiny_model):
+    cars = tuple(dict.fromkeys(one.car for one in examples))
+    info = read_info(tiny_model)
+    of_it = info.model_copy(update={"training_cars": cars})
+    other = info.model_copy(update={"training_cars": (cars[0], *(f"other{number}" for number in range(20)))})
+    (told,) = _seen_in_training(examples, examples, [of_it])
+    assert f"{len(cars)} of these cars were used to train" in told
+    (told,) = _seen_in_training(examples, examples, [other])
+    assert "1 of these cars is called as one that" in told
+    assert not _seen_in_training(examples, examples, [info.model_copy(update={"training_cars": ("x",)})])
 
 
 def test_a_csv_and_a_folder_of_masks_score_alike(data, examples):

@@ -17,6 +17,7 @@ from carmask.evaluation.summary import inverted_hint
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.runtime import Device
+from carmask.words import by_number
 
 Progress = Callable[[int, int], None]
 
@@ -90,7 +91,7 @@ def evaluate_masks(
     examples = choose(everything, models, data, infos, cars=cars, validation=validation)
     found = examine(predictors, examples, progress=progress)
     hints = [inverted_hint([one.score for one in result]) for result in found.results]
-    warnings = [*dict.fromkeys(hint for hint in hints if hint), *_seen_in_training(examples, infos)]
+    warnings = [*dict.fromkeys(hint for hint in hints if hint), *_seen_in_training(examples, everything, infos)]
     file = find_metadata(data)
     return Evaluation([one.title for one in predictors], found, {} if file is None else read_metadata(file), warnings)
 
@@ -134,7 +135,7 @@ def evaluate_labels(
     named = infos if not compared else [read_info(find_model(one)) for one in compared if not Path(one).is_dir()]
     examples = choose(everything, compared or [model], data, named, cars=cars, validation=validation)
     result = evaluate_parts(predictor, examples, names, keep=keep, progress=progress)
-    return PartsEvaluation(predictor.title, result, _seen_in_training(examples, infos))
+    return PartsEvaluation(predictor.title, result, _seen_in_training(examples, everything, infos))
 
 
 def choose(
@@ -180,13 +181,23 @@ def choose(
     return of_cars(examples, chosen)
 
 
-def _seen_in_training(examples: Sequence[Example], infos: Sequence[ModelInfo]) -> list[str]:
+def _seen_in_training(
+    examples: Sequence[Example], everything: Sequence[Example], infos: Sequence[ModelInfo]
+) -> list[str]:
+    """What is to be said of cars that models were trained on, as far as names tell."""
     warnings = []
+    cars, known = {example.car for example in examples}, {example.car for example in everything}
     for info in infos:
-        seen = {example.car for example in examples} & info.seen()
-        if seen:
-            warnings.append(
-                f"{len(seen)} of these cars were used to train {info.name}: it scores better on them than on new ones; "
-                "choose the validation cars, or a list of other cars"
+        seen = cars & info.seen()
+        if not seen:
+            continue
+        number = len(seen)
+        told = f"{number} of these cars {by_number(number, 'was', 'were')} used to train {info.name}: it scores better"
+        if not seen & info.seen_of(known):
+            # A few of another data set, such as a camera's numbers, may be alike by chance.
+            told = (
+                f"{number} of these cars {by_number(number, 'is', 'are')} called as one that {info.name} was trained "
+                "on; if they are the same, it scores better"
             )
+        warnings.append(f"{told} on them than on new ones; choose the validation cars, or a list of other cars")
     return warnings
