@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from carmask.model.behaviour import GateSettings
-from carmask.model.info import Specialist
+from carmask.model.info import ExtraData, Specialist
 from carmask.prediction.specialist import background_distance
-from carmask.release.specialists import _LEAST, _describe_background
+from carmask.release.specialists import _LEAST, _describe_background, _seen_by
 
 GRID = GateSettings().grid
 
@@ -38,3 +38,10 @@ def test_photos_of_the_studio_are_near_and_others_far():
     assert max(background_distance(one, known) for one in photos[30:]) < known.distance
     assert background_distance(photos[30] + 40, known) > known.distance
     assert background_distance(photos[30, ::-1], known) > known.distance
+
+
+def test_what_the_specialist_has_seen_of_an_extra_data_set_is_not_called_unseen():
+    street = ExtraData(name="street", share=0.1, training_cars=("a", "c"), validation_cars=("b", "d"))
+    made = _seen_by(street, frozenset({"b", "x"}))
+    assert (made.training_cars, made.validation_cars) == (("a", "b", "c"), ("d",))
+    assert _seen_by(street, frozenset({"x"})) is street

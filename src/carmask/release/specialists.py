@@ -14,7 +14,7 @@ from carmask.data.table import sample
 from carmask.errors import ModelError, UsageError
 from carmask.model.card import save_model
 from carmask.model.file import find_model, read_info
-from carmask.model.info import ModelInfo, Specialist
+from carmask.model.info import ExtraData, ModelInfo, Specialist
 from carmask.model.runtime import load_model
 from carmask.prediction.predict import open_for
 from carmask.prediction.specialist import background_cells
@@ -124,6 +124,7 @@ def _describe(
     info: ModelInfo, known: ModelInfo, specialist: Specialist, *, name: str | None, version: str | None
 ) -> ModelInfo:
     """The model's description with the specialist, whose cars count as seen; not calibrated, scored or quantized."""
+    seen = known.seen()
     return ModelInfo.model_validate(
         {
             **info.model_dump(),
@@ -132,12 +133,22 @@ def _describe(
             "version": version or info.version,
             "specialist": specialist.model_dump(),
             "training_cars": tuple(sorted({*info.training_cars, *known.training_cars})),
-            "validation_cars": tuple(car for car in info.validation_cars if car not in known.seen()),
+            "validation_cars": tuple(car for car in info.validation_cars if car not in seen),
+            "extra_data": tuple(_seen_by(one, seen) for one in info.extra_data),
             "calibration": None,
             "score": None,
             "ranges": {},
         }
     )
+
+
+def _seen_by(extra: ExtraData, seen: frozenset[str]) -> ExtraData:
+    """An extra data set of the model, of whose validation cars the specialist has seen these."""
+    cars = {
+        "training_cars": tuple(sorted({*extra.training_cars, *(seen & {*extra.validation_cars})})),
+        "validation_cars": tuple(car for car in extra.validation_cars if car not in seen),
+    }
+    return extra.model_copy(update=cars) if seen & {*extra.validation_cars} else extra
 
 
 def _describe_background(cells: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

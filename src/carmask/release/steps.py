@@ -149,6 +149,7 @@ class AverageStep(_ModelStep):
 class SpecialistStep(_ModelStep):
     """``carmask.release.specialists``."""
 
+    REVISION: ClassVar[int] = 2
     REFERENCES: ClassVar[frozenset[str]] = frozenset({"model", "specialist", "data"})
 
     kind: Literal["specialist"]
