@@ -110,6 +110,13 @@ def test_pipelines_that_include_each_other_are_refused(tmp_path):
         load_pipeline(tmp_path / "a.toml")
 
 
+@pytest.mark.parametrize("line", ['inputs = ["x"]', "steps = 3"])
+def test_what_is_added_to_an_included_pipeline_is_looked_at(tmp_path, line):
+    (tmp_path / "a.toml").write_text(f'include = "tiny"\n{line}\n')
+    with pytest.raises(RecipeError, match=r"a\.toml: write inputs as \[inputs\]"):
+        load_pipeline(tmp_path / "a.toml")
+
+
 def test_a_hash_is_of_content_and_files_that_stay_are_not_read_again(tmp_path):
     folder = tmp_path / "folder"
     (folder / "inner").mkdir(parents=True)

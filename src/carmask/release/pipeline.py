@@ -81,9 +81,11 @@ def _load(pipeline: str | Path, including: tuple[Path, ...]) -> Pipeline:
     if own is None:
         beside = path.parent / str(included)
         base = _load(beside if beside.is_file() else str(included), (*including, path.resolve()))
-        inputs = {name: one.model_dump() for name, one in base.inputs.items()} | content.get("inputs", {})
+        given, mine = content.get("inputs", {}), content.get("steps", [])
+        if not isinstance(given, dict) or not isinstance(mine, list):
+            raise RecipeError(f"{path}: write inputs as [inputs], a table, and each step as [[steps]]")
+        inputs = {name: one.model_dump() for name, one in base.inputs.items()} | given
         steps = [step.model_dump(exclude_unset=True) for step in base.steps]
-        mine = content.get("steps", [])
         both = _validate(path, {**content, "inputs": inputs, "steps": [*steps, *mine]})
         own = _needed(both, {str(step["id"]) for step in mine})
     _check(path, own)
