@@ -35,6 +35,20 @@ def turned(pixels: np.ndarray, orientation: int, kind: str) -> bytes:
     return encoded(Image.fromarray(np.ascontiguousarray(STORED[orientation](pixels))), kind, exif=exif.tobytes())
 
 
+def grey_tiff(values: np.ndarray, bits: int, *, white_is_zero: bool = False, signed: bool = False) -> bytes:
+    """An uncompressed grey TIFF of so many bits a value, the low byte first (TIFF 6.0, p. 17)."""
+    height, width = values.shape
+    if bits == 12:
+        shown = [f"{value:012b}" for value in values.ravel()]
+        data = int("".join(shown), 2).to_bytes(height * width * 3 // 2, "big")
+    else:
+        data = values.astype(f"<{'i' if signed else 'u'}{bits // 8}").tobytes()
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: 0 if white_is_zero else 1, 273: 8, 277: 1, 278: height}
+    tags |= {279: len(data), 339: 2 if signed else 1}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
 def p3_profile() -> bytes:
     """Display P3: the published colorants (adapted to D50) and sRGB's curve as a parametric curve of type 3."""
 

@@ -126,13 +126,15 @@ def grey_profile() -> bytes:
     return head.ljust(128, b"\0") + table + data
 
 
-@pytest.mark.parametrize("kind", ["grey", "grey and opacity", "grey with one transparent value"])
+@pytest.mark.parametrize("kind", ["grey", "grey of 16 bits", "grey and opacity", "grey with one transparent value"])
 def test_grey_becomes_srgb_through_its_profile_with_and_without_opacity(kind, tmp_path):
     path, grey = tmp_path / "a.png", Image.new("L", (32, 32), 55)
     grey.putpixel((0, 0), 9)
     grey.putpixel((31, 31), 255)
     if kind == "grey and opacity":
         grey.putalpha(grey.point(lambda value: 0 if value == 9 else 255))
+    if kind == "grey of 16 bits":
+        grey = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
     chosen = {"transparency": 9} if kind == "grey with one transparent value" else {}
     path.write_bytes(encoded(grey, "PNG", icc_profile=grey_profile(), **chosen))
     # IEC 61966-2-1 of a light of 55 / 255.
@@ -140,7 +142,7 @@ def test_grey_becomes_srgb_through_its_profile_with_and_without_opacity(kind, tm
     for pixels in (open_photo(path).pixels, read_photo(path), read_layered(path)[..., :3]):
         assert pixels[5, 5] == pytest.approx((expected,) * 3, abs=1)
         assert tuple(pixels[31, 31]) == (255, 255, 255)
-    if kind == "grey":
+    if kind in {"grey", "grey of 16 bits"}:
         assert read_layered(path).shape == (32, 32, 3)
     else:
         assert read_layered(path)[..., 3].tolist()[0][:2] == [0, 255]

@@ -23,6 +23,7 @@ from carmask.images import (
     write_atomically,
     write_mask,
 )
+from tests.images.pictures import grey_tiff
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -87,6 +88,25 @@ def test_16_bit_keeps_the_high_byte(tmp_path):
     (tmp_path / "big.tiff").write_bytes(encoded(big, "TIFF"))
     assert (tmp_path / "big.tiff").read_bytes().startswith(b"MM")
     assert np.array_equal(read_photo(tmp_path / "big.tiff")[..., 1], (values >> 8).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("bits", "white_is_zero"), [(12, False), (16, False), (16, True)])
+def test_grey_of_more_bits_is_as_bright_as_it_is_shown(bits, white_is_zero):
+    shown = np.arange(64 * 64).reshape(64, 64) * (2**bits - 1) // (64 * 64 - 1)
+    stored = 2**bits - 1 - shown if white_is_zero else shown
+    file = open_photo("deep.tif", grey_tiff(stored, bits, white_is_zero=white_is_zero))
+    assert np.array_equal(file.pixels[..., 1], shown >> (bits - 8))
+    mask = shown >= 2 ** (bits - 1)
+    stored = np.where(mask != white_is_zero, 2**bits - 1, 0)
+    read = read_mask("deep.tif", content=grey_tiff(stored, bits, white_is_zero=white_is_zero))
+    assert np.array_equal(read, mask)
+
+
+@pytest.mark.parametrize(("bits", "signed"), [(16, True), (32, False)])
+def test_grey_of_an_unknown_range_is_refused(bits, signed):
+    values = np.linspace(-(2**15) if signed else 0, 2 ** (bits - signed) - 1, 64 * 64).reshape(64, 64).astype(np.int64)
+    with pytest.raises(PhotoError, match="range is not known; save it as 8-bit"):
+        open_photo("deep.tif", grey_tiff(values, bits, signed=signed))
 
 
 def test_cmyk_with_and_without_a_profile(tmp_path, photo):

@@ -27,7 +27,7 @@ from carmask.arrays import Mask
 from carmask.errors import PhotoError
 from carmask.geometry import Size
 from carmask.images.opening import decode, orientation, refuse_too_large, upright_size
-from carmask.images.pixels import upright
+from carmask.images.pixels import is_negative, upright, wide_range
 from carmask.words import counted
 
 _Values: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32] | NDArray[np.float32]
@@ -137,8 +137,8 @@ def _colour_levels(image: Image.Image) -> _Levels:
     if image.mode == "L":
         return _Levels(np.asarray(image), 255)
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int32)
-        return _Levels(values, 255 if values.max() <= 255 else 65535)
+        full, values = wide_range(image), np.asarray(image).astype(np.int32)
+        return _Levels(full - values if is_negative(image) else values, full)
     if image.mode == "F":
         numbers = np.asarray(image)
         if not np.isfinite(numbers).all():

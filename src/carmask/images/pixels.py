@@ -16,6 +16,8 @@ from carmask.images.profiles import png_profile, profile_space
 
 #: Pixels of a band.
 _BAND = 2**22
+#: TIFF's tags of the bits of each value, and of what 0 stands for: TIFF 6.0, p. 29 and 37.
+_BITS, _PHOTOMETRIC = 0x0102, 0x0106
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 
 _Turn = Callable[[NDArray[Any]], NDArray[Any]]
@@ -47,7 +49,8 @@ class Coloured(NamedTuple):
 def rgb_pixels(image: Image.Image, *, alpha: bool = False) -> Coloured:
     """Load a picture as upright 8-bit RGB.
 
-    CMYK, grey and L*a*b* become sRGB through their profile, if they have one. Of 16-bit values the high byte is taken.
+    CMYK, grey and L*a*b* become sRGB through their profile, if they have one. The highest 8 bits of
+    each value are taken.
 
     Args:
         image: an open picture.
@@ -57,7 +60,7 @@ def rgb_pixels(image: Image.Image, *, alpha: bool = False) -> Coloured:
         The pixels and their profile.
 
     Raises:
-        ValueError: if its values are floating-point numbers, whose range is not known.
+        ValueError: if the range of its values is not known: floating-point numbers, and whole ones beyond 16 bits.
     """
     image.load()
     turn = orientation(image)
@@ -126,9 +129,11 @@ def _converter(image: Image.Image) -> tuple[Callable[[Image.Image], Image.Image]
     if mode == "F":
         raise ValueError("floating-point pixels, whose range is not known; save it as 8-bit")
     if mode.startswith("I"):  # 16-bit grey: "I;16", "I;16B" or, widened to 32 bits, "I"
-        # Not getextrema, which takes no "I;16B".
-        shift = 8 if np.asarray(image).max() > 255 else 0
-        return lambda band: _high_byte(band, shift), None
+        full, negative = wide_range(image), is_negative(image)
+        if full > 65535 or np.asarray(image).min() < 0:
+            raise ValueError("pixels of 32 bits or with a sign, whose range is not known; save it as 8-bit")
+        grey = (_through_profile("L", profile) if space == "GRAY" else None) or (lambda band: band.convert("RGB"))
+        return lambda band: grey(_high_byte(band, full, negative=negative)), None
     if (mode, space) == ("LA", "GRAY") and (of_grey := _through_profile("L", profile)) is not None:
         return lambda band: of_grey(band.getchannel("L")), None
     if (mode, space) in {("CMYK", "CMYK"), ("L", "GRAY"), ("LAB", "Lab")} or mode == "LAB":
@@ -142,9 +147,36 @@ def _converter(image: Image.Image) -> tuple[Callable[[Image.Image], Image.Image]
     return lambda band: band if band.mode == "RGB" else band.convert("RGB"), profile
 
 
-def _high_byte(band: Image.Image, shift: int) -> Image.Image:
-    values = np.asarray(band).astype(np.int64) >> shift
-    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8)).convert("RGB")
+def wide_range(image: Image.Image) -> int:
+    """The highest value that a grey picture of more than 8 bits can have; 255 if none of its values is higher.
+
+    Args:
+        image: loaded, of a mode that begins with ``I``.
+
+    Returns:
+        255, or 2**bits - 1; 65535 where the file does not say how many bits there are.
+    """
+    # Not getextrema, which takes no "I;16B".
+    highest = int(np.asarray(image).max())
+    bits = _tiff_tag(image, _BITS, 16)
+    return 255 if highest <= 255 else max(highest, 2 ** min(bits, 16) - 1)
+
+
+def is_negative(image: Image.Image) -> bool:
+    """Whether 0 is white in a grey TIFF of more than 8 bits; with 8 and fewer, Pillow exchanges black and white."""
+    return _tiff_tag(image, _PHOTOMETRIC, 1) == 0
+
+
+def _tiff_tag(image: Image.Image, tag: int, default: int) -> int:
+    found = image.tag_v2.get(tag, default) if image.format == "TIFF" else default  # type: ignore[attr-defined]
+    first = found[0] if isinstance(found, tuple) and found else found
+    return first if isinstance(first, int) else default
+
+
+def _high_byte(band: Image.Image, full: int, *, negative: bool) -> Image.Image:
+    values = np.asarray(band).astype(np.int32)
+    values = (full - values if negative else values) >> (full.bit_length() - 8)
+    return Image.fromarray(values.astype(np.uint8))
 
 
 def _through_profile(mode: str, profile: bytes | None) -> Callable[[Image.Image], Image.Image] | None:

@@ -80,8 +80,8 @@ def open_photo(path: Path | str, content: bytes | None = None, *, keep: KeepMeta
     """Read a photo as upright 8-bit RGB in its own colours, with their profile and what a camera wrote.
 
     Orientation is applied. CMYK, grey and L*a*b* become sRGB through their embedded profile; what a PNG says of gamma
-    and primaries becomes a profile. 16-bit values keep their high byte. Palette and greyscale become RGB. Transparent
-    pixels are put on white. Of a TIFF's pages the photo is read, not a thumbnail.
+    and primaries becomes a profile. Of values with more bits the highest 8 are kept. Palette and greyscale become RGB.
+    Transparent pixels are put on white. Of a TIFF's pages the photo is read, not a thumbnail.
 
     Args:
         path: a file of one of the ``FORMATS``, with one frame.
