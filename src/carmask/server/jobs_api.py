@@ -99,7 +99,7 @@ class JobsApi:
     async def add(self, request: Request) -> Response:
         """``POST /v1/jobs/{id}/photos``: one more photo."""
         job: str = request.path_params["job"]
-        self._jobs.state(job)
+        await run_in_threadpool(self._jobs.state, job)
         async with read_form(request, files=1) as form:
             content = await one_photo(form, "photo")
             title = form.files["photo"][0].filename or ""
@@ -169,10 +169,8 @@ class JobsApi:
             yield f"retry: 1000\n{_event('total', {'total': len(photos)})}"
             while clock() - began < _END:
                 results = progress.results[seen:]
-                decided = await run_in_threadpool(self._jobs.decisions, job) if results else {}
-                for photo, result in results:
+                for data in await run_in_threadpool(self._news, job, photos, results):
                     seen += 1
-                    data = self._photo(job, photos[photo], result, decided)
                     yield f"id: {progress.run}-{seen}\n{_event('photo', data)}"
                     said = clock()
                 if results:
@@ -201,10 +199,17 @@ class JobsApi:
         """How far a job is, and its photos by number."""
         return self._jobs.progress(job), {photo.number: photo for photo in self._jobs.photos(job)}
 
+    def _news(
+        self, job: str, photos: Mapping[int, StoredPhoto], results: list[tuple[int, Result]]
+    ) -> list[dict[str, Any]]:
+        """What became of some photos."""
+        decided = self._jobs.decisions(job) if results else {}
+        return [self._photo(job, photos[number], result, decided) for number, result in results]
+
     async def image(self, request: Request) -> Response:
         """A photo as it was sent, as JPEG of at most ``side`` pixels if that is given."""
         job: str = request.path_params["job"]
-        photo = self._jobs.photo(job, request.path_params["number"])
+        photo = await run_in_threadpool(self._jobs.photo, job, request.path_params["number"])
         side = number_in(request.query_params, "side", 1600, 32, 4000)
         found = await wait_for(request, self._pool.ask(Preview(self._jobs.path(job, photo), side)))
         assert isinstance(found, bytes)
@@ -213,19 +218,22 @@ class JobsApi:
     async def output(self, request: Request) -> Response:
         """A file that was made of a photo."""
         job: str = request.path_params["job"]
-        photo = self._jobs.photo(job, request.path_params["number"])
-        outputs = await run_in_threadpool(self._jobs.outputs, job, photo)
         number: int = request.path_params["output"]
-        if number >= len(outputs) or not outputs[number].is_file():
-            raise LookupError("there is no such output yet")
-        path = outputs[number]
+
+        def find() -> tuple[StoredPhoto, Path]:
+            photo = self._jobs.photo(job, request.path_params["number"])
+            outputs = self._jobs.outputs(job, photo)
+            if number >= len(outputs) or not outputs[number].is_file():
+                raise LookupError("there is no such output yet")
+            return photo, outputs[number]
+
+        photo, path = await run_in_threadpool(find)
         name = _download(photo, path.name) if "download" in request.query_params else None
         return FileResponse(path, media_type=MEDIA[path.suffix[1:]], filename=name)
 
     async def zip(self, request: Request) -> Response:
         """All files that were made, in one archive."""
         job: str = request.path_params["job"]
-        self._jobs.state(job)
         files = await run_in_threadpool(self._files, job)
         if not files:
             raise LookupError("nothing is done yet")
@@ -234,6 +242,7 @@ class JobsApi:
 
     def _files(self, job: str) -> list[tuple[str, str]]:
         """Names in the archive, and paths: each name once."""
+        self._jobs.state(job)
         files: list[tuple[str, str]] = []
         taken: set[str] = set()
         for photo in self._jobs.photos(job):

@@ -114,19 +114,18 @@ class ReviewApi:
         """All that is known of a photo but its pixels and masks."""
         folder, entry = await self._photo(request)
         found = await run_in_threadpool(folder.open, entry, _author(request))
-        decided, current = folder.decided(), found.current
-        views = [] if len(folder.queue().views(entry)) < 2 else folder.queue().views(entry)[:32]
+        decided, views = await run_in_threadpool(lambda: (folder.decided(), folder.queue().views(entry)[:32]))
         outputs = [{"number": number, "name": path.name} for number, path in enumerate(folder.outputs(entry))]
         draft = None if found.draft is None else {"revision": found.draft[1], "saved": found.draft[2]}
         return LossyJSONResponse(
             {
-                **_item(entry, current),
+                **_item(entry, found.current),
                 "height": found.predicted.size[0],
                 "width": found.predicted.size[1],
                 "confidence": entry.confidence if entry.confidence is not None else found.predicted.confidence,
                 "replaced": found.replaced,
                 "draft": draft,
-                "views": [_item(view, decided.get(view.name)) for view in views],
+                "views": [_item(view, decided.get(view.name)) for view in views] if len(views) > 1 else [],
                 "outputs": outputs,
             }
         )
@@ -190,7 +189,7 @@ class ReviewApi:
         folder, entry = await self._photo(request)
         outputs = folder.outputs(entry)
         number: int = request.path_params["number"]
-        if number >= len(outputs) or not outputs[number].is_file():
+        if number >= len(outputs) or not await run_in_threadpool(outputs[number].is_file):
             raise LookupError("there is no such output; cut the photo again")
         path = outputs[number]
         download = _shown(path.name) if "download" in request.query_params else None
