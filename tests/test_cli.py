@@ -118,10 +118,12 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
     (photos / "truncated.jpg").write_bytes(good.read_bytes()[:20000])
     (photos / "empty.png").touch()
     (photos / "notes.txt").write_text("not a photo, and not looked at")
-    result = run("cut", photos, "--out", tmp_path / "out", "--recursive", "--progress", "quiet")
+    words = ["--recursive", "--progress", "quiet", "--checks", "wrong_size=4000"]
+    result = run("cut", photos, "--out", tmp_path / "out", *words)
     assert result.returncode == 1
     assert "2 of 4 photos done" in result.stdout
     assert " to review: those with review=yes in the table" in result.stdout
+    assert "2 to take again: those with take_again=yes in the table\n" in result.stdout
     errors = result.stderr.splitlines()
     assert len(errors) == 2
     assert "empty.png: the file is empty" in errors[0]

@@ -27,6 +27,8 @@ SKIPPED = "_skipped"
 #: The reason of a photo whose picture shows nothing but the background.
 NO_CAR = "no car found"
 _AT_ONCE = 1024
+#: Names of jobs, with what became of them.
+Results = Sequence[tuple[str, Result | None]]
 
 
 def facts_of(found: PhotoFacts) -> dict[str, str | float | None]:
@@ -40,9 +42,7 @@ def facts_of(found: PhotoFacts) -> dict[str, str | float | None]:
     return {**columns, KEPT: pack_facts(found)}
 
 
-def with_checks(
-    results: Sequence[tuple[str, Result | None]], settings: CheckSettings
-) -> list[tuple[str, Result | None]]:
+def with_checks(results: Results, settings: CheckSettings) -> list[tuple[str, Result | None]]:
     """Check photos.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from carmask.batch.checks import with_checks
+from carmask.batch.checks import Results
 from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest
 from carmask.batch.names import REPORT
@@ -17,7 +17,6 @@ from carmask.formats.csv_text import encode_csv
 from carmask.formats.spreadsheet import Sheet, read_sheet
 from carmask.images import write_atomically
 from carmask.model.file import find_model, read_info
-from carmask.prediction.checks import CheckSettings
 
 REPORT_COLUMNS = (
     *("photo", "status", "reason", "confidence", "area", "seconds", "expected_error_px"),
@@ -67,7 +66,7 @@ def write_report(
     *,
     review: Review | None = None,
     decisions: Mapping[str, str] | None = None,
-    checks: CheckSettings | None = None,
+    checked: Results | None = None,
 ) -> Path:
     """Write ``report.csv``: a row for each photo that was tried, in the order of the jobs, then the other files.
 
@@ -79,7 +78,7 @@ def write_report(
         manifest: has their results.
         review: which photos are marked for a person to look at; without it the column says so of none.
         decisions: what a person decided, by the jobs' names: ``accepted``, ``corrected`` or ``rejected``.
-        checks: which checks of photos are made, and their limits; none without it.
+        checked: name and result of each job, in their order, from ``with_checks``; by default those of the manifest.
 
     Returns:
         Its path.
@@ -88,9 +87,8 @@ def write_report(
         OutputError: if it cannot be written.
     """
     marked = set() if review is None else to_review(plan.jobs, manifest, review)
-    results = [(job.name, _with_vehicle(manifest.result(job.name), job)) for job in plan.jobs]
-    if checks is not None:
-        results = with_checks(results, checks)
+    found = [(job.name, manifest.result(job.name)) for job in plan.jobs] if checked is None else checked
+    results = [(name, _with_vehicle(result, job)) for job, (name, result) in zip(plan.jobs, found, strict=True)]
     results += [("", result) for result in plan.failed]
     facts = fact_columns(result for _, result in results if result is not None)
     rows: list[list[object]] = []

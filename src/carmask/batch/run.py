@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from carmask.batch.checks import with_checks
+from carmask.batch.checks import Results, with_checks
 from carmask.batch.corrections import Corrections, decisions_of, with_corrections
 from carmask.batch.engines.engine import TIMEOUT, Engine
 from carmask.batch.engines.start import EngineName, start_engine
@@ -55,6 +55,7 @@ class CutSummary:
         vehicles: what became of each vehicle, where photos are grouped: the rows of ``vehicles.csv``.
         decided: how many of those to review a person has decided about.
         earlier: files that earlier runs wrote there, of other photos or with other options; they are as they were.
+        again: photos that should be taken again: ``take_again`` is ``yes`` in the report.
     """
 
     done: int
@@ -65,6 +66,7 @@ class CutSummary:
     vehicles: tuple[Vehicle, ...] = ()
     decided: int = 0
     earlier: tuple[Path, ...] = ()
+    again: int = 0
 
 
 def cut_folder(
@@ -217,19 +219,18 @@ class CutRun:
                 if not ended:
                     engine.close()  # nothing is written any more when the folder is tidied
                 decided = decisions_of(self.folder / STATE)
-                report = write_report(
-                    self.folder, plan, manifest, review=self.review, decisions=decided, checks=self.checks
-                )
-                vehicles = self._vehicles(plan, manifest)
+                known = with_checks([(job.name, manifest.result(job.name)) for job in plan.jobs], self.checks)
+                report = write_report(self.folder, plan, manifest, review=self.review, decisions=decided, checked=known)
+                vehicles = self._vehicles(plan, manifest, known)
             marked = to_review(plan.jobs, manifest, self.review)
             looked_at = len(marked & decided.keys())
             earlier = () if only is not None else of_earlier_runs(self.folder, plan.jobs, manifest)
-            return CutSummary(done, failed, len(marked), plan.left_out, report, vehicles, looked_at, earlier)
+            again = sum(one is not None and bool(one.facts.get("take_again")) for _, one in known)
+            return CutSummary(done, failed, len(marked), plan.left_out, report, vehicles, looked_at, earlier, again)
 
-    def _vehicles(self, plan: Plan, manifest: Manifest) -> tuple[Vehicle, ...]:
+    def _vehicles(self, plan: Plan, manifest: Manifest, known: Results) -> tuple[Vehicle, ...]:
         if self.grouping is None:
             return ()
-        known = with_checks([(job.name, manifest.result(job.name)) for job in plan.jobs], self.checks)
         vehicles = describe_vehicles(
             plan.jobs,
             {name: result for name, result in known if result is not None},
@@ -355,8 +356,7 @@ def run_jobs(
             continue
         if result.traceback:
             result = _logged(result, error_log)
-        full = result.full
-        if full:
+        if full := result.full:
             _make_room(manifest, engine)
         try:
             manifest.record(job.name, result, job.outputs if result.status == "done" else ())

@@ -356,10 +356,10 @@ def cut(
             )
         decided = f"; {made.decided} of them have a decision" if made.decided else ""
         print(f"{made.to_review} to review: those with review=yes in the table{decided}")
+        if made.again:
+            print(f"{made.again} to take again: those with take_again=yes in the table")
         if made.vehicles:
             count, table = sum(bool(one.vehicle) for one in made.vehicles), made.report.with_name("vehicles.csv")
-            if again := sum(one.again for one in made.vehicles):
-                print(f"{again} to take again: those with take_again=yes in the table")
             print(f"{counted(count, 'vehicle')}; table in {table}")
     wrong = [_wrong(one, problem, made.report) for one in made.vehicles for problem in one.problems]
     for line in wrong:
