@@ -144,6 +144,8 @@ def results(protocol: Protocol, arguments: argparse.Namespace) -> dict:
     torch.set_num_threads(arguments.threads)
     run: Path = arguments.out / protocol.name
     now, (best, file), history = state(protocol, run), weights(protocol, run), read_history(run)
+    parts = protocol.data == "parts"
+    given = f"--parts {arguments.parts.name}" if parts else f"--data {arguments.data.name}"
     found = {
         "state": now.words,
         "epochs": now.epochs,
@@ -151,7 +153,7 @@ def results(protocol: Protocol, arguments: argparse.Namespace) -> dict:
         "minutes": now.minutes,
         "hours_left": round(now.left, 2),
         "best_epoch": best + 1,
-        "command": f"python benchmarks/reproduce.py {protocol.name} --data {arguments.data.name} --record",
+        "command": f"python benchmarks/reproduce.py {protocol.name} {given} --record",
         "machine": machine().partition(";")[0],
         "date": datetime.now(UTC).date().isoformat(),
         "history": [{name: round(value, 6) for name, value in row.items()} for row in history],
