@@ -17,6 +17,15 @@ def test_colours_by_name_and_number():
             Background.parse(nonsense)
 
 
+def test_a_folder_is_no_picture_and_hides_no_colour(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("rooms", "white"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(UsageError, match="rooms: this is a folder; a background is one picture"):
+        Background.parse("rooms")
+    assert (Background.parse("white").fitted((3, 5)) == 255).all()
+
+
 def test_a_gradient_goes_from_top_to_bottom():
     made = Background.parse("black:#ffffff").fitted((256, 40)).mean(axis=(1, 2))
     assert np.abs(made - np.arange(256)).max() < 1

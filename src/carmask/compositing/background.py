@@ -15,7 +15,7 @@ from carmask.arrays import Mask, Photo, check_photo
 from carmask.compositing.scene import REVISION, SCENES
 from carmask.errors import UsageError, check_choice
 from carmask.geometry import Size
-from carmask.images import is_file, open_photo, to_profile
+from carmask.images import is_file, is_folder, open_photo, to_profile
 
 Fit = Literal["cover", "contain"]
 #: The word for the photo's own surroundings.
@@ -74,8 +74,11 @@ class Background:
             made.file = path
             return made
         try:
-            return cls.drawn(text)
+            return cls.drawn(text)  # also where a folder is called "white"
         except UsageError as error:
+            if text and is_folder(path):
+                wrong = f"{text}: this is a folder; a background is one picture"
+                raise UsageError(wrong, argument="background") from error
             raise UsageError(f"{text}: no such picture, and {error}", argument="background") from error
 
     @classmethod

@@ -39,6 +39,11 @@ _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101
 _NEW_KIND, _KIND = 0x00FE, 0x00FF
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 
+
+class UnknownRangeError(ValueError):
+    """A picture is whole, but nothing says which of its values is white."""
+
+
 #: Large profiles share a limit with texts. A text that is larger still is left out (see ``without_text``).
 _MAX_TEXT = 2**24
 
@@ -233,6 +238,8 @@ def _errors(path: Path | str, content: bytes | None) -> Iterator[None]:
     except UnidentifiedImageError as error:
         empty = not content if content is not None else Path(path).stat().st_size == 0
         raise PhotoError(f"{path}: {'the file is empty' if empty else 'not an image that can be read'}") from error
+    except UnknownRangeError as error:
+        raise PhotoError(f"{path}: {error}") from error
     except MemoryError as error:
         raise PhotoError(f"{path}: too large for this machine's memory") from error
     # What Pillow raises on damaged files is not documented as one class: these are the ones its plugins use.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from carmask.arrays import Photo
-from carmask.images.opening import orientation
+from carmask.images.opening import UnknownRangeError, orientation
 from carmask.images.profiles import png_profile, profile_space
 
 #: Pixels of a band.
@@ -60,7 +60,7 @@ def rgb_pixels(image: Image.Image, *, alpha: bool = False) -> Coloured:
         The pixels and their profile.
 
     Raises:
-        ValueError: if the range of its values is not known: floating-point numbers, and whole ones beyond 16 bits.
+        UnknownRangeError: if the range of its values is not known: floating-point numbers, and integers beyond 16 bits.
     """
     image.load()
     turn = orientation(image)
@@ -127,11 +127,11 @@ def _converter(image: Image.Image) -> tuple[Callable[[Image.Image], Image.Image]
     space = profile_space(profile)
     mode = image.mode
     if mode == "F":
-        raise ValueError("floating-point pixels, whose range is not known; save it as 8-bit")
+        raise UnknownRangeError("floating-point pixels, whose range is not known; save it as 8-bit")
     if mode.startswith("I"):  # 16-bit grey: "I;16", "I;16B" or, widened to 32 bits, "I"
         full, negative = wide_range(image), is_negative(image)
         if full > 65535 or np.asarray(image).min() < 0:
-            raise ValueError("pixels of 32 bits or with a sign, whose range is not known; save it as 8-bit")
+            raise UnknownRangeError("pixels of 32 bits or with a sign, whose range is not known; save it as 8-bit")
         grey = (_through_profile("L", profile) if space == "GRAY" else None) or (lambda band: band.convert("RGB"))
         return lambda band: grey(_high_byte(band, full, negative=negative)), None
     if (mode, space) == ("LA", "GRAY") and (of_grey := _through_profile("L", profile)) is not None:
