@@ -49,8 +49,8 @@ class Coloured(NamedTuple):
 def rgb_pixels(image: Image.Image, *, alpha: bool = False) -> Coloured:
     """Load a picture as upright 8-bit RGB.
 
-    CMYK, grey and L*a*b* become sRGB through their profile, if they have one. The highest 8 bits of
-    each value are taken.
+    CMYK, grey and L*a*b* become sRGB through their profile, if they have one. Of values with more bits the
+    highest 8 are kept; grey TIFFs in which 0 is white are read as they are shown.
 
     Args:
         image: an open picture.
