@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from carmask.batch.checks import KEPT, facts_of, with_checks
+from carmask.batch.checks import KEPT, count_findings, facts_of, with_checks
 from carmask.batch.job import Job, Result
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoCutter
 from carmask.batch.run import cut_folder
 from carmask.batch.storage import LocalStorage
+from carmask.compositing.placement import Placing
+from carmask.compositing.style import RenderStyle
 from carmask.errors import UsageError
 from carmask.images import read_mask
 from carmask.prediction.checks import CheckSettings
@@ -169,6 +172,32 @@ def test_photos_of_no_whole_car_are_kept_as_they_are(dark, photo, tmp_path, whol
         assert result.reason == ""
         assert not (made == photo).all()
         assert read_mask(outputs[0]).any()
+
+
+def test_photos_of_no_whole_car_fit_the_pictures_size(dark, photo, tmp_path):
+    tall = np.concatenate([photo, photo[::-1], photo])
+    for name, pixels, full in (("wide", photo, True), ("tall", tall, False)):
+        path = tmp_path / f"{name}.png"
+        Image.fromarray(pixels).save(path)
+        output = tmp_path / f"{name}-cut.png"
+        style = RenderStyle(placing=Placing(size=(90, 120)))
+        spec = OutputSpec(others="keep", background=white(), style=style)
+        result = PhotoCutter(dark, spec, LocalStorage(), Part(0.1))(Job(path, name, (output,)))
+        assert result.reason == "no whole car: kept as it is"
+        made = np.asarray(Image.open(output).convert("RGB"))
+        assert made.shape == (90, 120, 3)
+        # A wide photo fills the picture; of a tall one nothing is cropped, and one colour is beside it.
+        changes = np.ptp(made.astype(int), axis=0).max(axis=1)
+        assert bool((changes[:5] == 0).all()) is not full
+
+
+def test_photos_of_no_whole_car_are_counted():
+    other, whole = photo_result("a"), photo_result("b")
+    results = [(other[0], replace(other[1], facts={"view_name": "other", "take_again": "yes"}))]
+    results.append((whole[0], replace(whole[1], facts={"view_name": "left"})))
+    results.append(("c", replace(other[1], status="failed", facts={"view_name": "other"})))
+    results.append(("d", None))
+    assert count_findings(results) == (1, 1)
 
 
 def white():

@@ -186,11 +186,11 @@ def run(tmp_path, tiny_model, monkeypatch):
 
 def test_the_command_line_wins_and_says_so(run, tmp_path):
     write(tmp_path / "day" / "carmask.toml", 'extends = "white"\nsize = "400x300"\nbackground = "#00ff00"')
-    done = run("--size", "200x150", "--format", "png")
+    done = run("--size", "200x150", "--format", "png", "--others", "cut")
     assert done.exit_code == 0, done.output
     first = done.stdout.splitlines()[0]
     assert first.startswith("profile day/carmask.toml: background #00ff00")
-    assert first.endswith("; from the command line: format, size")
+    assert first.endswith("; from the command line: format, others, size")
     picture = Image.open(tmp_path / "out" / "4711" / "p0.png")
     assert picture.size == (200, 150)
     assert np.asarray(picture.convert("RGB"))[0, 0].tolist() == [0, 255, 0]
@@ -199,7 +199,8 @@ def test_the_command_line_wins_and_says_so(run, tmp_path):
 
 
 def test_a_profile_can_be_asked_for_and_parts_of_it_taken_back(run, tmp_path):
-    done = run("--profile", "white", "--background", "none", "--format", "png", "--group", "none", "--place", "photo")
+    options = "--background none --format png --group none --place photo --others cut"
+    done = run("--profile", "white", *options.split())
     assert done.exit_code == 0, done.output
     assert Image.open(tmp_path / "out" / "4711" / "p0.png").mode == "RGBA"
     done = run("--profile", "challenge", "-r")
@@ -218,6 +219,8 @@ def test_a_profile_and_its_pictures_lie_among_the_photos(run, tmp_path):
     assert "2 vehicles; table in out/vehicles.csv\n" in done.stdout
     again = [row["take_again"] for row in csv.DictReader(io.StringIO((tmp_path / "out" / "report.csv").read_text()))]
     assert f"{again.count('yes')} to take again: those with take_again=yes in the table\n" in done.stdout
+    # Drawn photos show no car that the network of the views knows.
+    assert "4 show no whole car, those with view_name=other in the table: kept as they are\n" in done.stdout
     assert "left from earlier runs" not in done.stdout
     assert (
         "4 files in out left from earlier runs, of other photos or with other options; the first is out/4711/p0.jpg\n"
@@ -278,3 +281,8 @@ def test_the_commands(tmp_path, monkeypatch):
     assert again.exit_code == 2
     assert "exists already" in again.output
     assert go("show", "whit").exit_code == 2
+
+
+def test_styles_keep_photos_that_show_no_whole_car():
+    for name in ("white", "showroom", "google-vehicle-ads"):
+        assert load_profile(name).profile.output_spec().others == "keep"

@@ -75,6 +75,19 @@ def with_checks(results: Results, settings: CheckSettings) -> list[tuple[str, Re
     return checked
 
 
+def count_findings(results: Results) -> tuple[int, int]:
+    """Count what was found on photos that are done, for a summary.
+
+    Args:
+        results: from ``with_checks``.
+
+    Returns:
+        How many should be taken again, and how many show no whole car. Those whose view was not asked for do not count.
+    """
+    facts = [one.facts for _, one in results if one is not None and one.status == "done"]
+    return sum(bool(one.get("take_again")) for one in facts), sum(one.get("view_name") == OTHER for one in facts)
+
+
 def _copies(known: Mapping[str, PhotoFacts], digests: Mapping[str, str], limits: Mapping[str, float]) -> dict[str, str]:
     """The photos that an earlier one is a copy of, with its name: the same file anywhere, or alike in a folder."""
     if "duplicate" not in limits:

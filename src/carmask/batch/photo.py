@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Mask, Probability
-from carmask.compositing.background import Background
+from carmask.compositing.background import Background, cover_or_contain
 from carmask.compositing.style import Layers, RenderStyle, make_layers, render
 from carmask.formats.labels import Labels
 from carmask.geometry import Box, Size
@@ -47,7 +47,7 @@ class CutPhoto:
             labels: uint8 (height, width), the parts, if the model tells them.
             glass: float32, of the whole photo, at any resolution: the probability of a window, if the model tells.
             series: from the photo's (height, width) to what the masks of all views of this car cover.
-            kept: the finished picture is the photo itself.
+            kept: the finished picture is the photo itself, made to fit the size that ``style`` says.
         """
         self.kept = kept
         self._photo, self._found, self._threshold = photo, found, threshold
@@ -87,7 +87,8 @@ class CutPhoto:
     def picture(self) -> NDArray[np.uint8]:
         """The finished picture: uint8 (height, width, 3), RGB, or, on transparency, (height, width, 4), RGBA."""
         if self.kept:
-            return self.photo.pixels
+            size = self._style.placing.size
+            return self.photo.pixels if size is None else cover_or_contain(self.photo.pixels, size)
         return render(
             self.layers,
             self.photo.pixels,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from carmask.batch.checks import Results, with_checks
+from carmask.batch.checks import Results, count_findings, with_checks
 from carmask.batch.corrections import Corrections, decisions_of, with_corrections
 from carmask.batch.engines.engine import TIMEOUT, Engine
 from carmask.batch.engines.start import EngineName, start_engine
@@ -56,6 +56,7 @@ class CutSummary:
         decided: how many of those to review a person has decided about.
         earlier: files that earlier runs wrote there, of other photos or with other options; they are as they were.
         again: photos that should be taken again: ``take_again`` is ``yes`` in the report.
+        not_whole: photos that show no whole car: ``view_name`` is ``other`` in the report.
     """
 
     done: int
@@ -67,6 +68,7 @@ class CutSummary:
     decided: int = 0
     earlier: tuple[Path, ...] = ()
     again: int = 0
+    not_whole: int = 0
 
 
 def cut_folder(
@@ -108,8 +110,7 @@ def cut_folder(
         restart: do everything again, also what is done; masks that were corrected by hand are kept.
         discard_corrections: take back all corrections by hand of this output folder; earlier revisions are kept.
         state: local folder for manifest and report, where ``out`` is in a store.
-        group: which vehicle each photo shows: ``folder``, ``name``, or the path of a table; None to make no
-            difference.
+        group: which vehicle each photo shows: ``folder``, ``name``, or the path of a table; None for none.
         name: pattern of the outputs' names; the default is ``{vehicle}/{name}`` where photos are grouped.
         checks: which checks of photos are made, and their limits; by default all.
         progress: called after each photo with its result, the number done and the number of all.
@@ -130,8 +131,7 @@ def cut_folder(
         local_only([*places, target])
     folder = need_state(target, None if state is None else Path(state))
     naming = None if name is None else Naming(name)
-    if isinstance(group, str):
-        group = Grouping.parse(group)
+    group = Grouping.parse(group) if isinstance(group, str) else group
     plan = plan_run(places, target, spec, recursive=recursive, state=folder, grouping=group, naming=naming)
     task = PhotoTask(fixed_name(model), spec, device, storage=Stores(), facts=True)
     run = CutRun(folder, task, review or default_review(model), group, checks or CheckSettings())
@@ -225,8 +225,8 @@ class CutRun:
             marked = to_review(plan.jobs, manifest, self.review)
             looked_at = len(marked & decided.keys())
             earlier = () if only is not None else of_earlier_runs(self.folder, plan.jobs, manifest)
-            again = sum(one is not None and bool(one.facts.get("take_again")) for _, one in known)
-            return CutSummary(done, failed, len(marked), plan.left_out, report, vehicles, looked_at, earlier, again)
+            counts = count_findings(known)
+            return CutSummary(done, failed, len(marked), plan.left_out, report, vehicles, looked_at, earlier, *counts)
 
     def _vehicles(self, plan: Plan, manifest: Manifest, known: Results) -> tuple[Vehicle, ...]:
         if self.grouping is None:

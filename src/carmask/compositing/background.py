@@ -221,6 +221,21 @@ def contain(picture: Photo, size: Size) -> Photo:
     return result
 
 
+def cover_or_contain(picture: Photo, size: Size) -> Photo:
+    """Make a picture fill a size, as ``cover`` does, unless more than a third of it would be cropped: then ``contain``.
+
+    Args:
+        picture: uint8 (height, width, 3), RGB.
+        size: (height, width) wanted.
+
+    Returns:
+        uint8 (``*size``, 3), RGB.
+    """
+    own, wanted = picture.shape[1] / picture.shape[0], size[1] / size[0]
+    fills = 3 * min(own, wanted) >= 2 * max(own, wanted)
+    return cover(picture, size) if fills else contain(picture, size)
+
+
 def gradient(colours: Photo, size: Size) -> Photo:
     """A gradient from top to bottom.
 

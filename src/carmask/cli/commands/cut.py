@@ -358,6 +358,9 @@ def cut(
         print(f"{made.to_review} to review: those with review=yes in the table{decided}")
         if made.again:
             print(f"{made.again} to take again: those with take_again=yes in the table")
+        if made.not_whole:
+            fate = _NOT_WHOLE[found.spec.others]
+            print(f"{made.not_whole} show no whole car, those with view_name=other in the table: {fate}")
         if made.vehicles:
             count, table = sum(bool(one.vehicle) for one in made.vehicles), made.report.with_name("vehicles.csv")
             print(f"{counted(count, 'vehicle')}; table in {table}")
@@ -366,6 +369,14 @@ def cut(
         complain(line)
     if made.failed or wrong:
         raise click.exceptions.Exit(1)
+
+
+#: What becomes of photos that show no whole car, by ``--others``.
+_NOT_WHOLE = {
+    "cut": "cut like the others; --others keep leaves them as they are",
+    "keep": "kept as they are",
+    "skip": "skipped, nothing is written of them",
+}
 
 
 def _wrong(vehicle: Vehicle, problem: str, report: Path) -> str:
