@@ -90,7 +90,7 @@ def linked(originals: Sequence[Path], count: int, folder: Path) -> Path:
 
 def carmask(*words: str | Path) -> list[str]:
     """The command line of this checkout."""
-    return [sys.executable, "-m", "carmask.cli", *map(str, words)]
+    return [sys.executable, "-m", "carmask", *map(str, words)]
 
 
 def measure(

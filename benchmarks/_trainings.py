@@ -37,7 +37,7 @@ def carmask(*arguments: str) -> None:
     """
     one_core = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     done = subprocess.run(
-        [sys.executable, "-m", "carmask.cli", *arguments],
+        [sys.executable, "-m", "carmask", *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -56,7 +56,7 @@ def train_command(protocol: Protocol, arguments: argparse.Namespace) -> list[str
     sets = [word for change in changes for word in ("--set", change)]
     run, cache = arguments.out / protocol.name, arguments.out / "cache"
     where = ["--data", str(data), "--out", str(run), "--cache", str(cache), "--device", arguments.device]
-    return [sys.executable, "-m", "carmask.cli", "train", protocol.recipe, *where, "--progress", "lines", *extra, *sets]
+    return [sys.executable, "-m", "carmask", "train", protocol.recipe, *where, "--progress", "lines", *extra, *sets]
 
 
 def _split(data: Path) -> tuple[list[str], list[str]]:

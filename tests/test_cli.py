@@ -25,7 +25,7 @@ SIZE = (640, 960)
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb"}
-    command = [sys.executable, "-m", "carmask.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "carmask", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd, timeout=300, check=False)
 
 
@@ -232,7 +232,7 @@ def test_names_that_standard_output_has_no_letters_for(tmp_path):
     csv = tmp_path / "日本.csv"
     csv.write_text("img,rle_mask\nx.jpg,1 1\n")
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    command = [sys.executable, "-m", "carmask.cli", "check", str(csv)]
+    command = [sys.executable, "-m", "carmask", "check", str(csv)]
     made = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
     assert (made.returncode, made.stderr) == (0, "")
     assert "\\u65e5\\u672c.csv: good" in made.stdout
@@ -311,7 +311,7 @@ def test_a_bad_photo_leaves_no_submission(examples, tmp_path):
 
 
 def test_a_reader_that_stops_early_is_no_error(examples):
-    command = f"{sys.executable} -m carmask.cli rle encode {examples / 'train_masks'} | head -c 20"
+    command = f"{sys.executable} -m carmask rle encode {examples / 'train_masks'} | head -c 20"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert result.stdout.startswith("img,rle_mask")
     assert result.stderr == ""
@@ -320,7 +320,7 @@ def test_a_reader_that_stops_early_is_no_error(examples):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("arguments", ["--help", "--version", "networks --help"])
 def test_a_full_disk_for_the_output_is_one_line(arguments):
-    command = f"{sys.executable} -m carmask.cli {arguments} > /dev/full"
+    command = f"{sys.executable} -m carmask {arguments} > /dev/full"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert result.stderr == "carmask: standard output cannot be written: no space left on the device\n"

@@ -155,7 +155,7 @@ def test_a_wrong_name_gets_similar_ones():
 
 
 def test_shell_completion_knows_commands_and_options():
-    command = [sys.executable, "-m", "carmask.cli"]
+    command = [sys.executable, "-m", "carmask"]
     environment = {**os.environ, "_CARMASK_COMPLETE": "bash_complete", "COMP_WORDS": "carmask ev", "COMP_CWORD": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout == "plain,evaluate\n"

@@ -48,7 +48,7 @@ def test_commands_use_no_network(words, tmp_path):
     photo = sorted((EXAMPLES / "train").glob("*.jpg"))[0]
     named = {"PHOTO": str(photo), "DATA": str(EXAMPLES / "train"), "MASKS": str(EXAMPLES / "train_masks")}
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY / "src")])}
-    command = [sys.executable, "-m", "carmask.cli", *(named.get(word, word) for word in words)]
+    command = [sys.executable, "-m", "carmask", *(named.get(word, word) for word in words)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert "NETWORK USED" not in done.stderr
     assert done.returncode == 0, done.stderr

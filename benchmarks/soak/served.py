@@ -48,7 +48,7 @@ class Server:
         words = ["serve", "--model", str(self.model), "--port", str(self.port), "--state", str(self.state)]
         environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "carmask.cli", *words, "--workers", "1"],
+            [sys.executable, "-m", "carmask", *words, "--workers", "1"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

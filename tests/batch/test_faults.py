@@ -36,7 +36,7 @@ def many(photos, tmp_path) -> Path:
 
 
 def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "carmask.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "carmask", *map(str, arguments)]
 
 
 def finish(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

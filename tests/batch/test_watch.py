@@ -292,7 +292,7 @@ def test_requests_that_cannot_be_served(tiny_model, tmp_path):
 def test_killed_while_photos_arrive_nothing_is_lost_and_nothing_done_twice(tiny_model, tmp_path):
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    command = [sys.executable, "-m", "carmask.cli", "watch", str(folder), "--out", str(out), "--model", str(tiny_model)]
+    command = [sys.executable, "-m", "carmask", "watch", str(folder), "--out", str(out), "--model", str(tiny_model)]
     command += ["--settle", "0.1", "--quiet-time", "0.5", "--group", "folder"]
 
     def start(*more):
@@ -324,7 +324,7 @@ def test_killed_while_photos_arrive_nothing_is_lost_and_nothing_done_twice(tiny_
 def test_a_signal_ends_it_cleanly(tiny_model, tmp_path, number):
     folder, out = tmp_path / "in", tmp_path / "out"
     arrive(folder, *range(4))
-    command = [sys.executable, "-m", "carmask.cli", "watch", str(folder), "--out", str(out), "--model", str(tiny_model)]
+    command = [sys.executable, "-m", "carmask", "watch", str(folder), "--out", str(out), "--model", str(tiny_model)]
     watch = subprocess.Popen([*command, "--settle", "0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert watch.stdout is not None
     lines: list[str] = []

@@ -107,7 +107,7 @@ def test_random_corrections_are_refused(small_model, known, tmp_path):
 def test_a_killed_run_goes_on_to_the_same_end(learned, small_model, known, tmp_path):
     data = write_shifted(tmp_path / "shifted", 18, 1)
     command = [
-        *(sys.executable, "-m", "carmask.cli", "learn", str(data), "--out", str(tmp_path / "ours.onnx")),
+        *(sys.executable, "-m", "carmask", "learn", str(data), "--out", str(tmp_path / "ours.onnx")),
         *("--model", str(small_model), "--data", str(known), "--passes", "20", "--rate", "4e-3", "--tolerance", "0.1"),
     ]
     checkpoint = tmp_path / "ours.learn" / "run" / "last.ckpt"

@@ -207,7 +207,7 @@ def test_two_builds_do_not_share_a_folder_at_the_same_time(file, inputs, tmp_pat
 def test_the_tiny_pipeline_from_nothing_killed_and_given_again(drawn, tmp_path):
     """SIGKILL after the first export; given again it goes on, to a calibrated model file in 8 bits."""
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "carmask.cli", "build", "tiny", "--input", f"data={drawn}", "--out", str(out)]
+    command = [sys.executable, "-m", "carmask", "build", "tiny", "--input", f"data={drawn}", "--out", str(out)]
     process = subprocess.Popen([*command, "--device", "cpu"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 1800
     while process.poll() is None and time.monotonic() < deadline:

@@ -20,7 +20,7 @@ from carmask.review import runs
 from carmask.review.queue import id_of
 from tests.server.conftest import cut_photos
 
-CARMASK = [sys.executable, "-m", "carmask.cli"]
+CARMASK = [sys.executable, "-m", "carmask"]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
     ],
 )
 def test_wrong_requests_end_with_one_line_and_status_2(tmp_path, arguments, words):
-    command = [sys.executable, "-m", "carmask.cli", "render", "--out", str(tmp_path / "set"), *arguments]
+    command = [sys.executable, "-m", "carmask", "render", "--out", str(tmp_path / "set"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert words in done.stderr
@@ -41,7 +41,7 @@ def test_without_mitsuba_the_command_says_what_to_install(tmp_path):
 
 @pytest.mark.skipif(find_spec("mitsuba") is None, reason="needs the studio extra")
 def test_without_llvm_the_command_says_how_to_be_faster_and_renders(tmp_path):
-    command = [sys.executable, "-m", "carmask.cli", "render", "--cars", "1", "--views", "1", "--size", "48x32"]
+    command = [sys.executable, "-m", "carmask", "render", "--cars", "1", "--views", "1", "--size", "48x32"]
     environment = {**os.environ, "DRJIT_LIBLLVM_PATH": str(tmp_path / "none.so")}
     done = subprocess.run(
         [*command, "--out", str(tmp_path / "set")], env=environment, capture_output=True, text=True, check=False

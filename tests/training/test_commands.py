@@ -15,7 +15,7 @@ from tests.training.conftest import draw
 
 def run(*arguments):
     environment = {**os.environ, "COLUMNS": "160", "NO_COLOR": "1", "TERM": "dumb"}
-    command = [sys.executable, "-m", "carmask.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "carmask", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
 
 

@@ -154,7 +154,7 @@ def test_a_killed_run_goes_on_where_it_was(cars, cache, tmp_path):
     train(settings, cars, tmp_path / "whole", cache=cache, machines=CPU)
 
     out = tmp_path / "killed"
-    command = [sys.executable, "-m", "carmask.cli", "train", recipe, "--data", str(cars), "--out", str(out)]
+    command = [sys.executable, "-m", "carmask", "train", recipe, "--data", str(cars), "--out", str(out)]
     command += ["--device", "cpu", "--cache", str(cache)]
     for change in changes:
         command += ["--set", change]
@@ -203,7 +203,7 @@ def test_the_best_weights_are_returned_to(cars, cache, tmp_path, monkeypatch, mo
 
 def test_two_processes_train_together(cars, cache, tmp_path):
     """DDP on two processes of this processor: one history, one set of weights."""
-    command = [sys.executable, "-m", "carmask.cli", "train", "cnn-small", "--data", str(cars)]
+    command = [sys.executable, "-m", "carmask", "train", "cnn-small", "--data", str(cars)]
     command += ["--out", str(tmp_path / "run"), "--cache", str(cache), "--device", "cpu", "--devices", "2"]
     for change in [*FAST, stages(2), "epoch_photos=8"]:
         command += ["--set", change]

@@ -1,0 +1,5 @@
+"""``python -m carmask`` is ``carmask``."""
+
+from carmask.cli import main
+
+main()

@@ -1,5 +1,0 @@
-"""``python -m carmask.cli`` is ``carmask``."""
-
-from carmask.cli import main
-
-main()
