@@ -33,3 +33,18 @@ def test_faults(tmp_path):
         read_history(tmp_path)
     with pytest.raises(OutputError):
         write_history(tmp_path / "missing", ROWS)
+
+
+def test_names_of_runs_are_texts_in_the_legend(tmp_path, monkeypatch):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    shown = []
+    draw = FigureCanvasAgg.print_png
+
+    def note(canvas, *words, **options):
+        shown.extend(text.get_text() for text in canvas.figure.legends[0].get_texts())
+        return draw(canvas, *words, **options)
+
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", note)
+    draw_curves(tmp_path / "names.png", {"_first": ROWS, r"a$\b$": ROWS})
+    assert {text.rpartition(",")[0] for text in shown} == {"_first", r"a$\b$"}

@@ -62,6 +62,7 @@ def draw_curves(file: Path, runs: Mapping[str, Sequence[Row]]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(15, 4.4), layout="constrained")
+    lines = {}
     for axes, panel in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
         lows = []
         for index, (name, rows) in enumerate(runs.items()):
@@ -70,7 +71,8 @@ def draw_curves(file: Path, runs: Mapping[str, Sequence[Row]]) -> None:
                 points = [(row["epoch"] + 1, row[f"{part}/{panel}"]) for row in rows if f"{part}/{panel}" in row]
                 if points:
                     label = f"{name}, {part}" if len(runs) > 1 else part
-                    axes.plot(*zip(*points, strict=True), style, color=colour, marker=marker, label=label)
+                    (line,) = axes.plot(*zip(*points, strict=True), style, color=colour, marker=marker)
+                    lines[label] = line
                     lows.append(min(value for _, value in points[len(points) // 3 :]))
         axes.set_title(panel if panel != "dice" else "Dice (validation at native size)")
         axes.set_xlabel("epoch")
@@ -79,9 +81,12 @@ def draw_curves(file: Path, runs: Mapping[str, Sequence[Row]]) -> None:
         if lows and panel != "loss":
             # The first epochs would squeeze what is of interest into a line at the top.
             axes.set_ylim(max(0.0, min(1.0, min(lows)) - 0.02), 1.002)
-    handles, labels = figure.axes[-1].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+    if lines:
+        legend = figure.legend(lines.values(), ["?"] * len(lines), loc="outside lower center", ncols=4, fontsize=8)
+        # A run's name is a text: no formula, where it has dollar signs, and not hidden, where it begins with "_".
+        for shown, label in zip(legend.get_texts(), lines, strict=True):
+            shown.set_parse_math(False)
+            shown.set_text(label)
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)  # type: ignore[no-untyped-call]
     write_atomically(file, buffer.getvalue())
