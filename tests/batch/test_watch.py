@@ -310,7 +310,7 @@ def test_killed_while_photos_arrive_nothing_is_lost_and_nothing_done_twice(tiny_
     recorded = {one.result.photo for one in read_records(out / ".carmask" / "manifest.sqlite")}
     arrive(folder, *range(6, 10))
     said = start("--stop-after", "1").communicate()[0].splitlines()
-    again = [line.removeprefix("done ") for line in said if line.startswith("done ")]
+    again = [line.removeprefix("done ").partition(": ")[0] for line in said if line.startswith("done ")]
     assert len(again) == len(set(again)) == 10 - len(recorded)
     assert recorded.isdisjoint(again)
     assert [row["status"] for row in rows(out)] == ["done"] * 10

@@ -98,6 +98,8 @@ def describe(profile: Profile, loaded: Loaded, given: Mapping[str, Any]) -> str:
         parts.append(f"by {profile.group}")
     if profile.name is not None:
         parts.append(f"named {profile.name}")
+    if profile.others not in {None, "cut"}:
+        parts.append(f"others {profile.others}")
     if profile.plate not in {None, KEEP}:
         parts.append(f"plates {profile.plate}")
     if profile.rules is not None:

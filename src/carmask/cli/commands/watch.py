@@ -154,7 +154,8 @@ def _photo(result: Result) -> None:
     if result.status == "failed":
         complain(result.reason)
     else:
-        print(f"done {result.photo}", flush=True)
+        remark = f": {result.reason}" if result.reason else ""
+        print(f"done {result.photo}{remark}", flush=True)
 
 
 def _vehicle(vehicle: Vehicle) -> None:
