@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,10 @@ from carmask.images.normalisation import describe
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.openvino import OpenVINONetwork
+from carmask.model.runtime import load_model
 from carmask.networks import build
+from carmask.prediction.predict import open_for
+from carmask.prediction.stages import refinement_inputs
 from carmask.training.export import to_onnx
 from carmask.training.initial_weights import load_initial_weights, load_network
 from carmask.training.predictor import Normalised
@@ -119,6 +124,25 @@ def test_of_the_shipped_model_a_network_without_a_guide_takes_the_specialist(pho
     load_initial_weights(Normalised(build("mobilenetv2-unet-guided")), shipped, photos[:1])
     with pytest.raises(WeightsError, match=r"it holds mobilenetv2-unet, whose specialist\.\S+ does not fit"):
         load_initial_weights(Normalised(build("unet-small")), shipped, photos)
+
+
+def test_a_refinement_network_goes_on_from_that_of_a_model(photos, examples):
+    """The runtime, which reads the same file by itself, is the oracle."""
+    shipped = find_model("shipped:best")
+    network = load_model(shipped)
+    inputs = refinement_inputs(network, open_for(network, examples / "train" / "coupe_06.jpg"))
+    assert inputs is not None
+    theirs = network.refine(*inputs)
+    found = {}
+    for start in ("shipped:best", "shipped:default"):
+        model = Normalised(build("mobilenetv2-unet-refinement"))
+        load_initial_weights(model, Path(start), photos[:1])
+        with torch.no_grad():
+            mine = model.eval().car(*(torch.from_numpy(one)[None] for one in inputs))[0].numpy()
+        found[start] = float(np.abs(mine - theirs).mean())
+    # In the runtime it may be computed in 8 bits and in bfloat16. A model without the stage gives its segmentation's.
+    assert found["shipped:best"] < 0.002
+    assert found["shipped:best"] < 0.5 * found["shipped:default"]
 
 
 def test_weights_of_a_run(trained, photos, tmp_path):

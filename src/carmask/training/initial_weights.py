@@ -35,7 +35,7 @@ def load_initial_weights(
 
     Its head may be for other classes (parts, say, where the file knows cars): a head of another shape starts anew. Of a
     model file the segmentation network is taken; or its specialist, if the segmentation network is guided by a
-    localisation stage, and the one to train is not.
+    localisation stage, and the one to train is not. A refinement network goes on from the file's, if it has one.
 
     A model file holds no BatchNorm: its statistics are folded into the convolutions. They are measured anew on
     ``photos``, and the layer's scale and shift set such that it changes nothing: in evaluation the network computes
@@ -164,6 +164,8 @@ def _convolutions(proto: onnx.ModelProto, prefix: str) -> Iterator[_Convolution]
 
 def _network_for(model: Normalised, info: ModelInfo) -> tuple[str, str, str]:
     """Which of a model file's networks is taken: its name, its normalisation, and the prefix of its weights' names."""
+    if info.refinement is not None and model.network.refines:
+        return info.refinement.network, info.refinement.normalisation, PREFIXES["refinement"]
     if info.guided and info.specialist is not None and not model.network.guided:
         return info.specialist.network, info.specialist.normalisation, PREFIXES["specialist"]
     return info.network, info.normalisation, ""
