@@ -23,6 +23,7 @@ from carmask.batch.run import open_run, run_jobs
 from carmask.batch.storage import LocalStorage
 from carmask.model.file import read_info
 from carmask.model.runtime import load_model
+from carmask.prediction.view import ViewNetwork
 from carmask.server.app import review_app, serve_app
 from carmask.server.folder import Folder
 from carmask.server.jobs import Jobs
@@ -140,7 +141,8 @@ class Inline:
     """An engine without a process of its own, which would take a second to start."""
 
     def __init__(self, model: Path, wanted: OutputSpec) -> None:
-        self._cut = PhotoCutter(load_model(model), wanted, LocalStorage())
+        views = None if wanted.others == "cut" else ViewNetwork()
+        self._cut = PhotoCutter(load_model(model), wanted, LocalStorage(), views)
 
     def close(self) -> None:
         pass

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import zipfile
+from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -121,6 +122,16 @@ def test_plates_are_hidden_as_by_cut(server, photo_file, expected):
     assert "x-carmask-plate" not in post(server, photo_file).headers
 
 
+def test_photos_that_show_no_whole_car_are_kept_if_that_is_wanted(server, photo_file, expected):
+    """Drawn photos show no car that the network of the views knows."""
+    wanted = OutputSpec(background=Background.parse("white"), others="keep")
+    answer = post(server, photo_file, background="white", others="keep")
+    assert np.array_equal(picture(answer.content), np.asarray(Image.open(photo_file).convert("RGB")))
+    assert answer.content != expected(replace(wanted, others="cut"))[0]
+    assert answer.content != post(server, photo_file, background="white", others="cut").content
+    assert post(server, photo_file, background="white", others="skip").status_code == 400
+
+
 def test_a_name_of_a_picture_as_background_says_how_a_picture_is_sent(server, photo_file):
     said = post(server, photo_file, background="hall.jpg").json()["error"]
     assert said.endswith("a picture is sent as background_file")
@@ -153,7 +164,7 @@ def test_options_that_are_none_are_refused(server, photo_file, fields):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"others": "skip"}, "others: there is no such option; there are background, fit, shadow, "),
+        ({"mirror": "yes"}, "mirror: there is no such option; there are background, fit, shadow, "),
         ({"size": "large"}, "size: give WIDTHxHEIGHT, such as 1600x1200"),
         ({"size": "9x9"}, "size: both sides must be 16 to 8000"),
         ({"scale": "0.5"}, "scale: it says how large a moved car is: it needs place='centre', place='turntable' or "),

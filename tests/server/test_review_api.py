@@ -169,6 +169,20 @@ def test_taking_a_correction_back_renders_the_networks_mask(reviewing, mine):
     assert [(entry["decision"], entry["author"]) for entry in history] == [("corrected", "Anna"), ("open", "Anna")]
 
 
+@pytest.mark.parametrize("decision", ["open", "accepted"])
+def test_a_photo_that_was_kept_as_it_is_is_kept_again(reviewing, mine, decision):
+    """Drawn photos show no car that the network of the views knows."""
+    server = reviewing(OutputSpec(others="keep", background=Background.parse("#204060")))
+    one, before = photo(server.client), (server.out / "car_03.png").read_bytes()
+    kept = np.asarray(Image.open(server.photos / "car_03.jpg"))
+    assert np.array_equal(np.asarray(Image.open(server.out / "car_03.png")), kept)
+    assert decide(server.client, one, mask=mine).status_code == 200
+    assert not np.array_equal(np.asarray(Image.open(server.out / "car_03.png")), kept)
+    assert decide(server.client, one, decision, revision=1).status_code == 200
+    if decision == "open":
+        assert (server.out / "car_03.png").read_bytes() == before
+
+
 def test_two_people_never_overwrite_each_other_silently(reviewing, mine):
     server = reviewing(OutputSpec(mask=True))
     one = photo(server.client)

@@ -48,6 +48,9 @@ class CutOptions(BaseModel):
     plate: Literal["keep", "blur", "plain"] = Field(
         "keep", description="what number plates are hidden with; some are missed"
     )
+    others: Literal["cut", "keep"] = Field(
+        "cut", description="photos that show no whole car, such as the inside: cut like the others, or kept as they are"
+    )
 
     @field_validator("size")
     @classmethod
@@ -74,7 +77,15 @@ class CutOptions(BaseModel):
         style = RenderStyle(self.shadow, self.strength, None, self.match, placing, self.light)
         behind = background(self.background, self.fit, picture)
         cover = None if self.plate == "keep" else PlateCover(self.plate)
-        spec = OutputSpec(background=behind, format=self.format, quality=self.quality, style=style, plate=cover, **more)
+        spec = OutputSpec(
+            background=behind,
+            format=self.format,
+            quality=self.quality,
+            style=style,
+            others=self.others,
+            plate=cover,
+            **more,
+        )
         try:
             spec.check()
         except UsageError as error:

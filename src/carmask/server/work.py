@@ -165,7 +165,7 @@ class Worker:
                 placing = replace(spec.style.placing, size=frame)
                 spec = replace(spec, style=replace(spec.style, placing=placing))
         job = Job(SENT, SENT, tuple(spec.outputs(SENT)))
-        views = self._view_network() if request.facts else None
+        views = self._view_network(spec, facts=request.facts)
         result = PhotoCutter(self._networks[""], spec, storage, views, self._plate_network(spec))(job)
         if result.status == "failed":
             return PhotoError(result.reason)
@@ -175,7 +175,8 @@ class Worker:
         """Kept from one photo to the next: it knows where the views of a car are placed."""
         key = repr(spec.settings())
         if key not in self._cutters:
-            self._cutters[key] = PhotoCutter(self._networks[""], spec, self._storage, plates=self._plate_network(spec))
+            networks = self._view_network(spec), self._plate_network(spec)
+            self._cutters[key] = PhotoCutter(self._networks[""], spec, self._storage, *networks)
             while len(self._cutters) > _KEPT:
                 self._cutters.popitem(last=False)
         self._cutters.move_to_end(key)
@@ -246,7 +247,10 @@ class Worker:
         self._photos.move_to_end(key)
         return self._photos[key]
 
-    def _view_network(self) -> ViewNetwork:
+    def _view_network(self, spec: OutputSpec, *, facts: bool = False) -> ViewNetwork | None:
+        """The network of the views, loaded once, if they are asked for or decide what becomes of a photo."""
+        if not facts and spec.others == "cut":
+            return None
         if self._views is None:
             self._views = ViewNetwork(streams=self._task.streams or 1)
         return self._views

@@ -62,7 +62,7 @@ const sends = () => $("options").elements.background.value === "picture" && (kep
 function optionsForm() {
   const form = new FormData();
   const { elements } = $("options");
-  for (const name of ["shadow", "plate", "place", "size", "format"]) if (elements[name].value) form.append(name, elements[name].value);
+  for (const name of ["shadow", "plate", "others", "place", "size", "format"]) if (elements[name].value) form.append(name, elements[name].value);
   const background = elements.background.value;
   if (background === "picture" && picture.files.length) form.append("background_file", picture.files[0]);
   else if (background === "picture" && kept) form.append("keep_background", "true");
@@ -322,7 +322,7 @@ async function earlier() {
 /** Show what a job was told. */
 function setOptions(options) {
   const { elements } = $("options");
-  for (const name of ["shadow", "plate", "place", "size", "format"]) {
+  for (const name of ["shadow", "plate", "others", "place", "size", "format"]) {
     if (name in options && ![...elements[name].options].some((one) => one.value === options[name])) elements[name].append(make("option", {}, options[name]));
     elements[name].value = options[name] ?? elements[name].options[0].value;
   }
