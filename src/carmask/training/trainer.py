@@ -45,7 +45,13 @@ def fit(
     # Lightning would train one epoch more before it stops again.
     if stop is None or not last.exists() or not has_stopped(read_history(out), stop):
         trainer = _trainer(recipe, out, machines, precision, progress, bar=bar)
-        trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
+        try:
+            trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
+        except SystemExit as ended:
+            # Lightning makes an exit with status 1 of Ctrl-C.
+            if isinstance(ended.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from ended
+            raise
         writes = trainer.is_global_zero
     if not writes:
         return False
