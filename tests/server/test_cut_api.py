@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import zipfile
-from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -120,16 +119,6 @@ def test_plates_are_hidden_as_by_cut(server, photo_file, expected):
     told = post(server, photo_file, background="white", plate="blur", output="json", picture="yes").json()
     assert told["plate"] == post(server, photo_file, background="white", plate="blur").headers["x-carmask-plate"]
     assert "x-carmask-plate" not in post(server, photo_file).headers
-
-
-def test_photos_that_show_no_whole_car_are_kept_if_that_is_wanted(server, photo_file, expected):
-    """Drawn photos show no car that the network of the views knows."""
-    wanted = OutputSpec(background=Background.parse("white"), others="keep")
-    answer = post(server, photo_file, background="white", others="keep")
-    assert np.array_equal(picture(answer.content), np.asarray(Image.open(photo_file).convert("RGB")))
-    assert answer.content != expected(replace(wanted, others="cut"))[0]
-    assert answer.content != post(server, photo_file, background="white", others="cut").content
-    assert post(server, photo_file, background="white", others="skip").status_code == 400
 
 
 def test_a_name_of_a_picture_as_background_says_how_a_picture_is_sent(server, photo_file):
