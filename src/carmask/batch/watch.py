@@ -156,7 +156,9 @@ def watch_folder(
     refuse_tables(out, group)
     if naming is not None and "number" in naming.fields:
         raise UsageError(
-            f"{name}: numbers within a vehicle are known when it is whole: take {{name}} or {{view}}", argument="name"
+            f"{name}: numbers within a vehicle are known when it is whole: give name='{{vehicle}}_{{name}}' or another "
+            "without {number}, and number the pictures with 'carmask deliver'",
+            argument="name",
         )
     if group is None and spec.style.placing.rule in SERIES_RULES:
         raise UsageError(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 from click.core import ParameterSource
 
+from carmask.errors import UsageError
+
 if TYPE_CHECKING:
     from carmask.batch.outputs import OutputSpec
     from carmask.batch.vehicles import Grouping
@@ -26,6 +28,8 @@ _ATTRIBUTES = {
     "picture": "format",
     "strength": "shadow_strength",
 }
+#: A profile's attributes that the library calls otherwise.
+_ARGUMENTS = {"place": "rule", "scale": "fill", "shadow_strength": "strength"}
 
 
 class InForce(NamedTuple):
@@ -36,12 +40,19 @@ class InForce(NamedTuple):
         spec: what to make of each photo.
         group: which vehicle a photo shows.
         line: says what is in force; '' without a profile.
+        stated: what stands in the profile and was not given, by the library's names of arguments, with its source.
     """
 
     profile: Profile
     spec: OutputSpec
     group: Grouping | None
     line: str
+    stated: dict[str, str]
+
+    def blame(self, error: UsageError) -> UsageError:
+        """Name the profile in an error of the library about a value that stands there: it is no option's fault."""
+        place = self.stated.get(error.argument or "")
+        return error if place is None else UsageError(f"{place}: {error.message}")
 
 
 def find_settings(ctx: click.Context, profile: str | None, paths: Sequence[str]) -> InForce:
@@ -69,4 +80,8 @@ def find_settings(ctx: click.Context, profile: str | None, paths: Sequence[str])
     }
     combined = combine(loaded, given)
     spec, group = check(combined, loaded, given)
-    return InForce(combined, spec, group, "" if loaded is None else describe(combined, loaded, given))
+    if loaded is None:
+        return InForce(combined, spec, group, "", {})
+    stated = {name for name, value in loaded.profile if value is not None} - given.keys()
+    places = {_ARGUMENTS.get(name, name): f"profile {loaded.source}: {name.replace('_', '-')}" for name in stated}
+    return InForce(combined, spec, group, describe(combined, loaded, given), places)

@@ -15,6 +15,7 @@ from carmask.cli.command import Command, option
 from carmask.cli.messages import complain, counted
 from carmask.cli.options import RUN, device_option, model_option, out_option, profile_option, timeout_option
 from carmask.cli.types import PATH, NumberRange
+from carmask.errors import UsageError
 
 if TYPE_CHECKING:
     from carmask.batch.job import Result
@@ -104,26 +105,29 @@ def watch(
     found = find_settings(click.get_current_context(), profile, [str(folder)])
     if found.line:
         print(found.line, flush=True)
-    with _stopping() as stop:
-        made = watch_folder(
-            folder,
-            out,
-            found.spec,
-            model=model,
-            device=device,
-            timeout=timeout,
-            group=found.group,
-            name=found.profile.name,
-            checks=found.profile.check_settings(),
-            times=WatchTimes(settle=settle, quiet=quiet, stop_after=stop_after),
-            stop=stop,
-            events=WatchEvents(
-                ready=lambda: print(f"watching {folder}; Ctrl-C ends it", flush=True),
-                photo=_photo,
-                vehicle=_vehicle,
-                trouble=_trouble,
-            ),
-        )
+    try:
+        with _stopping() as stop:
+            made = watch_folder(
+                folder,
+                out,
+                found.spec,
+                model=model,
+                device=device,
+                timeout=timeout,
+                group=found.group,
+                name=found.profile.name,
+                checks=found.profile.check_settings(),
+                times=WatchTimes(settle=settle, quiet=quiet, stop_after=stop_after),
+                stop=stop,
+                events=WatchEvents(
+                    ready=lambda: print(f"watching {folder}; Ctrl-C ends it", flush=True),
+                    photo=_photo,
+                    vehicle=_vehicle,
+                    trouble=_trouble,
+                ),
+            )
+    except UsageError as error:
+        raise found.blame(error) from error
     rest = f", {made.waiting} waiting for the next time" if made.waiting else ""
     print(f"stopped: {counted(made.photos, 'photo')} worked on, {made.failed} failed{rest}")
     if made.failed:
