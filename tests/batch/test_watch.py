@@ -22,7 +22,7 @@ from carmask.batch.plan import plan_run
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import cut_folder
 from carmask.batch.vehicles import Grouping
-from carmask.batch.watch import WatchEvents, WatchTimes, watch_folder
+from carmask.batch.watch import WatchEvents, WatchSummary, WatchTimes, watch_folder
 from carmask.compositing.background import Background
 from carmask.compositing.placement import Placing
 from carmask.compositing.style import RenderStyle
@@ -230,6 +230,31 @@ def test_it_stops_when_it_is_told_and_the_next_goes_on(tiny_model, tmp_path):
     second = watch_folder(folder, out, MASKS, model=tiny_model, times=TIMES)
     assert second.photos == 12 - first.photos
     assert len(files(out)) == 12
+
+
+class AfterOneLook(threading.Event):
+    """A stop that comes while a watch waits for its second look."""
+
+    def wait(self, timeout=None):  # noqa: ARG002
+        self.set()
+        return True
+
+
+def test_what_is_done_does_not_wait_where_a_watch_is_stopped_soon(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder, out, times = tmp_path / "in", tmp_path / "out", WatchTimes(settle=60)
+
+    def soon(place=folder, spec=MASKS):
+        return watch_folder(place, out, spec, model=tiny_model, group="folder", times=times, stop=AfterOneLook())
+
+    arrive(folder, *range(3))
+    assert soon().waiting == 3
+    assert watch_folder(folder, out, MASKS, model=tiny_model, group="folder", times=TIMES).photos == 3
+    assert soon() == soon(Path("in")) == WatchSummary()
+    arrive(folder, 3)
+    shutil.copy(folder / "car0" / "00.png", folder / "car1" / "01.png")
+    assert soon() == WatchSummary(waiting=2)
+    assert soon(spec=OutputSpec()) == WatchSummary(photos=2, waiting=2)
 
 
 def test_an_output_folder_in_use_is_refused_at_first_and_waited_for_later(tiny_model, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class _Seen:
     since: float
     whole: bool | None = None
     done: str = ""
+    earlier: bool = False
 
 
 @dataclass
@@ -55,10 +56,12 @@ class Arrivals:
     Attributes:
         settle: a file is whole if it has not changed for so long, and has its end.
         quiet: a file without its end is taken as it is after so long.
+        known: stamps of photos that earlier runs have done, by their absolute paths; such a file is whole at once.
     """
 
     settle: float
     quiet: float
+    known: Mapping[Path, str] = field(default_factory=dict)
     _seen: dict[Path, _Seen] = field(default_factory=dict)
 
     def update(self, photos: Iterable[Path], now: float) -> None:
@@ -76,17 +79,19 @@ class Arrivals:
                 continue
             before = self._seen.get(photo)
             if before is None or before.stamp != stamp:
-                before = _Seen(stamp, now, done="" if before is None else before.done)
+                # The stamp of a run may go on with that of the other views.
+                earlier = before is None and f"{self.known.get(photo.absolute(), '')} ".startswith(f"{stamp} ")
+                before = _Seen(stamp, now, done="" if before is None else before.done, earlier=earlier)
             found[photo] = before
         self._seen = found
 
     def settled(self, photo: Path, now: float) -> bool:
         """Whether a photo is whole."""
         seen = self._seen.get(photo)
-        if seen is None or now - seen.since < self.settle:
+        if seen is None or (now - seen.since < self.settle and not seen.earlier):
             return False
         if seen.whole is None:
-            seen.whole = looks_whole(photo)
+            seen.whole = seen.earlier or looks_whole(photo)
         return seen.whole or now - seen.since >= self.quiet
 
     def fresh(self, now: float) -> frozenset[Path]:

@@ -213,9 +213,12 @@ class _Watch:
         self.settings = frozenset(map(real_path, self.run.task.spec.files))
 
     def go(self) -> WatchSummary:
-        arrivals = Arrivals(self.times.settle, self.times.quiet)
-        if is_there(manifest := self.out / STATE / MANIFEST):
-            self.owners = {one.result.photo for one in read_records(manifest) if one.result.status == "done"}
+        manifest = self.out / STATE / MANIFEST
+        records = read_records(manifest) if is_there(manifest) else []
+        done = [one.result for one in records if one.result.status == "done"]
+        self.owners = {result.photo for result in done}
+        known = {Path(result.photo).absolute(): result.stamp for result in done}
+        arrivals = Arrivals(self.times.settle, self.times.quiet, known)
         active, first = time.monotonic(), True
         self.events.ready()
         while not self.stop.is_set():
