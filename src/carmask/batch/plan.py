@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from carmask.batch.job import Job, Result
-from carmask.batch.manifest import recorded_outputs
+from carmask.batch.manifest import read_records, recorded_outputs
 from carmask.batch.names import ERROR_LOG, MANIFEST, PROFILE, REPORT, STATE, VEHICLES
 from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
@@ -67,12 +67,13 @@ def plan_run(
     grouping: Grouping | None = None,
     naming: Naming | None = None,
     ready: Callable[[Path], bool] | None = None,
-    owners: Collection[str] | None = None,
+    watched: bool = False,
 ) -> Plan:
     """Find the photos and decide where each result goes, before anything is written.
 
     Files that an earlier run has written are never taken for photos: each output folder's manifest lists them. Nor are,
-    among the photos of a folder, the pictures that ``spec`` names.
+    among the photos of a folder, the pictures that ``spec`` names. If two photos would write the same file, that which
+    an earlier run has done keeps its name, else the first; the other one is a failure.
 
     Args:
         paths: photos, and folders whose photos are meant; texts are locations in stores.
@@ -83,29 +84,28 @@ def plan_run(
         grouping: which vehicle each photo shows; None to make no difference.
         naming: how outputs are called; by default as the photos, in a folder for each vehicle if they are grouped.
         ready: which of the photos in the folders are taken; the others are passed over without mention.
-        owners: for a folder that is watched: a folder may have no photos, and if two photos would write the same file,
-            that which is among these keeps its name, else the first; the other one is a failure. None to refuse both.
+        watched: a folder may have no photos, and that it is gone is no fault of the request.
 
     Returns:
         What to do.
 
     Raises:
-        UsageError: if a path does not exist, a folder has no photos, two photos would write the same file, a photo,
-            a file beside the photos or a table that no run has written would be overwritten, or another process is
-            writing to an output folder that was found.
+        UsageError: if a path does not exist, a folder has no photos, a photo, a file beside the photos or a table that
+            no run has written would be overwritten, or another process is writing to an output folder that was found.
         DataError: if a folder that is watched is gone.
     """
     tables = () if grouping is None or grouping.file is None else (grouping.file,)
     found = _Found(ready or (lambda _: True), frozenset(real_path(file) for file in (*spec.files, *tables)))
-    refuse_tables(out if isinstance(out, Path) else state, grouping)
+    folder = out if isinstance(out, Path) else state
+    refuse_tables(folder, grouping)
     links = RealPaths()
     own = _OwnOutputs(out, state, links)
     for path in paths:
         if isinstance(path, str):
             photos = Stores().find(path, recursive=recursive)
             found.photos.update((photo, name) for photo, name in photos.items() if not own.in_store(photo))
-        elif owners is not None or is_folder(path):
-            _search(path, out, recursive, own, found, watched=owners is not None)
+        elif watched or is_folder(path):
+            _search(path, out, recursive, own, found, watched=watched)
         elif not (is_there(path) or os.path.lexists(path)):  # a link that leads nowhere fails by itself
             raise UsageError(f"{path}: there is no such photo or folder")
         elif own.of_this_run(path):
@@ -116,11 +116,10 @@ def plan_run(
         Job(photo, name, tuple(join(out, file) for file in spec.outputs(name)), vehicle=vehicle)
         for photo, name, vehicle in _named(_distinct(found.photos, links), grouping, naming)
     )
-    if owners is not None:
-        jobs, failed = _without_collisions(jobs, owners)
-        found.failed += failed
-    _refuse_collisions(jobs, links)
-    if owners is None:
+    _refuse_overwriting(jobs, links)
+    jobs, failed = _without_collisions(jobs, folder)
+    found.failed += failed
+    if not watched:
         _refuse_losses(jobs, own, links)
     return Plan(jobs, tuple(found.left_out), tuple(found.failed))
 
@@ -254,11 +253,17 @@ def _named(
         yield photo, naming.apply(name, vehicles[photo], places[photo]), vehicles[photo]
 
 
-def _without_collisions(jobs: Sequence[Job], owners: Collection[str]) -> tuple[tuple[Job, ...], list[Result]]:
-    """The jobs whose outputs are their own, and what is said of the others."""
+def _without_collisions(jobs: tuple[Job, ...], folder: Path | None) -> tuple[tuple[Job, ...], list[Result]]:
+    """The jobs whose outputs are their own, and what is said of the others; ``folder`` has the manifest."""
+    counts = Counter(output for job in jobs for output in job.outputs)
+    if len(counts) == counts.total():
+        return jobs, []
+    there = folder is not None and is_there(folder / STATE / MANIFEST)
+    records = read_records(folder / STATE / MANIFEST) if folder is not None and there else []
+    owners = {_place(one.result.photo) for one in records if one.result.status == "done"}
     taken: dict[Path | str, Path | str] = {}
     lost: dict[Path | str, Result] = {}
-    for job in sorted(jobs, key=lambda one: str(one.photo) not in owners):
+    for job in sorted(jobs, key=lambda one: _place(one.photo) not in owners):
         other = next((taken[output] for output in job.outputs if output in taken), None)
         if other is None:
             taken.update((output, job.photo) for output in job.outputs)
@@ -268,24 +273,20 @@ def _without_collisions(jobs: Sequence[Job], owners: Collection[str]) -> tuple[t
     return tuple(job for job in jobs if job.photo not in lost), list(lost.values())
 
 
-def _refuse_collisions(jobs: Sequence[Job], links: RealPaths) -> None:
+def _place(photo: Path | str) -> Path | str:
+    """Where a photo is, however it was named."""
+    return str(photo) if "://" in str(photo) else Path(photo).absolute()
+
+
+def _refuse_overwriting(jobs: Sequence[Job], links: RealPaths) -> None:
     def same(file: Path | str) -> Path | str:
         return links.of(file) if isinstance(file, Path) else file
 
     photos = {same(job.photo) for job in jobs}
-    owners: dict[Path | str, Path | str] = {}
-    doubles: dict[tuple[Path | str, Path | str], Path | str] = {}
     for job in jobs:
         for output in job.outputs:
             if same(output) in photos:
                 raise UsageError(f"{output}: this photo would be overwritten; name another folder with out=…")
-            owner = owners.setdefault(output, job.photo)
-            if owner != job.photo:
-                doubles.setdefault((owner, job.photo), output)
-    if doubles:
-        (first, second), output = next(iter(doubles.items()))
-        more = f" (and {len(doubles) - 1} more such pairs)" if len(doubles) > 1 else ""
-        raise UsageError(f"{first} and {second} would both be written to {output}; rename one of them{more}")
 
 
 def _refuse_losses(jobs: Sequence[Job], own: _OwnOutputs, links: RealPaths) -> None:

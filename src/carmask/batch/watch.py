@@ -204,7 +204,6 @@ class _Watch:
     troubles: dict[str, str] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
-    owners: set[str] = field(default_factory=set)
     #: What is none after all, such as results of another run that lie in the folder.
     no_photos: set[Path] = field(default_factory=set)
     settings: frozenset[Path] = field(init=False)
@@ -216,7 +215,6 @@ class _Watch:
         manifest = self.out / STATE / MANIFEST
         records = read_records(manifest) if is_there(manifest) else []
         done = [one.result for one in records if one.result.status == "done"]
-        self.owners = {result.photo for result in done}
         known = {Path(result.photo).absolute(): result.stamp for result in done}
         arrivals = Arrivals(self.times.settle, self.times.quiet, known)
         active, first = time.monotonic(), True
@@ -265,7 +263,7 @@ class _Watch:
                 grouping=self.run.grouping,
                 naming=self.naming,
                 ready=lambda photo: arrivals.settled(photo, now),
-                owners=self.owners,
+                watched=True,
             )
             self.no_photos |= fresh & {one.path for one in plan.left_out}
             summary = self._work(plan, arrivals, fresh, due)
@@ -294,7 +292,6 @@ class _Watch:
         def progress(result: Result, _done: int, _total: int) -> None:
             arrivals.worked_on([Path(result.photo)])
             if result.status == "done":
-                self.owners.add(result.photo)
                 self.failing.discard(result.photo)
             else:
                 self.failing.add(result.photo)
