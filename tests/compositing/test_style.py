@@ -100,6 +100,28 @@ def test_the_photos_own_surroundings_hold_no_car():
     assert np.array_equal(result[60, 90], photo[60, 90])
 
 
+@pytest.mark.parametrize("shadow", ["make", "reflect", "keep"])
+def test_no_shadow_ends_in_a_straight_line_where_a_tight_photo_ended(shadow):
+    """The floor of a white picture is as even across the photo's lower edge as it is in a photo with room below."""
+    photo, mask, probability = scene()
+    photo[88:100, 30:150] = np.minimum(photo[88:100, 30:150], 90)
+    photo[mask] = 40
+    look = RenderStyle(shadow, placing=Placing("centre", fill=0.6, size=(240, 320)))
+
+    def made(rows: int) -> np.ndarray:
+        tight = photo[:rows], mask[:rows]
+        layers = make_layers(*tight, probability[: rows // 2], look, threshold=0.5)
+        return render(layers, *tight, look, Background.parse("#ffffff")).astype(int)
+
+    wide, close = made(120), made(92)
+    assert wide.min() < 200
+    below = wide[170:].min(axis=2), close[170:].min(axis=2)  # the car ends at about row 168
+    steps = [np.abs(np.diff(rows, axis=0)).max() for rows in below]
+    assert steps[1] <= steps[0] + 12
+    if shadow != "keep":
+        assert np.abs(below[0] - below[1]).max() <= 3
+
+
 def test_strength_and_notes():
     photo, mask, probability = scene()
     layers = make_layers(photo, mask, probability, RenderStyle("make", strength=0), threshold=0.5)

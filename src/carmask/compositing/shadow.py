@@ -7,7 +7,7 @@ the car and a soft rim of it, from the mask's lower edge alone.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from carmask.arrays import Mask, Photo
 from carmask.compositing.contact import contact_line, lower_contour
 from carmask.compositing.light import GAMMA, LINEAR
+from carmask.geometry import Box
 
 #: ``reflect`` is the shadow of ``make`` with the car's reflection in a glossy floor.
 Shadow = Literal["none", "keep", "make", "reflect"]
@@ -23,10 +24,22 @@ Shadow = Literal["none", "keep", "make", "reflect"]
 Light = Literal["above", "left", "right"]
 _Floats = NDArray[np.float32]
 
+
+class Sides(NamedTuple):
+    """Sides of a photo, each true or false."""
+
+    top: bool
+    bottom: bool
+    left: bool
+    right: bool
+
+
 #: Longer side, in pixels, at which shadows are worked out: they are soft.
 _SIDE = 480
 #: How far from the car a shadow is kept, and where the floor counts as free of it, in parts of the car's width.
 _REACH, _FREE = 0.14, 0.10
+#: Over what length a kept shadow ends at the photo's edge, in parts of the car's width.
+_END = 0.06
 #: Departure of the free floor from a smooth surface, in logarithms of light, beyond which there is no even floor.
 UNEVEN = 0.22
 #: A floor this much darker than free floor is in no light at all: nothing of it is noise.
@@ -105,6 +118,32 @@ def made(mask: Mask, light: Light = "above") -> NDArray[np.uint8] | None:
     soft = cv2.GaussianBlur(pool, (0, 0), sigmaX=max(0.5, 0.03 * wide), sigmaY=max(0.5, 0.014 * wide))
     opacity = 1 - (1 - 0.7 * core) * (1 - 0.6 * soft)
     return _large(opacity.astype(np.float32), size)
+
+
+def faded(shadow: NDArray[np.uint8], car: Box | None, sides: Sides) -> NDArray[np.uint8]:
+    """A kept shadow that ends softly at the photo's edges, for a picture that goes on beyond them.
+
+    Args:
+        shadow: uint8 (height, width), opacity of black.
+        car: what the mask covers; None for no car, and nothing is changed.
+        sides: beyond which of them the picture goes on.
+
+    Returns:
+        uint8 (height, width).
+    """
+    if car is None:
+        return shadow
+    length = max(1.0, _END * (car.right - car.left))
+    down = _ramp(shadow.shape[0], length, sides.top, sides.bottom)
+    across = _ramp(shadow.shape[1], length, sides.left, sides.right)
+    return np.rint(shadow * down[:, None] * across).astype(np.uint8)
+
+
+def _ramp(size: int, length: float, first: bool, last: bool) -> _Floats:
+    """1 at each of some places, falling to 0 at the first or the last."""
+    places = np.arange(size, dtype=np.float32) / np.float32(length)
+    whole = np.ones(size, np.float32)
+    return np.minimum(whole, np.minimum(places if first else whole, places[::-1] if last else whole))
 
 
 def _small(photo: Photo | None, mask: Mask) -> tuple[_Floats, Mask, tuple[int, int]] | None:

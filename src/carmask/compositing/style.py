@@ -17,7 +17,7 @@ from carmask.compositing.light import LINEAR, matched, to_display
 from carmask.compositing.matte import Matte, matte
 from carmask.compositing.placement import Move, Placing, moved
 from carmask.compositing.reflection import lay, lay_under, reflect
-from carmask.compositing.shadow import Light, Shadow
+from carmask.compositing.shadow import Light, Shadow, Sides
 from carmask.errors import UsageError, check_choice, check_kind, check_number
 from carmask.geometry import Box, box_of
 
@@ -131,10 +131,7 @@ def make_layers(
         note = NO_FLOOR if dark is None and mask.any() else ""
     elif style.shadow in {"make", "reflect"}:
         dark = shadows.made(mask, style.light)
-    if dark is not None and style.strength != 1:
-        steps = (255 * (1 - (1 - np.arange(256) / 255) ** style.strength)).round().astype(np.uint8)
-        dark = cv2.LUT(dark, steps).astype(np.uint8, copy=False)
-    return Layers(dark, soft.foreground, alpha, note)
+    return Layers(_strengthened(dark, style.strength), soft.foreground, alpha, note)
 
 
 def see_through(soft: Matte, glass: Probability, amount: float) -> NDArray[np.uint8]:
@@ -179,7 +176,7 @@ def render(
     """
     size = mask.shape[0], mask.shape[1]
     move = style.placing.move(size, box_of(mask), series)
-    shadow, car, alpha = _placed(layers, move)
+    shadow, car, alpha = _placed(layers, move, style)
     mirror = reflect(car, alpha, style.strength) if style.shadow == "reflect" else None
     if background is None:
         cut = transparent(shadow, car, alpha)
@@ -251,10 +248,12 @@ def transparent(shadow: NDArray[np.uint8] | None, car: Photo, alpha: NDArray[np.
     return rgba
 
 
-def _placed(layers: Layers, move: Move) -> tuple[NDArray[np.uint8] | None, Photo, NDArray[np.uint8]]:
+def _placed(
+    layers: Layers, move: Move, style: RenderStyle
+) -> tuple[NDArray[np.uint8] | None, Photo, NDArray[np.uint8]]:
     """The layers where they stand in the picture."""
-    shadow = None if layers.shadow is None else moved(layers.shadow, move)
     alpha = moved(layers.alpha, move)
+    shadow = _placed_shadow(layers, move, alpha, style)
     if move.scale == 1:
         return shadow, moved(layers.foreground, move), alpha
     # Scaled by its share in the pixel: what lies beside the car must not get into its edge.
@@ -262,6 +261,35 @@ def _placed(layers: Layers, move: Move) -> tuple[NDArray[np.uint8] | None, Photo
     car = moved((layers.foreground * share[..., None]).astype(np.float32), move)
     weight = moved(share.astype(np.float32), move)
     return shadow, (car / np.maximum(weight, 1e-3)[..., None]).clip(0, 255).astype(np.uint8), alpha
+
+
+def _placed_shadow(
+    layers: Layers, move: Move, alpha: NDArray[np.uint8], style: RenderStyle
+) -> NDArray[np.uint8] | None:
+    """The shadow where it stands in the picture, also where the picture goes on beyond the photo."""
+    if layers.shadow is None:
+        return None
+    height, width = layers.shadow.shape
+    sides = Sides(
+        move.top > 0,
+        move.top + height * move.scale < move.size[0],
+        move.left > 0,
+        move.left + width * move.scale < move.size[1],
+    )
+    if not any(sides):
+        return moved(layers.shadow, move)
+    if style.shadow == "keep":
+        return moved(shadows.faded(layers.shadow, box_of(layers.alpha > 127), sides), move)
+    # Made anew in the picture's frame: the photo's would end in a straight line where a tight photo ended.
+    return _strengthened(shadows.made(alpha > 127, style.light), style.strength)
+
+
+def _strengthened(shadow: NDArray[np.uint8] | None, strength: float) -> NDArray[np.uint8] | None:
+    """A shadow of which the light that is left is taken to a power."""
+    if shadow is None or strength == 1:
+        return shadow
+    steps = (255 * (1 - (1 - np.arange(256) / 255) ** strength)).round().astype(np.uint8)
+    return cv2.LUT(shadow, steps).astype(np.uint8, copy=False)
 
 
 def _mean_light(picture: Photo, but: Mask | None) -> NDArray[np.float64]:
