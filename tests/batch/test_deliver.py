@@ -1,23 +1,27 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
-from carmask.batch.checks import NO_CAR, SKIPPED
+from carmask.batch.checks import COPY, NO_CAR, OTHER, SKIPPED
 from carmask.batch.corrections import FILE, Correction, Corrections, decisions_of
 from carmask.batch.deliver import deliver
 from carmask.batch.manifest import Manifest, describe, read_records
-from carmask.batch.names import MANIFEST, STATE
+from carmask.batch.names import MANIFEST, REPORT, STATE
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import cut_folder
+from carmask.cli import app
 from carmask.compositing.background import Background
 from carmask.errors import OutputError, UsageError
-from carmask.images import encode_mask, read_mask
+from carmask.images import encode_mask, read_mask, write_atomically
 from carmask.review.queue import read_queue
 from tests.conftest import draw_photo
 
@@ -43,6 +47,11 @@ def out(tmp_path, tiny_model):
 
 def files(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.png")}
+
+
+def name_of(photo):
+    """The name on record of a photo: the last folder and the stem of its path."""
+    return "/".join(Path(photo).with_suffix("").parts[-2:])
 
 
 def test_pictures_are_named_by_the_view_and_listed_in_its_order(out, tmp_path):
@@ -117,22 +126,84 @@ def test_a_path_seen_from_another_folder_is_another_photo(tmp_path, tiny_model, 
     assert {entry.name for entry in read_queue(out).entries} == {"one/a", "two/a"}
 
 
-def test_a_delivery_that_ended_on_the_way_is_taken_up_by_the_next(out, tmp_path):
+def test_a_delivery_that_ended_on_the_way_is_taken_up_by_the_next(out, tmp_path, monkeypatch):
     """It left pictures without a list, and the same command was refused: the folder had other files."""
-    to, lost = tmp_path / "to", out / "5446P" / "a.png"
+    to = tmp_path / "to"
     whole = files(deliver(out, tmp_path / "whole").table.parent)
-    content = lost.read_bytes()
+
+    def full(path, content):
+        if path.name == "5446P_05.png":
+            raise OutputError(f"{path}: cannot be written: No space left on device")
+        write_atomically(path, content)
+
     for pattern in ("{vehicle}_{view:02}", "{vehicle}/{number:02}", "{vehicle}_{view:02}"):
-        lost.unlink()
-        with pytest.raises(OutputError, match=r"5446P/a\.png: cannot be read"):
-            deliver(out, to, pattern)
+        with monkeypatch.context() as patch:
+            patch.setattr("carmask.batch.deliver.write_atomically", full)
+            if pattern != "{vehicle}/{number:02}":
+                with pytest.raises(OutputError, match="No space left"):
+                    deliver(out, to, pattern)
         # Of a copy under way when the process was killed.
         (to / ".5446P_05.png.abcd1234.tmp").write_bytes(b"half")
-        lost.write_bytes(content)
         made = deliver(out, to, pattern)
         assert made.files == len(files(to)) == len(list(csv.DictReader(made.table.open(newline="")))) == 5
     assert files(to) == whole
     assert sorted(path.name for path in to.iterdir() if path.is_file()) == sorted([*whole, "delivery.csv"])
+
+
+def test_a_picture_that_is_missing_costs_no_other_one(out, tmp_path, tiny_model):
+    """The delivery ended at it; its list named pictures that were not there."""
+    to = tmp_path / "to"
+    deliver(out, to)
+    (out / "4711" / "b.png").unlink()
+    made = deliver(out, to)
+    assert (made.files, made.vehicles) == (4, 2)
+    assert [failure.name for failure in made.failures] == ["4711/b.png"]
+    assert "b.png: cannot be read: No such file" in made.failures[0].reason
+    listed = sorted(row["file"] for row in csv.DictReader(made.table.open(newline="")))
+    assert listed == sorted(files(to)) == ["4711_09-2.png", "4711_09.png", "4711_c.png", "5446P_05.png"]
+    said = CliRunner().invoke(app, ["deliver", str(out), "--to", str(to)])
+    assert said.exit_code == 1
+    assert "run the same 'carmask cut' again" in said.output
+    assert "Traceback" not in said.output
+    # What was said to help helps.
+    cut_folder(tmp_path / "day", out, model=tiny_model, recursive=True, group="folder")
+    assert len(files(deliver(out, to).table.parent)) == 5
+    for name in VIEWS:
+        (out / f"{name}.png").unlink()
+    with pytest.raises(OutputError, match="so are all 5: run 'carmask cut' again"):
+        deliver(out, to)
+
+
+def test_what_a_person_should_know_of_the_pictures_is_counted(out, tmp_path):
+    """Photos kept as they are, doubtful ones, copies and failed ones went along, or not, without a word."""
+    told = json.loads((out / STATE / "run.json").read_text())
+    (out / STATE / "run.json").write_text(json.dumps({**told, "others": "keep"}))
+    said = {
+        "4711/a": {"view_name": OTHER, "review": "yes", "decision": "corrected", "take_again": "yes"},
+        "4711/b": {"review": "yes", "checks": f"{COPY}a.png"},
+        "4711/c": {"view_name": OTHER, "review": "yes", "checks": "too dark: 3"},
+        "4711/d": {"view_name": OTHER},
+    }
+    none = dict.fromkeys(("review", "decision", "checks", "take_again", "view_name"), "")
+    rows = [row | none | said.get(name_of(row["photo"]), {}) for row in csv.DictReader((out / REPORT).open(newline=""))]
+    rows.append({"photo": "broken.jpg", "status": "failed"})
+    with (out / REPORT).open("w", newline="") as stream:
+        table = csv.DictWriter(stream, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    made = deliver(out, tmp_path / "to")
+    # a shows no whole car, and was corrected by hand: it is cut.
+    assert (made.files, made.kept, made.doubtful, made.again, made.copies, made.failed) == (5, 2, 2, 1, 1, 1)
+    result = CliRunner().invoke(app, ["deliver", str(out), "--to", str(tmp_path / "to")])
+    assert result.exit_code == 0
+    for line in (
+        "2 of them show no whole car: the photos as they are",
+        f"2 of them are doubtful, and nobody has looked: carmask review {out}",
+        "1 of them should be taken again",
+        "1 of them is a copy of another",
+        "1 photo failed and left out",
+    ):
+        assert line in result.output
 
 
 def test_a_table_of_somebody_else_is_not_taken_for_a_list(out, tmp_path):

@@ -26,6 +26,8 @@ OTHER = "other"
 SKIPPED = "_skipped"
 #: The reason of a photo whose picture shows nothing but the background.
 NO_CAR = "no car found"
+#: What the finding of a copy begins with, before the name of the other photo.
+COPY = "copy of "
 _AT_ONCE = 1024
 #: Names of jobs, with what became of them.
 Results = Sequence[tuple[str, Result | None]]
@@ -67,7 +69,7 @@ def with_checks(results: Results, settings: CheckSettings) -> list[tuple[str, Re
         if result is not None and name in known:
             found = find_faults(known[name], settings)
             if name in copies:
-                found.append(Finding("duplicate", f"copy of {copies[name]}", again=False))
+                found.append(Finding("duplicate", f"{COPY}{copies[name]}", again=False))
             again = "yes" if any(one.again for one in found) else None
             checks = "; ".join(one.text for one in found) or None
             result = replace(result, facts={**result.facts, "checks": checks, "take_again": again})

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from carmask.batch.checks import NO_CAR, SKIPPED
+from carmask.batch.checks import COPY, NO_CAR, OTHER, SKIPPED
 from carmask.batch.corrections import decisions_of
 from carmask.batch.manifest import Recorded, read_records
 from carmask.batch.names import MANIFEST, STATE
@@ -15,6 +15,7 @@ from carmask.batch.outputs import OutputSpec
 from carmask.batch.report import read_report
 from carmask.batch.runfile import read_run
 from carmask.errors import OutputError, UsageError
+from carmask.failures import Failure
 from carmask.formats.csv_text import encode_csv
 from carmask.formats.spreadsheet import read_sheet
 from carmask.images import is_file, make_folder, remove_file, remove_leftovers, write_atomically
@@ -37,6 +38,12 @@ class Delivery(NamedTuple):
         left_out: photos that are done and have no vehicle.
         rejected: photos that are done, have a vehicle, and were rejected in a review.
         empty: photos that are done and have a vehicle, and in which no car was found.
+        kept: pictures among the files that are the photos as they are, since they show no whole car.
+        doubtful: photos handed over that are marked for a person to look at, and about which nobody has decided.
+        again: photos handed over that should be taken again, by the checks.
+        copies: photos handed over that are copies of others.
+        failed: photos of the run that could not be cut, of which there is no picture.
+        failures: pictures that could not be read, such as those that somebody has moved; the list leaves them out.
     """
 
     files: int
@@ -45,6 +52,12 @@ class Delivery(NamedTuple):
     left_out: int = 0
     rejected: int = 0
     empty: int = 0
+    kept: int = 0
+    doubtful: int = 0
+    again: int = 0
+    copies: int = 0
+    failed: int = 0
+    failures: tuple[Failure, ...] = ()
 
 
 def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
@@ -67,7 +80,7 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
         UsageError: if there is no such run, its photos have no vehicles, show no car or are all rejected, it writes no
             pictures, or ``to`` has other files.
         InUseError: if a run is going on there.
-        OutputError: if something cannot be read or written.
+        OutputError: if something cannot be written, or none of the pictures can be read.
     """
     if not is_file(out / STATE / MANIFEST):
         raise UsageError(f"{out}: no run of carmask has written here")
@@ -75,7 +88,7 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     if not any(kind.shown for kind in spec.kinds):
         raise UsageError(f"{out}: this run wrote no pictures, only masks or parts")
     before = _earlier(to)
-    now = _reported(out)
+    now = {row["photo"]: row for row in read_report(out).records() if row["photo"]}
     done = [one for one in read_records(out / STATE / MANIFEST) if one.result.photo in now]
     finished = [one for one in done if one.result.status == "done"]
     all_done = [one for one in finished if SKIPPED not in one.result.facts]
@@ -96,38 +109,68 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     if not done:
         raise UsageError(f"{out}: no car was found in any photo of a vehicle; there is no picture to copy")
     rows = list(_rows(done, spec, naming))
-    _copy(rows, out, to, before)
-    vehicles = {row["vehicle"] for row, _ in rows}
-    left_out, rejected, empty = len(all_done) - len(known), len(known) - len(wanted), len(wanted) - len(done)
-    return Delivery(len(rows), len(vehicles), to / LIST, left_out, rejected, empty)
+    failures = _copy(rows, out, to, before)
+    rows = [(row, source) for row, source in rows if source not in failures]
+    said = [now[photo] for photo in dict.fromkeys(row["photo"] for row, _ in rows)]
+    return Delivery(
+        len(rows),
+        len({row["vehicle"] for row, _ in rows}),
+        to / LIST,
+        left_out=len(all_done) - len(known),
+        rejected=len(known) - len(wanted),
+        empty=len(wanted) - len(done),
+        kept=sum(_is_kept(row) for row in said) if spec.others == "keep" else 0,
+        doubtful=sum(row.get("review") == "yes" and not row.get("decision") for row in said),
+        again=sum(row.get("take_again") == "yes" for row in said),
+        copies=sum(COPY in (row.get("checks") or "") for row in said),
+        failed=sum(row.get("status") == "failed" for row in now.values()),
+        failures=tuple(failures.values()),
+    )
 
 
-def _copy(rows: Sequence[tuple[dict[str, str], str]], out: Path, to: Path, before: Collection[str]) -> None:
+def _copy(
+    rows: Sequence[tuple[dict[str, str], str]], out: Path, to: Path, before: Collection[str]
+) -> dict[str, Failure]:
     """Put copies and list in place of an earlier delivery.
 
     The list is written first, with what will be there and what was: a delivery that ends on the way, however it ends,
     is known for one by the next.
+
+    Returns:
+        The pictures that could not be read. They are not in the list, and no earlier copy of that name is left.
     """
-    table = [[*row.values()] for row, _ in rows]
     names = {row["file"] for row, _ in rows}
     gone = sorted(set(before) - names)
     make_folder(to)
+    table = [[*row.values()] for row, _ in rows]
     write_atomically(to / LIST, encode_csv(COLUMNS, [*table, *(["", "", "", "", name, ""] for name in gone)]))
     folders: dict[Path, list[str]] = {to: [LIST]}
     for name in (*names, *gone):
         folders.setdefault((to / name).parent, []).append(Path(name).name)
     for folder, files in folders.items():
         remove_leftovers(folder, files)
+    failures: dict[str, Failure] = {}
     for row, source in rows:
-        target = to / row["file"]
-        make_folder(target.parent)
         try:
-            write_atomically(target, (out / source).read_bytes())
+            content = (out / source).read_bytes()
         except OSError as error:
-            raise OutputError(f"{out / source}: cannot be read: {error.strerror or error}") from error
+            failures[source] = Failure(source, f"{out / source}: cannot be read: {error.strerror or error}")
+            gone.append(row["file"])
+            continue
+        make_folder((to / row["file"]).parent)
+        write_atomically(to / row["file"], content)
     for name in gone:
         remove_file(to / name)
-    write_atomically(to / LIST, encode_csv(COLUMNS, table))
+    write_atomically(to / LIST, encode_csv(COLUMNS, ([*row.values()] for row, one in rows if one not in failures)))
+    if len(failures) == len(rows):
+        first = next(iter(failures.values()))
+        raise OutputError(f"{first.reason}; so are all {len(rows)}: run 'carmask cut' again, it makes what is missing")
+    return failures
+
+
+def _is_kept(row: dict[str, str]) -> bool:
+    """Whether a photo that shows no whole car, in a run that keeps such photos, still is as it was."""
+    return row.get("view_name") == OTHER and row.get("decision") != "corrected"
 
 
 def _rows(done: Iterable[Recorded], spec: OutputSpec, naming: Naming) -> Iterable[tuple[dict[str, str], str]]:
@@ -159,11 +202,6 @@ def _rows(done: Iterable[Recorded], spec: OutputSpec, naming: Naming) -> Iterabl
 def _view(one: Recorded) -> int | None:
     view = one.result.facts.get("view")
     return int(view) if isinstance(view, int | float) else None
-
-
-def _reported(out: Path) -> frozenset[str]:
-    """The photos that the run has now: one that was taken away has a record, and no row."""
-    return frozenset(row["photo"] for row in read_report(out).records() if row["photo"])
 
 
 def _earlier(to: Path) -> frozenset[str]:

@@ -136,7 +136,8 @@ def faded(shadow: NDArray[np.uint8], car: Box | None, sides: Sides) -> NDArray[n
     length = max(1.0, _END * (car.right - car.left))
     down = _ramp(shadow.shape[0], length, sides.top, sides.bottom)
     across = _ramp(shadow.shape[1], length, sides.left, sides.right)
-    return np.rint(shadow * down[:, None] * across).astype(np.uint8)
+    result: NDArray[np.uint8] = np.rint(shadow * down[:, None] * across).astype(np.uint8)
+    return result
 
 
 def _ramp(size: int, length: float, first: bool, last: bool) -> _Floats:

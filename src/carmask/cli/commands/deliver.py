@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.messages import counted
+from carmask.cli.messages import complain, counted
 from carmask.cli.types import PATH
+from carmask.words import by_number
 
 
 @click.command(
@@ -35,9 +36,11 @@ def deliver(out: Path, to: Path, name: str) -> None:
     each: vehicle, number, view, file, photo. The view is the one that was found in the photo, 1 to 16 around the car;
     numbers follow the views. A photo without a view keeps its name there. A second picture of the same name gets -2.
     Photos in which no car was found, those that were rejected in 'carmask review', and those that 'cut --others skip'
-    passed over, are left out. Files of an earlier delivery to DIR are replaced.
+    passed over, are left out. Those that 'cut --others keep' kept as they are go along. Files of an earlier delivery
+    to DIR are replaced. If a picture is missing in OUT the others are copied, and the exit status is 1.
     """
     from carmask.batch.deliver import deliver as run
+    from carmask.batch.names import REPORT
 
     made = run(out, to, name)
     print(f"{counted(made.files, 'picture')} of {counted(made.vehicles, 'vehicle')} in {to}, table in {made.table}")
@@ -47,3 +50,20 @@ def deliver(out: Path, to: Path, name: str) -> None:
         print(f"{made.rejected} left out: rejected in the review")
     if made.empty:
         print(f"{made.empty} left out: no car was found")
+    if made.kept:
+        print(f"{made.kept} of them show no whole car: the photos as they are")
+    if made.doubtful:
+        print(f"{made.doubtful} of them are doubtful, and nobody has looked: carmask review {out}")
+    if made.again:
+        print(f"{made.again} of them should be taken again: those with take_again=yes in {out / REPORT}")
+    if made.copies:
+        copies = by_number(made.copies, "is a copy of another", "are copies of others")
+        print(f"{made.copies} of them {copies}: see checks in {out / REPORT}")
+    if made.failed:
+        print(f"{counted(made.failed, 'photo')} failed and left out: those with status=failed in {out / REPORT}")
+    for failure in made.failures:
+        complain(failure.reason)
+    if made.failures:
+        missing = counted(len(made.failures), "picture")
+        complain(f"{missing} left out, as said above: run the same 'carmask cut' again, it makes what is missing")
+        raise click.exceptions.Exit(1)
