@@ -71,7 +71,8 @@ def test_a_table_of_photos(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("separator", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16"), (",", "utf-8"), (";", "utf-16")]
+    ("separator", "encoding"),
+    [(";", "utf-8-sig"), ("\t", "utf-16"), (",", "utf-8"), (";", "utf-16"), (";", "cp1252"), (",", "cp1252")],
 )
 def test_a_table_as_a_spreadsheet_saves_it(tmp_path, separator, encoding):
     file = tmp_path / "day.csv"
@@ -84,6 +85,17 @@ def test_a_table_as_a_spreadsheet_saves_it(tmp_path, separator, encoding):
     grouping = Grouping.parse(str(file))
     found = [grouping.vehicle(Path("in", f"{name}.jpg"), name) for name in ("front é", "x", "y")]
     assert found == ["4711", "5446P", ""]
+
+
+def test_a_table_in_another_encoding_is_refused_in_words(tmp_path):
+    """The vehicle's folder was called by bytes that are no text."""
+    file = tmp_path / "day.csv"
+    file.write_bytes("photo,vehicle\nfront.jpg,M\u00fcller\n".encode("mac-roman"))
+    with pytest.raises(UsageError, match=r"day\.csv: line 2: M\?ller: not in UTF-8; save it as 'CSV UTF-8'"):
+        Grouping.parse(str(file))
+    file.write_bytes("photo;vehicle\r\nfront.jpg;М\u0081\r\n".encode("cp866", "replace").replace(b"?", b"\x81"))
+    with pytest.raises(UsageError, match="not a table in UTF-8; save it as 'CSV UTF-8'"):
+        Grouping.parse(str(file))
 
 
 def test_a_list_of_vehicles_as_the_challenge_has_it(tmp_path):

@@ -37,6 +37,11 @@ def test_bytes_that_are_no_utf8_short_rows_and_what_is_no_table():
     assert sheet.records() == [{"photo": "bad\udcff.jpg", "status": ""}]
     assert write_sheet(sheet) == b"photo,status\nbad\xff.jpg,\n"
     assert read_sheet(b"") == Sheet([], [])
+    # Excel's "CSV" in western Europe and America is Windows-1252; a table of bytes as they are in names of files is not.
+    for content in (b"photo;status\nM\xfcller \x80;done\n", b"photo,status\r\nM\xfcller \x80,done\r\n"):
+        sheet = read_sheet(content)
+        assert sheet.records() == [{"photo": "Müller \u20ac", "status": "done"}]
+        assert write_sheet(sheet) == content.replace(b"\r", b"")
     for content in (b'a,b\n"' + b"x" * 200_000, b"\xff\xfea"):
         with pytest.raises(ValueError, match="not a table"):
             read_sheet(content)

@@ -181,6 +181,9 @@ def _read_table(path: Path, stock: str) -> Grouping:
             continue
         if "/" in vehicle or "\\" in vehicle or vehicle in {".", ".."}:
             raise UsageError(f"{path}: line {number}: {vehicle!r} cannot be the name of a folder", argument="group")
+        if any("\ud800" <= letter <= "\udfff" for letter in vehicle):
+            said = "".join(letter if letter.isprintable() else "?" for letter in vehicle)
+            raise UsageError(f"{path}: line {number}: {said}: not in UTF-8; save it as 'CSV UTF-8'", argument="group")
         listed.add(vehicle)
         if "vin" in names and (row.get(names["vin"]) or "").strip():
             vins[vehicle] = row[names["vin"]].strip()

@@ -33,21 +33,24 @@ def read_sheet(content: bytes) -> Sheet:
     """Read a table.
 
     Args:
-        content: a CSV file. Bytes that are no UTF-8 are kept, as names of files may hold them.
+        content: a CSV file, in UTF-8, UTF-16 with its mark, or Windows-1252, as Excel saves "CSV" in western Europe
+            and America. Bytes that are no UTF-8 are kept in a table that no spreadsheet has saved, as names of files
+            may hold them.
 
     Returns:
         The table; it may be empty.
 
     Raises:
-        ValueError: if it is no table. The message goes on after the file's name.
+        ValueError: if it is no table, or in another encoding. The message goes on after the file's name.
     """
-    wide = content[:2] in {b"\xff\xfe", b"\xfe\xff"}
-    encoding = "utf-16" if wide else "utf-8-sig" if content[:3] == b"\xef\xbb\xbf" else "utf-8"
+    encoding = _encoding(content)
     try:
-        text = content.decode(encoding, "strict" if wide else "surrogateescape")
+        text = content.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "strict")
         separator = max(",;\t", key=text.partition("\n")[0].count)
         lines = [row.cells for row in csv_rows(io.StringIO(text, newline=""), separator)]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise ValueError("not a table in UTF-8; save it as 'CSV UTF-8'") from error
+    except csv.Error as error:
         raise ValueError(f"not a table: {error}") from error
     header = lines[0] if lines else []
     rows = [[*row, *[""] * (len(header) - len(row))] for row in lines[1:] if row]
@@ -57,4 +60,19 @@ def read_sheet(content: bytes) -> Sheet:
 def write_sheet(sheet: Sheet) -> bytes:
     """Write a table in the form in which it was read, with a line feed after each row."""
     text = "".join(csv_lines([sheet.header, *sheet.rows], sheet.separator))
-    return text.encode(sheet.encoding, "replace" if sheet.encoding == "utf-16" else "surrogateescape")
+    return text.encode(sheet.encoding, "surrogateescape" if sheet.encoding.startswith("utf-8") else "replace")
+
+
+def _encoding(content: bytes) -> str:
+    """The encoding of a table: spreadsheets mark UTF-8 and UTF-16, and end lines as Windows does."""
+    if content[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return "utf-16"
+    if content[:3] == b"\xef\xbb\xbf":
+        return "utf-8-sig"
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        first = content.partition(b"\n")[0]
+        by_spreadsheet = first.endswith(b"\r") or max(b",;\t", key=first.count) != ord(",")
+        return "cp1252" if by_spreadsheet else "utf-8"
+    return "utf-8"
