@@ -37,7 +37,7 @@ def test_bytes_that_are_no_utf8_short_rows_and_what_is_no_table():
     assert sheet.records() == [{"photo": "bad\udcff.jpg", "status": ""}]
     assert write_sheet(sheet) == b"photo,status\nbad\xff.jpg,\n"
     assert read_sheet(b"") == Sheet([], [])
-    # Excel's "CSV" in western Europe and America is Windows-1252; a table of bytes as they are in names of files is not.
+    # Excel's "CSV" in western Europe and America is Windows-1252; a table with bytes of names of files is not.
     for content in (b"photo;status\nM\xfcller \x80;done\n", b"photo,status\r\nM\xfcller \x80,done\r\n"):
         sheet = read_sheet(content)
         assert sheet.records() == [{"photo": "Müller \u20ac", "status": "done"}]

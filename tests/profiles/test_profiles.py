@@ -51,13 +51,16 @@ def test_there_are_styles_and_channels():
         ('shdow = "make"', r"shdow: there is no such key; did you mean shadow\?"),
         ('[rules]\nchanel = "x"', r"rules.chanel: there is no such key; did you mean channel\?"),
         ("[cheks]\n", r"cheks: there is no such key; did you mean checks\?"),
-        ('shadow = "soft"', "shadow: 'soft': Input should be 'none', 'keep', 'make' or 'reflect'"),
-        ('size = "big"', "size: 'big' is no size; write WIDTHxHEIGHT, such as 1600x1200"),
-        ("quality = 101", "quality: 101: Input should be less than or equal to 100"),
+        ('shadow = "soft"', "shadow: 'soft': give 'none', 'keep', 'make' or 'reflect'"),
+        ('size = "big"', "size: 'big': write WIDTHxHEIGHT in quotation marks"),
+        ("size = 1600", "size: 1600: write WIDTHxHEIGHT in quotation marks, such as"),
+        ("mask = 1600", "mask: 1600: give true or false"),
+        ("name = 4711", "name: 4711: give a text in quotation marks"),
+        ("quality = 101", "quality: 101: give at most 100"),
         ('scale = "wide"', "scale: 'wide'"),
         ("scale = nan", "scale"),
         ('[rules]\nchannel = "x"\nsource = "y"\ndate = "May"', "rules.date"),
-        ('[rules]\nchannel = "x"', "rules.source: Field required"),
+        ('[rules]\nchannel = "x"', "rules.source: is missing"),
         ('checks = "off"', r"checks: 'off': this is a table: write \[checks\], and its keys below"),
         ('[checks]\nblurred = "x"', "checks.blurred: 'x': give true, false or a number"),
         ("shadow = ", "not TOML"),
@@ -75,7 +78,7 @@ def test_odd_files_are_refused(tmp_path):
     with pytest.raises(UnknownNameError, match=r"profile: shwroom: no profile has this name.*did you mean showroom"):
         load_profile("shwroom")
     (tmp_path / "carmask.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="not TOML"):
+    with pytest.raises(UsageError, match="not in UTF-8; save it with the encoding UTF-8"):
         load_profile(tmp_path / "carmask.toml")
     (tmp_path / "carmask.toml").write_bytes(b"x = " + b"[" * 100_000)
     with pytest.raises(UsageError, match="not TOML"):

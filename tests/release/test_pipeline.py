@@ -75,7 +75,7 @@ def test_an_included_pipeline_gives_the_steps_that_are_needed():
     ("old", "new", "message"),
     [
         ('kind = "export"', 'kind = "distil"', r"steps\.1: Input tag 'distil'"),
-        ("share = 0.25", "share = 1.5", r"steps\.2\.average\.share: Input should be less than or equal to 1"),
+        ("share = 0.25", "share = 1.5", r"steps\.2\.average\.share: give at most 1"),
         ("share = 0.25", "colour = 1", r"steps\.2\.average\.colour: there is no such key"),
         ('id = "both"', 'id = "first"', "two steps have the id first"),
         ('id = "both"', 'id = "../both"', r"steps\.2\.average\.id: String should match"),

@@ -27,7 +27,7 @@ from carmask.data.table import read_examples
 from carmask.errors import InUseError, UsageError
 from carmask.images import encode_mask, read_mask
 from carmask.review.export import export_corrections
-from carmask.review.queue import Entry, Queue, id_of, read_queue
+from carmask.review.queue import Entry, Queue, car_of, id_of, read_queue
 from carmask.review.report import write_decisions
 from tests.conftest import draw_photo
 
@@ -281,3 +281,19 @@ def test_a_hundred_thousand_photos_are_a_queue_like_any_other():
     assert [entry.confidence for entry in found] == sorted(entry.confidence for entry in found)
     assert {entry.name for entry in queue.select("all", {}, "CAR06249_")} == {entry.name for entry in entries[-16:]}
     assert len(queue.views(queue.find(id_of("car00007_03")))) == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "car"),
+    [
+        ("4711_03", "4711"),
+        ("lot/IMG_1021", "lot/IMG"),
+        ("IMG_1021", "IMG_1021"),
+        ("IMG_20201123_132905", "IMG_20201123_132905"),
+        ("20201123_132905", "20201123_132905"),
+        ("0007", "0007"),
+    ],
+)
+def test_what_a_camera_has_numbered_is_no_view_of_one_car(name, car):
+    """All photos of a day's phone stood beside each other as views of one car."""
+    assert car_of(name) == car

@@ -35,4 +35,4 @@ def test_they_are_cut_like_the_others_without_it(post):
 def test_one_photo_is_not_skipped(post):
     answer = post(others="skip")
     assert answer.status_code == 400
-    assert answer.json()["error"] == "others: Input should be 'cut' or 'keep'"
+    assert answer.json()["error"] == "others: give 'cut' or 'keep'"

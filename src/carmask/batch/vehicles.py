@@ -21,6 +21,8 @@ PHOTO_COLUMNS = ("photo", "file", "filename", "image", "img")
 VEHICLE_COLUMNS = ("vehicle", "stock", "stock_number", "vin", "id")
 #: How cameras and phones begin the names of their files: no vehicle is called so.
 _CAMERA = re.compile(r"(img|imag|image|dsc|dscn|dscf|dcim|mvi|pxl|p|photo|pic|foto|gopr|sam|cimg|wp|signal)?", re.I)
+#: The time at which a phone took a photo, which it is called by: IMG_20201123_132905, 20201123_132905.
+_TIME = re.compile(r"([a-z]{2,10}[_-])?20\d\d[01]\d[0-3]\d[_-]?[0-2]\d[0-5]\d[0-5]\d\d{0,3}(\D.*)?", re.I)
 _SEPARATORS = "_- ("
 
 
@@ -153,7 +155,18 @@ def vehicle_in_name(stem: str) -> str:
     elif "-" in stem and not re.search(r"[_(]\d+\)?$", stem):
         found = stem[: stem.rfind("-")]
     found = found.rstrip("_- (")
-    return "" if _CAMERA.fullmatch(re.sub(r"[_\-\s\d]+", "", found)) and not re.match(r"\d", found) else found
+    return "" if named_by_camera(stem, found) else found
+
+
+def named_by_camera(stem: str, begin: str) -> bool:
+    """Whether a file has the name that a camera or phone gave it, which tells of no vehicle.
+
+    Args:
+        stem: the file's name, without folders and suffix.
+        begin: what stands before its number: a camera's word, as in ``IMG_0815``, unless digits come first.
+    """
+    word = re.sub(r"[_\-\s\d]+", "", begin)
+    return bool(_TIME.fullmatch(stem) or (_CAMERA.fullmatch(word) and not re.match(r"\d", begin)))
 
 
 def _read_table(path: Path, stock: str) -> Grouping:

@@ -18,6 +18,7 @@ from carmask.errors import UnknownNameError, UsageError
 from carmask.images import PHOTO_SUFFIXES, is_file, is_folder, is_there, write_atomically
 from carmask.prediction.checks import CHECKS
 from carmask.profiles.profile import NONE, ChecksTable, Profile, RulesTable
+from carmask.validation import describe_fault
 
 #: The profile of a folder.
 FILE = PROFILE
@@ -210,7 +211,9 @@ def _read(path: Path, inner: tuple[Path, ...]) -> dict[str, Any]:
         if len(text) > _LONGEST:
             raise UsageError(f"{path}: too long for a profile")
         settings: dict[str, Any] = tomllib.loads(text.decode("utf-8-sig"))  # as Notepad saves it
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not in UTF-8; save it with the encoding UTF-8") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: not TOML: {error}") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -263,8 +266,13 @@ def _first(error: ValidationError) -> str:
         return f"{where}: {first.get('input')!r}: give true, false or a number"
     if first["type"] != "extra_forbidden":
         wrong = first.get("input")
-        given = f"{wrong!r}: " if isinstance(wrong, str | int | float) and str(wrong) not in first["msg"] else ""
-        return f"{where.split('.tuple')[0].split('.function')[0]}: {given}{first['msg'].removeprefix('Value error, ')}"
+        said = describe_fault(first)
+        where = where.split(".tuple")[0].split(".function")[0]
+        if where == "size" or where.startswith("size."):
+            where, said = "size", 'write WIDTHxHEIGHT in quotation marks, such as "1280x960"'
+            wrong = None if first["type"] == "missing" else wrong
+        given = f"{wrong!r}: " if isinstance(wrong, str | int | float) and str(wrong) not in said else ""
+        return f"{where}: {given}{said}"
     tables: dict[str, type[BaseModel]] = {"rules": RulesTable, "checks": ChecksTable}
     table = tables.get(str(first["loc"][0])) if len(first["loc"]) > 1 else None
     keys = [field.alias or name for name, field in (table or Profile).model_fields.items()]

@@ -13,6 +13,7 @@ from carmask.batch.job import split_digest
 from carmask.batch.manifest import Recorded, read_records
 from carmask.batch.names import MANIFEST, REPORT, STATE
 from carmask.batch.report import read_report
+from carmask.batch.vehicles import named_by_camera
 from carmask.compositing.turntable import view_of
 from carmask.errors import UsageError
 
@@ -145,9 +146,14 @@ def id_of(name: str) -> str:
 
 
 def car_of(name: str) -> str:
-    """The car that a photo shows, by its name; the name itself where it has no view."""
+    """The car that a photo shows, by its name; the name itself where it has no view.
+
+    What a camera or phone has numbered in no folder may be any car: ``IMG_0815`` stands for itself.
+    """
     split = view_of(name)
-    return split[0] if split else name
+    if split is None or ("/" not in name and named_by_camera(name, split[0])):
+        return name
+    return split[0]
 
 
 def _entry(record: Recorded, marked: set[str], titles: Mapping[str, str]) -> Entry:

@@ -16,6 +16,7 @@ from carmask.compositing.shadow import Light, Shadow
 from carmask.compositing.style import RenderStyle
 from carmask.errors import UsageError
 from carmask.images import Format, PhotoFile
+from carmask.validation import describe_fault
 
 #: The longer side of a picture that is asked for.
 MAX_SIDE = 8000
@@ -108,7 +109,7 @@ def parse(fields: Mapping[str, str]) -> CutOptions:
         said = {
             "extra_forbidden": f"there is no such option; there are {', '.join(CutOptions.model_fields)}",
             "string_pattern_mismatch": "give WIDTHxHEIGHT, such as 1600x1200",
-        }.get(first["type"], first["msg"].removeprefix("Value error, "))
+        }.get(first["type"], describe_fault(first))
         raise UsageError(f"{where}: {said}") from error
 
 

@@ -17,6 +17,7 @@ from carmask.geometry import Size
 from carmask.images.normalisation import Normalisation
 from carmask.training.contour_settings import ContourSettings
 from carmask.training.scene_settings import SceneSettings
+from carmask.validation import describe_fault
 
 
 class _Settings(BaseModel):
@@ -272,7 +273,7 @@ def first_fault(error: ValidationError, whole: str, model: type[BaseModel] | Non
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or whole
     if first["type"] != "extra_forbidden":
-        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+        return f"{where}: {describe_fault(first)}"
     keys = [] if model is None else list(_keys(model))
     same = [key for key in keys if key.rpartition(".")[2] == str(first["loc"][-1])]
     meant = (same or difflib.get_close_matches(where, keys, 1))[:1]
