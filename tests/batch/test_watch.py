@@ -22,7 +22,7 @@ from carmask.batch.plan import plan_run
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import cut_folder
 from carmask.batch.vehicles import Grouping
-from carmask.batch.watch import WatchEvents, WatchSummary, WatchTimes, watch_folder
+from carmask.batch.watch import WatchEvents, WatchTimes, watch_folder
 from carmask.compositing.background import Background
 from carmask.compositing.placement import Placing
 from carmask.compositing.style import RenderStyle
@@ -245,16 +245,17 @@ def test_what_is_done_does_not_wait_where_a_watch_is_stopped_soon(tiny_model, tm
     folder, out, times = tmp_path / "in", tmp_path / "out", WatchTimes(settle=60)
 
     def soon(place=folder, spec=MASKS):
-        return watch_folder(place, out, spec, model=tiny_model, group="folder", times=times, stop=AfterOneLook())
+        made = watch_folder(place, out, spec, model=tiny_model, group="folder", times=times, stop=AfterOneLook())
+        return made.photos, made.waiting
 
     arrive(folder, *range(3))
-    assert soon().waiting == 3
+    assert soon() == (0, 3)
     assert watch_folder(folder, out, MASKS, model=tiny_model, group="folder", times=TIMES).photos == 3
-    assert soon() == soon(Path("in")) == WatchSummary()
+    assert soon() == soon(Path("in")) == (0, 0)
     arrive(folder, 3)
     shutil.copy(folder / "car0" / "00.png", folder / "car1" / "01.png")
-    assert soon() == WatchSummary(waiting=2)
-    assert soon(spec=OutputSpec()) == WatchSummary(photos=2, waiting=2)
+    assert soon() == (0, 2)
+    assert soon(spec=OutputSpec()) == (2, 2)
 
 
 def test_an_output_folder_in_use_is_refused_at_first_and_waited_for_later(tiny_model, tmp_path):

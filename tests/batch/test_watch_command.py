@@ -53,3 +53,18 @@ def test_two_photos_of_one_name_end_nothing(run):
         assert {path.name for path in Path("out").glob("*.png")} == {"ok1.png", "ok2.png"}
     shutil.rmtree("out")
     assert said in run("watch").stderr
+
+
+def test_a_vehicle_that_is_wrong_or_not_known_ends_with_status_1(run):
+    for name in ("4711_1", "4711_2", "9999_1"):
+        photo(f"day/{name}.jpg")
+    Path("table.csv").write_text("stock,vin\n4711,1HGCM82633A004353\n", encoding="utf-8")
+    wrong = [run(command, "--group", "table.csv") for command in ("cut", "watch")]
+    for done in wrong:
+        vin, none = done.stderr.splitlines()[-2:]
+        assert vin.startswith("carmask: 4711: VIN 1HGCM82633A004353: ")
+        assert none == "carmask: 1 photo without a vehicle: those whose column vehicle is empty in out/report.csv"
+        assert done.exit_code == 1
+    assert "finished 4711: 2 of 2 photos done; " in wrong[1].stdout
+    Path("table.csv").write_text("stock\n4711\n9999\n", encoding="utf-8")
+    assert [run(command, "--group", "table.csv").exit_code for command in ("cut", "watch")] == [0, 0]

@@ -89,11 +89,13 @@ class WatchSummary:
         photos: worked on in this watch; one that changed, or whose vehicle did, counts each time.
         failed: photos that failed and were not done since.
         waiting: photos that arrived and were not worked on any more; the next watch does.
+        vehicles: what became of each, where photos are grouped, as of the last round of work.
     """
 
     photos: int = 0
     failed: int = 0
     waiting: int = 0
+    vehicles: tuple[Vehicle, ...] = ()
 
 
 def watch_folder(
@@ -276,6 +278,7 @@ class _Watch:
             self._say("folder", str(error))
             return False
         self._say("output", "")
+        self.made.vehicles = summary.vehicles
         if not self.stop.is_set():
             for vehicle in summary.vehicles:
                 if vehicle.vehicle in due:

@@ -1,18 +1,20 @@
-"""What ``cut`` and ``submit`` share: how the progress of a batch is shown."""
+"""What ``cut``, ``submit`` and ``watch`` share: how a batch goes on, and what is wrong with its vehicles."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from carmask.cli.messages import complain
+from carmask.cli.messages import complain, counted
 from carmask.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from carmask.batch.job import Result
+    from carmask.batch.vehicle_report import Vehicle
 
 
 @contextmanager
@@ -65,3 +67,20 @@ def _print_event(result: Result, done: int, total: int, rate: float) -> None:
         "seconds_left": round((total - done) / rate) if rate else None,
     }
     print(json.dumps(event), flush=True)
+
+
+def complain_of(vehicles: Iterable[Vehicle], report: Path) -> int:
+    """Say what is wrong with vehicles, and how many photos have none.
+
+    Args:
+        vehicles: of a run.
+        report: its table.
+
+    Returns:
+        How many problems there are.
+    """
+    problems = [(vehicle, problem) for vehicle in vehicles for problem in vehicle.problems]
+    for one, problem in problems:
+        none = f"{counted(one.photos, 'photo')} without a vehicle: those whose column vehicle is empty in {report}"
+        complain(f"{one.vehicle}: {problem}" if one.vehicle else none)
+    return len(problems)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from carmask.cli.batches import following
+from carmask.cli.batches import complain_of, following
 from carmask.cli.command import Command, option
-from carmask.cli.messages import complain, counted
+from carmask.cli.messages import counted
 from carmask.cli.options import (
     RUN,
     address_option,
@@ -28,7 +28,6 @@ from carmask.errors import UsageError
 if TYPE_CHECKING:
     from carmask.batch.engines.start import EngineName
     from carmask.batch.report import Review
-    from carmask.batch.vehicle_report import Vehicle
     from carmask.model.runtime import Device
 
 _WHAT = "What is written"
@@ -364,10 +363,8 @@ def cut(
         if made.vehicles:
             count, table = sum(bool(one.vehicle) for one in made.vehicles), made.report.with_name("vehicles.csv")
             print(f"{counted(count, 'vehicle')}; table in {table}")
-    wrong = [_wrong(one, problem, made.report) for one in made.vehicles for problem in one.problems]
-    for line in wrong:
-        complain(line)
-    if made.failed or wrong:
+    problems = complain_of(made.vehicles, made.report)
+    if made.failed or problems:
         raise click.exceptions.Exit(1)
 
 
@@ -377,12 +374,6 @@ _NOT_WHOLE = {
     "keep": "kept as they are",
     "skip": "skipped, nothing is written of them",
 }
-
-
-def _wrong(vehicle: Vehicle, problem: str, report: Path) -> str:
-    if vehicle.vehicle:
-        return f"{vehicle.vehicle}: {problem}"
-    return f"{counted(vehicle.photos, 'photo')} without a vehicle: those whose column vehicle is empty in {report}"
 
 
 def _review(model: str, budget: float | None, below: float | None) -> Review:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from carmask.cli.batches import complain_of
 from carmask.cli.command import Command, option
 from carmask.cli.messages import complain, counted
 from carmask.cli.options import RUN, device_option, model_option, out_option, profile_option, timeout_option
@@ -96,8 +97,8 @@ def watch(
     being copied are waited for. Where the profile places all views of a vehicle alike, its pictures are made when they
     arrive, and once more, with all its views, when it is finished.
 
-    Ctrl-C and SIGTERM end it: the photos under way are finished. The same command goes on from there, also after it
-    was killed.
+    Ctrl-C and SIGTERM end it: the photos under way are finished. What is wrong with vehicles, and how many photos have
+    none, is said at the end. The same command goes on from there, also after it was killed.
     """
     from carmask.batch.watch import WatchEvents, WatchTimes, watch_folder
     from carmask.cli.in_force import find_settings
@@ -130,7 +131,8 @@ def watch(
         raise found.blame(error) from error
     rest = f", {made.waiting} waiting for the next time" if made.waiting else ""
     print(f"stopped: {counted(made.photos, 'photo')} worked on, {made.failed} failed{rest}")
-    if made.failed:
+    problems = complain_of(made.vehicles, out / "report.csv")
+    if made.failed or problems:
         raise click.exceptions.Exit(1)
 
 
