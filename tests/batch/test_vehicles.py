@@ -175,11 +175,29 @@ def test_a_name_does_not_leave_the_output_folder():
 def test_a_plan_by_vehicle(photos, tmp_path):
     spec = OutputSpec(mask=True)
     plan = plan_run([photos], tmp_path / "out", spec, recursive=True, grouping=Grouping.parse("folder"))
-    assert {job.vehicle for job in plan.jobs} == {"photos", "more"}
+    assert {job.vehicle for job in plan.jobs} == {"", "more"}
     assert (tmp_path / "out" / "more" / "car 10_mask.png",) in {job.outputs for job in plan.jobs}
+    assert (tmp_path / "out" / "no-vehicle" / "car 00_mask.png",) in {job.outputs for job in plan.jobs}
     naming = Naming("{vehicle}-{number:02}")
     plan = plan_run([photos], tmp_path / "out", spec, recursive=True, grouping=Grouping.parse("folder"), naming=naming)
-    assert sorted(job.name for job in plan.jobs)[:3] == ["more-01", "more-02", "photos-01"]
+    assert sorted(job.name for job in plan.jobs)[:3] == ["more-01", "more-02", "no-vehicle-01"]
+
+
+def test_photos_beside_the_vehicles_folders_show_no_vehicle_that_is_known(photos, tmp_path):
+    def vehicles(path, **words):
+        by_folder = Grouping.parse("folder")
+        return {
+            one.vehicle for one in plan_run([path], tmp_path / "out", OutputSpec(), grouping=by_folder, **words).jobs
+        }
+
+    assert vehicles(photos, recursive=True) == {"", "more"}
+    # Where no photo lies deeper, the folder is that of a vehicle, and so it is for photos that are named.
+    assert vehicles(photos) == vehicles(photos / "car 01.jpg") == {"photos"}
+    (photos / "more" / "documents").mkdir()
+    (photos / "more" / "documents" / "invoice.pdf").write_bytes(b"%PDF")
+    assert vehicles(photos / "more", recursive=True) == {"more"}
+    # To a watched folder, vehicles' folders may come later, and the photos keep what they were given.
+    assert vehicles(photos / "more", recursive=True, watched=True) == {""}
 
 
 def test_a_row_for_each_vehicle(tmp_path):

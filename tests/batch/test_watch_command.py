@@ -68,3 +68,15 @@ def test_a_vehicle_that_is_wrong_or_not_known_ends_with_status_1(run):
     assert "finished 4711: 2 of 2 photos done; " in wrong[1].stdout
     Path("table.csv").write_text("stock\n4711\n9999\n", encoding="utf-8")
     assert [run(command, "--group", "table.csv").exit_code for command in ("cut", "watch")] == [0, 0]
+
+
+def test_a_folder_that_comes_later_changes_nothing_for_the_photos_beside_it(run):
+    photo("day/loose.jpg")
+    assert run("watch", "--group", "folder").exit_code == 1
+    photo("day/4711/front.jpg")
+    said = "carmask: 1 photo without a vehicle: those whose column vehicle is empty in out/report.csv"
+    for command, worked in (("watch", "1 photo worked on"), ("cut", "2 of 2 photos done")):
+        done = run(command, "--group", "folder", *(["-r"] if command == "cut" else []))
+        assert (done.exit_code, done.stderr.splitlines()[-1]) == (1, said)
+        assert worked in done.stdout
+        assert {path.parent.name for path in Path("out").rglob("*.png")} == {"no-vehicle", "4711"}

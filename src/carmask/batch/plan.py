@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +53,7 @@ class _Found:
     ready: Callable[[Path], bool]
     settings: frozenset[Path] = frozenset()
     photos: dict[Path | str, str] = field(default_factory=dict)
+    loose: set[Path | str] = field(default_factory=set)
     left_out: list[LeftOut] = field(default_factory=list)
     failed: list[Result] = field(default_factory=list)
 
@@ -114,7 +115,7 @@ def plan_run(
             found.photos[path] = path.stem
     jobs = tuple(
         Job(photo, name, tuple(join(out, file) for file in spec.outputs(name)), vehicle=vehicle)
-        for photo, name, vehicle in _named(_distinct(found.photos, links), grouping, naming)
+        for photo, name, vehicle in _named(_distinct(found.photos, links), found.loose, grouping, naming)
     )
     _refuse_overwriting(jobs, links)
     jobs, failed = _without_collisions(jobs, folder)
@@ -217,9 +218,11 @@ def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, fo
             f"{folder}: no photos in this folder{'; what is there: ' * bool(reasons)}{', '.join(reasons)}"
             f"{'; give recursive=True to search it' * (SUB_FOLDER in reasons)}"
         )
-    found.photos.update(
-        (photo, photo.relative_to(folder).with_suffix("").as_posix()) for photo in kept if found.ready(photo)
-    )
+    names = {photo: photo.relative_to(folder).with_suffix("").as_posix() for photo in kept}
+    # A sub-folder may come to a folder that is watched at any time, and what was decided is to hold.
+    if watched or any("/" in name for name in names.values()):
+        found.loose.update(photo for photo, name in names.items() if "/" not in name)
+    found.photos.update((photo, name) for photo, name in names.items() if found.ready(photo))
     found.left_out += [one for one in others if not one.failed] + sorted(written)
     found.failed += [Result(str(one.path), "failed", f"{one.path}: {one.reason}") for one in others if one.failed]
 
@@ -236,14 +239,16 @@ def _distinct(found: Mapping[Path | str, str], links: RealPaths) -> dict[Path | 
 
 
 def _named(
-    photos: Mapping[Path | str, str], grouping: Grouping | None, naming: Naming | None
+    photos: Mapping[Path | str, str], loose: Collection[Path | str], grouping: Grouping | None, naming: Naming | None
 ) -> Iterator[tuple[Path | str, str, str]]:
     """Each photo with the name of its outputs and its vehicle."""
     if grouping is None and naming is None:
         yield from ((photo, name, "") for photo, name in photos.items())
         return
     naming = naming or Naming("{vehicle}/{name}")
-    vehicles = {photo: "" if grouping is None else grouping.vehicle(photo, name) for photo, name in photos.items()}
+    vehicles = dict.fromkeys(photos, "")
+    if grouping is not None:
+        vehicles = {photo: grouping.vehicle(photo, name, loose=photo in loose) for photo, name in photos.items()}
     numbers: Counter[str] = Counter()
     places = {}
     for photo in sorted(photos, key=lambda one: (photos[one], str(one))):

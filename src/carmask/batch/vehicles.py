@@ -86,12 +86,13 @@ class Grouping:
             raise UsageError(f"{text}: neither 'folder' nor 'name', and there is no such table", argument="group")
         return _read_table(path, pattern)
 
-    def vehicle(self, photo: Path | str, name: str) -> str:
+    def vehicle(self, photo: Path | str, name: str, *, loose: bool = False) -> str:
         """The vehicle that a photo shows.
 
         Args:
             photo: its file.
             name: its path relative to the folder it was found in, without suffix, with ``/``.
+            loose: the folder it was found in is not that of one vehicle: it lies beside the vehicles' folders.
 
         Returns:
             The identifier; '' if the photo has none.
@@ -99,7 +100,7 @@ class Grouping:
         folder, _, stem = name.rpartition("/")
         inner = folder.rpartition("/")[2] or (photo.absolute().parent.name if isinstance(photo, Path) else "")
         if self.by == "folder":
-            return inner
+            return "" if loose and not folder else inner
         if self.by == "name":
             return vehicle_in_name(stem)
         if self.photos is not None:

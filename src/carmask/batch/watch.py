@@ -321,7 +321,7 @@ class _Watch:
         vehicles: dict[str, list[Path]] = {}
         for photo in arrivals.photos:
             name = photo.relative_to(self.folder).with_suffix("").as_posix()
-            vehicles.setdefault(grouping.vehicle(photo, name), []).append(photo)
+            vehicles.setdefault(grouping.vehicle(photo, name, loose=True), []).append(photo)
         changes = {vehicle: arrivals.last_change(photos) for vehicle, photos in vehicles.items() if vehicle}
         return {
             vehicle: change
