@@ -7,8 +7,22 @@ import io
 import httpx
 from PIL import Image
 
+from carmask.images import suffixes
 from tests.conftest import draw_photo
 from tests.server.browsing import SIZE, until
+
+
+def drop(page, files):
+    code = """(given) => {
+        const files = new DataTransfer();
+        for (const [name, content] of given) {
+            const type = name.endsWith('.jpg') ? 'image/jpeg' : name.endsWith('.CR2') ? 'image/x-canon-cr2' : '';
+            files.items.add(new File([new Uint8Array(content)], name, { type }));
+        }
+        document.getElementById('drop').dispatchEvent(
+            new DragEvent('drop', { dataTransfer: files, bubbles: true, cancelable: true }));
+    }"""
+    page.evaluate(code, [[name, list(content)] for name, content in files.items()])
 
 
 def test_photos_dropped_on_the_start_page(serving, open_page):
@@ -17,13 +31,7 @@ def test_photos_dropped_on_the_start_page(serving, open_page):
     buffer = io.BytesIO()
     Image.fromarray(draw_photo(3, SIZE)).save(buffer, "JPEG", quality=95)
     page.check("input[name=background][value=white]", force=True)
-    drop = """([content, names]) => {
-        const files = new DataTransfer();
-        for (const name of names) files.items.add(new File([new Uint8Array(content)], name, { type: 'image/jpeg' }));
-        document.getElementById('drop').dispatchEvent(
-            new DragEvent('drop', { dataTransfer: files, bubbles: true, cancelable: true }));
-    }"""
-    page.evaluate(drop, [list(buffer.getvalue()), ["one.jpg", "two.jpg"]])
+    drop(page, {name: buffer.getvalue() for name in ("one.jpg", "two.jpg")})
     page.wait_for_selector("body[data-done]")
     assert page.locator("#tiles button").count() == 2
     job = page.evaluate("document.body.dataset.done")
@@ -132,6 +140,41 @@ def test_photos_of_which_none_could_be_sent_leave_no_job(serving, open_page):
     until(lambda: server.client.get("/v1/jobs").json()["jobs"] == [])
     assert page.inner_text("#status") == "No photo could be sent."
     assert "a day" in page.inner_text("#kept")
+
+
+def test_files_that_are_not_taken_are_named_with_the_reason_and_the_others_are_done(serving, open_page):
+    server = serving()
+    page = open_page(server.url, wait="#drop", expect=(422,))
+    buffer = io.BytesIO()
+    Image.fromarray(draw_photo(3, SIZE)).save(buffer, "JPEG")
+    others = {"IMG_2.CR2": b"II*\0", "IMG_1.nef": b"MM\0*", "empty.jpg": b"", "invoice.pdf": b"%PDF", "notes": b"x"}
+    lines = [
+        "empty.jpg: the file is empty",
+        "IMG_1.nef, IMG_2.CR2: a camera's raw file; export it as JPEG or TIFF",
+        "invoice.pdf: a document of an editor; export it as JPEG, PNG or TIFF",
+        "notes: not a picture",
+    ]
+    drop(page, {**others, ".DS_Store": b"x"})
+    page.wait_for_selector(".toast.bad")
+    assert page.inner_text("#refused").splitlines() == ["5 of 5 files were not taken:", *lines]
+    photos = {"front.jpg": buffer.getvalue(), "rear.mpo": buffer.getvalue(), "bad.jpg": b"no photo"}
+    drop(page, {**others, **photos, "Thumbs.db": b"x"})
+    page.wait_for_selector("body[data-done]")
+    assert page.inner_text("#status").startswith("2 of 2 photos done")
+    said = page.inner_text("#refused").splitlines()
+    assert said[:5] == ["6 of 8 files were not taken:", *lines]
+    assert said[5].startswith("bad.jpg: not a JPEG")
+    assert page.inner_text("#toasts") == ""
+
+
+def test_the_page_says_of_a_name_what_the_command_line_says(serving, open_page):
+    page = open_page(serving().url, wait="#drop")
+    names = [f"a{suffix}" for suffix in (*suffixes._REASONS, ".txt", ".JPG", ".hif", "")]
+    ask = """async (names) => {
+        const { whyNot } = await import('/static/taking.js');
+        return names.map((name) => whyNot({ name, size: 1, type: '' }));
+    }"""
+    assert page.evaluate(ask, names) == [suffixes.why_left_out(name) for name in names]
 
 
 def test_the_other_pages(serving, open_page):

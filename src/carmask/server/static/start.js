@@ -1,6 +1,7 @@
 // The start page: photos in, results out.
 
-import { $, json, make, percent, request, setTheme, toast } from "/static/common.js";
+import { $, json, make, percent, request, setTheme, toast, untoast } from "/static/common.js";
+import { filesOf, listed, sorted } from "/static/taking.js";
 
 const PRESETS = [
   ["", "Transparent"], ["white", "White"], ["#d9dde2", "Light grey"], ["#3a3f47", "Dark grey"], ["white:#8a8f98", "White to grey"],
@@ -73,38 +74,20 @@ function optionsForm() {
 
 // ---- sending
 
-async function filesOf(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.length) return [...transfer.files];
-  const files = [];
-  const walk = async (entry) => {
-    if (entry.isFile) files.push(await new Promise((done, failed) => entry.file(done, failed)));
-    else {
-      const reader = entry.createReader();
-      for (;;) {
-        const part = await new Promise((done, failed) => reader.readEntries(done, failed));
-        if (!part.length) break;
-        for (const one of part) await walk(one);
-      }
-    }
-  };
-  for (const entry of entries) await walk(entry);
-  return files;
-}
-
-async function send(files) {
-  files = files.filter((file) => file.size && !file.name.startsWith(".") && (file.type.startsWith("image/") || /\.(jpe?g|png|webp|heic|heif|avif|tiff?|bmp|gif)$/i.test(file.name)));
-  if (!files.length) { toast("There are no photos among these files.", { bad: true }); return; }
-  files.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+async function send(dropped) {
+  const { files, refused } = sorted(dropped);
+  if (!files.length) { tell(refused, refused.length); toast("There are no photos among these files.", { bad: true, about: "files" }); return; }
   if (kept && sends() && !picture.files.length) { toast("Choose the background picture again: the server has it for the other photos alone.", { bad: true }); return; }
+  const count = files.length + refused.length;
   begin();
+  untoast("files");
+  tell(refused, count);
   kept = false;
   try {
     const made = await json("/v1/jobs", { method: "POST", body: optionsForm() });
     kept = sends();
     job = { id: made.id, state: "new" };
     history.replaceState(null, "", `#${job.id}`);
-    const refused = [];
     let sent = 0;
     const queue = files.slice();
     const worker = async () => {
@@ -114,15 +97,14 @@ async function send(files) {
         try {
           await request(`/v1/jobs/${job.id}/photos`, { method: "POST", body: form });
         } catch (error) {
-          refused.push(`${file.name}: ${error.message}`);
+          refused.push([file.name, error.message.replace(/^photo: /, "")]);
+          tell(refused, count);
         }
         status(`Sending ${++sent} of ${files.length} photos`, sent / files.length);
       }
     };
     await Promise.all(Array.from({ length: SENDING }, worker));
-    $("refused").hidden = !refused.length;
-    $("refused").textContent = refused.join("\n");
-    if (refused.length === files.length) {
+    if (refused.length === count) {
       status("No photo could be sent.", 0);
       await request(`/v1/jobs/${job.id}`, { method: "DELETE" }).catch(() => {});
       job = null;
@@ -136,6 +118,12 @@ async function send(files) {
     status("", 0);
     toast(error.message, { bad: true });
   }
+}
+
+/** Say which of the files are not taken, and why. */
+function tell(refused, count) {
+  $("refused").hidden = !refused.length;
+  $("refused").textContent = listed(refused, count);
 }
 
 function begin() {
