@@ -229,7 +229,7 @@ def test_names_of_files_give_a_terminal_no_commands(tmp_path, monkeypatch, capsy
 
 def test_names_that_standard_output_has_no_letters_for(tmp_path):
     csv = tmp_path / "日本.csv"
-    csv.write_text("img,rle_mask\nx.jpg,1 1\n")
+    csv.write_text("img,rle_mask\nx.jpg,1 5\n")
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     command = [sys.executable, "-m", "carmask", "check", str(csv)]
     made = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)

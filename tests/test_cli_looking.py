@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import numpy as np
 import pytest
 
+from carmask.cli import main
 from carmask.formats.listing import find_masks
 from carmask.formats.rle import mask_to_runs
 from carmask.images import read_mask
@@ -73,3 +75,21 @@ def test_check_repairs(examples, tmp_path):
     assert "error: off-by-one" in result.stdout
     assert repaired.read_text() == "img,rle_mask\n" + "\n".join(right) + "\n"
     assert run("check", repaired, "--truth", examples / "train_masks", "--size", frame).returncode == 0
+
+
+def test_check_calls_nothing_good_that_it_warns_of(tmp_path, monkeypatch, capsys):
+    submission, sample = tmp_path / "s.csv", tmp_path / "sample.csv"
+    submission.write_text("img,rle_mask\nx.jpg,1 1\ny.jpg,1 500\n")
+    sample.write_text("img,rle_mask\ny.jpg,1 1\nx.jpg,1 1\n")
+    shifts = "(a shift by a pixel shows only with --truth)"
+    for arguments, last in (
+        (("--sample", str(sample)), f"{submission}: no errors, 2 warnings {shifts}"),
+        ((), f"{submission}: no errors, 1 warning {shifts}"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["carmask", "check", str(submission), *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0
+        *findings, told = capsys.readouterr().out.splitlines()
+        assert all(line.startswith("warning: ") for line in findings)
+        assert told == last

@@ -62,7 +62,7 @@ def check(
     --photos it tries the known frames, offsets and orders, and prints the score that the repaired submission would
     have. Compressed files (.csv.gz, .csv.zip) are read as they are.
 
-    Prints one finding a line. The exit status is 1 if one of them is an error.
+    Prints one finding a line. The exit status is 1 if one of them is an error; a warning may be meant.
     """
     from carmask.data.mask_source import Truth
     from carmask.images import check_writable
@@ -93,4 +93,6 @@ def check(
     if any(finding.severity == "error" for finding in findings):
         raise click.exceptions.Exit(1)
     shifts = "" if truth is not None else " (a shift by a pixel shows only with --truth)"
-    print(f"{file}: good{shifts}")
+    # Warnings alone are left here: they may be meant, and are not called good.
+    verdict = f"no errors, {counted(len(findings), 'warning')}" if findings else "good"
+    print(f"{file}: {verdict}{shifts}")
