@@ -167,6 +167,19 @@ def test_of_two_photos_of_one_name_the_first_keeps_it(photos, tiny_model, tmp_pa
         )
 
 
+def test_folders_whose_photos_a_camera_has_called_alike_are_refused_before_anything_is_done(photos, tmp_path):
+    """A hundred failures would be said one by one."""
+    (tmp_path / "other").mkdir()
+    for path in photos.glob("*.jpg"):
+        (tmp_path / "other" / path.name).write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"same name in .* \(and 9 more such pairs\); cut folders one by one"):
+        plan_run([photos, tmp_path / "other"], tmp_path / "out", MASKS)
+    # One among ten is one photo's fault.
+    for path in [*(tmp_path / "other").iterdir()][1:]:
+        path.unlink()
+    assert len(plan_run([photos, tmp_path / "other"], tmp_path / "out", MASKS).failed) == 1
+
+
 def test_a_file_beside_the_photos_is_not_written_over(photos, tiny_model, tmp_path):
     (photos / "car 01.png").write_bytes(b"another photo")
     with pytest.raises(UsageError, match=r"car 01\.png: this file lies beside the photos, and no run has written it"):

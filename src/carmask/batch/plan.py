@@ -29,6 +29,8 @@ _REPORT_HEADER, _VEHICLES_HEADER = (
     re.compile(rb'(\xef\xbb\xbf)?"?%s"?[,;\t]"?%s' % words)
     for words in ((b"photo", b"status"), (b"vehicle", b"identifier"))
 )
+#: If this part of the photos would have names of others, it is what was asked for that is wrong.
+_MANY = 0.1
 #: What lies in a folder of photos and belongs to carmask.
 _UNMENTIONED = {STATE, PROFILE}
 
@@ -74,7 +76,8 @@ def plan_run(
 
     Files that an earlier run has written are never taken for photos: each output folder's manifest lists them. Nor are,
     among the photos of a folder, the pictures that ``spec`` names. If two photos would write the same file, that which
-    an earlier run has done keeps its name, else the first; the other one is a failure.
+    an earlier run has done keeps its name, else the first; the other one is a failure. If that would be so of a tenth
+    of the photos, and not by their suffixes alone, it is the names that were asked for, and nothing is done.
 
     Args:
         paths: photos, and folders whose photos are meant; texts are locations in stores.
@@ -91,8 +94,9 @@ def plan_run(
         What to do.
 
     Raises:
-        UsageError: if a path does not exist, a folder has no photos, a photo, a file beside the photos or a table that
-            no run has written would be overwritten, or another process is writing to an output folder that was found.
+        UsageError: if a path does not exist, a folder has no photos, many photos would have the same name, a photo, a
+            file beside the photos or a table that no run has written would be overwritten, or another process is
+            writing to an output folder that was found.
         DataError: if a folder that is watched is gone.
     """
     tables = () if grouping is None or grouping.file is None else (grouping.file,)
@@ -118,7 +122,7 @@ def plan_run(
         for photo, name, vehicle in _named(_distinct(found.photos, links), found.loose, grouping, naming)
     )
     _refuse_overwriting(jobs, links)
-    jobs, failed = _without_collisions(jobs, folder)
+    jobs, failed = _without_collisions(jobs, folder, refuse=not watched)
     found.failed += failed
     if not watched:
         _refuse_losses(jobs, own, links)
@@ -258,8 +262,14 @@ def _named(
         yield photo, naming.apply(name, vehicles[photo], places[photo]), vehicles[photo]
 
 
-def _without_collisions(jobs: tuple[Job, ...], folder: Path | None) -> tuple[tuple[Job, ...], list[Result]]:
-    """The jobs whose outputs are their own, and what is said of the others; ``folder`` has the manifest."""
+def _without_collisions(
+    jobs: tuple[Job, ...], folder: Path | None, *, refuse: bool
+) -> tuple[tuple[Job, ...], list[Result]]:
+    """The jobs whose outputs are their own, and what is said of the others; ``folder`` has the manifest.
+
+    Raises:
+        UsageError: if ``refuse``, and many names are equal by what was asked for: a pattern, or several folders.
+    """
     counts = Counter(output for job in jobs for output in job.outputs)
     if len(counts) == counts.total():
         return jobs, []
@@ -268,6 +278,7 @@ def _without_collisions(jobs: tuple[Job, ...], folder: Path | None) -> tuple[tup
     owners = {_place(one.result.photo) for one in records if one.result.status == "done"}
     taken: dict[Path | str, Path | str] = {}
     lost: dict[Path | str, Result] = {}
+    asked: list[tuple[Path | str, Path | str]] = []
     for job in sorted(jobs, key=lambda one: _place(one.photo) not in owners):
         other = next((taken[output] for output in job.outputs if output in taken), None)
         if other is None:
@@ -275,6 +286,15 @@ def _without_collisions(jobs: tuple[Job, ...], folder: Path | None) -> tuple[tup
             continue
         reason = f"{job.photo}: {other} has the same name in the output folder; rename one of them"
         lost[job.photo] = Result(str(job.photo), "failed", reason)
+        if str(job.photo).rpartition(".")[0] != str(other).rpartition(".")[0]:
+            asked.append((other, job.photo))
+    if refuse and len(asked) >= _MANY * len(jobs):
+        first, second = asked[0]
+        more = f" (and {len(asked) - 1} more such pairs)" if len(asked) > 1 else ""
+        raise UsageError(
+            f"{first} and {second} would have the same name in the output folder{more}; cut folders one by one, or "
+            "give a pattern of names that tells them apart, such as name={vehicle}/{name}"
+        )
     return tuple(job for job in jobs if job.photo not in lost), list(lost.values())
 
 
