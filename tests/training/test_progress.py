@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from lightning.pytorch.callbacks import Timer
 
 from carmask.logs import duration
 from carmask.training.history import read_history
@@ -56,12 +58,12 @@ def lines(caplog):
     return caplog
 
 
-def begun():
+def begun(*callbacks):
     """A log in its first epoch, its trainer, and the clock's time, in a list."""
     recipe = load_recipe("cnn-small", [TWO_STAGES, "epoch_photos=8"])
     now = [0.0]
     log = ProgressLog(every=60, clock=lambda: now[0])
-    trainer = SimpleNamespace(world_size=1, is_global_zero=True, current_epoch=0)
+    trainer = SimpleNamespace(world_size=1, is_global_zero=True, current_epoch=0, callbacks=callbacks)
     log.on_train_start(trainer, SimpleNamespace(recipe=recipe, history=[]))
     log.on_train_epoch_start()
     return log, trainer, now
@@ -80,6 +82,19 @@ def test_lines_within_a_long_epoch_and_of_its_end(lines):
         "epoch 1/3, step 3/4: loss 0.5000, 0.1 photos/s, 9 min left",
         "epoch 1/3, step 4/10: loss 0.2500; score 0.7500 (best); learning rate 1.0e-03; 0.1 photos/s; 9 min left",
     ]
+
+
+@pytest.mark.parametrize(("spent", "left"), [(0, "4 min"), (200, "40 s"), (250, "0 s")])
+def test_no_more_time_is_left_than_the_limit_leaves(lines, spent, left):
+    limit = Timer(timedelta(minutes=4))
+    limit.load_state_dict({"time_elapsed": {"train": spent}})  # as of a run that goes on
+    log, trainer, now = begun(limit)
+    for index in range(4):
+        now[0] += 25
+        log.on_train_batch_end(trainer, None, {"loss": 0.5}, None, index)
+    log.on_train_epoch_end()
+    log.epoch_done({"epoch": 0.0, "learning_rate": 1e-3, "train/loss": 0.25})
+    assert [record.message.rpartition(" photos/s")[2][2:] for record in lines.records] == [f"{left} left"] * 2
 
 
 def test_an_epoch_that_the_time_limit_ends_counts_the_steps_that_were_done(lines):

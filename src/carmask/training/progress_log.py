@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, Timer
 
 from carmask.logs import duration
 from carmask.training.history import Row
@@ -37,6 +37,7 @@ class ProgressLog(Callback):
         self._every, self._clock = every, clock
         self._pace: Pace | None = None
         self._recipe: Recipe | None = None
+        self._limit: Timer | None = None
         self._begun = self._last_line = self._trained = 0.0
         self._done = 0  # steps of this epoch
         self._best: float | None = None
@@ -46,6 +47,8 @@ class ProgressLog(Callback):
         """Take what the lines need of the training."""
         self._recipe, self._world, self._writes = pl_module.recipe, trainer.world_size, trainer.is_global_zero
         self._pace = Pace(pl_module.recipe)
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # its connector sets them
+        self._limit = next((one for one in callbacks if isinstance(one, Timer)), None)
         self._best = max(
             (row["validation/score"] for row in pl_module.history if "validation/score" in row), default=None
         )
@@ -75,7 +78,7 @@ class ProgressLog(Callback):
             self._steps(epoch),
             loss,
             done / max(now - self._begun, 1e-6),
-            duration(pace.left(epoch, done)),
+            self._left(pace, epoch, done),
         )
 
     def on_train_epoch_end(self, *_: Any) -> None:
@@ -102,11 +105,17 @@ class ProgressLog(Callback):
         parts.append(f"learning rate {row['learning_rate']:.1e}")
         parts.append(f"{photos / max(seconds, 1e-6):.1f} photos/s")
         whole = self._done >= self._steps(epoch)
-        parts.append(f"{duration(self._pace.left(epoch + 1, 0))} left" if whole else "ended within this epoch")
+        parts.append(f"{self._left(self._pace, epoch + 1, 0)} left" if whole else "ended within this epoch")
         step = sum(self._steps(number) for number in range(epoch)) + self._done
         total = sum(self._steps(number) for number in range(recipe.epochs))
         text = "; ".join(part for part in parts if part)
         LOGGER.info("epoch %d/%d, step %d/%d: %s", epoch + 1, recipe.epochs, step, total, text)
+
+    def _left(self, pace: Pace, epoch: int, done: int) -> str:
+        """The time that is left, of the training or of the limit that ends it before."""
+        left = pace.left(epoch, done)
+        limit = None if self._limit is None else self._limit.time_remaining()
+        return duration(left if left is None or limit is None else min(left, max(0.0, limit)))
 
     def _steps(self, epoch: int) -> int:
         assert self._recipe is not None
