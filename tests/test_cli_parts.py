@@ -72,3 +72,10 @@ def test_wrong_use_is_one_line(run, tmp_path):
         assert code in {1, 2}
         assert message in err
         assert len(err.splitlines()) == 1
+
+
+def test_a_threshold_is_refused_for_labels(run, tmp_path):
+    run("convert", RENDERED, "--from", "coco", "--to", "index-png", "--out", tmp_path)
+    code, out, err = run("evaluate", tmp_path / "labels", tmp_path, "--mask-threshold", "128")
+    assert (code, out) == (2, "")
+    assert err.startswith("carmask: --mask-threshold is for masks of whole cars; labels of parts are taken as they are")

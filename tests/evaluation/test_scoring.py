@@ -137,6 +137,18 @@ def test_the_choice_of_cars(data, tmp_path, tiny_model):
         evaluate_masks([str(data / "predicted")], data, validation=True, cars=tmp_path / "cars.txt")
 
 
+def test_a_mask_threshold_is_for_the_masks_that_are_scored_too(data):
+    plain = evaluate_masks([str(data / "predicted")], data).found
+    for file in (data / "predicted").iterdir():
+        grey = np.where(np.asarray(Image.open(file).convert("L")) > 0, 200, 0).astype(np.uint8)
+        grey[0, 0] = 90  # neither background nor car
+        Image.fromarray(grey).save(file)
+    with pytest.raises(DataError, match="a mask threshold of 128 takes"):
+        evaluate_masks([str(data / "predicted")], data)
+    found = evaluate_masks([str(data / "predicted")], data, mask_threshold=128).found
+    assert [one.score.metrics for one in found.results[0]] == [one.score.metrics for one in plain.results[0]]
+
+
 def test_the_summary_by_hand(data, examples):
     scores = [one.score for one in examine([file_masks(data / "predicted")], examples).results[0]]
     found = summarise(scores)

@@ -131,11 +131,12 @@ def network_labels(network: Network, names: Sequence[str]) -> Predictor[Labels]:
     return NetworkPredictor(network, lambda network, photo: table[predict_parts(network, photo).labels])
 
 
-def file_masks(source: Path) -> Predictor[Prediction]:
+def file_masks(source: Path, mask_threshold: int | None = None) -> Predictor[Prediction]:
     """Masks that exist as files.
 
     Args:
         source: a CSV ``img,rle_mask``, or a folder of masks.
+        mask_threshold: for grey, anti-aliased and JPEG masks, see ``read_mask``.
 
     Returns:
         Their predictor; the confidence of its predictions is NaN.
@@ -143,7 +144,7 @@ def file_masks(source: Path) -> Predictor[Prediction]:
     Raises:
         DataError: if it is neither, or cannot be read.
     """
-    masks = Truth(source)
+    masks = Truth(source, mask_threshold)
 
     def read(name: str, size: Size) -> Prediction:
         mask = masks.mask(name, size)
@@ -186,12 +187,13 @@ def file_labels(folder: Path, names: Sequence[str]) -> Predictor[Labels]:
     return FilePredictor(folder, read)
 
 
-def open_masks(what: str, device: Device) -> Predictor[Prediction]:
+def open_masks(what: str, device: Device, mask_threshold: int | None = None) -> Predictor[Prediction]:
     """Open a model, or masks that exist as files.
 
     Args:
         what: a model file, the name of a shipped model, a CSV ``img,rle_mask``, or a folder of masks.
         device: where a model runs.
+        mask_threshold: for grey, anti-aliased and JPEG masks, see ``read_mask``.
 
     Returns:
         The predictor.
@@ -202,7 +204,9 @@ def open_masks(what: str, device: Device) -> Predictor[Prediction]:
         DataError: if the masks cannot be read.
     """
     path = Path(what)
-    return file_masks(path) if path.is_dir() or is_table(path) else network_masks(load_model(what, device=device))
+    if path.is_dir() or is_table(path):
+        return file_masks(path, mask_threshold)
+    return network_masks(load_model(what, device=device))
 
 
 def open_labels(what: str, names: Sequence[str], device: Device) -> Predictor[Labels]:

@@ -72,7 +72,7 @@ def evaluate_masks(
         validation: use only the cars that the first model names for validation; if it names none, the second's.
         device: where a model runs.
         layout: the name of the data's layout, see ``data.layouts``; found out if it is None.
-        mask_threshold: for grey and JPEG masks: values from this one up are car.
+        mask_threshold: for grey and JPEG masks, true ones and those of ``models``: values from this one up are car.
         progress: called with the number of photos done and of all.
 
     Returns:
@@ -85,7 +85,7 @@ def evaluate_masks(
         DeviceError: if the device is not available.
         DataError: if the data or masks cannot be read, or no photo could be scored.
     """
-    predictors = [open_masks(model, device) for model in models]
+    predictors = [open_masks(model, device, mask_threshold) for model in models]
     infos = [one.info for one in predictors if one.info is not None]
     everything = read_data(data, layout=layout, mask_threshold=mask_threshold)[0]
     examples = choose(everything, models, data, infos, cars=cars, validation=validation)

@@ -79,6 +79,8 @@ def evaluate(
     With --out it writes scores.csv, a row for each photo, and a page: the metrics, where the errors are, scores by view
     and by car, and the worst photos. A model of car parts, or a folder of labels, is scored part by part.
 
+    --mask-threshold is for true masks and for masks that are scored. It is refused where parts are scored.
+
     A photo that cannot be scored is reported, the others are scored, and the exit status is 1.
     """
     from carmask.data.layouts import find_layout
@@ -96,6 +98,8 @@ def evaluate(
     if out is not None:
         check_writable(out / "scores.csv")
     if predicts_parts(models, data):
+        if mask_threshold is not None:
+            raise UsageError("--mask-threshold is for masks of whole cars; labels of parts are taken as they are")
         _evaluate_parts(models, data, cars, val=val, out=out, worst=worst, device=device)
         return
     with progress_bar("scoring", "photos") as step:
