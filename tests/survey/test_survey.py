@@ -107,6 +107,7 @@ def test_everything_wrong_is_found(data):
     assert found["duplicate mask"][0][0] == "0001_09"
     assert found["at the edge"][0] == ("0001_11", "the mask touches the edge of the photo")
     assert ("0001_12", "480x300, where most photos are 480x320") in found["size"]
+    assert [car for car, _ in found["views"]] == ["0002"]  # a view that lacks its mask, or its photo, is there
     assert found["name"] == [("odd", "the name does not say car and view: <car>_<two digits>")]
 
 

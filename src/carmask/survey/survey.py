@@ -105,7 +105,7 @@ def survey(
         DataError: if a folder is missing or empty, or a CSV cannot be read.
     """
     found = Survey()
-    examples, where = _list(data, find_layout(data, layout), mask_threshold, found)
+    examples, where, names = _list(data, find_layout(data, layout), mask_threshold, found)
     if (metadata := find_metadata(data)) is not None:
         found.metadata = read_metadata(metadata)
     cars = sorted({example.car for example in examples})
@@ -134,7 +134,7 @@ def survey(
     found.mean_masks = collected.mean_masks()
     for kind, groups in collected.digests.items():
         found.problems += duplicate_problems(kind, groups.values())
-    found.problems += name_problems((example.name for example in examples), found.metadata) + mask_problems(found.facts)
+    found.problems += name_problems(names, found.metadata) + mask_problems(found.facts)
     return found
 
 
@@ -160,8 +160,14 @@ class _Collected:
         return {view: (total / self._counts[view]).astype(np.float32) for view, total in sorted(self._sums.items())}
 
 
-def _list(data: Path, layout: str, threshold: int | None, found: Survey) -> tuple[list[Example], dict[str, str]]:
-    """The photos that have a mask, and where each mask is; what has no partner is a problem."""
+def _list(
+    data: Path, layout: str, threshold: int | None, found: Survey
+) -> tuple[list[Example], dict[str, str], list[str]]:
+    """The photos that have a mask, and where each mask is; what has no partner is a problem.
+
+    The names are those of all photos, and of masks without one that are of the same cars: a view of which one half is
+    missing is no missing view besides.
+    """
     pairs = list_pairs(data, layout)
     if layout == "carvana":
         photos = find_photos(data / "train")
@@ -172,7 +178,8 @@ def _list(data: Path, layout: str, threshold: int | None, found: Survey) -> tupl
     else:
         examples = read_data(data, layout=layout, mask_threshold=threshold)[0]
         found.photos = len(examples)
-        return examples, {one.name: one.mask.name if one.mask else one.photo.name for one in examples}
+        where = {one.name: one.mask.name if one.mask else one.photo.name for one in examples}
+        return examples, where, list(where)
     found.photos = len(photos)
     known = masks.keys() | texts.keys()
     found.problems += [
@@ -189,7 +196,9 @@ def _list(data: Path, layout: str, threshold: int | None, found: Survey) -> tupl
         for name, photo in photos.items()
         if name in known
     ]
-    return examples, where
+    cars = {car_and_view(name)[0] for name in photos}
+    alone = [name for name in known - photos.keys() if car_and_view(name)[0] in cars]
+    return examples, where, [*photos, *alone]
 
 
 def _carvana_masks(data: Path, problems: list[Problem]) -> tuple[dict[str, Path], dict[str, str], dict[str, str]]:
