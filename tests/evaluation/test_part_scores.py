@@ -120,19 +120,22 @@ def test_a_network_s_parts_are_brought_into_the_data_s_order(data):
 def test_a_photo_that_fails_is_a_row_and_the_others_are_scored(data):
     (data / "found" / "a_parts.png").unlink()
     write_labels(data / "found" / "b_parts.png", np.full((40, 60), 9, np.uint8))
+    Image.new("RGB", (60, 40)).save(data / "data" / "images" / "d.png")
     found = evaluate_labels(str(data / "found"), data / "data", keep=3)
     assert [one.image for one in found.result.photos] == ["c"]
     reasons = dict(found.result.failures)
     assert "no labels for a" in reasons["a"]
+    assert reasons["d"] == "d: the data set has no mask of this photo"
     assert "holds the value 9, but there are 4 parts" in reasons["b"]
     page = write_parts_results(data / "out", "found", "data", found.result).read_text()
-    assert "2 photos could not be scored" in page
+    assert "3 photos could not be scored" in page
     with (data / "out" / "scores.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["image"], bool(row["f1"]), bool(row["failure"])) for row in rows] == [
         ("c", True, False),
         ("a", False, True),
         ("b", False, True),
+        ("d", False, True),
     ]
 
 

@@ -3,12 +3,14 @@ from __future__ import annotations
 import csv
 import logging
 import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from carmask.data.layouts import read_data
 from carmask.data.table import read_examples
 from carmask.errors import DataError, ModelError, UsageError
 from carmask.evaluation.comparison import MIN_CARS, compare
@@ -18,6 +20,8 @@ from carmask.evaluation.run import _seen_in_training, evaluate_masks
 from carmask.evaluation.score_table import write_scores
 from carmask.evaluation.scoring import evaluate, examine
 from carmask.evaluation.summary import inverted_hint, summarise
+from carmask.failures import Failure
+from carmask.formats.labels import write_labels
 from carmask.formats.rle import runs_to_mask
 from carmask.model.file import read_info
 from tests.cars import SIZE, car_mask
@@ -135,6 +139,50 @@ def test_the_choice_of_cars(data, tmp_path, tiny_model):
         evaluate_masks([str(tiny_model)], data, validation=True)
     with pytest.raises(UsageError, match="exclude each other"):
         evaluate_masks([str(data / "predicted")], data, validation=True, cars=tmp_path / "cars.txt")
+
+
+@pytest.mark.parametrize("layout", ["carvana", "table", "folders", "pairs", "labelled"])
+def test_a_photo_without_a_mask_is_a_failure_and_the_others_are_scored(data, layout):
+    photos, masks = data / "train", data / "train_masks"
+    if layout == "table":
+        rows = [f"{file.stem.removesuffix('_mask')}.png,1 5" for file in sorted(masks.iterdir())]
+        shutil.rmtree(masks)
+        (data / "train_masks.csv").write_text("\n".join(["img,rle_mask", *rows[:2], *rows[3:]]) + "\n")
+    else:
+        (masks / "car1_01_mask.png").unlink()
+    if layout == "folders":
+        photos.rename(data / "images")
+        masks.rename(data / "masks")
+    if layout == "labelled":
+        photos.rename(data / "photos")
+        (data / "labels").mkdir()
+        for file in masks.iterdir():
+            write_labels(
+                data / "labels" / f"{file.stem.removesuffix('_mask')}.png",
+                np.asarray(Image.open(file)).astype(np.uint8),
+            )
+    source = data if layout != "pairs" else data / "pairs"
+    if layout == "pairs":
+        source.mkdir()
+        for file in (*photos.iterdir(), *masks.iterdir()):
+            file.rename(source / file.name)
+    with pytest.raises(DataError, match="1 of 6 photos has no mask, the first is car1_01"):
+        read_data(source)
+    for cars in (None, data / "cars.txt"):
+        (data / "cars.txt").write_text("car1\n")
+        found = evaluate_masks([str(data / "predicted")], source, cars=cars).found
+        assert len(found.examples) == (5 if cars is None else 1)
+        assert found.failures == [Failure("car1_01", "car1_01: the data set has no mask of this photo")]
+
+
+def test_masks_of_another_program_that_lie_beside_photos_may_lack_one(data, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    for name, copy in (("train", "images"), ("predicted", "masks")):
+        shutil.copytree(data / name, tmp_path / "theirs" / copy)
+    (tmp_path / "theirs" / "masks" / "car1_01_mask.png").unlink()
+    found = evaluate_masks([str(tmp_path / "theirs")], data).found
+    assert len(found.examples) == 5
+    assert [failure.reason for failure in found.failures] == [f"{tmp_path / 'theirs'}: has no mask of car1_01"]
 
 
 def test_a_mask_threshold_is_for_the_masks_that_are_scored_too(data):

@@ -118,6 +118,16 @@ def _of_labels(load: Callable[[], Sequence[Instance]], labels: frozenset[str]) -
     return [one for one in load() if one.label in labels]
 
 
+def with_bare(annotations: Annotations) -> Annotations:
+    """Annotations in which photos without a mask are pictures, too: of these the mask cannot be read."""
+    bare = [Picture(photo.name, (0, 0), partial(_nothing, photo.stem), photo) for photo in annotations.bare]
+    return replace(annotations, pictures=[*annotations.pictures, *bare], bare=())
+
+
+def _nothing(name: str) -> list[Instance]:
+    raise DataError(f"{name}: the data set has no mask of this photo")
+
+
 def whole_cars(annotations: Annotations, source: Path) -> list[AnnotatedExample]:
     """Examples whose mask is all that is marked.
 

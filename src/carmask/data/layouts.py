@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from carmask.data.annotated import as_examples
+from carmask.data.annotated import as_examples, with_bare
 from carmask.data.parts import read_parts
-from carmask.data.table import Example, car_and_view, read_examples
+from carmask.data.table import Example, car_and_view, read_examples, require_masks
 from carmask.errors import DataError, UnknownNameError
 from carmask.formats import folders, index_png
 from carmask.formats.listing import find_masks, find_photos, photo_stem
 from carmask.formats.table import FORMATS, read_annotations
 from carmask.images import is_there, list_folder, search_photos
-from carmask.words import by_number, counted
 
 #: The examples, and the names of the classes: ``car``, or parts.
 DataSet = tuple[list[Example], tuple[str, ...]]
@@ -46,13 +45,13 @@ class Layout:
     Attributes:
         shape: what it looks like, for people.
         detect: whether a folder looks so.
-        read: reads a folder that does.
+        read: reads a folder that does, and is told whether each photo must have a mask.
         pair: lists its photos and masks, complete or not; None where masks are not files of their own.
     """
 
     shape: str
     detect: Callable[[Path], bool]
-    read: Callable[[Path], DataSet]
+    read: Callable[[Path, bool], DataSet]
     pair: Callable[[Path], Pairs] | None = None
 
 
@@ -86,13 +85,16 @@ def find_layout(data: Path, layout: str | None = None) -> str:
     raise DataError(f"{data}: photos and masks are not laid out in a way that is known{hint}. Known are {known}")
 
 
-def read_data(data: Path, *, layout: str | None = None, mask_threshold: int | None = None) -> DataSet:
+def read_data(
+    data: Path, *, layout: str | None = None, mask_threshold: int | None = None, complete: bool = True
+) -> DataSet:
     """Read a data set, whichever layout it has.
 
     Args:
         data: the folder.
         layout: the name of its layout; found out if it is None.
         mask_threshold: for grey, anti-aliased and JPEG masks: values from this one up are car, 1 to 255.
+        complete: refuse photos without a mask; without it they are examples whose mask cannot be read.
 
     Returns:
         The examples, sorted by name, and the names of the classes: ``car``, or the parts.
@@ -101,7 +103,7 @@ def read_data(data: Path, *, layout: str | None = None, mask_threshold: int | No
         UnknownNameError: if no layout has this name.
         DataError: if it is incomplete, or has none of the layouts; the message shows those that are known.
     """
-    examples, names = LAYOUTS[find_layout(data, layout)].read(data)
+    examples, names = LAYOUTS[find_layout(data, layout)].read(data, complete)
     if mask_threshold is not None:
         examples = [replace(example, threshold=mask_threshold) for example in examples]
     return examples, names
@@ -130,18 +132,14 @@ def _each_detected(folders: list[Path]) -> Iterator[tuple[Path, str]]:
             yield folder, name
 
 
-def _complete(pair: Callable[[Path], Pairs]) -> Callable[[Path], DataSet]:
-    """Reads a layout in which each photo must have a mask."""
+def _read_pairs(pair: Callable[[Path], Pairs]) -> Callable[[Path, bool], DataSet]:
+    """Reads a layout in which photos and masks are files."""
 
-    def read(data: Path) -> DataSet:
+    def read(data: Path, complete: bool) -> DataSet:
         photos, masks = pair(data)
-        lacking = [name for name in photos if name not in masks]
-        if lacking:
-            raise DataError(
-                f"{data}: {len(lacking)} of {counted(len(photos), 'photo')} "
-                f"{by_number(len(lacking), 'has', 'have')} no mask, the first is {lacking[0]}"
-            )
-        examples = [Example(name, photos[name], masks[name], None, *car_and_view(name)) for name in photos]
+        if complete:
+            require_masks(data, list(photos), masks)
+        examples = [Example(name, photos[name], masks.get(name), None, *car_and_view(name)) for name in photos]
         return examples, _CAR
 
     return read
@@ -188,12 +186,12 @@ def _are_pairs(data: Path) -> bool:
     return any(name in masks for name in photos)
 
 
-def _read_carvana(data: Path) -> DataSet:
-    return read_examples(data), _CAR
+def _read_carvana(data: Path, complete: bool) -> DataSet:
+    return read_examples(data, complete=complete), _CAR
 
 
-def _read_parts(data: Path) -> DataSet:
-    parts, names = read_parts(data)
+def _read_parts(data: Path, complete: bool) -> DataSet:
+    parts, names = read_parts(data, complete=complete)
     return list(parts), names
 
 
@@ -203,12 +201,12 @@ def _has_parts(data: Path) -> bool:
     )
 
 
-def _read_format(name: str) -> Callable[[Path], DataSet]:
+def _read_format(name: str) -> Callable[[Path, bool], DataSet]:
     """Reads a format of annotation tools."""
 
-    def read(data: Path) -> DataSet:
+    def read(data: Path, complete: bool) -> DataSet:
         annotations = read_annotations(data, name=name)
-        examples, names = as_examples(annotations, data)
+        examples, names = as_examples(annotations if complete else with_bare(annotations), data)
         return list(examples), names
 
     return read
@@ -230,12 +228,12 @@ LAYOUTS: Mapping[str, Layout] = {
     "folders": Layout(
         "images/NAME.jpg (or imgs/) with masks/NAME.png",
         lambda data: None not in folders.find(data) and not FORMATS["huggingface"].detect(data),
-        _complete(_pair_folders),
+        _read_pairs(_pair_folders),
         _pair_folders,
     ),
     "voc": Layout("JPEGImages/ with SegmentationClass/", FORMATS["voc"].detect, _read_format("voc")),
     "pairs": Layout(
-        "NAME.jpg with NAME_mask.png or NAME.png in one folder", _are_pairs, _complete(_pair_files), _pair_files
+        "NAME.jpg with NAME_mask.png or NAME.png in one folder", _are_pairs, _read_pairs(_pair_files), _pair_files
     ),
 } | {
     name: _of_format(name)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Mask
 from carmask.data.annotated import example_name, only_cars
-from carmask.data.layouts import detect_layout, read_data
+from carmask.data.layouts import detect_layout, list_pairs
 from carmask.data.table import Example
 from carmask.errors import DataError, RLEError
 from carmask.formats.listing import find_masks
@@ -65,7 +65,6 @@ class Truth:
             DataError: if it is none of these, cannot be read, or a CSV has two rows for an image.
         """
         self._files: Mapping[str, Path] = {}
-        self._examples: Mapping[str, Example] = {}
         self._rows: Mapping[str, RleRow] = {}
         self._pictures: Mapping[str, Picture] = {}
         self._source, self._threshold = source, mask_threshold
@@ -79,14 +78,15 @@ class Truth:
         elif (source / "train_masks").is_dir():
             self._files = find_masks(source / "train_masks")
         elif detect_layout(source) in _WITH_MASKS_APART:
-            self._examples = {one.name: one for one in read_data(source, mask_threshold=mask_threshold)[0]}
+            pairs = list_pairs(source)
+            self._files = {} if pairs is None else pairs.masks
         else:
             self._files = find_masks(source)
 
     @property
     def names(self) -> list[str]:
         """Names of the photos whose truth is known, in the source's order: as examples have them."""
-        return list(self._pictures or self._rows or self._files or self._examples)
+        return list(self._pictures or self._rows or self._files)
 
     def runs(self, name: str) -> tuple[Runs, Size]:
         """The runs of a photo's true mask, and the frame they are in: the mask file's, or Carvana's for a CSV.
@@ -121,14 +121,12 @@ class Truth:
         return runs_to_mask(self._decoded(name, size), *size)
 
     def _has(self, name: str) -> bool:
-        return name in self._files or name in self._examples or name in self._pictures
+        return name in self._files or name in self._pictures
 
     def _read(self, name: str) -> Mask:
         if name in self._pictures:
             return self._pictures[name].mask()
-        if name in self._files:
-            return read_mask(self._files[name], self._threshold)
-        return self._examples[name].read_mask()
+        return read_mask(self._files[name], self._threshold)
 
     def _decoded(self, name: str, size: Size) -> Runs:
         row = self._rows.get(name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from carmask.data.annotated import PartsExample, has_parts, parts
+from carmask.data.annotated import PartsExample, has_parts, parts, with_bare
 from carmask.errors import DataError
 from carmask.formats import coco, index_png
 from carmask.formats.labels import Labels
@@ -25,11 +25,12 @@ def is_parts(data: Path) -> bool:
     return has_parts(read_annotations(data, name=name).names)
 
 
-def read_parts(data: Path) -> tuple[list[PartsExample], tuple[str, ...]]:
+def read_parts(data: Path, *, complete: bool = True) -> tuple[list[PartsExample], tuple[str, ...]]:
     """Read a data set of parts.
 
     Args:
         data: a file or folder in any format with labels; one that was rendered with parts has them in ``parts.json``.
+        complete: refuse photos without labels; without it they are examples whose labels cannot be read.
 
     Returns:
         The examples, sorted by name, and the names of the parts: label n is the n-th, counted from 1. A photo whose
@@ -47,7 +48,7 @@ def read_parts(data: Path) -> tuple[list[PartsExample], tuple[str, ...]]:
             f"{data}: not a data set of parts, with annotations.json, labels/ and classes.txt, or another file"
         )
     annotations = read_annotations(data, name=name)
-    return parts(annotations, data), annotations.names
+    return parts(annotations if complete else with_bare(annotations), data), annotations.names
 
 
 def read_checked(example: PartsExample) -> Labels:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +63,16 @@ class Example:
             bool (height, width).
 
         Raises:
+            DataError: if the photo has none.
             PhotoError: if the file cannot be read, or is not binary.
             RLEError: if the run-length text does not fit the photo.
         """
         if self.mask is not None:
             return read_mask(self.mask, self.threshold)
+        if self.rle is None:
+            raise DataError(f"{self.name}: the data set has no mask of this photo")
         height, width = picture_size(self.photo)
-        return rle_decode(self.rle or "", height, width)
+        return rle_decode(self.rle, height, width)
 
     def fingerprint(self) -> str:
         """What changes when the truth does: the run-length text, or the mask's file and time; and the threshold."""
@@ -107,11 +110,12 @@ def car_and_view(name: str) -> tuple[str, int]:
     return (found["car"], int(found["view"])) if found and not _CAMERA.fullmatch(found["car"]) else (name, 0)
 
 
-def read_examples(data: Path) -> list[Example]:
+def read_examples(data: Path, *, complete: bool = True) -> list[Example]:
     """Pair the photos of a data set with their masks.
 
     Args:
         data: a folder with ``train/``, and ``train_masks/`` or ``train_masks.csv``.
+        complete: refuse photos without a mask; without it they are examples whose mask cannot be read.
 
     Returns:
         One example for each photo, sorted by name.
@@ -128,15 +132,30 @@ def read_examples(data: Path) -> list[Example]:
         runs = {stem: row.text for stem, row in read_rle_table(table).by_stem().items()}
     else:
         raise DataError(f"{data}: has neither a folder train_masks/ nor a file train_masks.csv")
-    lacking = [name for name in photos if name not in masks and name not in runs]
+    if complete:
+        require_masks(data, list(photos), masks.keys() | runs.keys())
+    return [
+        Example(name, photo, masks.get(name), runs.get(name), *car_and_view(name)) for name, photo in photos.items()
+    ]
+
+
+def require_masks(data: Path, photos: Sequence[str], masks: Container[str]) -> None:
+    """Refuse a data set in which a photo has no mask.
+
+    Args:
+        data: the data set, for messages.
+        photos: their names.
+        masks: names of the photos that have one.
+
+    Raises:
+        DataError: how many have none, and the first.
+    """
+    lacking = [name for name in photos if name not in masks]
     if lacking:
         raise DataError(
             f"{data}: {len(lacking)} of {counted(len(photos), 'photo')} "
             f"{by_number(len(lacking), 'has', 'have')} no mask, the first is {lacking[0]}"
         )
-    return [
-        Example(name, photo, masks.get(name), runs.get(name), *car_and_view(name)) for name, photo in photos.items()
-    ]
 
 
 def find_metadata(data: Path) -> Path | None:

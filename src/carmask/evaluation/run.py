@@ -87,7 +87,7 @@ def evaluate_masks(
     """
     predictors = [open_masks(model, device, mask_threshold) for model in models]
     infos = [one.info for one in predictors if one.info is not None]
-    everything = read_data(data, layout=layout, mask_threshold=mask_threshold)[0]
+    everything = read_data(data, layout=layout, mask_threshold=mask_threshold, complete=False)[0]
     examples = choose(everything, models, data, infos, cars=cars, validation=validation)
     found = examine(predictors, examples, progress=progress)
     hints = [inverted_hint([one.score for one in result]) for result in found.results]
@@ -129,7 +129,7 @@ def evaluate_labels(
         DeviceError: if the device is not available.
         DataError: if the data or labels cannot be read, or no photo could be scored.
     """
-    everything, names = read_parts(data)
+    everything, names = read_parts(data, complete=False)
     predictor = open_labels(model, names, device)
     infos = [predictor.info] if predictor.info is not None else []
     named = infos if not compared else [read_info(find_model(one)) for one in compared if not Path(one).is_dir()]

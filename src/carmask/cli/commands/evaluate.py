@@ -81,7 +81,8 @@ def evaluate(
 
     --mask-threshold is for true masks and for masks that are scored. It is refused where parts are scored.
 
-    A photo that cannot be scored is reported, the others are scored, and the exit status is 1.
+    A photo that cannot be scored, such as one without a mask, is reported, the others are scored, and the exit status
+    is 1.
     """
     from carmask.data.layouts import find_layout
     from carmask.evaluation.predictors import predicts_parts
