@@ -19,6 +19,8 @@
     ├── ModelError               a model file is not one, or is damaged
     └── StudioError              a car cannot be built, or not rendered, as asked
 
+``Terminated`` is none of them: it ends the process, as ``KeyboardInterrupt`` does.
+
 Anything else that escapes is a bug and keeps its traceback.
 
 Messages speak of arguments as a Python program gives them, ``place='turntable'``. An error about the value of one
@@ -112,6 +114,14 @@ class ModelError(CarmaskError):
 
 class StudioError(CarmaskError):
     """A car cannot be built or rendered as asked."""
+
+
+class Terminated(SystemExit):
+    """The process was asked to end, by SIGTERM; its exit status is 143, as a shell gives it."""
+
+    def __init__(self) -> None:
+        """Set the status."""
+        super().__init__(143)
 
 
 def check_choice(value: object, choices: Any, argument: str) -> None:

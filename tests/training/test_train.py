@@ -176,22 +176,6 @@ def test_a_killed_run_goes_on_where_it_was(cars, cache, tmp_path):
         assert other == pytest.approx(one, rel=0.02, abs=0.005)
 
 
-def test_ctrl_c_is_an_interruption_and_the_run_goes_on(cars, cache, tmp_path, monkeypatch):
-    """Lightning ends the process with status 1, without a word, and ignores further signals."""
-    before, recipe = signal.getsignal(signal.SIGINT), small(2)
-
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("carmask.training.module.validate_all", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(recipe, cars, tmp_path / "run", cache=cache, machines=CPU)
-    signal.signal(signal.SIGINT, before)
-    train(recipe, cars, tmp_path / "run", cache=cache, machines=CPU)
-    assert len(read_history(tmp_path / "run")) == 2
-
-
 def test_early_stopping_stops(cars, cache, tmp_path):
     stop = ["early_stopping.monitor=dice", "early_stopping.min_delta=1.0", "early_stopping.patience=2"]
     recipe = small(9, *stop)

@@ -12,6 +12,7 @@ import click
 
 from carmask.cli.app import app
 from carmask.cli.messages import complain
+from carmask.errors import Terminated
 
 __all__ = ["app", "main"]
 
@@ -20,7 +21,7 @@ def main() -> None:
     """Run the command line and exit.
 
     The exit status is 0 if everything is done, 1 if something failed, 2 if the request cannot be served, 130 after an
-    interrupt and 141 if the reader of the output went away.
+    interrupt, 143 after SIGTERM and 141 if the reader of the output went away.
     """
     # Pillow warns of odd metadata in photos that it reads without fault; what it cannot read is an error anyway.
     warnings.filterwarnings("ignore", module="PIL")
@@ -45,6 +46,9 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         complain("interrupted")
         code = 130
+    except Terminated as ended:
+        complain("terminated")
+        code = ended.code
     except BrokenPipeError:
         # A reader that stopped early (`| head`): nothing to say.
         _give_up_output()

@@ -33,6 +33,7 @@ from carmask.training.initialise import initialise
 from carmask.training.losses import LabelLoss, compute_loss, find_loss, median_frequency
 from carmask.training.predictor import Normalised, RefiningNetwork, TorchNetwork
 from carmask.training.recipe import Recipe
+from carmask.training.signals import end_quietly
 from carmask.training.validation import Checks, validate_all
 
 
@@ -102,7 +103,14 @@ class Training(lightning.LightningModule):
         photos, stage = self._epoch(self.current_epoch), self.recipe.stage(self.current_epoch)
         # A share of the cores: loading costs less than a tenth of a step (benchmarks/loader.py).
         workers = max(1, min(8, (os.cpu_count() or 2) // 2))
-        return DataLoader(photos, batch_size=stage.batch, drop_last=True, num_workers=workers, prefetch_factor=4)
+        return DataLoader(
+            photos,
+            batch_size=stage.batch,
+            drop_last=True,
+            num_workers=workers,
+            prefetch_factor=4,
+            worker_init_fn=end_quietly,
+        )
 
     def first_photos(self, count: int) -> Tensor:
         """The first photos of the first epoch: uint8 (at most ``count``, height, width, 3), RGB."""

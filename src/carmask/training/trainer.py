@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from carmask.training.module import Training
 from carmask.training.progress_log import ProgressLog
 from carmask.training.recipe import Recipe
 from carmask.training.run_folder import LAST_FILE, WEIGHTS_FILE, epoch_file
+from carmask.training.signals import EndingSignals
 
 
 def fit(
@@ -38,15 +40,21 @@ def fit(
 
     Returns:
         Whether this process, of several, is the one that writes the results.
+
+    Raises:
+        KeyboardInterrupt: after SIGINT; what finished epochs have written is as it was.
+        Terminated: the same after SIGTERM.
     """
     recipe, last = module.recipe, out / LAST_FILE
     stop = recipe.early_stopping
     writes = True
     # Lightning would train one epoch more before it stops again.
     if stop is None or not last.exists() or not has_stopped(read_history(out), stop):
-        trainer = _trainer(recipe, out, machines, precision, progress, bar=bar)
+        signals = EndingSignals()
+        trainer = _trainer(recipe, out, machines, precision, [progress, signals], bar=bar)
         try:
-            trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
+            with signals.handled():
+                trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
         except SystemExit as ended:
             # Lightning makes an exit with status 1 of Ctrl-C.
             if isinstance(ended.__context__, KeyboardInterrupt):
@@ -65,11 +73,11 @@ def fit(
 
 
 def _trainer(
-    recipe: Recipe, out: Path, machines: Machines, precision: Precision, progress: ProgressLog, *, bar: bool
+    recipe: Recipe, out: Path, machines: Machines, precision: Precision, more: Sequence[Callback], *, bar: bool
 ) -> lightning.Trainer:
     callbacks: list[Callback] = [
         ModelCheckpoint(out, filename="last", enable_version_counter=False, save_on_train_epoch_end=True, save_top_k=1),
-        progress,
+        *more,
     ]
     if (stop := recipe.early_stopping) is not None:
         monitor, mode = f"validation/{stop.monitor}", "min" if stop.monitor == "loss" else "max"
