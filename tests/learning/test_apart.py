@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from multiprocessing import Pipe
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -36,6 +39,18 @@ def test_a_training_that_a_signal_ends_is_started_again(monkeypatch, tmp_path, c
     else:
         train_apart(_request(tmp_path, tmp_path), lambda *_: None)
     assert not left
+
+
+def test_ctrl_c_leaves_no_traceback_of_the_other_process(monkeypatch, tmp_path):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("carmask.training.train.train", interrupted)
+    monkeypatch.setattr(logging.getLogger("carmask.training"), "handlers", [])
+    receiving, sending = Pipe(duplex=False)
+    with receiving, pytest.raises(SystemExit) as ended:
+        apart._serve(_request(tmp_path, tmp_path), sending)
+    assert ended.value.code == 130
 
 
 def test_a_training_that_diverged_leaves_the_old_weights(small_model, tmp_path, caplog):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -140,6 +141,8 @@ def _serve(request: Request, to: Connection) -> None:
             )
     except CarmaskError as error:
         to.send(("error", error))
+    except KeyboardInterrupt:
+        sys.exit(130)  # Ctrl-C reaches both processes, and the other one says it
     except Exception:  # noqa: BLE001  # a bug keeps its traceback
         to.send(("error", RuntimeError("in the training's process:\n" + traceback.format_exc())))
     to.close()
