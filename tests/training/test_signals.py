@@ -1,7 +1,8 @@
-"""Ctrl-C and SIGTERM in a training."""
+"""Ctrl-C and SIGTERM in a training, and the processes of its loader."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -80,3 +81,23 @@ def test_a_signal_to_the_process_group_is_one_line(cars, cache, tmp_path, number
     assert [line for line in error.splitlines() if line and not line.startswith(f"carmask: {said}")] == []
     assert f"carmask: {said}" in error
     assert (out / "last.ckpt").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs another operating system")
+def test_processes_are_forked_also_where_the_training_was_spawned(cars, cache, tmp_path, monkeypatch):
+    """``carmask learn`` trains in such a process, where the loader's own would be spawned for every epoch."""
+    kinds = []
+
+    def started(process, start=BaseProcess.start):
+        kinds.append(type(process).__name__)
+        start(process)
+
+    monkeypatch.setattr(BaseProcess, "start", started)
+    before = multiprocessing.get_start_method()
+    multiprocessing.set_start_method("spawn", force=True)
+    try:
+        train(small(2), cars, tmp_path / "run", cache=cache, machines=CPU)
+    finally:
+        multiprocessing.set_start_method(before, force=True)
+    assert len(kinds) >= 2
+    assert set(kinds) == {"ForkProcess"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,10 @@ from carmask.training.predictor import Normalised, RefiningNetwork, TorchNetwork
 from carmask.training.recipe import Recipe
 from carmask.training.signals import end_quietly
 from carmask.training.validation import Checks, validate_all
+
+#: How the loader's processes are started, each epoch anew. In a process that was spawned itself, such as that in which
+#: ``carmask learn`` trains, they would be spawned as well: each would import PyTorch and be sent the photos.
+_START = "fork" if sys.platform == "linux" else None
 
 
 class Training(lightning.LightningModule):
@@ -110,6 +115,7 @@ class Training(lightning.LightningModule):
             num_workers=workers,
             prefetch_factor=4,
             worker_init_fn=end_quietly,
+            multiprocessing_context=_START,
         )
 
     def first_photos(self, count: int) -> Tensor:
