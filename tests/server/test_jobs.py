@@ -50,11 +50,13 @@ def test_a_background_picture_is_kept_for_other_options(serving):
     job = client.post("/v1/jobs", files=files).json()["id"]
     events(client, job)
     assert client.get(f"/v1/jobs/{job}").json()["background_file"] is True
-    assert client.post(f"/v1/jobs/{job}/start", data={"format": "jpg", "keep_background": "true"}).status_code == 202
+    assert client.post(f"/v1/jobs/{job}/start", data={"format": "jpg", "keep_background": "True"}).status_code == 202
     events(client, job)
     sent = {"image": photo_bytes(1), "background_file": behind}
     single = client.post("/v1/cut", files=sent, data={"format": "jpg"}).content
     assert client.get(f"/v1/jobs/{job}/photos/1/output/0").content == single
+    unclear = client.post(f"/v1/jobs/{job}/start", data={"format": "webp", "keep_background": "maybe"})
+    assert (unclear.status_code, unclear.json()) == (400, {"error": "keep_background: give true or false"})
     # Without it the picture is gone, as before.
     assert client.post(f"/v1/jobs/{job}/start", data={"background": "white"}).status_code == 202
     events(client, job)

@@ -19,7 +19,7 @@ from carmask.server.options import background, parse
 from carmask.server.requests import Cut, CutPhoto
 from carmask.server.responses import answering
 from carmask.server.signatures import suffix_of
-from carmask.server.uploads import background_picture, one_photo, read_form, wait_for
+from carmask.server.uploads import background_picture, flag_in, one_photo, read_form, wait_for
 from carmask.server.worker_pool import WorkerPool
 
 MEDIA = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
@@ -83,7 +83,8 @@ class CutApi:
             kind = "json" if "application/json" in request.headers.get("accept", "") else "picture"
         if kind not in {"picture", "json", "mask"}:
             raise UsageError("output: picture, json or mask")
-        with_picture = fields.pop("picture", "") in {"1", "true", "yes"}
+        with_picture = flag_in(fields, "picture")
+        fields.pop("picture", None)
         options = parse(fields)
         spec = options.spec(picture)
         if kind != "picture" and not (kind == "json" and with_picture):
@@ -150,7 +151,7 @@ class CutApi:
         async with read_form(request, files=1) as form:
             content = await one_photo(form, "file")
             fields = dict(request.query_params) | form.fields
-        if fields.get("om", "").lower() in {"1", "true", "yes", "on"}:
+        if flag_in(fields, "om"):
             spec = OutputSpec(layers=True)
             done = await self.run(request, content, spec)
             return Response(done.outputs[spec.outputs("").index("_alpha.png")], media_type="image/png")

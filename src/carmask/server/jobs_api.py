@@ -28,7 +28,7 @@ from carmask.server.options import parse
 from carmask.server.requests import Preview
 from carmask.server.responses import Handler, answering
 from carmask.server.security import without_paths
-from carmask.server.uploads import background_picture, number_in, one_photo, read_form, wait_for
+from carmask.server.uploads import background_picture, flag_in, number_in, one_photo, read_form, wait_for
 from carmask.server.worker_pool import WorkerPool
 
 #: Seconds from one question for news to the next, from one sign of life to the next, and until a stream ends: a client
@@ -113,7 +113,8 @@ class JobsApi:
         if request.headers.get("content-type"):
             async with read_form(request, files=1) as form:
                 form.check_files("background_file")
-                keep = form.fields.pop("keep_background", "") == "true"
+                keep = flag_in(form.fields, "keep_background")
+                form.fields.pop("keep_background", None)
                 options = parse(form.fields)
                 picture = await background_picture(request, form, "background_file", self._pool, self._limits)
                 if keep and picture is None:

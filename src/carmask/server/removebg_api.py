@@ -20,7 +20,7 @@ from carmask.server.options import CutOptions, parse
 from carmask.server.requests import CutPhoto
 from carmask.server.responses import answering, error_response
 from carmask.server.signatures import suffix_of
-from carmask.server.uploads import background_picture, one_photo, read_form, read_object
+from carmask.server.uploads import background_picture, flag_in, one_photo, read_form, read_object
 from carmask.server.worker_pool import BusyError, WorkerPool
 
 #: The sizes that may be asked for, in pixels of the result.
@@ -123,7 +123,7 @@ def _options(fields: dict[str, str], picture: PhotoFile | None) -> tuple[OutputS
     if colour and len(colour) in {3, 4, 6, 8} and all(letter in "0123456789abcdefABCDEF" for letter in colour):
         colour = f"#{colour}"
     options: dict[str, Any] = {"background": colour}
-    if fields.get("crop", "") in {"true", "1"}:
+    if flag_in(fields, "crop"):
         margin = fields.get("crop_margin", "0").split()[0] if fields.get("crop_margin", "0").split() else "0"
         if margin not in {"0", "0px"} and not margin.endswith("%"):
             raise UsageError("crop_margin: one share such as 10%")
@@ -132,7 +132,7 @@ def _options(fields: dict[str, str], picture: PhotoFile | None) -> tuple[OutputS
         options |= {"place": "centre", "scale": str(_number(fields["scale"]) / 100)}
     elif fields.get("position") == "center":
         options["place"] = "centre"
-    if fields.get("add_shadow", "") in {"true", "1"}:
+    if flag_in(fields, "add_shadow"):
         options["shadow"] = "make"
     opaque = bool(colour or picture)
     if form == "jpg" and not opaque:

@@ -162,6 +162,24 @@ def number_in(fields: Mapping[str, str], name: str, default: int, least: int, mo
     return int(text)
 
 
+def flag_in(fields: Mapping[str, str], name: str) -> bool:
+    """Whether a request's field is set: programs send ``true``, ``True``, ``on`` or ``1``.
+
+    Args:
+        fields: of the request.
+        name: of the field; without it, or if it is empty, it is not set.
+
+    Raises:
+        UsageError: if its value is none of those: what was asked for would silently not be done.
+    """
+    text = fields.get(name, "").strip().lower()
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text not in {"", "0", "false", "no", "off"}:
+        raise UsageError(f"{name}: give true or false")
+    return False
+
+
 async def one_photo(form: Form, name: str) -> bytes:
     """The content of the only file of a field.
 
@@ -212,8 +230,8 @@ async def background_picture(
         UsageError: if several were sent.
         CarmaskError: if it is no picture, or cannot be decoded.
     """
-    if name not in form.files or not (form.files[name][0].size or 0):
-        return None
+    if not any(file.filename or file.size for file in form.files.get(name, [])):
+        return None  # a browser sends a field that was left empty, too
     try:
         found = await wait_for(request, pool.ask(Decode(await one_photo(form, name), limits.pixels)))
     except PhotoError as error:  # it speaks of a photo, of which another one was sent

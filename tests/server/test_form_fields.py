@@ -1,0 +1,45 @@
+"""Form fields as programs and browsers write them: switches, and files that are empty."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def server(serving_module):
+    return serving_module()
+
+
+def post(server, photo_file, **fields):
+    return server.client.post("/v1/cut", files={"image": photo_file.read_bytes()}, data=fields)
+
+
+@pytest.mark.parametrize("said", ["True", "on", "1"])
+def test_what_is_switched_on_may_be_written_as_programs_do(server, photo_file, said):
+    """The body of ``requests.post(..., data={"picture": True})`` has ``True``."""
+    assert "picture" in post(server, photo_file, output="json", picture=said).json()
+    files = {"image_file": photo_file.read_bytes()}
+    cropped = server.client.post("/v1.0/removebg", files=files, data={"crop": said})
+    assert Image.open(io.BytesIO(cropped.content)).height < 128
+
+
+def test_what_is_neither_on_nor_off_is_refused(server, photo_file):
+    assert "picture" not in post(server, photo_file, output="json", picture="False").json()
+    answer = post(server, photo_file, output="json", picture="please")
+    assert (answer.status_code, answer.json()) == (400, {"error": "picture: give true or false"})
+
+
+def test_a_field_that_a_browser_leaves_empty_is_none_but_an_empty_picture_is_refused(server, photo_file):
+    parts = [
+        b'Content-Disposition: form-data; name="background_file"; filename=""\r\n\r\n',
+        b'Content-Disposition: form-data; name="image"; filename="car.jpg"\r\n\r\n' + photo_file.read_bytes(),
+    ]
+    body = b"".join(b"--0f\r\n" + part + b"\r\n" for part in parts) + b"--0f--\r\n"
+    kind = {"content-type": "multipart/form-data; boundary=0f"}
+    assert server.client.post("/v1/cut", content=body, headers=kind).content == post(server, photo_file).content
+    files = {"image": photo_file.read_bytes(), "background_file": ("hall.jpg", b"")}
+    answer = server.client.post("/v1/cut", files=files)
+    assert (answer.status_code, answer.json()) == (422, {"error": "background_file: the file is empty"})
