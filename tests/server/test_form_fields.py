@@ -43,3 +43,11 @@ def test_a_field_that_a_browser_leaves_empty_is_none_but_an_empty_picture_is_ref
     files = {"image": photo_file.read_bytes(), "background_file": ("hall.jpg", b"")}
     answer = server.client.post("/v1/cut", files=files)
     assert (answer.status_code, answer.json()) == (422, {"error": "background_file: the file is empty"})
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/cut", "/api/remove"])
+def test_options_in_json_are_refused_not_passed_over(server, path):
+    answer = server.client.post(path, json={"background": "white"})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("send a form (multipart/form-data or application/x-www-form-urlencoded)")
+    assert server.client.post("/v1/jobs").status_code == 202  # no body: a job whose photos come one by one

@@ -23,6 +23,8 @@ from carmask.server.worker_pool import WorkerPool
 
 #: Fields of a form that are no files, at most, and how long each may be.
 FIELDS, FIELD_BYTES = 60, 100_000
+#: Content types of forms.
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 #: Lists and objects in JSON, and values, at most: many small ones take long to parse, and much memory. A brush mask of
 #: Label Studio is a list of some ten thousand numbers.
 JSON_LISTS, JSON_VALUES = 100_000, 4_000_000
@@ -88,6 +90,9 @@ async def read_form(request: Request, *, files: int, field_bytes: int = FIELD_BY
         OutputError: if there is no room for its files.
     """
     kind = request.headers.get("content-type", "").lower()
+    media = kind.partition(";")[0].strip()
+    if media and media not in FORMS:  # its options would be passed over, and nobody would know
+        raise UsageError(f"send a form ({' or '.join(FORMS)}), not {media[:100]}")
     _, _, charset = kind.partition("charset=")
     if charset and charset.strip("\"' ").partition(";")[0].strip("\"' ") not in {"utf-8", "utf8", "us-ascii"}:
         raise UsageError("the form must be UTF-8")
