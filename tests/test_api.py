@@ -16,7 +16,18 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 import carmask
-from carmask import ArrayError, Background, Cutter, ModelError, OutputSpec, PhotoError, Placing, RenderStyle, UsageError
+from carmask import (
+    ArrayError,
+    Background,
+    Cutter,
+    ModelError,
+    OutputSpec,
+    PhotoError,
+    Placing,
+    RenderStyle,
+    Review,
+    UsageError,
+)
 from carmask.images import read_mask
 from tests.conftest import REPOSITORY, draw_photo
 
@@ -226,6 +237,27 @@ def test_a_style_that_there_is_not_is_refused_not_passed_over(cutter, png, style
 def test_outputs_that_there_are_not_are_refused_before_anything_is_written(cutter, png, tmp_path, settings, said):
     with pytest.raises(UsageError) as error:
         cutter.cut_folder(png, tmp_path / "out", OutputSpec(**settings))
+    assert str(error.value) == said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"timeout": -1}, "timeout: -1: give seconds, more than 0"),
+        ({"timeout": float("nan")}, "timeout: nan: give seconds, more than 0"),
+        ({"timeout": "9"}, "timeout: '9': give a number"),
+        ({"review": Review(0.9, budget=5)}, "budget: 5: give 0 to 1"),
+        ({"review": Review(float("nan"))}, "below: nan: give 0 to 1"),
+        ({"review": Review("0.9")}, "below: '0.9': give a number"),
+        ({"review": 0.9}, "review: 0.9: give a Review, such as Review(0.97)"),
+        ({"spec": "webp"}, "spec: 'webp': give an OutputSpec, such as OutputSpec()"),
+    ],
+)
+def test_settings_of_a_run_that_there_are_not_are_refused_before_it(cutter, png, tmp_path, settings, said):
+    """All photos failed by the time limit, none or all were to review, or the run broke off when all was done."""
+    with pytest.raises(UsageError) as error:
+        cutter.cut_folder(png, tmp_path / "out", **settings)
     assert str(error.value) == said
     assert not (tmp_path / "out").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,7 +23,7 @@ from carmask.compositing.background import Background
 from carmask.compositing.placement import SERIES_RULES
 from carmask.compositing.plates import PlateCover
 from carmask.compositing.style import RenderStyle
-from carmask.errors import ArrayError, UsageError
+from carmask.errors import ArrayError, UsageError, check_kind, check_number
 from carmask.images import PhotoFile, ReducedPhoto, image_photo, open_photo
 from carmask.model.info import ModelInfo
 from carmask.model.runtime import DEFAULT_MODEL, Device, load_model
@@ -197,6 +198,15 @@ class Cutter:
             UsageError: if the request cannot be served as it was put: nothing was written.
             OutputError: if nothing more can be written. What was finished is safe; the same call goes on from there.
         """
+        if spec is not None:
+            check_kind(spec, OutputSpec, "spec")
+        if review is not None:
+            if not isinstance(review, Review):
+                raise UsageError(f"{review!r}: give a Review, such as Review(0.97)", argument="review")
+            review.check()
+        check_number(timeout, "timeout")
+        if not 0 < timeout < math.inf:
+            raise UsageError(f"{timeout!r}: give seconds, more than 0", argument="timeout")
         return cut_folder(
             paths,
             out,

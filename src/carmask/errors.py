@@ -165,4 +165,5 @@ def check_kind(value: object, kind: type, argument: str) -> None:
         UsageError: if it is of another one.
     """
     if not isinstance(value, kind):
-        raise UsageError(f"{value!r}: give a {kind.__name__}, such as {kind.__name__}()", argument=argument)
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise UsageError(f"{value!r}: give {article} {kind.__name__}, such as {kind.__name__}()", argument=argument)

@@ -12,7 +12,7 @@ from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest
 from carmask.batch.names import REPORT
 from carmask.batch.plan import OWN_OUTPUT, Plan
-from carmask.errors import OutputError, UsageError
+from carmask.errors import OutputError, UsageError, check_number
 from carmask.formats.csv_text import encode_csv
 from carmask.formats.spreadsheet import Sheet, read_sheet
 from carmask.images import write_atomically
@@ -34,12 +34,26 @@ class Review:
     """Which photos a person should look at: a share of them, or all below a confidence.
 
     Attributes:
-        below: those whose confidence is lower.
-        budget: this fraction of all instead, the least certain ones, rounded up.
+        below: those whose confidence, 0 to 1, is lower.
+        budget: this fraction of all, 0 to 1, instead: the least certain ones, rounded up.
     """
 
     below: float
     budget: float | None = None
+
+    def check(self) -> None:
+        """Refuse limits that are no fractions.
+
+        Raises:
+            UsageError: if one is none.
+        """
+        for name in ("below", "budget"):
+            value = getattr(self, name)
+            if value is None and name == "budget":
+                continue
+            check_number(value, name)
+            if not 0 <= value <= 1:  # also of NaN
+                raise UsageError(f"{value!r}: give 0 to 1", argument=name)
 
     def choose(self, confidences: Mapping[str, float]) -> set[str]:
         """Choose from photos with their confidence, by name."""
