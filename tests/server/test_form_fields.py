@@ -7,6 +7,8 @@ import io
 import pytest
 from PIL import Image
 
+from carmask.server.limits import Limits
+
 
 @pytest.fixture(scope="module")
 def server(serving_module):
@@ -51,3 +53,13 @@ def test_options_in_json_are_refused_not_passed_over(server, path):
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("send a form (multipart/form-data or application/x-www-form-urlencoded)")
     assert server.client.post("/v1/jobs").status_code == 202  # no body: a job whose photos come one by one
+
+
+def test_a_photo_that_is_a_little_too_large_is_told_the_difference(serving):
+    """In whole megapixels both figures were the same."""
+    server = serving(limits=Limits(pixels=120_000))
+    buffer = io.BytesIO()
+    Image.new("RGB", (400, 320)).save(buffer, "PNG")
+    answer = server.client.post("/v1/cut", files={"image": buffer.getvalue()})
+    assert answer.status_code == 422
+    assert "400x320 is 0.13 megapixels; at most 0.12 are" in answer.json()["error"]

@@ -160,7 +160,7 @@ def refuse_too_large(path: Path | str, image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise PhotoError(
-            f"{path}: {width}x{height} is {width * height / 1e6:.0f} megapixels; at most {MAX_PIXELS // 10**6} can "
+            f"{path}: {width}x{height} is {width * height / 1e6:.2f} megapixels; at most {MAX_PIXELS // 10**6} can "
             "be read, make it smaller"
         )
 

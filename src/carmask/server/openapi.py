@@ -46,8 +46,8 @@ def _photo_paths(limits: Limits) -> dict[str, Any]:
             "post": _operation(
                 "Cut the car out of one photo",
                 "A picture comes back, the mask alone (output=mask), or JSON with mask, confidence and box "
-                f"(output=json, or Accept: application/json). At most {limits.photo_bytes / 1e6:.0f} MB and "
-                f"{limits.pixels / 1e6:.0f} megapixels. The photo may also be the body itself, with a Content-Type "
+                f"(output=json, or Accept: application/json). At most {limits.photo_bytes / 1e6:g} MB and "
+                f"{limits.pixels / 1e6:g} megapixels. The photo may also be the body itself, with a Content-Type "
                 "such as image/jpeg, and options in the address.",
                 {"content": {**_form(form, ["image"])["content"], "image/*": {}}},
                 {"200": _pictures("The picture, or JSON.", "Cut")},

@@ -308,6 +308,6 @@ def check_content(content: bytes, pixels: int) -> None:
         raise PhotoError(f"{SENT}: not a picture in a format that is accepted")
     if width * height > pixels:
         raise PhotoError(
-            f"{SENT}: {width}x{height} is {width * height / 1e6:.0f} megapixels; at most {pixels / 1e6:.0f} are "
+            f"{SENT}: {width}x{height} is {width * height / 1e6:.2f} megapixels; at most {pixels / 1e6:g} are "
             "accepted, make it smaller"
         )
