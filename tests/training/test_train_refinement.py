@@ -15,9 +15,10 @@ from carmask.model.openvino import OpenVINONetwork
 from carmask.networks import build
 from carmask.prediction.predict import predict
 from carmask.prediction.stages import refinement_inputs
-from carmask.training.export import export, read_run, to_onnx
+from carmask.training.export import export, read_run, to_onnx, with_info
 from carmask.training.extra_data import Sources
 from carmask.training.initial_weights import load_initial_weights
+from carmask.training.plain_base import plain_base
 from carmask.training.predictor import Normalised, RefiningNetwork
 from carmask.training.recipe import load_recipe
 from carmask.training.train import train
@@ -141,7 +142,27 @@ def test_it_starts_from_the_weights_of_a_guided_network(tmp_path):
     assert not network.detail[2].weight.any()
 
 
-def test_what_does_not_fit_is_refused(cars, cache, refined, base, tmp_path):
+def test_a_refinement_stage_is_trained_on(refined, base, cars, cache, tmp_path):
+    """A model that has one was refused as the base, and no command took the stage out of it."""
+    best = refined / "best.onnx"
+    ranges = {"refinement.layer": (0.0, 6.0), "layer": (0.0, 1.0)}
+    stale = read_info(best).model_copy(update={"ranges": ranges})
+    (tmp_path / "best.onnx").write_bytes(with_info(onnx.load(best), stale))
+    plain = plain_base(tmp_path / "best.onnx", tmp_path)
+    assert read_info(plain).refinement is read_info(plain).score is None
+    assert read_info(plain).ranges == {"layer": (0.0, 1.0)}
+    assert plain_base(base, tmp_path) == base
+    one, other = (OpenVINONetwork(file, read_info(base)) for file in (plain, base))
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 96, 3), np.uint8)
+    assert np.array_equal(one.run(pixels), other.run(pixels))
+    recipe = load_recipe("best-refinement", REFINEMENT)
+    train(recipe, cars, tmp_path / "run", sources=Sources(base=best, initial_weights=best), cache=cache, machines=CPU)
+    export(tmp_path / "run", tmp_path / "again.onnx", strict=False)
+    names = [node.output[0] for node in onnx.load(tmp_path / "again.onnx").graph.node]
+    assert len(names) == len(onnx.load(best).graph.node) == len({*names})
+
+
+def test_what_does_not_fit_is_refused(cars, cache, tiny_model, base, tmp_path):
     recipe = load_recipe("best-refinement", REFINEMENT)
 
     def start(recipe, **sources):
@@ -152,7 +173,7 @@ def test_what_does_not_fit_is_refused(cars, cache, refined, base, tmp_path):
     with pytest.raises(RecipeError, match="refines no model; leave it out"):
         start(small(), base=base)
     with pytest.raises(ModelError, match="cannot be refined"):
-        start(recipe, base=refined / "best.onnx")
+        start(recipe, base=tiny_model)
     with pytest.raises(RecipeError, match="contour goes with neither scenes nor locate"):
         load_recipe("best-refinement", [*REFINEMENT, "scenes.real=0.46"])
     assert not (tmp_path / "run").exists()

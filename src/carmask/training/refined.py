@@ -7,22 +7,24 @@ from pathlib import Path
 from carmask.errors import ModelError
 from carmask.model.file import read_info
 from carmask.model.info import ExtraData, ModelInfo, Refinement
+from carmask.training.joined_graphs import PREFIXES
 
 
 def check_base(file: Path) -> ModelInfo:
-    """Read the description of a model file whose contours are to be refined.
+    """Read the description of a model file whose contours are to be refined, without a refinement stage that it has.
 
     Raises:
-        ModelError: if the file is damaged, tells parts apart, does not localise the car first, or has a refinement
-            stage.
+        ModelError: if the file is damaged, tells parts apart, or does not localise the car first.
     """
     info = read_info(file)
-    if info.parts or info.localisation_size is None or info.refinement is not None:
-        raise ModelError(
-            f"{file}: cannot be refined: this needs a model of whole cars that localises the car first and has no "
-            "refinement stage"
-        )
-    return info
+    if info.parts or info.localisation_size is None:
+        raise ModelError(f"{file}: cannot be refined: this needs a model of whole cars that localises the car first")
+    if info.refinement is None:
+        return info
+    ranges = {name: span for name, span in info.ranges.items() if not name.startswith(PREFIXES["refinement"])}
+    number = 4 if info.specialist is not None else 2 if info.localisation is not None else 1
+    plain = {"format": number, "refinement": None, "calibration": None, "score": None, "ranges": ranges}
+    return ModelInfo.model_validate({**info.model_dump(), **plain})
 
 
 def trained_network(info: ModelInfo) -> str:

@@ -116,6 +116,10 @@ def train(
     cache = cache or out.resolve().parent / "cache"
     with _alone(out, machines):
         with disk_errors(cache):
+            if plan.base is not None:
+                from carmask.training.plain_base import plain_base
+
+                plan = replace(plan, base=plain_base(plan.base, cache))
             module, checks = _prepare(plan, out, cache, progress, note, mixed=precision != "32-true")
         _write_run(plan, out, precision)
         with log_file(LOGGER, out / LOG_FILE), warnings.catch_warnings(), disk_errors(out):

@@ -118,7 +118,7 @@ def _shipped() -> str:
     type=PATH,
     metavar="FILE|NAME",
     section=_INPUT,
-    help="Model whose contours are refined, for recipes of a refinement stage.",
+    help="Model whose contours are refined, for recipes of a refinement stage; one that it has is left out.",
 )
 @option(
     "--cache",
