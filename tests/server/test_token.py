@@ -38,6 +38,21 @@ def test_nothing_is_served_without_the_token(secured, path):
     assert secured.client.get("/healthz").status_code == 200
 
 
+def test_a_client_of_remove_bg_reads_why_it_is_refused(secured):
+    """Its libraries read errors[0].title."""
+    answer = secured.client.post("/v1.0/removebg", headers={"x-api-key": "wrong"})
+    assert answer.status_code == 401
+    (error,) = answer.json()["errors"]
+    assert error["code"] == "auth_failed"
+    assert error["title"].startswith("a token is needed")
+    large = {"x-api-key": "wrong", "content-length": "9" * 12}
+    answer = raw(
+        secured.port, get("/v1.0/removebg", *(f"{name}: {text}" for name, text in large.items()), method="POST")
+    )
+    assert b'{"errors":[{"title":"at most ' in answer
+    assert b'"code":"file_too_large"' in answer
+
+
 @pytest.mark.parametrize(
     "headers",
     [

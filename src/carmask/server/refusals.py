@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Scope
 
+#: The address that programs written for remove.bg send photos to.
+REMOVEBG = "/v1.0/removebg"
+_CODES = {401: "auth_failed", 413: "file_too_large", 429: "rate_limit_exceeded", 503: "rate_limit_exceeded"}
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -41,11 +44,23 @@ def refusal(scope: Scope, status: int, text: str, headers: Mapping[str, str] | N
         headers: further headers.
 
     Returns:
-        ``{"error": text}``, or the page.
+        JSON with the text, or the page.
     """
     accepted = next((value for name, value in scope["headers"] if name == b"accept"), b"")
     if scope["method"] != "GET" or b"text/html" not in accepted:
-        return JSONResponse({"error": text}, status, headers)
+        return said_in_json(scope, status, text, headers)
     said = html.escape((text[:1].upper() + text[1:]).partition(":")[0])
     more = {401: _ASK, 421: ""}.get(status, _BACK)
     return HTMLResponse(_PAGE.format(text=said, more=more), status, headers)
+
+
+def said_in_json(scope: Scope, status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An error in the form that the request's client reads.
+
+    Returns:
+        ``{"error": text}``; at remove.bg's address ``{"errors": [{"title": text, "code": …}]}``, as remove.bg answers
+        (https://www.remove.bg/api#errors).
+    """
+    if scope["path"] != REMOVEBG:
+        return JSONResponse({"error": text}, status, headers)
+    return JSONResponse({"errors": [{"title": text, "code": _CODES.get(status, "invalid_request")}]}, status, headers)

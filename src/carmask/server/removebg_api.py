@@ -17,6 +17,7 @@ from carmask.images import PhotoFile, picture_size
 from carmask.server.cut_api import MEDIA, NO_ADDRESSES, CutApi
 from carmask.server.limits import Limits
 from carmask.server.options import CutOptions, parse
+from carmask.server.refusals import REMOVEBG
 from carmask.server.requests import CutPhoto
 from carmask.server.responses import answering, error_response
 from carmask.server.signatures import suffix_of
@@ -52,7 +53,7 @@ class RemovebgApi:
 
     def routes(self) -> list[Route]:
         """The one there is."""
-        return [Route("/v1.0/removebg", answering(self.removebg), methods=["POST"])]
+        return [Route(REMOVEBG, answering(self.removebg), methods=["POST"])]
 
     async def removebg(self, request: Request) -> Response:
         """``POST /v1.0/removebg``, as remove.bg takes it: errors come in its form, too."""

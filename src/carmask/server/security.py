@@ -15,11 +15,11 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carmask.server.limits import Limits
-from carmask.server.refusals import refusal
+from carmask.server.refusals import refusal, said_in_json
 
 _log = logging.getLogger("carmask.server")
 
@@ -118,13 +118,13 @@ class Guard:
             if started:
                 raise
             headers = {"connection": "close"} | ({"retry-after": "5"} if error.status == 503 else {})
-            await JSONResponse({"error": str(error)}, error.status, headers)(scope, receive, guarded_send)
+            await said_in_json(scope, error.status, str(error), headers)(scope, receive, guarded_send)
         except Exception:
             _log.exception("bug")
             if started:
                 raise
             text = "a fault in the server; its log says more"
-            await JSONResponse({"error": text}, 500)(scope, receive, guarded_send)
+            await said_in_json(scope, 500, text)(scope, receive, guarded_send)
         finally:
             self._incoming -= body.received
 
