@@ -201,8 +201,8 @@ class Cutter:
         if spec is not None:
             check_kind(spec, OutputSpec, "spec")
         if review is not None:
-            if not isinstance(review, Review):
-                raise UsageError(f"{review!r}: give a Review, such as Review(0.97)", argument="review")
+            if not isinstance(review, Review):  # no argument is named: the command line makes its own
+                raise UsageError(f"review: {review!r}: give a Review, such as Review(0.97)")
             review.check()
         check_number(timeout, "timeout")
         if not 0 < timeout < math.inf:

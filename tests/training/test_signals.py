@@ -21,6 +21,14 @@ from .conftest import CPU, FAST, small, stages
 BOTH = [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
 
 
+@pytest.fixture(autouse=True)
+def _not_ignored():
+    """A process that a script starts in the background ignores Ctrl-C, and so do those that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(("number", "raised"), BOTH)
 def test_a_signal_ends_a_training_and_the_run_goes_on(cars, cache, tmp_path, monkeypatch, number, raised):
     """Lightning ends the process with status 1 or 0, without a word, and ignores further signals."""

@@ -54,6 +54,13 @@ GRAPHS: dict[Stage, Graph] = {
     "refinement": Graph(DETAIL, COARSE, REFINED),
 }
 
+#: What the names of a further stage's network begin with in the joined file.
+PREFIXES: dict[Stage, str] = {
+    "localisation": "localisation.",
+    "specialist": "specialist.",
+    "refinement": "refinement.",
+}
+
 #: Where a network runs.
 Device = Literal["cpu", "cuda", "tensorrt"]
 

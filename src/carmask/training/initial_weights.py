@@ -16,10 +16,11 @@ from carmask.errors import WeightsError
 from carmask.images.normalisation import Normalisation, read_description
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
+from carmask.model.network import PREFIXES
 from carmask.networks import build
 from carmask.networks.mobilenetv2_unet import widen
 from carmask.training.epochs import read_weights
-from carmask.training.joined_graphs import PREFIXES, of_other_stage, weights_of
+from carmask.training.joined_graphs import of_other_stage, weights_of
 from carmask.training.predictor import Normalised, TorchNetwork
 
 #: What the names of the last layers begin with: those that depend on the classes.

@@ -11,16 +11,10 @@ from onnx import compose
 
 from carmask.errors import ModelError
 from carmask.geometry import Size
-from carmask.model.network import GRAPHS, Stage
+from carmask.model.network import GRAPHS, PREFIXES, Stage
 
 #: Weights of at least so many values are stored in 8 bits.
 _MANY = 16_384
-#: What the names of a further stage's network begin with in the joined file.
-PREFIXES: dict[Stage, str] = {
-    "localisation": "localisation.",
-    "specialist": "specialist.",
-    "refinement": "refinement.",
-}
 
 
 def of_other_stage(name: str) -> bool:

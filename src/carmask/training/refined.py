@@ -7,7 +7,7 @@ from pathlib import Path
 from carmask.errors import ModelError
 from carmask.model.file import read_info
 from carmask.model.info import ExtraData, ModelInfo, Refinement
-from carmask.training.joined_graphs import PREFIXES
+from carmask.model.network import PREFIXES
 
 
 def check_base(file: Path) -> ModelInfo:
