@@ -118,7 +118,7 @@ def _maker(
 ) -> Callable[[], Picture]:
     def make() -> Picture:
         with malformed(f"{file}: image {image['id']}"):
-            photo = photos.find(str(image["file_name"]))
+            photo = photos.find(str(image["file_name"]), file.stem.removeprefix("instances_"))
             name = _name(image["file_name"], photo, file)
             height, width = image.get("height"), image.get("width")
             where = f"{file}: image {image['id']} ({name})"

@@ -130,7 +130,8 @@ def _maker(file: Path, image: _Image, names: frozenset[str], photos: Photos) -> 
             size = check_size(image.fields["height"], image.fields["width"], where)
             ordered = sorted(image.shapes, key=lambda shape: int(shape[1].get(_ORDER, 0)))
             shapes = list(_shapes(where, ordered, names, size))
-        return Picture(name, size, drawn(shapes, where), photos.find(image.fields["name"]))
+        photo = photos.find(image.fields["name"], image.fields.get("subset", ""))
+        return Picture(name, size, drawn(shapes, where), photo)
 
     return make
 

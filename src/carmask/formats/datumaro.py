@@ -89,7 +89,7 @@ def _maker(
         with malformed(where):
             image = item.get("image") or {}
             told = image.get("path") or str(item["id"])
-            photo = photos.find(told) or photos.find(str(item["id"]))
+            photo = photos.find(told, file.stem) or photos.find(str(item["id"]), file.stem)
             name = clean_name(told, where) if image.get("path") else photo.name if photo else f"{item['id']}.jpg"
             size = (
                 check_size(image["size"][0], image["size"][1], where)

@@ -50,6 +50,12 @@ def find(path: Path) -> list[Path]:
     return [path] if path.is_file() else [file for file in sorted(path.rglob("*.json")) if is_file(peek(file))]
 
 
+def is_folder(path: Path) -> bool:
+    """Whether the first JSON file of a folder, or else of the folders below it, is labelme's."""
+    first = min(path.glob("*.json"), default=None) or min(path.rglob("*.json"), default=None)
+    return first is not None and is_file(peek(first))
+
+
 def read(path: Path, options: ReadOptions) -> Annotations:
     """Read labelme's files.
 
@@ -117,7 +123,8 @@ def _shapes(file: Path, given: Iterable[Mapping[str, Any]], size: Size, skipped:
             draw = _drawing(kind or "polygon", one, size)
         except DataError as error:
             raise DataError(f"{file}: shape {number} ({one['label']}): {error}") from error
-        score = score_of((one.get("flags") or {}).get("score")) or score_of(one.get("score"))
+        flagged = score_of((one.get("flags") or {}).get("score"))
+        score = score_of(one.get("score")) if flagged is None else flagged
         group = one.get("group_id")
         key = number if group is None else (str(one["label"]), str(group))
         found.setdefault(key, []).append(Shape(str(one["label"]), draw, score))

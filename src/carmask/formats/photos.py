@@ -41,12 +41,14 @@ class Photos:
         self._names: dict[str, list[Path]] = {}
         self._stems: dict[str, list[Path]] = {}
         seen: set[Path] = set()
+        listed: set[Path] = set()
         for folder in folders:
             if folder.is_dir() and folder.resolve() not in seen:
                 seen.add(folder.resolve())
-                self._list(folder)
+                self._list(folder, listed)
 
-    def _list(self, folder: Path) -> None:
+    def _list(self, folder: Path, listed: set[Path]) -> None:
+        whole = folder.resolve()
         for place, inner, files in os.walk(folder):
             inner[:] = sorted(name for name in inner if not name.startswith(".") and name not in _MASKS)
             for name in sorted(files):
@@ -55,15 +57,20 @@ class Photos:
                     relative = path.relative_to(folder)
                     self._paths.setdefault(_key(relative.as_posix()), path)
                     self._bare.setdefault(_key(relative.with_suffix("").as_posix()), path)
+                    if whole / relative in listed:  # in a folder of this folder, which was listed before
+                        continue
+                    listed.add(whole / relative)
                     self._names.setdefault(_key(name), []).append(path)
                     self._stems.setdefault(_key(path.stem), []).append(path)
 
-    def find(self, name: str) -> Path | None:
+    def find(self, name: str, subset: str = "") -> Path | None:
         """The photo that annotations mean by a name.
 
         Args:
             name: a file name, a path of any system, or an address; what Label Studio puts before an uploaded file's
                 name is taken off if there is no photo with it.
+            subset: the part of the data set that it is of, such as ``train``: a folder of this name is looked into
+                first.
 
         Returns:
             The photo whose path ends so; else the only one of this file name; else the only one of this stem. None if
@@ -72,7 +79,8 @@ class Photos:
         for candidate in (name, *_readings(name)):
             parts = _key(candidate.replace("\\", "/")).split("/")
             for start in range(len(parts)):
-                if found := self._paths.get("/".join(parts[start:])):
+                rest = "/".join(parts[start:])
+                if found := (subset and self._paths.get(_key(f"{subset}/{rest}"))) or self._paths.get(rest):
                     return found
         for candidate in (name, *_readings(name)):
             file = _key(candidate.replace("\\", "/")).rpartition("/")[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -159,6 +159,9 @@ def passed_over(count: int, noun: str, which: str) -> str:
 def gathered(makers: Iterable[Callable[[], Picture]], annotations: Annotations) -> Annotations:
     """Collect pictures; those that cannot be read become faults, and names that are there twice are refused.
 
+    A photo that was found for several pictures, since those of others are missing, is that of the one whose name its
+    path ends with.
+
     Args:
         makers: each makes a picture, or raises CarmaskError.
         annotations: they are added to it.
@@ -166,13 +169,14 @@ def gathered(makers: Iterable[Callable[[], Picture]], annotations: Annotations) 
     Returns:
         ``annotations``.
     """
-    stems: dict[str, str] = {}
+    made: list[Picture] = []
     for make in makers:
         try:
-            picture = make()
+            made.append(make())
         except CarmaskError as error:
             annotations.faults.append(str(error))
-            continue
+    stems: dict[str, str] = {}
+    for picture in _own_photos(made, annotations.notes):
         if picture.stem in stems:
             before = stems[picture.stem]
             told = (
@@ -183,3 +187,23 @@ def gathered(makers: Iterable[Callable[[], Picture]], annotations: Annotations) 
         stems[picture.stem] = picture.name
         annotations.pictures.append(picture)
     return annotations
+
+
+def _own_photos(pictures: Sequence[Picture], notes: list[str]) -> list[Picture]:
+    """Take photos from pictures that have one of another picture's; each is noted."""
+    owners: dict[Path, list[Picture]] = {}
+    for picture in pictures:
+        if picture.photo is not None:
+            owners.setdefault(picture.photo, []).append(picture)
+    found = []
+    for picture in pictures:
+        rivals = {one.stem: one for one in owners.get(picture.photo, ())} if picture.photo is not None else {}
+        if picture.photo is not None and len(rivals) > 1:
+            path = f"/{stem_of(picture.photo.as_posix())}"
+            fitting = [stem for stem in rivals if path.endswith(f"/{stem}")]
+            if picture.stem != max(fitting, key=len, default=""):
+                others = ", ".join(one.name for one in rivals.values() if one is not picture)
+                notes.append(f"{picture.name}: its photo is missing; {picture.photo} is that of {others}")
+                picture = replace(picture, photo=None)
+        found.append(picture)
+    return found

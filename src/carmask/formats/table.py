@@ -164,11 +164,7 @@ FORMATS: Mapping[str, Format] = {
     "labelme": Format(
         "labelme",
         labelme.read,
-        lambda path: (
-            _json(path, labelme.is_file)
-            if path.is_file()
-            else any(labelme.is_file(peek(file)) for file in sorted(path.glob("*.json"))[:1])
-        ),
+        lambda path: _json(path, labelme.is_file) if path.is_file() else labelme.is_folder(path),
         labelme.write,
         photos="",
     ),

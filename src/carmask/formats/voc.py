@@ -100,13 +100,15 @@ def read_labelmap(file: Path) -> tuple[tuple[str, ...], dict[int, int]]:
     names: list[str] = []
     table: dict[int, int] = {}
     for number, line in enumerate(read_text(file).splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
+        if not line.strip():
             continue
         name, _, rest = line.partition(":")
         parts = rest.partition(":")[0].split(",")
         try:
             red, green, blue = (int(part) for part in parts)
         except ValueError as error:
+            if line.startswith("#"):  # a comment; a label may begin so, too
+                continue
             raise DataError(f"{file}: line {number}: not 'name:red,green,blue::'") from error
         if name in names or _key(red, green, blue) in table:
             raise DataError(f"{file}: line {number}: the label or its colour was there before")
