@@ -93,3 +93,22 @@ def test_a_label_may_begin_with_a_hash_and_a_score_may_be_zero(source, tmp_path)
         back = read_annotations(tmp_path / name)
         assert (name, back.names) == (name, ("#1",))
     assert back.pictures[0].instances()[0].score == 0
+
+
+def test_subsets_may_have_photos_of_one_name(source, tmp_path):
+    """Of two files of annotations with the same names, those of the second were refused."""
+    convert(source, tmp_path / "out", "coco")
+    (file,) = (tmp_path / "out").rglob("*.json")
+    content = json.loads(file.read_text())
+    file.unlink()
+    for number, subset in enumerate(("train", "val")):
+        content["images"] = [image | {"file_name": "01.jpg"} for image in content["images"][:1]]
+        (tmp_path / "out" / "images" / subset).mkdir()
+        shutil.copy(source.pictures[number].photo, tmp_path / "out" / "images" / subset / "01.jpg")
+        content["annotations"] = content["annotations"][:1]
+        (file.parent / f"instances_{subset}.json").write_text(json.dumps(content))
+    for folder in ("a", "b"):
+        shutil.rmtree(tmp_path / "out" / "images" / folder)
+    back = read_annotations(tmp_path / "out")
+    assert not back.faults
+    assert {one.name: grey(one.photo) for one in back.pictures} == {"train/01.jpg": 0, "val/01.jpg": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -159,8 +160,9 @@ def passed_over(count: int, noun: str, which: str) -> str:
 def gathered(makers: Iterable[Callable[[], Picture]], annotations: Annotations) -> Annotations:
     """Collect pictures; those that cannot be read become faults, and names that are there twice are refused.
 
-    A photo that was found for several pictures, since those of others are missing, is that of the one whose name its
-    path ends with.
+    Of one name may be several if their photos lie in different folders, such as those of two subsets: their folders, as
+    far as these differ, become part of the name. A photo that was found for several pictures, since those of others are
+    missing, is that of the one whose name its path ends with.
 
     Args:
         makers: each makes a picture, or raises CarmaskError.
@@ -176,7 +178,7 @@ def gathered(makers: Iterable[Callable[[], Picture]], annotations: Annotations) 
         except CarmaskError as error:
             annotations.faults.append(str(error))
     stems: dict[str, str] = {}
-    for picture in _own_photos(made, annotations.notes):
+    for picture in _own_photos(_told_apart(made), annotations.notes):
         if picture.stem in stems:
             before = stems[picture.stem]
             told = (
@@ -187,6 +189,25 @@ def gathered(makers: Iterable[Callable[[], Picture]], annotations: Annotations) 
         stems[picture.stem] = picture.name
         annotations.pictures.append(picture)
     return annotations
+
+
+def _told_apart(pictures: Sequence[Picture]) -> list[Picture]:
+    """Pictures of one name and of different photos get the folders of these, as far as they differ, before it."""
+    photos: dict[str, list[Path]] = {}
+    for picture in pictures:
+        if picture.photo is not None:
+            photos.setdefault(picture.stem, []).append(picture.photo)
+    tops = {
+        stem: Path(os.path.commonpath(several))
+        for stem, several in photos.items()
+        if 1 < len(several) == len({*several})
+    }
+    return [
+        replace(picture, name=picture.photo.relative_to(tops[picture.stem]).as_posix())
+        if picture.photo is not None and picture.stem in tops
+        else picture
+        for picture in pictures
+    ]
 
 
 def _own_photos(pictures: Sequence[Picture], notes: list[str]) -> list[Picture]:
