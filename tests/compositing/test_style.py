@@ -15,6 +15,7 @@ from carmask.compositing.style import (
     make_layers,
     render,
     see_through,
+    shadow_layer,
     transparent,
 )
 from carmask.errors import UsageError
@@ -120,6 +121,20 @@ def test_no_shadow_ends_in_a_straight_line_where_a_tight_photo_ended(shadow):
     assert steps[1] <= steps[0] + 12
     if shadow != "keep":
         assert np.abs(below[0] - below[1]).max() <= 3
+
+
+@pytest.mark.parametrize("shadow", ["make", "keep", "none"])
+def test_the_layer_of_a_shadow_is_the_same_wherever_the_car_is_placed(shadow):
+    photo, mask, probability = scene()
+    photo[88:100, 30:150] = np.minimum(photo[88:100, 30:150], 90)
+    photo[mask] = 40
+    found = []
+    for placing in (Placing(), Placing("centre", fill=0.6, size=(240, 320))):
+        look = RenderStyle(shadow, placing=placing)
+        found.append(shadow_layer(make_layers(photo, mask, probability, look, threshold=0.5), mask, look))
+    assert np.array_equal(*found)
+    assert found[0].shape == mask.shape
+    assert found[0].any() == (shadow != "none")
 
 
 def test_strength_and_notes():

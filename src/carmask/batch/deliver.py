@@ -38,7 +38,7 @@ class Delivery(NamedTuple):
         left_out: photos that are done and have no vehicle.
         rejected: photos that are done, have a vehicle, and were rejected in a review.
         empty: photos that are done and have a vehicle, and in which no car was found.
-        kept: pictures among the files that are the photos as they are, since they show no whole car.
+        kept: photos handed over as they are, since they show no whole car.
         doubtful: photos handed over that are marked for a person to look at, and about which nobody has decided.
         again: photos handed over that should be taken again, by the checks.
         copies: photos handed over that are copies of others.

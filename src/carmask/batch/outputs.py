@@ -203,7 +203,7 @@ def _foreground(cut: CutPhoto, _: OutputSpec) -> bytes:
 
 def _shadow(cut: CutPhoto, _: OutputSpec) -> bytes:
     """Black on nothing: grey 0 and opacity."""
-    dark = np.zeros_like(cut.layers.alpha) if cut.layers.shadow is None else cut.layers.shadow
+    dark = cut.shadow
     return encode_picture(np.dstack([np.zeros_like(dark), dark]))
 
 

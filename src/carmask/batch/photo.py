@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Mask, Probability
 from carmask.compositing.background import Background, cover_or_contain
-from carmask.compositing.style import Layers, RenderStyle, make_layers, render
+from carmask.compositing.style import Layers, RenderStyle, make_layers, render, shadow_layer
 from carmask.formats.labels import Labels
 from carmask.geometry import Box, Size
 from carmask.images import PhotoFile
@@ -82,6 +82,11 @@ class CutPhoto:
             # Nothing is drawn of the photo any more: of large ones, the pixels are a sixth of the memory.
             self._photo = self.photo._replace(pixels=layers.foreground)
         return layers
+
+    @property
+    def shadow(self) -> NDArray[np.uint8]:
+        """The shadow as a layer of the photo's own size: uint8 (height, width), opacity of black."""
+        return shadow_layer(self.layers, self.mask, self._style)
 
     @cached_property
     def picture(self) -> NDArray[np.uint8]:

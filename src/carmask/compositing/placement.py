@@ -117,6 +117,11 @@ class Placing:
                 f"{self.size[1]}x{self.size[0]}: at most {MAX_PIXELS // 10**6} megapixels", argument="size"
             )
 
+    @property
+    def in_photo(self) -> bool:
+        """Whether the picture is the photo's frame, or a part of it."""
+        return self.rule == "photo" and self.size is None
+
     def move(self, photo: Size, car: Box | None, series: Box | None = None) -> Move:
         """Apply the rule.
 

@@ -86,7 +86,8 @@ class Layers(NamedTuple):
     """A photo taken apart, at its own size; what an editor puts together again, from the bottom up.
 
     Attributes:
-        shadow: uint8 (height, width), opacity of black over the floor; None if there is none.
+        shadow: uint8 (height, width), opacity of black over the floor; None if there is none, or it is made in the
+            picture's frame, which is another than the photo's: ``shadow_layer``.
         foreground: uint8 (height, width, 3), RGB, the car's own colours wherever alpha is not 0.
         alpha: uint8 (height, width), the car's opacity.
         note: what is remarkable, or ''.
@@ -129,9 +130,26 @@ def make_layers(
     if style.shadow == "keep":
         dark = shadows.kept(photo, mask)
         note = NO_FLOOR if dark is None and mask.any() else ""
-    elif style.shadow in {"make", "reflect"}:
+    elif style.shadow != "none" and style.placing.in_photo:
         dark = shadows.made(mask, style.light)
     return Layers(_strengthened(dark, style.strength), soft.foreground, alpha, note)
+
+
+def shadow_layer(layers: Layers, mask: Mask, style: RenderStyle) -> NDArray[np.uint8]:
+    """The shadow as a layer of the photo's own size.
+
+    Args:
+        layers: from ``make_layers``.
+        mask: bool (height, width).
+        style: as for ``make_layers``.
+
+    Returns:
+        uint8 (height, width), opacity of black over the floor; 0 if there is none.
+    """
+    dark = layers.shadow
+    if dark is None and style.shadow in {"make", "reflect"}:
+        dark = _strengthened(shadows.made(mask, style.light), style.strength)
+    return np.zeros_like(layers.alpha) if dark is None else dark
 
 
 def see_through(soft: Matte, glass: Probability, amount: float) -> NDArray[np.uint8]:
@@ -267,6 +285,9 @@ def _placed_shadow(
     layers: Layers, move: Move, alpha: NDArray[np.uint8], style: RenderStyle
 ) -> NDArray[np.uint8] | None:
     """The shadow where it stands in the picture, also where the picture goes on beyond the photo."""
+    if style.shadow in {"make", "reflect"} and not style.placing.in_photo:
+        # In the picture's frame: the photo's would end in a straight line where a tight photo ended.
+        return _strengthened(shadows.made(alpha > 127, style.light), style.strength)
     if layers.shadow is None:
         return None
     height, width = layers.shadow.shape
@@ -276,12 +297,8 @@ def _placed_shadow(
         move.left > 0,
         move.left + width * move.scale < move.size[1],
     )
-    if not any(sides):
-        return moved(layers.shadow, move)
-    if style.shadow == "keep":
-        return moved(shadows.faded(layers.shadow, box_of(layers.alpha > 127), sides), move)
-    # Made anew in the picture's frame: the photo's would end in a straight line where a tight photo ended.
-    return _strengthened(shadows.made(alpha > 127, style.light), style.strength)
+    kept = shadows.faded(layers.shadow, box_of(layers.alpha > 127), sides) if any(sides) else layers.shadow
+    return moved(kept, move)
 
 
 def _strengthened(shadow: NDArray[np.uint8] | None, strength: float) -> NDArray[np.uint8] | None:
