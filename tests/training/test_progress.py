@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 from lightning.pytorch.callbacks import Timer
 
 from carmask.logs import duration
+from carmask.training.budget import ProcessorBudget
 from carmask.training.history import read_history
 from carmask.training.machines import Machines, choose_precision
 from carmask.training.pace import Pace
@@ -95,6 +97,23 @@ def test_no_more_time_is_left_than_the_limit_leaves(lines, spent, left):
     log.on_train_epoch_end()
     log.epoch_done({"epoch": 0.0, "learning_rate": 1e-3, "train/loss": 0.25})
     assert [record.message.rpartition(" photos/s")[2][2:] for record in lines.records] == [f"{left} left"] * 2
+
+
+def test_no_more_time_is_left_than_the_limit_of_processor_time_leaves(lines, monkeypatch):
+    # Two cores: 50 s of processor time in each step of 25 s. After three steps 150 s of 300 are left: 75 s on it.
+    now, budget = [0.0], ProcessorBudget(300)
+    monkeypatch.setattr(time, "process_time", lambda: 2 * now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    assert budget.time_left() is None
+    log, trainer, clock = begun(budget)
+    budget.on_train_epoch_start(trainer)
+    for index in range(4):
+        clock[0] = now[0] = now[0] + 25
+        budget.on_train_batch_end(trainer)
+        log.on_train_batch_end(trainer, None, {"loss": 0.5}, None, index)
+    log.on_train_epoch_end()
+    log.epoch_done({"epoch": 0.0, "learning_rate": 1e-3, "train/loss": 0.25})
+    assert [record.message.rpartition(" photos/s")[2][2:] for record in lines.records] == ["75 s left", "50 s left"]
 
 
 def test_an_epoch_that_the_time_limit_ends_counts_the_steps_that_were_done(lines):

@@ -20,16 +20,25 @@ class ProcessorBudget(Callback):
         """Set the limit, in seconds."""
         self.seconds = seconds
         self.used = 0.0
-        self._mark = 0.0
+        self._mark = self._begun = 0.0
+        self._spent = self._waited = 0.0  # by this process: processor time, and time on the clock meanwhile
+
+    def time_left(self) -> float | None:
+        """Seconds on the clock until the limit, at the pace so far, without validation; None before the first step."""
+        if self._spent <= 0:
+            return None
+        return max(0.0, self.seconds - self.used) * self._waited / self._spent
 
     def on_train_epoch_start(self, *_: Any) -> None:
         """Start counting."""
-        self._mark = time.process_time()
+        self._mark, self._begun = time.process_time(), time.monotonic()
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Count the step; stop when the time is used up."""
-        now = time.process_time()
-        self.used, self._mark = self.used + now - self._mark, now
+        now, clock = time.process_time(), time.monotonic()
+        self.used, self._spent = self.used + now - self._mark, self._spent + now - self._mark
+        self._waited += clock - self._begun
+        self._mark, self._begun = now, clock
         if self.used >= self.seconds:
             trainer.should_stop = True
 

@@ -11,6 +11,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback, Timer
 
 from carmask.logs import duration
+from carmask.training.budget import ProcessorBudget
 from carmask.training.history import Row
 from carmask.training.pace import Pace
 from carmask.training.recipe import Recipe
@@ -38,6 +39,7 @@ class ProgressLog(Callback):
         self._pace: Pace | None = None
         self._recipe: Recipe | None = None
         self._limit: Timer | None = None
+        self._budget: ProcessorBudget | None = None
         self._begun = self._last_line = self._trained = 0.0
         self._done = 0  # steps of this epoch
         self._best: float | None = None
@@ -49,6 +51,7 @@ class ProgressLog(Callback):
         self._pace = Pace(pl_module.recipe)
         callbacks = trainer.callbacks  # type: ignore[attr-defined]  # its connector sets them
         self._limit = next((one for one in callbacks if isinstance(one, Timer)), None)
+        self._budget = next((one for one in callbacks if isinstance(one, ProcessorBudget)), None)
         self._best = max(
             (row["validation/score"] for row in pl_module.history if "validation/score" in row), default=None
         )
@@ -112,10 +115,13 @@ class ProgressLog(Callback):
         LOGGER.info("epoch %d/%d, step %d/%d: %s", epoch + 1, recipe.epochs, step, total, text)
 
     def _left(self, pace: Pace, epoch: int, done: int) -> str:
-        """The time that is left, of the training or of the limit that ends it before."""
+        """The time that is left, of the training or of a limit that ends it before."""
         left = pace.left(epoch, done)
-        limit = None if self._limit is None else self._limit.time_remaining()
-        return duration(left if left is None or limit is None else min(left, max(0.0, limit)))
+        limits = [
+            None if self._limit is None else self._limit.time_remaining(),
+            None if self._budget is None else self._budget.time_left(),
+        ]
+        return duration(left if left is None else min([left, *(max(0.0, one) for one in limits if one is not None)]))
 
     def _steps(self, epoch: int) -> int:
         assert self._recipe is not None
