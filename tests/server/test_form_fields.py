@@ -47,6 +47,32 @@ def test_a_field_that_a_browser_leaves_empty_is_none_but_an_empty_picture_is_ref
     assert (answer.status_code, answer.json()) == (422, {"error": "background_file: the file is empty"})
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/cut", "image"),
+        ("/v1/cut", "background_file"),
+        ("/v1/jobs", "photos"),
+        ("/v1/jobs/JOB/photos", "photo"),
+        ("/v1/jobs/JOB/start", "background_file"),
+        ("/api/remove", "file"),
+        ("/v1.0/removebg", "image_file"),
+        ("/v1.0/removebg", "bg_image_file"),
+    ],
+)
+def test_text_where_a_file_is_expected_is_refused_in_words(server, photo_file, path, name):
+    """As ``curl -F photo=car.jpg`` sends it, without the @: it was called no option, or the photo was missing."""
+    if "JOB" in path:
+        path = path.replace("JOB", server.client.post("/v1/jobs").json()["id"])
+    photo = {"background_file": "image", "bg_image_file": "image_file"}.get(name)
+    files = {photo: photo_file.read_bytes()} if photo and "start" not in path else None
+    answer = server.client.post(path, data={name: "car.jpg"}, files=files)
+    assert answer.status_code == 400
+    said = answer.json()
+    text = said["errors"][0]["title"] if "errors" in said else said["error"]
+    assert text == f"{name}: came as text; send it as a file, such as curl -F {name}=@car.jpg does"
+
+
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/cut", "/api/remove"])
 def test_options_in_json_are_refused_not_passed_over(server, path):
     answer = server.client.post(path, json={"background": "white"})

@@ -15,7 +15,7 @@ from PIL import Image
 from carmask.batch.job import Result
 from carmask.errors import OutputError
 from carmask.review import runs
-from carmask.server import job_threads
+from carmask.server import job_threads, jobs_api
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
 from carmask.server.pool_engine import PoolEngine
@@ -173,6 +173,32 @@ def test_a_stream_of_a_job_that_is_deleted_ends_in_words(serving):
         client.delete(f"/v1/jobs/{job}")
         _, kind, data = heard.result(30)[-1]
     assert (kind, data["error"]) == ("end", "there is no such job; it may have been deleted")
+
+
+def test_a_stream_of_a_job_that_is_not_started_ends_and_says_so(serving, monkeypatch):
+    """It went on for ten minutes as if something were at work."""
+    monkeypatch.setattr(jobs_api, "UNSTARTED", 1.5)
+    client = serving().client
+    job = client.post("/v1/jobs", data={}).json()["id"]
+    started = time.monotonic()
+    with ThreadPoolExecutor(1) as threads:
+        heard = threads.submit(events, client, job)
+        time.sleep(1)
+        client.post(f"/v1/jobs/{job}/photos", files={"photo": ("a.jpg", photo_bytes(1))})  # somebody is at it
+        found = heard.result(30)
+    assert found[-1][1:] == ("end", {"state": "new", "error": "the job has not been started"})
+    assert time.monotonic() - started > 2.4
+
+
+def test_a_name_that_windows_has_for_a_device_is_another_one_in_the_archive(serving):
+    client = serving().client
+    titles = ["CON.jpg", "com1.front.jpg", "Aux .jpg", "console.jpg", "COM12.jpg", "nul"]
+    job = client.post("/v1/jobs", files=[("photos", (title, photo_bytes(1))) for title in titles]).json()["id"]
+    events(client, job)
+    names = zipfile.ZipFile(io.BytesIO(client.get(f"/v1/jobs/{job}/zip").content)).namelist()
+    assert names == ["_CON.png", "_com1.front.png", "_Aux.png", "console.png", "COM12.png", "_nul.png"]
+    one = client.get(f"/v1/jobs/{job}/photos/1/output/0?download=1")
+    assert '"_CON.png"' in one.headers["content-disposition"]
 
 
 def test_each_photo_has_a_name_of_its_own_in_the_archive(serving):

@@ -23,7 +23,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY,
     created REAL NOT NULL,         -- seconds since 1970
-    state TEXT NOT NULL,           -- new, running, done, failed
+    state TEXT NOT NULL,           -- new, running, done, failed, cancelled
     options TEXT NOT NULL,         -- JSON of CutOptions
     error TEXT NOT NULL
 );
@@ -43,7 +43,7 @@ PRAGMA user_version = 1;
 ID_BYTES = 8
 _ID = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")
 
-State = Literal["new", "running", "done", "failed"]
+State = Literal["new", "running", "done", "failed", "cancelled"]
 
 
 @dataclass
@@ -54,11 +54,15 @@ class Progress:
         results: of photos, in the order in which they finished.
         changed: notified when there is more.
         run: tells it from what is known of another run of the job, also of another server.
+        under_way: a thread works on it.
+        cancelled: set when no further photo is to be worked on.
     """
 
     results: list[tuple[int, Result]] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     run: str = field(default_factory=lambda: secrets.token_hex(4))
+    under_way: bool = False
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 class StoredPhoto(NamedTuple):
@@ -182,6 +186,18 @@ class JobRecords:
         except sqlite3.DatabaseError as error:  # also of a page that could not be read
             raise OutputError(f"the record of jobs cannot be read: {in_one_line(error)}") from error
 
+    def column(self, job: str, name: Literal["state", "error", "options"]) -> Any:
+        """What is on record of a job.
+
+        Raises:
+            LookupError: if there is no such job.
+            OutputError: if it cannot be read.
+        """
+        found = self.rows(f"SELECT {name} FROM jobs WHERE id = ?", job)  # noqa: S608
+        if not found:
+            raise LookupError("there is no such job; it may have been deleted")
+        return found[0][0]
+
     def do(self, text: str, *values: object) -> None:
         """Change something.
 
@@ -204,7 +220,7 @@ class JobRecords:
 
         Args:
             job: its id.
-            state: ``done`` or ``failed``.
+            state: ``done``, ``failed`` or ``cancelled``.
             error: why it failed as a whole, or ''.
         """
         try:

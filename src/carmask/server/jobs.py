@@ -11,35 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from carmask.batch.corrections import Corrections, decisions_of, with_corrections
-from carmask.batch.job import Job, Result
-from carmask.batch.manifest import read_records
-from carmask.batch.names import MANIFEST, STATE
+from carmask.batch.corrections import decisions_of
+from carmask.batch.job import Result
+from carmask.batch.names import STATE
 from carmask.batch.outputs import OutputSpec
-from carmask.batch.plan import Plan
-from carmask.batch.process import PhotoTask
-from carmask.batch.report import Review, write_report
-from carmask.batch.run import open_run, run_jobs
-from carmask.compositing.placement import SERIES_RULES
-from carmask.errors import CarmaskError, UsageError
-from carmask.images import (
-    PhotoFile,
-    encode_picture,
-    flush_folder,
-    make_folder,
-    open_photo,
-    remove_file,
-    write_atomically,
-)
+from carmask.batch.report import Review
+from carmask.errors import CarmaskError, OutputError, UsageError
+from carmask.images import PhotoFile, flush_folder, make_folder, write_atomically
 from carmask.model.file import fixed_name
 from carmask.server.folder import Folder
-from carmask.server.job_records import ID_BYTES, JobRecords, Progress, State, StoredPhoto, car_of
+from carmask.server.job_background import keep_background, kept_background
+from carmask.server.job_records import ID_BYTES, JobRecords, Progress, State, StoredPhoto
+from carmask.server.job_run import JobRun, recorded
 from carmask.server.job_threads import JobThreads
 from carmask.server.limits import Limits
 from carmask.server.options import CutOptions
-from carmask.server.pool_engine import PoolEngine
 from carmask.server.security import without_paths
 from carmask.server.signatures import suffix_of
 from carmask.server.worker_pool import WorkerPool
@@ -112,7 +98,7 @@ class Jobs:
         job = secrets.token_hex(ID_BYTES)
         make_folder(self._folder(job) / "photos")
         flush_folder(self._state / "jobs")
-        self._set_background(job, picture)
+        keep_background(self._folder(job), picture)
         self._do("INSERT INTO jobs VALUES (?, ?, 'new', ?, '')", job, time.time(), options.model_dump_json())
         return job
 
@@ -167,7 +153,7 @@ class Jobs:
                 raise UsageError("the job has no photos")
             if options is not None:
                 options.spec(picture)
-                self._set_background(job, picture)
+                keep_background(self._folder(job), picture)
             if job in self._folders:
                 self._folders.pop(job).close()
             # One change: a job that is done, with options that its files were not made with, would have no files.
@@ -175,6 +161,33 @@ class Jobs:
             self._do("UPDATE jobs SET options = ?, state = 'running', error = '' WHERE id = ?", text, job)
             self._records.unwritten.pop(job, None)
             self._work(job)
+
+    def cancel(self, job: str) -> State:
+        """Work on no further photo of a job; results stay, and ``start`` goes on with the others.
+
+        Args:
+            job: its id.
+
+        Returns:
+            Its state: ``cancelled``, or ``running`` until the photos that are being worked on are done.
+
+        Raises:
+            LookupError: if there is no such job.
+            UsageError: if it does not run.
+        """
+        with self._lock:
+            if (state := self.state(job)) == "cancelled":
+                return state
+            if state != "running":
+                raise UsageError("the job is not running")
+            progress = self._progress[job]
+            progress.cancelled.set()
+            # Now, so that the next server does not go on with it; on a full disk when it ends.
+            with contextlib.suppress(OutputError):
+                self._do("UPDATE jobs SET state = 'cancelled' WHERE id = ?", job)
+            if not progress.under_way:
+                self._records.end(job, "cancelled", "")
+            return self.state(job)
 
     def delete(self, job: str) -> None:
         """Delete a job with all its files.
@@ -185,7 +198,7 @@ class Jobs:
         """
         with self._lock:
             if self.state(job) == "running":
-                raise UsageError("the job is running; wait until it is done")
+                raise UsageError("the job is running; cancel it first, or wait until it is done")
             if job in self._folders:
                 self._folders.pop(job).close()
             self._do("DELETE FROM photos WHERE job = ?", job)
@@ -209,13 +222,15 @@ class Jobs:
         Raises:
             LookupError: if there is no such job.
         """
-        rows = self._rows("SELECT state FROM jobs WHERE id = ?", job)
-        if not rows:
-            raise LookupError("there is no such job; it may have been deleted")
+        return self._now(job, self._records.column(job, "state"))
+
+    def _now(self, job: str, recorded: State) -> State:
+        """A job's state, by what is on record of it."""
         if job in self._records.unwritten:
             return self._records.unwritten[job][0]
-        state: State = rows[0][0]
-        return state
+        if recorded == "cancelled" and (known := self._progress.get(job)) is not None and known.under_way:
+            return "running"  # until the photos that are being worked on are done
+        return recorded
 
     def all(self) -> list[dict[str, Any]]:
         """The latest jobs, newest first."""
@@ -225,20 +240,26 @@ class Jobs:
         )
         found = [dict(zip(("id", "created", "state", "error", "photos"), row, strict=True)) for row in rows]
         for one in found:
-            one["state"], one["error"] = self._records.unwritten.get(one["id"], (one["state"], one["error"]))
+            one["state"] = self._now(one["id"], one["state"])
+            one["error"] = self._records.unwritten.get(one["id"], ("", one["error"]))[1]
         return found
 
     def error(self, job: str) -> str:
-        """Why a job failed as a whole, or ''."""
-        if job in self._records.unwritten:
-            return self._records.unwritten[job][1]
-        text: str = self._rows("SELECT error FROM jobs WHERE id = ?", job)[0][0]
-        return text
+        """Why a job failed as a whole, or ''.
+
+        Raises:
+            LookupError: if there is no such job.
+        """
+        text: str = self._records.column(job, "error")
+        return self._records.unwritten.get(job, ("", text))[1]
 
     def options(self, job: str) -> CutOptions:
-        """What is made of each photo."""
-        self.state(job)
-        return CutOptions.model_validate_json(self._rows("SELECT options FROM jobs WHERE id = ?", job)[0][0])
+        """What is made of each photo.
+
+        Raises:
+            LookupError: if there is no such job.
+        """
+        return CutOptions.model_validate_json(self._records.column(job, "options"))
 
     def photos(self, job: str) -> list[StoredPhoto]:
         """The photos of a job, in the order in which they were added."""
@@ -277,8 +298,8 @@ class Jobs:
         with self._lock:
             if job not in self._progress:
                 self._progress[job] = Progress()
-                if state in {"done", "failed"}:
-                    self._progress[job].results = self._recorded(job)
+                if state in {"done", "failed", "cancelled"}:
+                    self._progress[job].results = recorded(self._folder(job), self.photos(job))
             return self._progress[job]
 
     def review(self, result: Result) -> bool:
@@ -294,9 +315,9 @@ class Jobs:
 
         Raises:
             LookupError: if there is no such job.
-            UsageError: if it is not done.
+            UsageError: if it is not done, and was not cancelled.
         """
-        if (state := self.state(job)) != "done":
+        if (state := self.state(job)) not in {"done", "cancelled"}:
             why = "has failed; start it again" if state == "failed" else "is not done yet"
             raise UsageError(f"the job {why}; its photos can be mended when it is done")
         with self._lock:
@@ -316,10 +337,16 @@ class Jobs:
         self._threads.do(partial(self._run, job, self._progress[job]))
 
     def _run(self, job: str, progress: Progress) -> None:
+        with self._lock:
+            if progress.cancelled.is_set():  # while it waited for its turn
+                return
+            progress.under_way = True
         state: State = "done"
         error = ""
         try:
             self._cut(job, progress)
+            if progress.cancelled.is_set() and len(progress.results) < len(self.photos(job)):
+                state = "cancelled"
         except CarmaskError as problem:
             state, error = "failed", without_paths(str(problem))
         except Exception:  # noqa: BLE001  # a bug: the job has failed, the server goes on
@@ -329,71 +356,29 @@ class Jobs:
             state, error = "failed", "a fault in the server; its log says more"
         if self._stopping:
             return
-        self._records.end(job, state, error)
+        with self._lock:
+            self._records.end(job, state, error)
+            progress.under_way = False
         with progress.changed:
             progress.changed.notify_all()
 
     def _cut(self, job: str, progress: Progress) -> None:
-        spec, out, photos = self._spec(job), self._folder(job) / "out", self.photos(job)
-        numbers = {photo.name: photo.number for photo in photos}
-        cars: dict[str, list[Path | str]] = {}
-        for photo in photos:
-            cars.setdefault(car_of(photo.title), []).append(self.path(job, photo))
-        jobs = [
-            Job(
-                self.path(job, photo),
-                photo.name,
-                tuple(out / name for name in spec.outputs(photo.name)),
-                series=tuple(cars[car_of(photo.title)])
-                if spec.style.placing.rule in SERIES_RULES and len(cars[car_of(photo.title)]) > 1
-                else (),
-            )
-            for photo in photos
-        ]
-        make_folder(out)
-        decided = self.decisions(job)
-        if (store := Corrections.of(out / STATE)) is not None:
-            with store:
-                jobs = with_corrections(jobs, store)
-        task = PhotoTask(fixed_name(self._model), spec)
-        names = {str(one.photo): one.name for one in jobs}
-        with open_run(out, jobs, task) as manifest:
-            for result in run_jobs(jobs, manifest, PoolEngine(self._pool, spec)):
+        work = JobRun(self._folder(job), self.photos(job), self._spec(job), fixed_name(self._model), self._pool)
+        with contextlib.closing(work.results(Review(self._below), progress.cancelled.is_set)) as results:
+            for number, result in results:
                 if self._stopping:
                     return
                 self._records.check_room(self._limits)
                 with progress.changed:
-                    progress.results.append((numbers[names[result.photo]], result))
+                    progress.results.append((number, result))
                     progress.changed.notify_all()
-            write_report(out, Plan(tuple(jobs)), manifest, review=Review(self._below), decisions=decided)
-
-    def _recorded(self, job: str) -> list[tuple[int, Result]]:
-        numbers = {photo.name: photo.number for photo in self.photos(job)}
-        with contextlib.suppress(CarmaskError):
-            records = read_records(self._folder(job) / "out" / STATE / MANIFEST)
-            return [(numbers[record.name], record.result) for record in records if record.name in numbers]
-        return []
 
     def picture(self, job: str, *, decode: bool = True) -> PhotoFile | None:
         """The background picture that a job was given, or None; without ``decode`` something in place of it."""
-        if not (file := self._folder(job) / "background.png").exists():
-            return None
-        return open_photo(file) if decode else _STAND_IN
+        return kept_background(self._folder(job), decode=decode)
 
     def _spec(self, job: str, *, decode: bool = True) -> OutputSpec:
         return self.options(job).spec(self.picture(job, decode=decode))
 
-    def _set_background(self, job: str, picture: PhotoFile | None) -> None:
-        file = self._folder(job) / "background.png"
-        if picture is None:
-            remove_file(file)
-        else:
-            write_atomically(file, encode_picture(picture.pixels, picture.icc_profile))
-        flush_folder(file.parent)
-
     def _folder(self, job: str) -> Path:
         return self._state / "jobs" / job
-
-
-#: In place of a background picture whose pixels are not needed.
-_STAND_IN = PhotoFile(np.zeros((1, 1, 3), np.uint8), None)

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
-import zipfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from carmask.batch.job import Result
 from carmask.errors import CarmaskError, PhotoError
 from carmask.review.queue import id_of
 from carmask.server.cut_api import MEDIA
+from carmask.server.job_archive import archive, download_name
 from carmask.server.job_records import Progress, StoredPhoto
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
@@ -34,6 +34,8 @@ from carmask.server.worker_pool import WorkerPool
 #: Seconds from one question for news to the next, from one sign of life to the next, and until a stream ends: a client
 #: that is still there asks again.
 _POLL, _ALIVE, _END = 0.4, 15.0, 600.0
+#: Seconds that a stream waits for the start of a job to which no photo is added: nobody may ever start it.
+UNSTARTED = 60.0
 
 
 class JobsApi:
@@ -53,6 +55,7 @@ class JobsApi:
             ("DELETE", job, self.delete),
             ("POST", job + "/photos", self.add),
             ("POST", job + "/start", self.start),
+            ("POST", job + "/cancel", self.cancel),
             ("GET", job + "/events", self.events),
             ("GET", job + "/zip", self.zip),
             ("GET", photo + "/image", self.image),
@@ -122,6 +125,11 @@ class JobsApi:
         await run_in_threadpool(self._jobs.start, job, options, picture)
         return JSONResponse({"id": job, "state": "running"}, 202)
 
+    async def cancel(self, request: Request) -> Response:
+        """``POST /v1/jobs/{id}/cancel``: no further photo is worked on; what is done stays."""
+        job: str = request.path_params["job"]
+        return JSONResponse({"id": job, "state": await run_in_threadpool(self._jobs.cancel, job)}, 202)
+
     async def delete(self, request: Request) -> Response:
         """``DELETE /v1/jobs/{id}``."""
         await run_in_threadpool(self._jobs.delete, request.path_params["job"])
@@ -157,7 +165,8 @@ class JobsApi:
         """``GET /v1/jobs/{id}/events``: an event for each photo, and ``end`` at the end.
 
         A client that comes back with ``Last-Event-ID`` gets what it has not seen; after a restart of the server, all,
-        and also when the job has been started again.
+        and also when the job has been started again. One that opens it before the job starts gets all; it ends in
+        state ``new`` if the job is not started and no photo is added for a minute.
         """
         job: str = request.path_params["job"]
         progress, photos = await run_in_threadpool(self._known, job)
@@ -166,7 +175,7 @@ class JobsApi:
         async def stream() -> AsyncIterator[str]:
             nonlocal progress, photos, seen
             clock = asyncio.get_running_loop().time
-            began = said = clock()
+            began = said = moved = clock()
             yield f"retry: 1000\n{_event('total', {'total': len(photos)})}"
             while clock() - began < _END:
                 results = progress.results[seen:]
@@ -179,6 +188,7 @@ class JobsApi:
                 try:
                     state = await run_in_threadpool(self._jobs.state, job)
                     error = await run_in_threadpool(self._jobs.error, job)
+                    before = len(photos)
                     known, photos = await run_in_threadpool(self._known, job)
                 except LookupError as gone:
                     yield _event("end", {"state": "failed", "error": str(gone)})
@@ -186,11 +196,16 @@ class JobsApi:
                 if known is not progress:  # it has been started since
                     progress, seen = known, 0
                     yield _event("total", {"total": len(photos)})
-                elif state in {"done", "failed"} and seen >= len(progress.results):
+                elif state in {"done", "failed", "cancelled"} and seen >= len(progress.results):
                     yield _event("end", {"state": state, "error": error})
                     return
+                if state != "new" or len(photos) != before:
+                    moved = clock()
+                elif clock() - moved > UNSTARTED:
+                    yield _event("end", {"state": state, "error": "the job has not been started"})
+                    return
                 if clock() - said > _ALIVE:
-                    yield ": still at work\n\n"
+                    yield f": {'waiting for its start' if state == 'new' else 'still at work'}\n\n"
                     said = clock()
                 await asyncio.sleep(_POLL)
 
@@ -229,7 +244,7 @@ class JobsApi:
             return photo, outputs[number]
 
         photo, path = await run_in_threadpool(find)
-        name = _download(photo, path.name) if "download" in request.query_params else None
+        name = download_name(photo, path.name) if "download" in request.query_params else None
         return FileResponse(path, media_type=MEDIA[path.suffix[1:]], filename=name)
 
     async def zip(self, request: Request) -> Response:
@@ -239,17 +254,19 @@ class JobsApi:
         if not files:
             raise LookupError("nothing is done yet")
         headers = {"content-disposition": f'attachment; filename="carmask-{job[:6]}.zip"'}
-        return StreamingResponse(_archive(files), media_type="application/zip", headers=headers)
+        return StreamingResponse(archive(files), media_type="application/zip", headers=headers)
 
     def _files(self, job: str) -> list[tuple[str, str]]:
         """Names in the archive, and paths: each name once."""
-        self._jobs.state(job)
+        # Of a job that was cancelled, others are of an earlier run with other options.
+        made = {number for number, one in self._jobs.progress(job).results if one.status == "done"}
+        every = self._jobs.state(job) != "cancelled"
         files: list[tuple[str, str]] = []
         taken: set[str] = set()
         for photo in self._jobs.photos(job):
             for path in self._jobs.outputs(job, photo):
-                if path.is_file():
-                    name = _download(photo, path.name)
+                if path.is_file() and (every or photo.number in made):
+                    name = download_name(photo, path.name)
                     while name.casefold() in taken:  # some systems do not tell small letters from capital ones
                         name = f"{photo.number}_{name}"
                     taken.add(name.casefold())
@@ -271,7 +288,7 @@ class JobsApi:
             "decision": decided.get(photo.name, ""),
             "id": id_of(photo.name),
             "made": _made(outputs),
-            "outputs": [_download(photo, path.name) for path in outputs],
+            "outputs": [download_name(photo, path.name) for path in outputs],
         }
 
 
@@ -290,41 +307,3 @@ def _made(outputs: list[Path]) -> str:
     with contextlib.suppress(OSError, IndexError):
         return str(outputs[-1].stat().st_mtime_ns)
     return ""
-
-
-def _download(photo: StoredPhoto, file: str) -> str:
-    """What a file is called when it is downloaded: after the client's own name for the photo."""
-    stem = photo.title.rpartition(".")[0] or photo.title
-    safe = "".join(letter if letter.isalnum() or letter in " ._-" else "_" for letter in stem).strip(". ") or "photo"
-    return safe + file.removeprefix(photo.name)
-
-
-class _Pipe:
-    """A stream without a beginning to go back to, from which a ZIP is read while it is written."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-
-    def write(self, content: bytes) -> int:
-        self.parts.append(bytes(content))
-        return len(content)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def take(self) -> bytes:
-        parts, self.parts = self.parts, []
-        return b"".join(parts)
-
-
-def _archive(files: list[tuple[str, str]]) -> Iterator[bytes]:
-    """A ZIP, file by file; pictures are compressed already."""
-    pipe = _Pipe()
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:  # type: ignore[call-overload]  # write is enough
-        for name, path in files:
-            try:
-                archive.write(path, name)
-            except OSError:  # it has gone since
-                continue
-            yield pipe.take()
-    yield pipe.take()

@@ -74,7 +74,9 @@ def _job_paths(limits: Limits) -> dict[str, Any]:
         "/v1/jobs/{job}": {
             "parameters": [_JOB],
             "get": _operation("What became of a job's photos", "", None, {"200": _json("The job.", _OBJECT)}),
-            "delete": _operation("Delete a job with all its files", "", None, {"204": {"description": "Deleted."}}),
+            "delete": _operation(
+                "Delete a job with all its files", "Not while it runs.", None, {"204": {"description": "Deleted."}}
+            ),
         },
         "/v1/jobs/{job}/photos": {
             "parameters": [_JOB],
@@ -91,11 +93,22 @@ def _job_paths(limits: Limits) -> dict[str, Any]:
                 {"202": _json("It runs.", _OBJECT)},
             ),
         },
+        "/v1/jobs/{job}/cancel": {
+            "parameters": [_JOB],
+            "post": _operation(
+                "Work on no further photo of a job",
+                "Results stay. The state is running until the photos that are being worked on are done, then "
+                "cancelled; start goes on with the others.",
+                None,
+                {"202": _json("Its id and state.", _OBJECT)},
+            ),
+        },
         "/v1/jobs/{job}/events": {
             "parameters": [_JOB],
             "get": _operation(
                 "Follow a job",
-                "Server-sent events: photo for each photo, end at the end.",
+                "Server-sent events: total, photo for each photo, end with the state at the end; the state is new if "
+                "the job is not started within a minute after the last photo was added.",
                 None,
                 {"200": _content("The events.", "text/event-stream")},
             ),

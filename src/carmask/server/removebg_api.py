@@ -74,6 +74,7 @@ class RemovebgApi:
             content, picture = _image_of(fields), None
         else:
             async with read_form(request, files=2, field_bytes=self._limits.photo_bytes) as form:
+                form.check_text("image_file")
                 fields = form.fields
                 content = await one_photo(form, "image_file") if "image_file" in form.files else _image_of(fields)
                 picture = await background_picture(request, form, "bg_image_file", self._pool, self._limits)

@@ -47,11 +47,22 @@ class Form(NamedTuple):
             names: under which files are taken.
 
         Raises:
-            UsageError: if there is another one.
+            UsageError: if there is another one, or text under one of these names.
         """
+        self.check_text(*names)
         for name, files in self.files.items():
             if name not in names and any(file.filename or file.size for file in files):
                 raise UsageError(f"{name[:100]}: no file is taken under this name; there are {', '.join(names)}")
+
+    def check_text(self, *names: str) -> None:
+        """Refuse text where a file is expected.
+
+        Raises:
+            UsageError: if there is some; empty text is as if it were not there.
+        """
+        for name in names:
+            if self.fields.get(name):
+                raise UsageError(f"{name}: came as text; send it as a file, such as curl -F {name}=@car.jpg does")
 
 
 class _Heard(Request):
@@ -192,6 +203,7 @@ async def one_photo(form: Form, name: str) -> bytes:
         UsageError: if there is none, or several.
         PhotoError: if it is no picture by its content.
     """
+    form.check_text(name)
     files = form.files.get(name, [])
     if len(files) != 1:
         raise UsageError(f"send one photo as the file {name!r}" + (f"; {len(files)} came" if files else ""))
@@ -232,9 +244,10 @@ async def background_picture(
         limits: how many pixels it may have.
 
     Raises:
-        UsageError: if several were sent.
+        UsageError: if several were sent, or text.
         CarmaskError: if it is no picture, or cannot be decoded.
     """
+    form.check_text(name)
     if not any(file.filename or file.size for file in form.files.get(name, [])):
         return None  # a browser sends a field that was left empty, too
     try:
