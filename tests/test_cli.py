@@ -309,11 +309,34 @@ def test_a_bad_photo_leaves_no_submission(examples, tmp_path):
     assert not (tmp_path / "s.csv").exists()
 
 
-def test_a_reader_that_stops_early_is_no_error(examples):
-    command = f"{sys.executable} -m carmask rle encode {examples / 'train_masks'} | head -c 20"
-    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
-    assert result.stdout.startswith("img,rle_mask")
-    assert result.stderr == ""
+@pytest.mark.parametrize("unbuffered", ["", "1"])  # as in many containers: then it is click that hears of it
+@pytest.mark.parametrize("arguments", ["rle encode MASKS", "models list", "--help", "cut --help"])
+def test_a_reader_that_stops_early_is_no_error(examples, arguments, unbuffered):
+    words = arguments.replace("MASKS", str(examples / "train_masks")).split()
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment}
+    with subprocess.Popen([sys.executable, "-m", "carmask", *words], **pipe) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
+
+
+def test_an_error_that_nobody_hears_has_its_exit_status():
+    command = f"{sys.executable} -m carmask nonsense 2>&1 | true; exit ${{PIPESTATUS[0]}}"
+    assert subprocess.run(["bash", "-c", command], check=False).returncode == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="descriptors of POSIX")
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_closed_streams_stop_nothing(examples, tmp_path, closed):
+    photo = next((examples / "train").glob("*.jpg"))
+    command = f"{sys.executable} -m carmask cut {photo} --out {tmp_path / 'out'} --mask --checks off {closed}"
+    assert subprocess.run(command, shell=True, capture_output=True, check=False).returncode == 0
+    assert (tmp_path / "out" / f"{photo.stem}_mask.png").exists()
+    usage = subprocess.run(
+        f"{sys.executable} -m carmask nonsense {closed}", shell=True, capture_output=True, check=False
+    )
+    assert usage.returncode == 2
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

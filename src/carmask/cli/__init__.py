@@ -11,7 +11,7 @@ import warnings
 import click
 
 from carmask.cli.app import app
-from carmask.cli.messages import complain
+from carmask.cli.messages import OutputClosedError, complain
 from carmask.errors import Terminated
 
 __all__ = ["app", "main"]
@@ -23,6 +23,7 @@ def main() -> None:
     The exit status is 0 if everything is done, 1 if something failed, 2 if the request cannot be served, 130 after an
     interrupt, 143 after SIGTERM and 141 if the reader of the output went away.
     """
+    _open_streams()
     # Pillow warns of odd metadata in photos that it reads without fault; what it cannot read is an error anyway.
     warnings.filterwarnings("ignore", module="PIL")
     # Letters that a terminal or a pipe has not are written as numbers: a photo's name must not end a run.
@@ -49,7 +50,7 @@ def main() -> None:
     except Terminated as ended:
         complain("terminated")
         code = ended.code
-    except BrokenPipeError:
+    except (BrokenPipeError, OutputClosedError):
         # A reader that stopped early (`| head`): nothing to say.
         _give_up_output()
         code = 141
@@ -61,6 +62,16 @@ def main() -> None:
         _give_up_output()
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_streams() -> None:
+    """Open standard streams that were closed (``>&-``): else the next file that is opened takes their place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, so this one
+            os.dup2(nothing, number)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
 
 
 def _give_up_output() -> None:

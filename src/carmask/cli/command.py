@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from carmask.cli.messages import complain
+from carmask.cli.messages import OutputClosedError, complain
 from carmask.cli.translate import translate_error
 from carmask.errors import CarmaskError
 
@@ -124,6 +125,15 @@ class Command(click.Command):
                     formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
 
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Keep a reader that went away apart from a failure: click ends with status 1 for both."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise OutputClosedError from error
+
+
 class Entry(NamedTuple):
     """A command as its group lists it, before it is imported."""
 
@@ -146,6 +156,16 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, entries: Sequence[Entry], **kwargs: Any) -> None:
         self.entries: Mapping[str, Entry] = {entry.name: entry for entry in entries}
         super().__init__(*args, **kwargs)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse; help is printed here."""
+        with _told_apart():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _told_apart():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Names of the commands, in the order of the help."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
 
 from carmask.errors import UsageError
 from carmask.words import counted
 
-__all__ = ["complain", "counted", "need"]
+__all__ = ["OutputClosedError", "complain", "counted", "need"]
+
+
+class OutputClosedError(Exception):
+    """The reader of the output went away, as in ``carmask models list | head -1``."""
 
 
 def complain(message: str) -> None:
@@ -16,7 +21,11 @@ def complain(message: str) -> None:
     line = " ".join(message.splitlines())
     # A file's name may hold what a terminal takes for a command.
     line = "".join(repr(one)[1:-1] if unicodedata.category(one) == "Cc" else one for one in line)
-    print(f"carmask: {line}".encode(errors="backslashreplace").decode(), file=sys.stderr)
+    try:
+        print(f"carmask: {line}".encode(errors="backslashreplace").decode(), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        # As in `2>&1 | head`: nobody hears it, and the exit status must still tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def need(module: str, extra: str) -> None:

@@ -216,7 +216,10 @@ def serve() -> None:
     incoming = sys.stdin.buffer
     # Whatever a library prints must not come between the messages.
     outgoing = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    try:
+        os.dup2(2, 1)
+    except OSError:  # whoever started this one has closed standard error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     lock = threading.Lock()
 
     def say(message: _Message) -> None:
