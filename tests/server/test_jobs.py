@@ -201,6 +201,18 @@ def test_a_name_that_windows_has_for_a_device_is_another_one_in_the_archive(serv
     assert '"_CON.png"' in one.headers["content-disposition"]
 
 
+def test_long_names_stay_whole_up_to_what_a_file_may_be_called(serving):
+    """Of names of more than 120 letters the beginning was cut off."""
+    client = serving().client
+    long, letters = "WDB1240301B123456 " + "view " * 30 + "front left", "車" * 90
+    titles = [f"{long}.jpg", f"{letters}.jpg"]
+    job = client.post("/v1/jobs", files=[("photos", (title, photo_bytes(1))) for title in titles]).json()["id"]
+    assert [one["title"] for _, kind, one in events(client, job) if kind == "photo"] == titles
+    names = zipfile.ZipFile(io.BytesIO(client.get(f"/v1/jobs/{job}/zip").content)).namelist()
+    assert names == [f"{long}.png", "車" * 76 + ".png"]
+    assert max(len(name.encode()) for name in names) < 255
+
+
 def test_each_photo_has_a_name_of_its_own_in_the_archive(serving):
     """Also on systems that do not tell small letters from capital ones."""
     client = serving().client

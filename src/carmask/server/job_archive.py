@@ -10,6 +10,8 @@ from carmask.server.job_records import StoredPhoto
 
 #: Names of devices, which Windows takes for no file, whatever follows a point.
 _DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
+#: Of a name before its suffix: most file systems take 255 in all.
+_BYTES = 230
 
 
 def download_name(photo: StoredPhoto, file: str) -> str:
@@ -21,6 +23,7 @@ def download_name(photo: StoredPhoto, file: str) -> str:
     """
     stem = photo.title.rpartition(".")[0] or photo.title
     safe = "".join(letter if letter.isalnum() or letter in " ._-" else "_" for letter in stem).strip(". ") or "photo"
+    safe = safe.encode()[:_BYTES].decode(errors="ignore").rstrip(". ")
     return ("_" if _DEVICES.match(safe) else "") + safe + file.removeprefix(photo.name)
 
 

@@ -117,7 +117,7 @@ class Jobs:
             OutputError: if it cannot be written.
         """
         suffix = suffix_of(content)
-        title = "".join(letter if letter.isprintable() and letter not in "/\\" else "_" for letter in title)[-120:]
+        title = "".join(letter if letter.isprintable() and letter not in "/\\" else "_" for letter in title)[-255:]
         with self._lock:
             if self.state(job) == "running":
                 raise UsageError("the job is running: add photos before, or make another")

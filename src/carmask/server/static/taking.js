@@ -22,7 +22,7 @@ export async function filesOf(transfer) {
     else {
       const reader = entry.createReader();
       for (;;) {
-        const part = await new Promise((done, failed) => reader.readEntries(done, failed));
+        const part = await new Promise((done) => reader.readEntries(done, () => { files.push({ name: entry.name, gone: true }); done([]); }));
         if (!part.length) break;
         for (const one of part) await walk(one);
       }
@@ -39,6 +39,16 @@ export function whyNot(file) {
   if (REASONS.has(suffix)) return REASONS.get(suffix);
   if (!PHOTOS.includes(suffix) && !file.type.startsWith("image/")) return "not a picture";
   return file.size ? "" : "the file is empty";
+}
+
+/** Whether a file cannot be read any more: browsers then say the same as of a server that does not answer. */
+export async function unreadable(file) {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** The photos among files, in the order of their names, and the names of the others with the reason. */

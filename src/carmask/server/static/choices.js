@@ -1,0 +1,101 @@
+// What is to be made of the photos: the options of the start page.
+
+import { $, make } from "/static/common.js";
+
+const PRESETS = [
+  ["", "Transparent"], ["white", "White"], ["#d9dde2", "Light grey"], ["#3a3f47", "Dark grey"], ["white:#8a8f98", "White to grey"],
+  ["#e8eef5:#5f6f82", "Blue to grey"], ["showroom", "Drawn showroom"], ["blur", "Blurred surroundings"],
+];
+const WORDS = { "": "None", showroom: "Showroom", blur: "Blur" }; // of presets that are no colours
+const NAMES = ["shadow", "plate", "others", "place", "size", "format"];
+/** Of the job that is shown: whether the server has its background picture, and options that the page does not offer. */
+export const choices = { kept: false, further: {} };
+
+function swatch(value, text) {
+  const label = make("label", { title: text }, make("input", { type: "radio", name: "background", value, checked: value === "" }));
+  label.append(make("span", { className: "visually-hidden" }, text));
+  const colours = value ? value.split(":") : [];
+  if (value in WORDS) { label.className = "wide"; label.append(WORDS[value]); return label; }
+  const id = `g${Math.random().toString(36).slice(2)}`;
+  const stops = colours.length > 1
+    ? `<defs><linearGradient id="${id}" x2="0" y2="1"><stop stop-color="${colours[0]}"/><stop offset="1" stop-color="${colours[1]}"/></linearGradient></defs>` : "";
+  label.insertAdjacentHTML("beforeend", `<svg viewBox="0 0 10 10" preserveAspectRatio="none" aria-hidden="true">${stops}<rect width="10" height="10" fill="${stops ? `url(#${id})` : colours[0]}"/></svg>`);
+  return label;
+}
+
+for (const [value, text] of PRESETS) $("swatches").append(swatch(value, text));
+const colour = make("input", { type: "color", value: "#9fb4c7", title: "Another colour", ariaLabel: "Another colour" });
+const own = make("input", { type: "radio", name: "background", value: "colour" });
+const picture = make("input", { type: "file", accept: "image/*", className: "visually-hidden", tabIndex: -1, ariaLabel: "A picture as background" });
+const fromFile = make("input", { type: "radio", name: "background", value: "picture" });
+const fileLabel = make("label", { className: "wide", title: "A picture as background" }, fromFile, make("span", {}, "Picture …"));
+$("swatches").append(make("label", { className: "wide" }, own, "Colour"), colour, fileLabel, picture);
+colour.addEventListener("input", () => { own.checked = true; optionsChanged(); });
+fromFile.addEventListener("click", () => picture.click());
+picture.addEventListener("change", () => {
+  fileLabel.lastChild.textContent = picture.files.length ? picture.files[0].name.slice(0, 18) : "Picture …";
+  if (!picture.files.length && !choices.kept) $("swatches").querySelector("input").checked = true;
+  optionsChanged();
+});
+picture.addEventListener("cancel", () => { if (!sends()) $("swatches").querySelector("input").checked = true; optionsChanged(); });
+$("options").addEventListener("change", optionsChanged);
+$("options").addEventListener("submit", (event) => event.preventDefault());
+
+let changed = () => {};
+
+/** Call a function after each change of an option. */
+export function onChange(run) { changed = run; optionsChanged(); }
+
+function optionsChanged() {
+  const { background, format } = $("options").elements;
+  // JPEG has no transparency.
+  const jpeg = [...format.options].find((option) => option.value === "jpg");
+  jpeg.disabled = background.value === "";
+  if (jpeg.disabled && format.value === "jpg") format.value = "png";
+  changed();
+}
+
+/** Whether a background picture is sent, or was. */
+export const sends = () => $("options").elements.background.value === "picture" && (choices.kept || picture.files.length > 0);
+
+/** The options as a form; of a job that is rendered again with those that the page does not offer. */
+export function optionsForm(again = false) {
+  const form = new FormData();
+  if (again) for (const [name, value] of Object.entries(choices.further)) form.append(name, value);
+  const { elements } = $("options");
+  for (const name of NAMES) if (elements[name].value) form.append(name, elements[name].value);
+  const background = elements.background.value;
+  if (background === "picture" && picture.files.length) form.append("background_file", picture.files[0]);
+  else if (background === "picture" && choices.kept) form.append("keep_background", "true");
+  else if (background === "colour") form.append("background", colour.value);
+  else if (background && background !== "picture") form.append("background", background);
+  return form;
+}
+
+/** Whether a new background picture is named. */
+export const named = () => picture.files.length > 0;
+
+/** Whether there is something behind the car. */
+export const opaque = () => $("options").elements.background.value !== "";
+
+/** Show what a job was told. */
+export function setOptions(options, kept) {
+  choices.kept = kept;
+  choices.further = Object.fromEntries(Object.entries(options).filter(([name]) => name !== "background" && !NAMES.includes(name)));
+  const { elements } = $("options");
+  for (const name of NAMES) {
+    if (name in options && ![...elements[name].options].some((one) => one.value === options[name])) elements[name].append(make("option", {}, options[name]));
+    elements[name].value = options[name] ?? elements[name].options[0].value;
+  }
+  const behind = options.background ?? "";
+  const preset = [...elements.background].find((one) => one.value === behind);
+  if (preset) preset.checked = true;
+  else if (/^#[0-9a-f]{6}$/i.test(behind)) { colour.value = behind; own.checked = true; }
+  else {
+    const other = swatch(behind, behind);
+    colour.parentNode.insertBefore(other, own.parentNode);
+    other.querySelector("input").checked = true;
+  }
+  if (kept) fromFile.checked = true;
+  optionsChanged();
+}
