@@ -98,6 +98,30 @@ def test_copies_among_many_are_found_once():
     assert found == {"1100": "copy of 0000", "1101": "copy of 0001", "1102": "copy of 0002"}
 
 
+def test_copies_are_those_that_correlate():
+    """NumPy's own correlation of all pairs: photos of one grey, and near the limit on both sides, of several blocks."""
+    random = np.random.default_rng(0)
+    base = random.integers(20, 230, (300, 24, 40))
+    # Of every fourth, and each pair of neighbours, coarse parts are alike and fine ones are not.
+    base[::4] = np.kron(random.integers(20, 230, (6, 10)), np.ones((4, 4))) + random.normal(0, 12, (75, 24, 40))
+    photos = np.concatenate([np.clip(base + random.normal(0, spread, base.shape), 0, 255) for spread in (0, 8, 17, 30)])
+    photos[[5, 700]] = 127
+    photos = photos.astype(np.uint8)
+    with np.errstate(invalid="ignore"):
+        correlation = np.corrcoef(photos.reshape(len(photos), -1))
+    for limit in (0.965, 0.6):
+        later, earlier = np.nonzero(np.tril(correlation >= limit, -1))
+        expected = dict(zip(later[::-1].tolist(), earlier[::-1].tolist(), strict=True))  # of several the first
+        results = [
+            (str(number), Result("a.jpg", "done", digest=str(number), facts=facts_of(PhotoFacts(GOOD, SIDE, photo))))
+            for number, photo in enumerate(photos)
+        ]
+        settings = CheckSettings.of({"all": False, "duplicate": limit})
+        found = {int(name): checks for name, (checks, _) in columns(results, settings).items() if checks}
+        assert len(expected) > 100
+        assert found == {one: f"copy of {other}" for one, other in expected.items()}
+
+
 def test_photos_without_measurements_stay_as_they_are():
     results = [("a", Result("a.jpg", "failed", "damaged")), ("b", None), ("c", Result("c.jpg", "done"))]
     assert with_checks(results, CheckSettings()) == results

@@ -207,7 +207,30 @@ def test_a_manifest_is_read_where_nothing_may_be_written(tmp_path, monkeypatch):
     assert [row.name for row in read_records(file)] == ["a"]
     file.with_name("manifest.sqlite-wal").write_bytes(b"changes")
     with pytest.raises(OutputError, match="nothing may be written there; copy the folder"):
+        recorded_outputs(file)
+    with pytest.raises(OutputError, match="nothing may be written there; copy the folder"):
         read_records(file)
+
+
+def test_outputs_are_known_where_nothing_may_be_written(tmp_path, monkeypatch):
+    """In a folder that is mounted to be read, the masks of an earlier run were taken for photos."""
+    file = tmp_path / "archive" / "manifest.sqlite"
+    file.parent.mkdir()
+    with Manifest(file, "{}") as manifest:
+        manifest.record("a", RESULT, [tmp_path / "a_mask.png"])
+    asked = []
+    connect = sqlite3.connect
+
+    def refuse(where: str, **words: object) -> sqlite3.Connection:
+        asked.append(str(where))
+        if "immutable=1" not in str(where):  # as SQLite says of a file in WAL mode
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(where, **words)
+
+    monkeypatch.setattr("carmask.batch.readonly.os.access", lambda *_: False)
+    monkeypatch.setattr("carmask.batch.manifest.sqlite3.connect", refuse)
+    assert recorded_outputs(file) == {"a_mask.png"}
+    assert len(asked) == 1
 
 
 def test_a_manifest_without_facts_is_read_and_completed(tmp_path):

@@ -210,6 +210,22 @@ def test_a_full_disk_stops_the_run_and_the_next_goes_on(dark, run, tiny_model, p
     assert {row["status"] for row in report(out)} == {"done"}
 
 
+def test_a_disk_that_may_no_longer_be_written_stops_the_run_in_words(dark, tiny_model, photos, tmp_path, monkeypatch):
+    """What was set aside cannot be freed there: that ended with a traceback."""
+    out = tmp_path / "out"
+    jobs, unlink = plan_run([photos], out, MASKS, recursive=True).jobs, Path.unlink
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        if path.name.endswith("-reserve"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        unlink(path, missing_ok=missing_ok)
+
+    with open_run(out, jobs, PhotoTask(str(tiny_model), MASKS)) as manifest:
+        monkeypatch.setattr(Path, "unlink", refuse)
+        with pytest.raises(OutputError, match="the same command goes on from here"):
+            list(run_jobs(jobs, manifest, FullAfter(dark)))
+
+
 def test_a_record_that_cannot_be_written_stops_the_run(dark, tiny_model, photos, tmp_path, monkeypatch):
     out = tmp_path / "out"
     plan = plan_run([photos], out, MASKS, recursive=True)

@@ -370,21 +370,18 @@ def recorded_outputs(file: Path) -> frozenset[str]:
 
     Raises:
         InUseError: if another process has it open.
+        OutputError: if nothing may be written there, and a run that was ended left it half changed.
     """
     if not file.exists():
         return frozenset()
-    base = None
     try:
-        base = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", timeout=0, uri=True)
-        base.text_factory = from_text
-        return frozenset(name for (name,) in base.execute("SELECT file FROM outputs"))
+        with contextlib.closing(open_to_read(file)) as base:
+            base.text_factory = from_text
+            return frozenset(name for (name,) in base.execute("SELECT file FROM outputs"))
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # also of a message with damaged names
         if "locked" in str(error):
             raise _in_use(file) from error
         return frozenset()  # of an older format, or damaged: whoever opens it to write says so
-    finally:
-        if base is not None:
-            base.close()
 
 
 def _result(row: Sequence[Any]) -> Result:

@@ -397,4 +397,5 @@ def _tidy(names: Mapping[Path, list[str]]) -> None:
 def _make_room(manifest: Manifest, engine: Engine) -> None:
     """Free what was set aside, for the last records and the report alone: whatever is under way is dropped first."""
     engine.close()
-    _reserve(manifest).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # of a disk that has become read-only nothing is freed
+        _reserve(manifest).unlink(missing_ok=True)
