@@ -154,24 +154,31 @@ export async function takeMask(which) {
 
 function changed() {
   if (!current) return;
+  if (!tools.history.done.length && !current.storing && view.mask.same(current.start)) { dropDraft(); return; } // all undone
   current.saved = false;
   say();
   autosave();
 }
 
 export const autosave = settled(1500, () => keepDraft());
+let sending = 0; // drafts that are on their way
+/** Whether the server has no draft yet of what was drawn. */
+export const atRisk = () => autosave.pending() || sending > 0;
 
 const draftOf = ({ id, meta }) => `${photoApi(id)}/draft?revision=${meta.revision}&${who()}`;
 
 export async function keepDraft(options = {}) {
   if (!current || current.saved || current.meta.replaced) return;
   const mine = current, mask = view.mask.copy();
+  sending += 1;
   try {
     await request(draftOf(mine), { method: "PUT", body: mask.toRuns(), ...options });
     kept(mine.id);
   } catch (error) {
     keepHere(mine, mask);
     toast(`Your work is kept on this page only: ${error.message}`, { bad: true, about: "draft" });
+  } finally {
+    sending -= 1;
   }
 }
 
@@ -228,6 +235,7 @@ async function restore(draft) {
 /** Before another photo is shown: what is not saved is kept as a draft. */
 async function leave() {
   tools.cancel();
+  await tools.settled; // what the server is still at, such as an edge
   if (autosave.pending()) {
     autosave.cancel();
     await keepDraft();
@@ -312,7 +320,8 @@ const edited = () => !view.mask.same(current.start);
 
 export async function accept() {
   const mine = current;
-  if (!mine || mine.storing) return;
+  await tools.settled;
+  if (!mine || mine !== current || mine.storing) return;
   if (edited()) {
     if (await decide("corrected") && mine === current && mine.saved) await go(1);
     return;
@@ -323,7 +332,9 @@ export async function accept() {
 }
 
 export async function save() {
-  if ((await decide("corrected")) === true) toast("Saved, and rendered again.");
+  const mine = current;
+  await tools.settled;
+  if (mine === current && (await decide("corrected")) === true) toast("Saved, and rendered again.");
 }
 
 export async function reject() {

@@ -3,7 +3,7 @@
 import { $, json, make, setTheme } from "/static/common.js";
 import { closeDrawer, openDrawer } from "/static/drawer.js";
 import {
-  accept, autosave, baseMask, current, go, keepDraft, list, loadBand, loadBehind, loadRendered, reject, reopen, save, show,
+  accept, atRisk, autosave, baseMask, current, go, keepDraft, list, loadBand, loadBehind, loadRendered, reject, reopen, save, show,
   takeMask, tools, view,
 } from "/static/editor.js";
 import { describe, empty } from "/static/facts.js";
@@ -131,7 +131,7 @@ addEventListener("blur", () => before(false));
 // ---- what happens when the page goes away, and other tabs
 
 addEventListener("pagehide", () => {
-  if (autosave.pending() || tools.stroke) {
+  if (atRisk() || tools.stroke) {
     tools.cancel();
     keepDraft({ keepalive: true });
   }

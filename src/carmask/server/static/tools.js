@@ -40,6 +40,7 @@ export class Tools {
     this.stroke = null;
     this.cursor = null;
     this.busy = false;
+    this.settled = Promise.resolve(); // when no edit is waited for
     view.drawPointer = (context) => this.#drawPointer(context);
     const stage = $("overlay");
     stage.addEventListener("pointerdown", (event) => this.#down(event));
@@ -67,9 +68,12 @@ export class Tools {
     this.view.stage.classList.toggle("panning", tool === "hand");
   }
 
-  undo() { this.#replay(this.history.undo(this.view.mask)); }
+  undo() {
+    if (this.stroke) this.cancel(); // the stroke that is being made
+    else if (!this.busy) this.#replay(this.history.undo(this.view.mask));
+  }
 
-  redo() { this.#replay(this.history.redo(this.view.mask)); }
+  redo() { if (!this.stroke && !this.busy) this.#replay(this.history.redo(this.view.mask)); }
 
   #replay(box) {
     if (!box) return;
@@ -234,7 +238,7 @@ export class Tools {
     this.view.touch(box);
   }
 
-  async #finish() {
+  #finish() {
     const { stroke, view, tool } = this;
     this.stroke = null;
     view.stroking = false;
@@ -258,17 +262,21 @@ export class Tools {
       next.polygon(stroke.points, tool === "lasso");
       this.replace(next);
     } else if (STROKES.has(tool) || tool === "fill" || tool === "remove") {
-      this.busy = true;
-      this.pending = stroke.points;
-      try {
-        const next = await this.ask(tool, stroke.points, this.radius);
-        if (next && next.width === view.mask?.width && next.height === view.mask?.height && !this.replace(next)) {
-          toast(NOTHING[tool]);
-        }
-      } finally {
-        this.busy = false;
-        this.pending = null;
-      }
+      this.settled = this.#edit(tool, stroke.points);
+    }
+  }
+
+  /** Let the server edit the mask. */
+  async #edit(tool, points) {
+    this.busy = true;
+    this.pending = points;
+    try {
+      const next = await this.ask(tool, points, this.radius);
+      const { mask } = this.view;
+      if (next && next.width === mask?.width && next.height === mask?.height && !this.replace(next)) toast(NOTHING[tool]);
+    } finally {
+      this.busy = false;
+      this.pending = null;
     }
   }
 
