@@ -10,13 +10,19 @@ from carmask.data.backdrop import add_grain, draw_backdrop
 PIECES = np.random.default_rng(1).integers(0, 256, (96, 144, 3), np.uint8)
 
 
-@pytest.mark.parametrize("size", [(96, 144), (64, 64), (257, 300)])
+@pytest.mark.parametrize("size", [(96, 144), (64, 64), (257, 300), (32, 24)])
 def test_any_size_and_the_same_for_the_same_seed(size):
     for seed in range(12):
         one, other = (draw_backdrop(size, rng=np.random.default_rng(seed), pieces=PIECES) for _ in range(2))
         assert one.shape == (*size, 3)
         assert one.dtype == np.uint8
         assert np.array_equal(one, other)
+
+
+def test_pieces_may_be_of_a_narrow_photo():
+    for seed in range(40):
+        drawn = draw_backdrop((64, 64), rng=np.random.default_rng(seed), pieces=np.zeros((512, 100, 3), np.uint8))
+        assert drawn.shape == (64, 64, 3)
 
 
 def test_they_do_not_look_alike():

@@ -57,6 +57,9 @@ def test_breakdowns_add_up():
     both = add_up([one, other])
     assert both.wrong == one.wrong + other.wrong
     assert both.map.shape == (2, *MAP)
+    assert np.array_equal(both.map, one.map.astype(int) + other.map)
+    # Of a few wrong pixels a photo's map is small; those of many photos together are counted in 64 bits.
+    assert (one.map.nbytes, both.map.dtype) == (2 * MAP[0] * MAP[1], np.int64)
     assert np.array_equal(both.by_region, one.by_region + other.by_region)
     assert add_up([]).wrong == 0
 

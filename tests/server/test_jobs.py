@@ -283,6 +283,41 @@ def test_views_of_a_car_are_placed_alike(serving):
     assert states == ["done", "done"]
 
 
+def test_of_a_run_that_breaks_off_nothing_is_written_any_more(tmp_path):
+    """Workers went on with its photos, in a folder that the next run of the job may have begun to write to."""
+    from concurrent.futures import Future
+
+    from carmask.batch.job import Job
+    from carmask.batch.outputs import OutputSpec
+
+    class Pool:
+        workers = 2
+
+        def __init__(self):
+            self.futures = []
+
+        def work(self, _):
+            self.futures.append(Future())
+            return self.futures[-1]
+
+    workers = Pool()
+    jobs = [Job(tmp_path / f"{name}.jpg", name, ()) for name in "abcd"]
+    results = PoolEngine(workers, OutputSpec()).map(jobs)
+    finisher = threading.Timer(0.2, lambda: workers.futures[0].set_result(Result("a.jpg", "done")))
+    finisher.start()
+    assert next(results)[0] is jobs[0]
+    _, running, waiting = workers.futures
+    running.set_running_or_notify_cancel()
+    ended = threading.Thread(target=results.close, daemon=True)
+    ended.start()
+    ended.join(0.3)
+    assert waiting.cancelled()
+    assert ended.is_alive()  # one is being worked on
+    running.set_result(Result("b.jpg", "done"))
+    ended.join(5)
+    assert not ended.is_alive()
+
+
 def test_what_is_no_result_of_a_worker_is_a_failure(pool, tmp_path):
     from concurrent.futures import Future
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from carmask.data.layouts import read_data
 from carmask.data.photometric import change_camera, change_light, compress, darken_corners, saturate
@@ -220,6 +222,14 @@ def test_photometric_changes_by_hand():
     assert dark[30, 45, 0] > 180 > dark[0, 0, 0]
     changed = change_camera(photo, scale=2.0, rng=np.random.default_rng(0))
     assert (changed.shape, changed.dtype) == (photo.shape, np.uint8)
+
+
+def test_a_compressed_photo_is_what_pillow_makes_of_it():
+    photo = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    photo[16:48, 16:80] = (200, 20, 30)
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "JPEG", quality=40)
+    assert np.abs(compress(photo, 40).astype(int) - np.asarray(Image.open(buffer))).mean() < 0.5
 
 
 def test_a_letterboxed_mask_stays_on_the_car():

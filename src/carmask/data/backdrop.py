@@ -120,7 +120,10 @@ def _surface(size: Size, rng: np.random.Generator) -> Photo:
     elif kind < 0.6:
         for _ in range(int(rng.integers(1, 9))):
             left, top = int(rng.integers(width)), int(rng.integers(height))
-            right, bottom = left + int(rng.integers(10, width // 3)), top + int(rng.integers(10, height // 2 + 11))
+            right, bottom = (
+                left + int(rng.integers(10, max(11, width // 3))),
+                top + int(rng.integers(10, height // 2 + 11)),
+            )
             cv2.rectangle(picture, (left, top), (right, bottom), tuple(map(float, _colour(rng))), -1, cv2.LINE_AA)
             cv2.rectangle(picture, (left, top), (right, bottom), colour, int(rng.integers(1, 5)), cv2.LINE_AA)
     return picture
@@ -174,10 +177,10 @@ def _shuffled(size: Size, rng: np.random.Generator, photo: Photo | None) -> Phot
     """Pieces of a photo at random places and sizes, smoothed so far that no car is left in them."""
     assert photo is not None
     height, width = size
-    picture = _field(size, rng)
+    picture, least = _field(size, rng), min(photo.shape[:2])
     for _ in range(int(rng.integers(3, 14))):
         h, w = int(rng.integers(height // 8, height)), int(rng.integers(width // 8, width))
-        side = int(rng.integers(photo.shape[0] // 12, photo.shape[0] // 4))
+        side = int(rng.integers(least // 12, least // 4))
         top, left = int(rng.integers(photo.shape[0] - side)), int(rng.integers(photo.shape[1] - side))
         piece = cv2.blur(photo[top : top + side, left : left + side], (15, 15))
         piece = cv2.resize(piece, (w, h), interpolation=cv2.INTER_LINEAR)

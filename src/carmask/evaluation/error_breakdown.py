@@ -31,12 +31,12 @@ class ErrorBreakdown(NamedTuple):
     Attributes:
         by_distance: int64 (2, len(DISTANCES) + 1).
         by_region: int64 (2, len(REGIONS) + 1): ``REGIONS``, then what is away from the car.
-        map: int64 (2, *MAP).
+        map: whole numbers (2, *MAP): of one photo of the least type that holds them, for thousands are kept.
     """
 
     by_distance: NDArray[np.int64]
     by_region: NDArray[np.int64]
-    map: NDArray[np.int64]
+    map: NDArray[np.integer]
 
     @property
     def wrong(self) -> int:
@@ -57,7 +57,7 @@ def error_breakdown(prediction: Mask, truth: Mask) -> ErrorBreakdown:
     Returns:
         The counts. Without a true car, all wrong pixels are away from it and none are on the map.
     """
-    found = _none()
+    found = _none(np.uint8)
     wrong = prediction ^ truth
     around = box_of(wrong | truth)
     if around is None or not wrong.any():
@@ -82,8 +82,9 @@ def error_breakdown(prediction: Mask, truth: Mask) -> ErrorBreakdown:
     span = 1 + 2 * MARGIN
     row, column = ((down + MARGIN) / span * MAP[0]).astype(int), ((across + MARGIN) / span * MAP[1]).astype(int)
     on_map = (down > -MARGIN) & (across > -MARGIN) & (row < MAP[0]) & (column < MAP[1])
-    np.add.at(found.map, (missed[on_map], row[on_map], column[on_map]), 1)
-    return found
+    counts = np.zeros((2, *MAP), np.int64)
+    np.add.at(counts, (missed[on_map], row[on_map], column[on_map]), 1)
+    return found._replace(map=counts.astype(np.min_scalar_type(int(counts.max()))))
 
 
 def add_up(parts: Sequence[ErrorBreakdown]) -> ErrorBreakdown:
@@ -95,11 +96,11 @@ def add_up(parts: Sequence[ErrorBreakdown]) -> ErrorBreakdown:
     return added
 
 
-def _none() -> ErrorBreakdown:
+def _none(of_map: type[np.integer] = np.int64) -> ErrorBreakdown:
     return ErrorBreakdown(
         np.zeros((2, len(DISTANCES) + 1), np.int64),
         np.zeros((2, len(REGIONS) + 1), np.int64),
-        np.zeros((2, *MAP), np.int64),
+        np.zeros((2, *MAP), of_map),
     )
 
 

@@ -99,7 +99,7 @@ def _shares(counts: NDArray[np.int64], whole: int, unit: int = 100) -> list[tupl
     return [(unit * float(extra) / whole, unit * float(missed) / whole) for extra, missed in counts.T]
 
 
-def _map(counts: NDArray[np.int64], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+def _map(counts: NDArray[np.integer], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
     """A map of counts, transparent where they are 0: uint8 (*MAP_SIZE, 4), RGBA."""
     height, width = MAP_SIZE
     # The square root shows the weak places as well as the strong ones.

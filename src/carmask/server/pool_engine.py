@@ -40,19 +40,22 @@ class PoolEngine:
         """Work on photos; see ``carmask.batch.engines.engine.Engine``."""
         flying: dict[Future[Response], Job] = {}
         todo = iter(jobs)
-        while True:
-            if self._stop():
-                todo = iter(())
-                flying = {future: job for future, job in flying.items() if not future.cancel()}
-            for job in todo:
-                flying[self._pool.work(Render(job, self._spec))] = job
-                if len(flying) > self._pool.workers:
-                    break
-            if not flying:
-                return
-            for future in wait(flying, timeout=_POLL, return_when=FIRST_COMPLETED).done:
-                job = flying.pop(future)
-                found = future.result()
-                if not isinstance(found, Result):
-                    found = Result(str(job.photo), "failed", str(found))
-                yield job, found
+        try:
+            while True:
+                if self._stop():
+                    todo = iter(())
+                    flying = {future: job for future, job in flying.items() if not future.cancel()}
+                for job in todo:
+                    flying[self._pool.work(Render(job, self._spec))] = job
+                    if len(flying) > self._pool.workers:
+                        break
+                if not flying:
+                    return
+                for future in wait(flying, timeout=_POLL, return_when=FIRST_COMPLETED).done:
+                    job = flying.pop(future)
+                    found = future.result()
+                    if not isinstance(found, Result):
+                        found = Result(str(job.photo), "failed", str(found))
+                    yield job, found
+        finally:  # of a run that breaks off nothing is written any more when its folder is tidied, or used again
+            wait([future for future in flying if not future.cancel()])
