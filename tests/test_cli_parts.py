@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import numpy as np
@@ -79,3 +80,29 @@ def test_a_threshold_is_refused_for_labels(run, tmp_path):
     code, out, err = run("evaluate", tmp_path / "labels", tmp_path, "--mask-threshold", "128")
     assert (code, out) == (2, "")
     assert err.startswith("carmask: --mask-threshold is for masks of whole cars; labels of parts are taken as they are")
+
+
+def test_rendered_data_has_parts_and_whole_cars(run, tmp_path):
+    """What ``render --parts`` writes is in Carvana's form, with parts beside it; what is given decides, or --layout."""
+    for labels in (RENDERED / "parts", tmp_path / "cut"):
+        code, out, _ = run("evaluate", labels, RENDERED)
+        assert code == 0
+        assert [line.split()[-4:] for line in out.splitlines() if "mean of parts" in line] == [["1.0000"] * 4]
+        if not (tmp_path / "cut").is_dir():
+            shutil.copytree(labels, tmp_path / "cut")
+            for file in (tmp_path / "cut").iterdir():
+                file.rename(file.with_name(f"{file.stem}_parts.png"))
+    for words in (("train_masks",), ("train_masks.csv",), ("train_masks", "--layout", "carvana")):
+        code, out, _ = run("evaluate", RENDERED / words[0], RENDERED, *words[1:])
+        assert code == 0
+        assert "Dice" in out
+        assert "mean of parts" not in out
+
+
+def test_the_layout_decides_for_parts_as_well(run):
+    code, out, _ = run("evaluate", RENDERED / "parts", RENDERED, "--layout", "coco")
+    assert code == 0
+    assert "mean of parts" in out
+    code, out, err = run("evaluate", RENDERED / "parts", RENDERED, "--layout", "carvana")
+    assert (code, out) == (2, "")
+    assert "could be scored" in err

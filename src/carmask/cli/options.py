@@ -89,7 +89,8 @@ address_option = option(
 layout_option = option(
     "--layout",
     metavar="NAME",
-    help="How photos and masks lie in folders: carvana, folders, labelled, pairs, parts or voc.  [default: detected]",
+    help="How photos and masks lie in folders: carvana, folders, labelled, pairs or parts; or an annotation "
+    "tool's format, such as voc or coco.  [default: detected]",
 )
 mask_threshold_option = option(
     "--mask-threshold",

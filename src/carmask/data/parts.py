@@ -17,20 +17,47 @@ from carmask.formats.table import FORMATS, detected, read_annotations
 from carmask.images import picture_size
 
 
-def is_parts(data: Path) -> bool:
-    """Whether a path is a data set of parts: in a format with labels, with several of them and none called car."""
+def parts_format(data: Path, layout: str | None = None) -> str | None:
+    """The format in which a path may tell parts: one with labels; None if there is none.
+
+    Args:
+        data: a file or folder.
+        layout: the name of its layout, see ``data.layouts``; found out if it is None.
+    """
+    if layout not in {None, "parts"}:
+        return layout if layout in FORMATS and FORMATS[layout].labels else None
     name = detected(data)
-    if name is None or not FORMATS[name].labels or index_png.is_unnamed(data):
-        return False
-    return has_parts(read_annotations(data, name=name).names)
+    if name == "carvana" and coco.find(data):
+        name = "coco"
+    return None if name is None or not FORMATS[name].labels or index_png.is_unnamed(data) else name
 
 
-def read_parts(data: Path, *, complete: bool = True) -> tuple[list[PartsExample], tuple[str, ...]]:
+def part_names(data: Path, layout: str | None = None) -> tuple[str, ...]:
+    """The names of the parts that a path tells: several labels, none called car. Empty if it tells no parts.
+
+    Args:
+        data: a file or folder.
+        layout: the name of its layout; found out if it is None.
+    """
+    name = parts_format(data, layout)
+    names = () if name is None else read_annotations(data, name=name).names
+    return names if has_parts(names) else ()
+
+
+def is_parts(data: Path, layout: str | None = None) -> bool:
+    """Whether a path is a data set of parts, see ``part_names``."""
+    return bool(part_names(data, layout))
+
+
+def read_parts(
+    data: Path, *, complete: bool = True, layout: str | None = None
+) -> tuple[list[PartsExample], tuple[str, ...]]:
     """Read a data set of parts.
 
     Args:
         data: a file or folder in any format with labels; one that was rendered with parts has them in ``parts.json``.
         complete: refuse photos without labels; without it they are examples whose labels cannot be read.
+        layout: the name of its layout; found out if it is None.
 
     Returns:
         The examples, sorted by name, and the names of the parts: label n is the n-th, counted from 1. A photo whose
@@ -40,10 +67,8 @@ def read_parts(data: Path, *, complete: bool = True) -> tuple[list[PartsExample]
         DataError: if a file is missing or is not what it should be; the message names the first fault.
         PhotoError: if a picture of labels cannot be read.
     """
-    name = detected(data)
-    if name == "carvana" and coco.find(data):
-        name = "coco"
-    if name is None or not FORMATS[name].labels:
+    name = parts_format(data, layout)
+    if name is None:
         raise DataError(
             f"{data}: not a data set of parts, with annotations.json, labels/ and classes.txt, or another file"
         )

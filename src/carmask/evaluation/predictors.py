@@ -9,12 +9,13 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from carmask.data.mask_source import Truth
-from carmask.data.parts import is_parts
+from carmask.data.parts import part_names
 from carmask.data.table import Example
-from carmask.errors import DataError
+from carmask.errors import CarmaskError, DataError
 from carmask.formats.labels import Labels, read_labels
 from carmask.formats.listing import find_masks
 from carmask.formats.rle_table import is_table
+from carmask.formats.table import FORMATS
 from carmask.geometry import Crop, Size
 from carmask.images import ReducedPhoto, picture_size
 from carmask.model.file import find_model, read_info
@@ -226,22 +227,48 @@ def open_labels(what: str, names: Sequence[str], device: Device) -> Predictor[La
     return file_labels(path, names) if path.is_dir() else network_labels(load_model(what, device=device), names)
 
 
-def predicts_parts(models: Sequence[str], data: Path) -> bool:
+def predicts_parts(models: Sequence[str], data: Path, layout: str | None = None) -> bool:
     """Whether labels of parts are to be scored, not masks: the data has parts, and so have the models.
+
+    Data that was rendered with parts has masks of whole cars as well. If its layout is not named, labels are scored
+    where all models are of its parts, and folders hold labels.
 
     Args:
         models: files or names of models, or folders of labels.
         data: the data set.
+        layout: the name of the data's layout, see ``data.layouts``; found out if it is None.
 
     Raises:
         ModelError: if there is no such model.
         DataError: if one of two models knows parts and the other does not.
     """
-    if not is_parts(data):
+    names = part_names(data, layout)
+    if not names:
         return False
-    known = [
-        Path(model).is_dir() or (not is_table(Path(model)) and read_info(find_model(model)).parts) for model in models
-    ]
+    if layout is None and FORMATS["carvana"].detect(data):
+        return all(_has_labels(Path(model), names) or set(_parts_of(model)) == set(names) for model in models)
+    known = [Path(model).is_dir() or bool(_parts_of(model)) for model in models]
     if len(set(known)) > 1:
         raise DataError(f"{models[known.index(False)]}: knows no parts, the other one does; score them one by one")
     return known[0]
+
+
+def _parts_of(model: str) -> tuple[str, ...]:
+    """The parts that a model knows; none of masks that are files."""
+    if Path(model).is_dir() or is_table(Path(model)):
+        return ()
+    info = read_info(find_model(model))
+    return info.classes if info.parts else ()
+
+
+def _has_labels(folder: Path, names: Sequence[str]) -> bool:
+    """Whether a folder's files are called ``NAME_parts``, or the first holds numbers of parts: a mask has 1 or 255."""
+    if not folder.is_dir():
+        return False
+    try:
+        files = find_masks(folder)
+        if any(name.endswith("_parts") for name in files):
+            return True
+        return bool(1 < read_labels(next(iter(files.values()))).max(initial=0) <= len(names))
+    except CarmaskError:
+        return False

@@ -105,6 +105,7 @@ def evaluate_labels(
     compared: Sequence[str] = (),
     keep: int = 0,
     device: Device = "cpu",
+    layout: str | None = None,
     progress: Progress | None = None,
 ) -> PartsEvaluation:
     """Score the labels of a model of parts on a data set of parts.
@@ -118,6 +119,7 @@ def evaluate_labels(
             first that names cars decides.
         keep: keep the predicted labels of this many photos, those with the lowest F1.
         device: where a model runs.
+        layout: the name of the data's layout; found out if it is None.
         progress: called with the number of photos done and of all.
 
     Returns:
@@ -129,7 +131,7 @@ def evaluate_labels(
         DeviceError: if the device is not available.
         DataError: if the data or labels cannot be read, or no photo could be scored.
     """
-    everything, names = read_parts(data, complete=False)
+    everything, names = read_parts(data, complete=False, layout=layout)
     predictor = open_labels(model, names, device)
     infos = [predictor.info] if predictor.info is not None else []
     named = infos if not compared else [read_info(find_model(one)) for one in compared if not Path(one).is_dir()]

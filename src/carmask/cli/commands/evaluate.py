@@ -79,6 +79,9 @@ def evaluate(
     With --out it writes scores.csv, a row for each photo, and a page: the metrics, where the errors are, scores by view
     and by car, and the worst photos. A model of car parts, or a folder of labels, is scored part by part.
 
+    Data that 'carmask render --parts' wrote is scored by part if all models are of its parts; --layout carvana scores
+    the whole cars, --layout coco the parts.
+
     --mask-threshold is for true masks and for masks that are scored. It is refused where parts are scored.
 
     A photo that cannot be scored, such as one without a mask, is reported, the others are scored, and the exit status
@@ -98,10 +101,10 @@ def evaluate(
     find_layout(data, layout)
     if out is not None:
         check_writable(out / "scores.csv")
-    if predicts_parts(models, data):
+    if predicts_parts(models, data, layout):
         if mask_threshold is not None:
             raise UsageError("--mask-threshold is for masks of whole cars; labels of parts are taken as they are")
-        _evaluate_parts(models, data, cars, val=val, out=out, worst=worst, device=device)
+        _evaluate_parts(models, data, cars, val=val, out=out, worst=worst, device=device, layout=layout)
         return
     with progress_bar("scoring", "photos") as step:
         done = evaluate_masks(
@@ -140,6 +143,7 @@ def _evaluate_parts(
     out: Path | None,
     worst: int,
     device: Device,
+    layout: str | None,
 ) -> None:
     """Score labels of parts; of two models one after the other, each with its own page."""
     from carmask.evaluation.run import evaluate_labels
@@ -151,7 +155,15 @@ def _evaluate_parts(
         with progress_bar("scoring", "photos") as step:
             keep = worst if out is not None else 0
             done = evaluate_labels(
-                model, data, cars=cars, validation=val, compared=models, keep=keep, device=device, progress=step
+                model,
+                data,
+                cars=cars,
+                validation=val,
+                compared=models,
+                keep=keep,
+                device=device,
+                layout=layout,
+                progress=step,
             )
         result = done.result
         failures += [failure for failure in result.failures if failure not in failures]
