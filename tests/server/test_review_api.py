@@ -22,6 +22,7 @@ from carmask.images import read_mask
 from carmask.review import edits, runs
 from carmask.review.queue import read_queue
 from tests.conftest import draw_photo
+from tests.drawn import write_tiny_model
 from tests.server.conftest import cut_photos
 
 from .review_requests import SIZE, decide, items, mask_of, photo
@@ -167,6 +168,21 @@ def test_taking_a_correction_back_renders_the_networks_mask(reviewing, mine):
     assert (server.out / "car_03_mask.png").read_bytes() == before
     history = server.client.get(f"/photos/{one['id']}/history").json()["decisions"]
     assert [(entry["decision"], entry["author"]) for entry in history] == [("corrected", "Anna"), ("open", "Anna")]
+
+
+def test_photos_that_another_model_has_cut_since_are_rendered_by_it(reviewing, mine, tmp_path):
+    """The workers had loaded that of the run before: its masks were recorded as made by the new one."""
+    server = reviewing(OutputSpec(mask=True))
+    before = mask_of(server.client, photo(server.client), "network")
+    other = write_tiny_model(tmp_path / "other.onnx", size=(16, 24))
+    cut_photos(server.photos, server.out, OutputSpec(mask=True), other)
+    file = server.out / "car_03_mask.png"
+    one, made, found = photo(server.client), file.read_bytes(), read_mask(file)
+    assert not np.array_equal(found, before)
+    np.testing.assert_array_equal(mask_of(server.client, one, "network"), found)
+    assert decide(server.client, one, mask=mine).status_code == 200
+    assert decide(server.client, one, "open", revision=1).json()["rendered"]
+    assert file.read_bytes() == made
 
 
 @pytest.mark.parametrize("decision", ["open", "accepted"])

@@ -152,7 +152,7 @@ class Folder:
         Raises:
             CarmaskError: if the photo cannot be read, or too many wait.
         """
-        path = self.photo(entry)
+        path, model = self.photo(entry), model or self.run.task.model
         key = f"{entry.id} {_stamp(path)} {model}"
         with self._lock:
             if key in self._predictions:
@@ -270,7 +270,7 @@ class Folder:
             correction=mask,
             corrected_photo="" if correction is None else correction.photo,
         )
-        found = self._pool.ask(Render(job, self.run.task.spec)).result()
+        found = self._pool.ask(Render(job, self.run.task.spec, self.run.task.model)).result()
         if not isinstance(found, Result):
             raise _error(found)
         if found.status == "failed":

@@ -20,7 +20,7 @@ class Predict:
 
     Attributes:
         photo: the file.
-        model: of which the mask is meant; None for that of the run.
+        model: of which the mask is meant; None for the workers' own.
         whole: decode the photo at its own size first, as a run does that writes pictures: its mask is the same then.
     """
 
@@ -95,10 +95,12 @@ class Render:
     Attributes:
         job: the photo, and where its outputs go.
         spec: what to make.
+        model: that renders it; None for the workers' own.
     """
 
     job: Job
     spec: OutputSpec
+    model: str | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from carmask.batch.names import STATE
 from carmask.batch.runfile import read_run
 from carmask.errors import UsageError
 from carmask.machine import available_cores
-from carmask.model.file import find_model, read_info
+from carmask.model.file import find_model, fixed_name, read_info
 from carmask.model.runtime import DEFAULT_MODEL, Device
 from carmask.server.app import review_app, review_threshold, serve_app
 from carmask.server.folder import Folder
@@ -139,6 +139,7 @@ def run_serve(
     limits, address, state = limits or Limits(), address.secured(), state.expanduser()
     if label_studio is not None and not label_studio.is_dir():
         raise UsageError(f"{label_studio}: there is no such folder")
+    model = fixed_name(model)  # a worker that is started again, and jobs, have the same one
     info = read_info(find_model(model))
     count = workers or available_cores()
     with (

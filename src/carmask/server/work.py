@@ -35,6 +35,7 @@ from carmask.images import (
     picture_size,
 )
 from carmask.memory import keep_memory
+from carmask.model.file import find_model
 from carmask.model.network import Network
 from carmask.model.runtime import Device, load_model
 from carmask.prediction.plates import PlateNetwork
@@ -124,7 +125,8 @@ class Worker:
             network: the model.
             task: how it was loaded, for further models.
         """
-        self._networks = {"": network}
+        self._path = find_model(task.model)
+        self._networks = {self._path: network}
         self._task, self._storage = task, LocalStorage()
         self._cutters: OrderedDict[str, PhotoCutter] = OrderedDict()
         self._photos: OrderedDict[str, Photo] = OrderedDict()
@@ -142,7 +144,7 @@ class Worker:
                 case Edit():
                     return self._edit(request)
                 case Render():
-                    return self._cutter(request.spec)(request.job)
+                    return self._cutter(request)(request.job)
                 case Cut():
                     return self._cut(request)
                 case Decode():
@@ -166,17 +168,18 @@ class Worker:
                 spec = replace(spec, style=replace(spec.style, placing=placing))
         job = Job(SENT, SENT, tuple(spec.outputs(SENT)))
         views = self._view_network(spec, facts=request.facts)
-        result = PhotoCutter(self._networks[""], spec, storage, views, self._plate_network(spec))(job)
+        result = PhotoCutter(self._networks[self._path], spec, storage, views, self._plate_network(spec))(job)
         if result.status == "failed":
             return PhotoError(result.reason)
         return CutPhoto(result, tuple(storage.written), size)
 
-    def _cutter(self, spec: OutputSpec) -> PhotoCutter:
+    def _cutter(self, request: Render) -> PhotoCutter:
         """Kept from one photo to the next: it knows where the views of a car are placed."""
-        key = repr(spec.settings())
+        spec, model = request.spec, self._model(request.model)
+        key = f"{model} {spec.settings()}"
         if key not in self._cutters:
-            networks = self._view_network(spec), self._plate_network(spec)
-            self._cutters[key] = PhotoCutter(self._networks[""], spec, self._storage, *networks)
+            networks = self._network(model), self._view_network(spec), self._plate_network(spec)
+            self._cutters[key] = PhotoCutter(networks[0], spec, self._storage, *networks[1:])
             while len(self._cutters) > _KEPT:
                 self._cutters.popitem(last=False)
         self._cutters.move_to_end(key)
@@ -184,7 +187,7 @@ class Worker:
 
     def _predict(self, request: Predict) -> PredictedPhoto:
         content, _ = self._storage.read(request.photo)
-        network = self._network(request.model or "")
+        network = self._network(self._model(request.model))
         if request.whole:
             reduced = reduce_for(network, open_photo(request.photo, content))
         else:
@@ -263,7 +266,10 @@ class Worker:
             self._plates = PlateNetwork(streams=self._task.streams or 1)
         return self._plates
 
-    def _network(self, model: str) -> Network:
+    def _model(self, model: str | None) -> Path:
+        return self._path if model is None else find_model(model)
+
+    def _network(self, model: Path) -> Network:
         if model not in self._networks:
             self._networks[model] = load_model(model, device=self._task.device, streams=self._task.streams)
         return self._networks[model]
