@@ -201,6 +201,22 @@ def test_a_name_that_windows_has_for_a_device_is_another_one_in_the_archive(serv
     assert '"_CON.png"' in one.headers["content-disposition"]
 
 
+def test_a_file_that_goes_while_it_is_asked_for_is_not_found(serving, monkeypatch):
+    """As when a job is deleted while a page loads its pictures: it was a fault of the server, with a traceback."""
+    server = serving()
+    job = send(server.client, 1)
+    events(server.client, job)
+    address = f"/v1/jobs/{job}/photos/1/output/0"
+    assert server.client.get(address, headers={"range": "bytes=0-3"}).content == b"\x89PNG"
+    whole = server.client.get(address)
+    assert int(whole.headers["content-length"]) == len(whole.content)
+    (file,) = server.jobs.outputs(job, server.jobs.photo(job, 1))
+    file.unlink()
+    monkeypatch.setattr(type(file), "is_file", lambda _: True)
+    gone = server.client.get(address)
+    assert (gone.status_code, gone.json()) == (404, {"error": "this file has been deleted"})
+
+
 def test_long_names_stay_whole_up_to_what_a_file_may_be_called(serving):
     """Of names of more than 120 letters the beginning was cut off."""
     client = serving().client

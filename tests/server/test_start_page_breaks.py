@@ -168,11 +168,24 @@ def test_a_server_that_is_started_again_shows_each_photo_once(serving, open_page
     page = open_page(server.url, wait="#drop")
     page.route("**/events", answer)
     page.goto(f"{server.url}/#{job}")
-    page.reload()
     page.wait_for_selector("body[data-done]")
     until(lambda: page.evaluate("1") and len(asked) > 1)
     numbers = page.locator("#tiles li").evaluate_all("all => all.map((one) => one.dataset.number)")
     assert numbers == ["1", "2", "3"]
+
+
+def test_photos_stand_in_the_order_of_their_names(serving, open_page, photo):
+    """Three are sent at once, and any may arrive first."""
+    server = serving()
+    titles = ["car_10.jpg", "car_2.jpg", "car_1.jpg"]
+    job = server.client.post("/v1/jobs", files=[("photos", (title, photo)) for title in titles]).json()["id"]
+    events(server.client, job)
+    page = open_page(f"{server.url}/#{job}", wait="body[data-done]")
+    assert page.locator("#tiles .name").all_inner_texts() == ["car_1.jpg", "car_2.jpg", "car_10.jpg"]
+    page.click("#tiles button >> nth=0")
+    page.keyboard.press("PageDown")
+    assert page.inner_text("#viewer-title") == "car_2.jpg"
+    assert page.locator("#slider").input_value() == "50"
 
 
 def test_options_that_the_page_does_not_offer_stay_when_a_job_is_rendered_again(serving, open_page):

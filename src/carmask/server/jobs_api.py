@@ -13,7 +13,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from carmask.batch.job import Result
@@ -26,7 +26,7 @@ from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
 from carmask.server.options import parse
 from carmask.server.requests import Preview
-from carmask.server.responses import Handler, answering
+from carmask.server.responses import FoundFile, Handler, answering
 from carmask.server.security import without_paths
 from carmask.server.uploads import background_picture, flag_in, number_in, one_photo, read_form, wait_for
 from carmask.server.worker_pool import WorkerPool
@@ -245,7 +245,7 @@ class JobsApi:
 
         photo, path = await run_in_threadpool(find)
         name = download_name(photo, path.name) if "download" in request.query_params else None
-        return FileResponse(path, media_type=MEDIA[path.suffix[1:]], filename=name)
+        return FoundFile(path, media_type=MEDIA[path.suffix[1:]], filename=name)
 
     async def zip(self, request: Request) -> Response:
         """All files that were made, in one archive."""

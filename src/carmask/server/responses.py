@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterable
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from carmask.batch.corrections import ConflictError
 from carmask.errors import ArrayError, CarmaskError, OutputError, PhotoError, RLEError, UsageError
@@ -39,6 +42,21 @@ class LossyJSONResponse(JSONResponse):
     def render(self, content: object) -> bytes:
         """Encode it."""
         return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(errors="replace")
+
+
+class FoundFile(FileResponse):
+    """A file that was there a moment ago: if it has gone since, as of a job that is deleted, it is not found."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            found = await run_in_threadpool(os.stat, self.path)
+        except FileNotFoundError:
+            await error_response(LookupError("this file has been deleted"))(scope, receive, send)
+            return
+        self.stat_result = found
+        self.set_stat_headers(found)
+        await super().__call__(scope, receive, send)
 
 
 def error_response(error: Exception, names: Iterable[tuple[str, str]] = ()) -> JSONResponse:

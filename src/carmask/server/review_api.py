@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from carmask.arrays import Mask
@@ -23,7 +23,7 @@ from carmask.review.queue import Entry, Filter
 from carmask.server.decisions import described
 from carmask.server.folder import Folder
 from carmask.server.requests import Edit, Preview
-from carmask.server.responses import Handler, LossyJSONResponse, answering
+from carmask.server.responses import FoundFile, Handler, LossyJSONResponse, answering
 from carmask.server.uploads import number_in
 from carmask.server.worker_pool import WorkerPool
 
@@ -136,7 +136,7 @@ class ReviewApi:
         predicted = await run_in_threadpool(folder.predict, entry)
         path = folder.photo(entry)
         if predicted.media_type and request.query_params.get("as") != "jpeg":
-            return FileResponse(path, media_type=predicted.media_type)
+            return FoundFile(path, media_type=predicted.media_type)
         return Response(await self._ask(Preview(path)), media_type="image/jpeg")
 
     async def thumb(self, request: Request) -> Response:
@@ -193,7 +193,7 @@ class ReviewApi:
             raise LookupError("there is no such output; cut the photo again")
         path = outputs[number]
         download = _shown(path.name) if "download" in request.query_params else None
-        return FileResponse(path, media_type=_MEDIA[path.suffix[1:]], filename=download)
+        return FoundFile(path, media_type=_MEDIA[path.suffix[1:]], filename=download)
 
     async def edit(self, request: Request) -> Response:
         """A mask after an edit: see ``_edit_of`` for the body."""

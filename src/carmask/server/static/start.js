@@ -2,7 +2,7 @@
 
 import { choices, named, onChange, opaque, optionsForm, sends, setOptions } from "/static/choices.js";
 import { $, json, make, percent, request, setTheme, toast, untoast } from "/static/common.js";
-import { filesOf, listed, sorted, unreadable } from "/static/taking.js";
+import { byName, filesOf, listed, sorted, unreadable } from "/static/taking.js";
 import { view } from "/static/viewer.js";
 
 const SENDING = 3; // photos sent at the same time
@@ -230,7 +230,7 @@ const shown = {
   output, mendable,
   original: (photo, side) => `/v1/jobs/${job.id}/photos/${photo.number}/image?side=${side}`,
   editor: (photo) => `/review/${job.id}#${photo.id}`,
-  photos: () => [...photos.values()],
+  photos: () => [...photos.values()].sort(byName),
 };
 
 function tile(photo) {
@@ -243,7 +243,7 @@ function tile(photo) {
   if (photo.reason) button.append(make("span", { className: photo.status === "failed" ? "why" : "soft" }, photo.reason));
   const item = make("li", {}, button);
   item.dataset.number = photo.number;
-  const after = [...$("tiles").children].find((one) => Number(one.dataset.number) >= photo.number);
+  const after = [...$("tiles").children].find((one) => byName(photos.get(Number(one.dataset.number)), photo) >= 0);
   $("tiles").insertBefore(item, after ?? null);
   if (after?.dataset.number === item.dataset.number) after.remove(); // said again, after a break
 }

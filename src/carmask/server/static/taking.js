@@ -12,6 +12,11 @@ const PHOTOS = "jpg jpeg jpe jfif jif mpo png webp heic heif hif avif tif tiff b
 const HIDDEN = /^(\.|thumbs\.db$|desktop\.ini$)/i; // files of the system, which nobody sees
 const NAMES = 12; // said of one reason
 
+const NAMED = new Intl.Collator(undefined, { numeric: true });
+
+/** The order of a job's photos: several are sent at once, and any may arrive first. */
+export const byName = (one, other) => NAMED.compare(one.title, other.title) || one.number - other.number;
+
 /** The files of a drop, those in its folders too. */
 export async function filesOf(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
@@ -54,7 +59,7 @@ export async function unreadable(file) {
 /** The photos among files, in the order of their names, and the names of the others with the reason. */
 export function sorted(files) {
   const seen = files.filter((file) => !HIDDEN.test(file.name));
-  seen.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+  seen.sort((one, other) => NAMED.compare(one.name, other.name));
   const others = seen.map((file) => [file.name, whyNot(file)]).filter(([, reason]) => reason);
   return { files: seen.filter((file) => !whyNot(file)), refused: others };
 }

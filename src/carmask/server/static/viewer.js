@@ -32,7 +32,7 @@ function slide(place) {
 }
 
 function step(by) {
-  const list = from.photos().filter((photo) => photo.status === "done").sort((one, other) => one.number - other.number);
+  const list = from.photos().filter((photo) => photo.status === "done");
   const next = list[list.findIndex((photo) => photo.number === shown.number) + by];
   if (next) view(next, from);
 }
