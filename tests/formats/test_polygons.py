@@ -31,6 +31,17 @@ def test_polygons_cover_what_coco_s_tools_cover(seed):
     assert (ours ^ theirs).sum() <= 0.1 * length  # a tenth of a pixel along the contour
 
 
+@given(st.integers(0, 10_000))
+@settings(max_examples=40)
+def test_corners_at_halves_cover_what_coco_s_tools_cover(seed):
+    """As find_contours gives them, whose corners lie in the middle of pixels."""
+    rng = np.random.default_rng(seed)
+    x, y = 4.5 + rng.integers(1, 9), 2.5 + rng.integers(1, 9)
+    box = [x, y, x + 20, y, x + 20, y + 10, x, y + 10]
+    theirs = coco_mask.decode(coco_mask.frPyObjects([box], 32, 40))[..., 0] > 0
+    assert np.array_equal(polygon_mask(box, (32, 40)), theirs)
+
+
 def test_polygons_by_hand():
     square = polygon_mask([1, 1, 4, 1, 4, 3, 1, 3], (5, 6))
     assert square.sum() == 6

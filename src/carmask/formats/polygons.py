@@ -23,6 +23,9 @@ Points = NDArray[np.int32]
 def polygon_mask(corners: Sequence[float] | NDArray[np.float64], size: Size) -> Mask:
     """Draw a polygon: the pixels whose centres lie inside it, by the even-odd rule.
 
+    A centre on the polygon itself is inside if the polygon lies left of it or above: so pycocotools rounds. Corners
+    that ``skimage.measure.find_contours`` found lie so throughout, at halves.
+
     Args:
         corners: x, y, x, y, …; what lies outside the picture is cut off.
         size: (height, width).
@@ -34,11 +37,11 @@ def polygon_mask(corners: Sequence[float] | NDArray[np.float64], size: Size) -> 
     start = np.asarray(corners, np.float64).reshape(-1, 2)
     end = np.roll(start, -1, axis=0)
     centres = np.arange(height) + 0.5
-    edge, row = np.nonzero((start[:, 1, None] <= centres) != (end[:, 1, None] <= centres))
+    edge, row = np.nonzero((start[:, 1, None] < centres) != (end[:, 1, None] < centres))
     along = (centres[row] - start[edge, 1]) / (end[edge, 1] - start[edge, 1])
     x = start[edge, 0] + along * (end[edge, 0] - start[edge, 0])
-    # The first pixel whose centre is not left of the crossing; each crossing changes inside to outside from there on.
-    column = np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
+    # The first pixel whose centre is right of the crossing; each crossing changes inside to outside from there on.
+    column = np.clip(np.floor(x + 0.5), 0, width).astype(np.int64)
     changes = np.bincount(row * (width + 1) + column, minlength=height * (width + 1)).reshape(height, width + 1)
     inside: Mask = np.cumsum(changes.astype(np.uint16), axis=1, dtype=np.uint16)[:, :width] % 2 == 1
     return inside
