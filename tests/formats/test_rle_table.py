@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from carmask.data.mask_source import Truth
 from carmask.data.table import read_examples, read_metadata
 from carmask.errors import DataError
+from carmask.formats.rle_csv import write_rle_csv
 from carmask.formats.rle_table import EXCEL_CELL, find_mask_table, is_table, read_rle_table
 
 ROWS = [("a.jpg", "1 2"), ("b.jpg", ""), ("c.jpg", "3 4 9 1")]
@@ -33,6 +34,21 @@ def test_what_pandas_writes_is_read_back(tmp_path_factory, rows):
     file = tmp_path_factory.mktemp("csv") / "masks.csv"
     pandas.DataFrame(rows, columns=["img", "rle_mask"]).to_csv(file, index=False)
     assert pairs(read_rle_table(file)) == rows
+
+
+@pytest.mark.parametrize("name", ["masks.csv", "masks.csv.gz", "masks.CSV.GZ", "masks.csv.zip"])
+def test_what_is_written_is_what_its_name_says(name, tmp_path):
+    """Pandas goes by the name alone. The same rows give the same bytes."""
+    file = tmp_path / name
+    written = []
+    for _ in range(2):
+        assert write_rle_csv(file, ROWS) == 3
+        written.append(file.read_bytes())
+    assert written[0] == written[1]
+    assert pairs(read_rle_table(file)) == ROWS
+    compression = {"gz": "gzip", "zip": "zip", "csv": None}[name.lower().rsplit(".", 1)[1]]
+    theirs = pandas.read_csv(file, compression=compression, keep_default_na=False)
+    assert [*theirs.itertuples(index=False, name=None)] == ROWS
 
 
 def test_lines_are_those_of_the_file(tmp_path):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import IO, BinaryIO
 
 from carmask.errors import OutputError
 from carmask.formats.csv_text import csv_lines
@@ -16,7 +20,7 @@ def write_rle_csv(file: Path, rows: Iterable[tuple[str, str]]) -> int:
     """Write ``img,rle_mask`` rows as they come; the file is complete or absent.
 
     Args:
-        file: where to; its folder must exist.
+        file: where to; its folder must exist. A name that ends in ``.gz`` or ``.zip`` has it compressed.
         rows: image name and run-length text. What they raise goes through, and no file is written.
 
     Returns:
@@ -28,7 +32,7 @@ def write_rle_csv(file: Path, rows: Iterable[tuple[str, str]]) -> int:
     """
     refuse_picture(file)
     count = -1  # the header
-    with replacing(file) as stream:
+    with replacing(file) as raw, _packed(raw, file.name) as stream:
         for line in format_rows(rows):
             try:
                 stream.write(line.encode())
@@ -38,6 +42,22 @@ def write_rle_csv(file: Path, rows: Iterable[tuple[str, str]]) -> int:
                 ) from error
             count += 1
     return count
+
+
+@contextmanager
+def _packed(raw: BinaryIO, name: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """What to write the text to, so that the file is what its name says; the same text gives the same bytes."""
+    suffix = Path(name).suffix.lower()
+    if suffix == ".gz":
+        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
+            yield packed
+    elif suffix == ".zip":
+        inner = zipfile.ZipInfo(Path(name).stem)
+        inner.compress_type = zipfile.ZIP_DEFLATED
+        with zipfile.ZipFile(raw, "w") as archive, archive.open(inner, "w", force_zip64=True) as member:
+            yield member
+    else:
+        yield raw
 
 
 def refuse_picture(file: Path) -> None:
