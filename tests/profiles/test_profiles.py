@@ -20,6 +20,9 @@ from carmask.profiles.profile import Profile
 from tests.conftest import draw_photo
 
 
+_RULES = '[rules]\nchannel = "x"\nsource = "y"\ndate = "2026-11-27"\n'
+
+
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
@@ -54,7 +57,16 @@ def test_there_are_styles_and_channels():
         ('shadow = "soft"', "shadow: 'soft': give 'none', 'keep', 'make' or 'reflect'"),
         ('size = "big"', "size: 'big': write WIDTHxHEIGHT in quotation marks"),
         ("size = 1600", "size: 1600: write WIDTHxHEIGHT in quotation marks, such as"),
+        ("size = [1600, 1200]", "size: write WIDTHxHEIGHT in quotation marks, such as"),
         ("mask = 1600", "mask: 1600: give true or false"),
+        ("quality = true", "quality: True: give a number"),
+        ("scale = true", "scale: True: give a number"),
+        (_RULES + "min-side = true", "rules.min-side: True: give a number"),
+        (_RULES + "aspect = [4, 0]", "rules.aspect.1: give more than 0"),
+        (_RULES + 'formats = ["jpeg"]', "rules.formats.0: 'jpeg': give 'jpg'"),
+        (_RULES + 'id-pattern = "("', r"carmask.toml: rules.id-pattern: '\(': no regular expression: missing"),
+        ('stock = "("', r"carmask.toml: stock: '\(': no regular expression: missing"),
+        ("[checks]\nblurred = -5", "carmask.toml: checks: blurred takes true or false or a number"),
         ("name = 4711", "name: 4711: give a text in quotation marks"),
         ("quality = 101", "quality: 101: give at most 100"),
         ('scale = "wide"', "scale: 'wide'"),

@@ -76,8 +76,11 @@ def load_profile(profile: str | Path) -> Loaded:
     settings = _read(path, ())
     try:
         checked = Profile.model_validate(settings)
+        checked.check_settings()
     except ValidationError as error:
         raise UsageError(f"{path}: {_first(error)}") from error
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
     return Loaded(checked, str(profile))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from carmask.batch.outputs import Others, OutputSpec
 from carmask.batch.rules import ChannelRules
@@ -26,6 +26,8 @@ NONE = "none"
 
 def _size(value: Any) -> Any:
     """``1600x1200`` to (height, width)."""
+    if isinstance(value, list):  # TOML's [1600, 1200]: which of them is the width, nobody could tell
+        raise ValueError(f"{value!r} is no size; write WIDTHxHEIGHT, such as 1600x1200")
     if not isinstance(value, str):
         return value
     found = re.fullmatch(r"([1-9]\d{0,9})x([1-9]\d{0,9})", value.strip().lower())
@@ -44,6 +46,27 @@ def _aspect(value: Any) -> Any:
     return int(found[1]), int(found[2])
 
 
+def _number(value: Any) -> Any:
+    """Anything but a truth value, which counts as 0 or 1 in Python: a JPEG of ``quality = true`` would be unusable."""
+    if isinstance(value, bool):
+        raise ValueError("give a number")
+    return value
+
+
+def _expression(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from error
+    return value
+
+
+_Expression = Annotated[str, AfterValidator(_expression)]
+_Whole = Annotated[int, BeforeValidator(_number)]
+_Real = Annotated[float, BeforeValidator(_number)]
+_Side = Annotated[int, Field(gt=0)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, populate_by_name=True, alias_generator=lambda name: name.replace("_", "-")
@@ -56,17 +79,17 @@ class RulesTable(_Table):
     channel: str
     source: str
     date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
-    aspect: Annotated[tuple[int, int], BeforeValidator(_aspect)] | None = None
-    min_width: int | None = Field(None, gt=0)
-    min_height: int | None = Field(None, gt=0)
-    min_side: int | None = Field(None, gt=0)
-    max_megapixels: float | None = Field(None, gt=0)
-    max_bytes: int | None = Field(None, gt=0)
-    formats: tuple[str, ...] | None = None
+    aspect: Annotated[tuple[_Side, _Side], BeforeValidator(_aspect)] | None = None
+    min_width: _Whole | None = Field(None, gt=0)
+    min_height: _Whole | None = Field(None, gt=0)
+    min_side: _Whole | None = Field(None, gt=0)
+    max_megapixels: _Real | None = Field(None, gt=0)
+    max_bytes: _Whole | None = Field(None, gt=0)
+    formats: tuple[Literal["jpg", "png", "gif", "bmp", "tif", "webp"], ...] | None = None
     opaque: bool = False
-    max_photos: int | None = Field(None, gt=0)
-    min_photos: int | None = Field(None, gt=0)
-    id_pattern: str | None = None
+    max_photos: _Whole | None = Field(None, gt=0)
+    min_photos: _Whole | None = Field(None, gt=0)
+    id_pattern: _Expression | None = None
     id_words: str = ""
 
 
@@ -112,25 +135,25 @@ class Profile(_Table):
     background: str | None = None
     fit: Fit | None = None
     shadow: Shadow | None = None
-    shadow_strength: float | None = Field(None, ge=0, le=3)
+    shadow_strength: _Real | None = Field(None, ge=0, le=3)
     light: Light | None = None
-    glass: float | None = Field(None, ge=0, le=1)
-    match: float | None = Field(None, ge=0, le=1)
+    glass: _Real | None = Field(None, ge=0, le=1)
+    match: _Real | None = Field(None, ge=0, le=1)
     place: Rule | None = None
-    scale: float | None = Field(None, gt=0, le=1)
-    floor: float | None = Field(None, gt=0, le=1)
+    scale: _Real | None = Field(None, gt=0, le=1)
+    floor: _Real | None = Field(None, gt=0, le=1)
     size: Annotated[Size, BeforeValidator(_size)] | None = None
-    crop: float | None = Field(None, ge=0, le=10)
+    crop: _Real | None = Field(None, ge=0, le=10)
     mask: bool | None = None
     layers: bool | None = None
     parts: bool | None = None
     format: Format | None = None
-    quality: int | None = Field(None, ge=1, le=100)
+    quality: _Whole | None = Field(None, ge=1, le=100)
     keep_metadata: KeepMetadata | None = None
     recursive: bool | None = None
     group: str | None = None
     name: str | None = None
-    stock: str | None = None
+    stock: _Expression | None = None
     others: Others | None = None
     plate: str | None = None
     checks: ChecksTable = ChecksTable()
