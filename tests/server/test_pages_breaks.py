@@ -86,3 +86,24 @@ def test_a_draft_that_is_on_its_way_when_the_page_is_reloaded_is_sent_again(revi
     until(lambda: server.folder.store.draft("car_03", "Anna") is not None)
     page.wait_for_selector("body[data-shown]")
     until(lambda: np.array_equal(mask_in(page), mine))
+
+
+def test_a_page_that_is_closed_while_a_mask_is_stored_asks_first(reviewing, open_page):
+    """The browser drops what it is sending: the mask was neither stored nor kept."""
+    server = reviewing(OutputSpec(mask=True))
+    page = open_page(server.url)
+    choose(page, "car_03")
+    waiting = []
+    page.route("**/decision?*", lambda route: waiting.append(route))
+    asks = """() => {
+        const event = new Event('beforeunload', { cancelable: true });
+        dispatchEvent(event);
+        return event.defaultPrevented;
+    }"""
+    stroke(page, [(20, 20), (60, 20)])
+    page.keyboard.press("Control+s")
+    until(lambda: page.evaluate("1") and len(waiting) == 1)
+    assert page.evaluate(asks) is True
+    waiting[0].continue_()
+    until(lambda: server.folder.store.current("car_03") is not None)
+    until(lambda: page.evaluate(asks) is False)

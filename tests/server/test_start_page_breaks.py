@@ -12,7 +12,7 @@ from PIL import Image
 from carmask.server.pool_engine import PoolEngine
 from tests.conftest import draw_photo
 from tests.server.browsing import SIZE, until
-from tests.server.job_requests import events, send
+from tests.server.job_requests import events, photo_bytes, send
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +172,23 @@ def test_a_server_that_is_started_again_shows_each_photo_once(serving, open_page
     until(lambda: page.evaluate("1") and len(asked) > 1)
     numbers = page.locator("#tiles li").evaluate_all("all => all.map((one) => one.dataset.number)")
     assert numbers == ["1", "2", "3"]
+
+
+def test_a_job_that_is_started_in_another_tab_is_followed(serving, open_page, held):
+    """The page said that it was running already, and went on showing that it was not."""
+    server = serving()
+    job = server.client.post("/v1/jobs").json()["id"]
+    for number in range(4):
+        server.client.post(f"/v1/jobs/{job}/photos", files={"photo": (f"{number}.jpg", photo_bytes(number))})
+    page = open_page(f"{server.url}/#{job}", wait="#again:text('Start')", expect=(400,))
+    assert page.inner_text("#status") == "4 photos were sent, and not started."
+    server.client.post(f"/v1/jobs/{job}/start", data={"background": "white"})
+    page.click("#again")
+    page.wait_for_selector("#tiles li:nth-child(2)")
+    assert page.inner_text("#toasts") == ""
+    assert page.locator("input[name=background]:checked").get_attribute("value") == "white"
+    held.set()
+    page.wait_for_selector("body[data-done]")
 
 
 def test_photos_stand_in_the_order_of_their_names(serving, open_page, photo):

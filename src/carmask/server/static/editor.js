@@ -206,7 +206,8 @@ function kept(id) {
   if (!unkept.size) untoast("draft");
 }
 
-addEventListener("beforeunload", (event) => { if (unkept.size) event.preventDefault(); });
+let storing = 0; // masks that are on their way to be stored
+addEventListener("beforeunload", (event) => { if (unkept.size || storing) event.preventDefault(); });
 
 function dropDraft() {
   autosave.cancel();
@@ -254,9 +255,10 @@ export async function decide(decision, reason = "") {
   const sent = decision === "corrected" ? view.mask.copy() : null; // drawing goes on meanwhile
   const wasSaved = mine.saved;
   mine.saved = mine.storing = true;
+  if (sent) storing += 1;
   const started = performance.now();
   try {
-    const saved = await json(`${photoApi(mine.id)}/decision?${query}`, { method: "POST", body: sent?.toRuns() });
+    const saved = await json(`${photoApi(mine.id)}/decision?${query}`, { method: "POST", body: sent?.toRuns(), keepalive: !sent });
     performance.measure("carmask-save", { start: started, end: performance.now(), detail: { decision } });
     isStored(mine, saved, sent);
     untoast(`save ${mine.id}`);
@@ -279,6 +281,8 @@ export async function decide(decision, reason = "") {
     if (sent) request(draftOf(mine), { method: "PUT", body: sent.toRuns() }).catch(() => keepHere(mine, sent));
     if (mine === current) say();
     return false;
+  } finally {
+    if (sent) storing -= 1;
   }
 }
 

@@ -279,7 +279,9 @@ $("again").onclick = async () => {
     delete document.body.dataset.done;
     follow();
   } catch (error) {
-    toast(error.message, { bad: true });
+    const found = await json(`/v1/jobs/${job.id}`).catch(() => null);
+    if (found?.state === "running") resume(job.id); // it was started in another tab
+    else toast(error.message, { bad: true });
   }
 };
 $("delete").onclick = () => $("deleting").showModal();
