@@ -40,6 +40,8 @@ def test_corners_at_halves_cover_what_coco_s_tools_cover(seed):
     box = [x, y, x + 20, y, x + 20, y + 10, x, y + 10]
     theirs = coco_mask.decode(coco_mask.frPyObjects([box], 32, 40))[..., 0] > 0
     assert np.array_equal(polygon_mask(box, (32, 40)), theirs)
+    percent = np.array(box).reshape(-1, 2) / (90, 60) * 100  # as Label Studio has them: 5.5 becomes 5.500000000000001
+    assert np.array_equal(polygon_mask((percent * (90, 60) / 100).ravel(), (32, 40)), theirs)
 
 
 def test_polygons_by_hand():

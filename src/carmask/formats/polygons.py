@@ -34,7 +34,8 @@ def polygon_mask(corners: Sequence[float] | NDArray[np.float64], size: Size) -> 
         bool (height, width).
     """
     height, width = size
-    start = np.asarray(corners, np.float64).reshape(-1, 2)
+    # Corners that were percentages are a little off the halves that they were.
+    start = np.asarray(corners, np.float64).reshape(-1, 2).round(6)
     end = np.roll(start, -1, axis=0)
     centres = np.arange(height) + 0.5
     edge, row = np.nonzero((start[:, 1, None] < centres) != (end[:, 1, None] < centres))
