@@ -118,6 +118,9 @@ def test_a_style_moves_the_car(cutter, png):
             "use cut_folder",
         ),
         (lambda c: c.cut_folder("missing", "out"), UsageError, "missing: there is no such photo or folder"),
+        (lambda c: c.cut_folder(b"photos", "out"), UsageError, "b'photos': give a path, or a list of paths"),
+        (lambda c: c.cut_folder(None, "out"), UsageError, "None: give a path"),
+        (lambda c: c.cut_folder("photos", None), UsageError, "None: give a path"),
     ],
 )
 def test_errors(cutter, call, error, message):

@@ -19,7 +19,6 @@ from carmask.profiles.loading import find_profile, load_profile, profile_names, 
 from carmask.profiles.profile import Profile
 from tests.conftest import draw_photo
 
-
 _RULES = '[rules]\nchannel = "x"\nsource = "y"\ndate = "2026-11-27"\n'
 
 

@@ -125,7 +125,7 @@ def cut_folder(
     """
     spec = spec or OutputSpec()
     spec.check()
-    several = [paths] if isinstance(paths, str | Path) else list(paths)
+    several = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str | bytes) else [paths]
     places, target = [location(path) for path in several], location(out)
     if engine == "local":
         local_only([*places, target])

@@ -90,9 +90,15 @@ def stamp_of(status: os.stat_result) -> str:
 
 
 def location(place: Path | str) -> Path | str:
-    """A path, or the text itself if it is a location in a store."""
+    """A path, or the text itself if it is a location in a store.
+
+    Raises:
+        UsageError: if it is neither a path nor a text.
+    """
     if isinstance(place, Path):
         return place
+    if not isinstance(place, str):
+        raise UsageError(f"{place!r}: give a path, or a list of paths")
     text = place
     if text.startswith("file://"):
         return Path(unquote(urlsplit(text).path))
