@@ -63,26 +63,6 @@ def check_mask(array: Any) -> Mask:
     return array
 
 
-def check_probability(array: Any) -> Probability:
-    """Return ``array`` unchanged if it is a Probability.
-
-    Args:
-        array: anything.
-
-    Returns:
-        The same array: float32 (height, width) in [0, 1].
-
-    Raises:
-        ArrayError: if it is not, or holds NaN or values outside [0, 1].
-    """
-    if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.ndim != 2:
-        raise ArrayError(f"probabilities must be a float32 array of shape (height, width); got {_describe(array)}")
-    # Written so that NaN, which compares false with everything, fails.
-    if array.size and not (array.min() >= 0.0 and array.max() <= 1.0):
-        raise ArrayError(f"probabilities must lie in [0, 1]; got {array.min()} to {array.max()}")
-    return array
-
-
 def use_own_numbers(settings: Any) -> None:
     """Put Python's numbers in place of numpy's, which no JSON can hold, and tuples in place of lists.
 

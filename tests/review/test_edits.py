@@ -42,12 +42,10 @@ def test_remove_component_is_scipys_label(mask, data):
     np.testing.assert_array_equal(edits.remove_component(mask, (column + 0.2, row + 0.7)), expected)
 
 
-@given(
-    st.lists(st.tuples(st.floats(-5, 35), st.floats(-5, 35)), min_size=1, max_size=5), st.floats(1, 9), st.booleans()
-)
-def test_a_brush_paints_what_lies_within_its_radius(points, radius, value):
-    stroke, mask = np.array(points), np.random.default_rng(0).random((30, 28)) < 0.5
-    painted = edits.brush(mask, stroke, radius, value=value)
+@given(st.lists(st.tuples(st.floats(-5, 35), st.floats(-5, 35)), min_size=1, max_size=5), st.floats(1, 9))
+def test_near_a_stroke_is_what_lies_within_its_radius(points, radius):
+    stroke = np.array(points)
+    found = edits.near(stroke, radius, (30, 28))
     rows, columns = np.mgrid[0:30, 0:28] + 0.5
     # By brute force: many places along the stroke.
     along = [stroke[0]] + [
@@ -55,23 +53,18 @@ def test_a_brush_paints_what_lies_within_its_radius(points, radius, value):
     ]
     distance = np.min([np.hypot(columns - x, rows - y) for x, y in along], axis=0)
     near, far = distance < radius - 0.15, distance > radius + 0.15
-    assert (painted[near] == value).all()
-    np.testing.assert_array_equal(painted[far], mask[far])
+    assert found[near].all()
+    assert not found[far].any()
 
 
-def test_a_lasso_fills_a_polygon_by_half_of_each_pixel():
-    mask = np.zeros((20, 30), np.bool_)
-    square = edits.lasso(mask, np.array([[4, 3], [14, 3], [14, 9], [4, 9]]), value=True)
+def test_a_polygon_is_filled_by_half_of_each_pixel():
+    square = edits.polygon(np.array([[4, 3], [14, 3], [14, 9], [4, 9]]), (20, 30))
     assert square.sum() == 60
     assert square[3:9, 4:14].all()
-    np.testing.assert_array_equal(
-        edits.lasso(square, np.array([[-9, -9], [99, -9], [99, 99], [-9, 99]]), value=False), mask
-    )
+    assert edits.polygon(np.array([[-9, -9], [99, -9], [99, 99], [-9, 99]]), (20, 30)).all()
     # Even and odd: the middle of a five-pointed star is outside.
     turn = np.arange(5) * 4 * np.pi / 5
-    star = edits.lasso(
-        np.zeros((60, 60), np.bool_), np.stack([30 + 28 * np.sin(turn), 30 - 28 * np.cos(turn)], 1), value=True
-    )
+    star = edits.polygon(np.stack([30 + 28 * np.sin(turn), 30 - 28 * np.cos(turn)], 1), (60, 60))
     assert not star[30, 30]
     assert star[8, 30]
 
@@ -111,6 +104,7 @@ def test_a_stroke_beside_the_photo_changes_nothing(point):
     mask = np.zeros((60, 80), np.bool_)
     mask[20:40, 20:60] = True
     stroke = np.array([point, point])
-    for edited in (edits.smooth(mask, stroke, 12), edits.brush(mask, stroke, 12, value=True)):
-        np.testing.assert_array_equal(edited, mask)
-        assert edited is not mask
+    edited = edits.smooth(mask, stroke, 12)
+    np.testing.assert_array_equal(edited, mask)
+    assert edited is not mask
+    assert not edits.near(stroke, 12, mask.shape).any()

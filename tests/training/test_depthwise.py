@@ -15,7 +15,8 @@ from carmask.model.info import ModelInfo
 from carmask.networks import build
 from carmask.training import export as export_module
 from carmask.training.epochs import save_weights
-from carmask.training.export import read_graph, read_run, to_onnx, with_info
+from carmask.training.export import read_run, to_onnx, with_info
+from carmask.training.joined_graphs import read_graph
 from carmask.training.predictor import Normalised
 from carmask.training.run_folder import INFO_FILE, WEIGHTS_FILE
 

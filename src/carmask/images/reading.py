@@ -46,10 +46,6 @@ class PhotoFile(NamedTuple):
     dpi: tuple[float, float] | None = None
     format: str | None = None
 
-    def srgb(self) -> Photo:
-        """The pixels in sRGB, as networks are given them."""
-        return to_srgb(self.pixels, self.icc_profile)
-
 
 class ReducedPhoto(NamedTuple):
     """A photo decoded at its own size or a whole fraction of it.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from carmask.model.calibration import Calibration, ConfidenceFeatures, Linear, compress
+from carmask.model.calibration import Calibration, ConfidenceFeatures, Linear
 
 #: Photos whose weight the old bias has.
 PRIOR = 20.0
@@ -64,13 +64,7 @@ def recalibrate(calibration: Calibration, photos: Sequence[Residual], *, data: s
         return Recalibrated(calibration, 0.0, 0.0, 0)
     loss, error = [], []
     for one in photos:
-        place = zip(
-            (getattr(one.features, name) for name in calibration.features),
-            calibration.centre,
-            calibration.scale,
-            strict=True,
-        )
-        values = tuple(compress((feature - centre) / scale) for feature, centre, scale in place)
+        values = calibration.standardised(one.features)
         loss.append(math.log(1 - one.dice + 1e-5) - calibration.loss(values))
         error.append(math.log(one.error + 0.02) - calibration.error(values))
     kinds = [one.kind for one in photos]

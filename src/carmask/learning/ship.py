@@ -17,7 +17,8 @@ from carmask.learning.settings import CORRECTED
 from carmask.model.card import card_path, model_card, read_notes
 from carmask.model.file import read_info
 from carmask.model.info import ExtraData, ModelInfo
-from carmask.training.export import read_graph, with_info
+from carmask.training.export import with_info
+from carmask.training.joined_graphs import read_graph
 from carmask.words import counted
 
 

@@ -12,8 +12,8 @@ from carmask.errors import ModelError
 from carmask.images import write_atomically
 from carmask.model.info import ModelInfo
 from carmask.model.network import LOCATED, PHOTO, PREFIXES, PROBABILITY, WHOLE
-from carmask.training.export import read_graph, with_info
-from carmask.training.joined_graphs import as_bytes, of_other_stage, weights_of
+from carmask.training.export import with_info
+from carmask.training.joined_graphs import as_bytes, of_other_stage, read_graph, weights_of
 
 #: Operators with weights, as networks are exported.
 _LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"})

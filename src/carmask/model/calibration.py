@@ -106,10 +106,14 @@ class Calibration(BaseModel):
             raise ValueError(f"there must be {count} numbers, one for each feature")
         return self
 
+    def standardised(self, features: ConfidenceFeatures) -> tuple[float, ...]:
+        """What the linear models take of a photo's features."""
+        place = zip((getattr(features, name) for name in self.features), self.centre, self.scale, strict=True)
+        return tuple(compress((feature - centre) / scale) for feature, centre, scale in place)
+
     def estimate(self, features: ConfidenceFeatures) -> ConfidenceEstimate:
         """What the features of a photo mean."""
-        place = zip((getattr(features, name) for name in self.features), self.centre, self.scale, strict=True)
-        values = tuple(compress((feature - centre) / scale) for feature, centre, scale in place)
+        values = self.standardised(features)
         dice = 1.0 - min(1.0, math.exp(self.loss(values)))
         strange = 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, self.strange(values)))))
         return ConfidenceEstimate(dice * (1.0 - strange), math.exp(min(7.0, self.error(values))), features)

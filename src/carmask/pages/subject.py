@@ -31,8 +31,7 @@ class Subject(NamedTuple):
 
     def title(self, car: str) -> str:
         """Make, model and year of a car; its name where they are not known."""
-        info = self.metadata.get(car)
-        return " ".join(part for part in (info.make, info.model, info.year) if part) if info else car
+        return car_title(self.metadata, car)
 
     def known_title(self, car: str) -> str:
         """Make, model and year of a car; empty where they are not known."""
@@ -46,6 +45,12 @@ class Subject(NamedTuple):
     def model_cells(self, car: str) -> tuple[str, ...]:
         """The cell of a car in ``model_columns``."""
         return (self.known_title(car),) if self.metadata else ()
+
+
+def car_title(metadata: Mapping[str, CarInfo], car: str) -> str:
+    """Make, model and year of a car; its name where they are not known."""
+    info = metadata.get(car)
+    return " ".join(part for part in (info.make, info.model, info.year) if part) if info else car
 
 
 def failure_sections(failures: Sequence[Failure]) -> list[Section]:

@@ -26,7 +26,8 @@ from carmask.pages.html import (
     table,
     tiles,
 )
-from carmask.pages.survey_charts import car_title, colour_charts, mask_charts, mean, number, swatch
+from carmask.pages.subject import car_title
+from carmask.pages.survey_charts import colour_charts, mask_charts, mean, number, swatch
 from carmask.survey.facts import Facts
 from carmask.survey.problems import REMARKS, VIEWS, count_problems
 from carmask.survey.survey import Survey
@@ -75,9 +76,13 @@ def explore_page(found: Survey, source: str) -> Html:
         f"{counted(len(found.facts), 'photo', thousands=True)} of "
         f"{counted(len(cars), 'car', thousands=True)} in {source}, and everything that is wrong with them."
     )
-    ordered = sorted(found.sheets.items(), key=lambda item: car_title(found, item[0]))
+    ordered = sorted(found.sheets.items(), key=lambda item: car_title(found.metadata, item[0]))
     made = [
-        picture(contact_sheet(views), f"{car_title(found, car)} · {car}" if car in found.metadata else car, quality=72)
+        picture(
+            contact_sheet(views),
+            f"{car_title(found.metadata, car)} · {car}" if car in found.metadata else car,
+            quality=72,
+        )
         for car, views in ordered
     ]
     kept, note = keep_within(MAX_PAGE_BYTES, page(TITLE, lead, sections), made)

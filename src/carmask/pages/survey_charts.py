@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from carmask.arrays import Photo
 from carmask.pages import charts
 from carmask.pages.html import Cell, Column, Html, box, heading, join, picture, say, table, text
+from carmask.pages.subject import car_title
 from carmask.survey.facts import Facts
 from carmask.survey.survey import Survey
 from carmask.words import counted
@@ -60,7 +61,7 @@ def colour_charts(found: Survey) -> Html:
     points = []
     for car, of in by_car.items():
         x, y = mean([o.background_brightness for o in of]), mean([o.car_brightness for o in of])
-        points.append((x, y, f"{car_title(found, car)}: car {y:.0f}, background {x:.0f}"))
+        points.append((x, y, f"{car_title(found.metadata, car)}: car {y:.0f}, background {x:.0f}"))
     differences = [one.difference for one in lit]
     top = 10.0 * max(1, math.ceil(max(differences, default=10.0) / 10))
     edges = [float(v) for v in np.linspace(0, top, 31)]
@@ -68,7 +69,7 @@ def colour_charts(found: Survey) -> Html:
     rows = [
         (
             one.name,
-            car_title(found, one.car),
+            car_title(found.metadata, one.car),
             number(one.difference, 1),
             swatch(one.car_colour),
             swatch(one.background_colour),
@@ -121,12 +122,6 @@ def swatch(colour: Sequence[float]) -> Html:
     return Html(
         f'<i class="patch" style="background:rgb({red},{green},{blue})"></i> {text(f"#{red:02x}{green:02x}{blue:02x}")}'
     )
-
-
-def car_title(found: Survey, car: str) -> str:
-    """Make, model and year of a car; its name where they are not known."""
-    info = found.metadata.get(car)
-    return " ".join(part for part in (info.make, info.model, info.year) if part) if info else car
 
 
 def _heat(fraction: NDArray[np.float32]) -> Photo:

@@ -15,7 +15,7 @@ from carmask.batch.names import PROFILE
 from carmask.compositing.background import BLUR
 from carmask.compositing.scene import SCENES
 from carmask.errors import UnknownNameError, UsageError
-from carmask.images import PHOTO_SUFFIXES, is_file, is_folder, is_there, write_atomically
+from carmask.images import is_file, is_folder, is_photo, is_there, write_atomically
 from carmask.prediction.checks import CHECKS
 from carmask.profiles.profile import NONE, ChecksTable, Profile, RulesTable
 from carmask.validation import describe_fault
@@ -243,18 +243,14 @@ def _read(path: Path, inner: tuple[Path, ...]) -> dict[str, Any]:
 def _resolve_files(settings: dict[str, Any], folder: Path) -> None:
     """Files that a profile names lie beside it."""
     background = settings.get("background")
-    if isinstance(background, str) and background not in {*SCENES, BLUR} and _is_picture(background):
+    if isinstance(background, str) and background not in {*SCENES, BLUR} and is_photo(background):
         settings["background"] = str(folder / background)
     plate = settings.get("plate")
-    if isinstance(plate, str) and _is_picture(plate):
+    if isinstance(plate, str) and is_photo(plate):
         settings["plate"] = str(folder / plate)
     group = settings.get("group")
     if isinstance(group, str) and group not in {"folder", "name", NONE}:
         settings["group"] = str(folder / group)
-
-
-def _is_picture(text: str) -> bool:
-    return Path(text).suffix.lower() in PHOTO_SUFFIXES
 
 
 def _first(error: ValidationError) -> str:

@@ -33,7 +33,8 @@ from carmask.prediction.probability_map import ProbabilityMap
 from carmask.prediction.stages import predict_map
 from carmask.prefetch import prefetch
 from carmask.training.dataset.hard_scenes import MAKERS
-from carmask.training.export import read_graph, with_info
+from carmask.training.export import with_info
+from carmask.training.joined_graphs import read_graph
 from carmask.words import counted
 
 #: Thresholds that are tried, if one is to be chosen.

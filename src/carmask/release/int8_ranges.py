@@ -26,7 +26,8 @@ from carmask.prediction.predict import open_for
 from carmask.prediction.specialist import is_familiar
 from carmask.prediction.stages import localisation_input, localise, network_input, network_inputs, refinement_inputs
 from carmask.release.calibration import check_names, scored_on, unseen
-from carmask.training.export import read_graph, with_info
+from carmask.training.export import with_info
+from carmask.training.joined_graphs import read_graph
 
 #: Photos of each data set that ranges are measured on.
 PHOTOS = 48

@@ -19,8 +19,8 @@ from carmask.model.runtime import load_model
 from carmask.prediction.predict import open_for
 from carmask.prediction.specialist import background_cells
 from carmask.prediction.stages import localise
-from carmask.training.export import read_graph, with_info
-from carmask.training.joined_graphs import add_specialist
+from carmask.training.export import with_info
+from carmask.training.joined_graphs import add_specialist, read_graph
 
 #: Photos of the specialist's studio that its background's colours are measured on.
 PHOTOS = 320

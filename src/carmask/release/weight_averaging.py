@@ -19,8 +19,8 @@ from carmask.images.normalisation import read_description
 from carmask.model.card import save_model
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ExtraData, ModelInfo
-from carmask.training.export import read_graph, with_info
-from carmask.training.joined_graphs import of_other_stage
+from carmask.training.export import with_info
+from carmask.training.joined_graphs import of_other_stage, read_graph
 
 #: What the name of a guided network ends in, after the name of the one that is not guided.
 GUIDED = "-guided"

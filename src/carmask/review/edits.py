@@ -20,40 +20,6 @@ Stroke: TypeAlias = NDArray[np.floating]
 Tool = Literal["snap", "smooth", "fill", "remove"]
 
 
-def brush(mask: Mask, stroke: Stroke, radius: float, *, value: bool) -> Mask:
-    """Paint along a stroke with a round brush.
-
-    Args:
-        mask: bool (height, width).
-        stroke: (points, 2).
-        radius: in pixels.
-        value: True paints car, False erases.
-
-    Returns:
-        bool (height, width).
-    """
-    result = mask.copy()
-    result[near(stroke, radius, mask.shape)] = value
-    return result
-
-
-def lasso(mask: Mask, corners: Stroke, *, value: bool) -> Mask:
-    """Set what lies inside a polygon, by the even-odd rule.
-
-    Args:
-        mask: bool (height, width).
-        corners: (points, 2), three at least.
-        value: True adds to the car, False takes away.
-
-    Returns:
-        bool (height, width).
-    """
-    result = mask.copy()
-    if len(corners) >= 3:
-        result[polygon(corners, mask.shape)] = value
-    return result
-
-
 def fill_hole(mask: Mask, point: Sequence[float]) -> Mask:
     """Fill the hole that a point lies in: background that is enclosed by car (4-connected).
 

@@ -35,7 +35,7 @@ from carmask.networks import build
 from carmask.prediction.predict import open_for
 from carmask.prediction.stages import network_inputs, refinement_inputs
 from carmask.training.epochs import find_weights, read_weights
-from carmask.training.joined_graphs import add_localisation, add_refinement
+from carmask.training.joined_graphs import add_localisation, add_refinement, read_graph
 from carmask.training.predictor import Normalised, RefiningNetwork, TorchNetwork
 from carmask.training.refined import trained_network
 from carmask.training.run_folder import BASE_FILE, LOCALISATION_FILE, read_run_info
@@ -298,18 +298,6 @@ def _to_graph(model: Normalised, size: Size, *, guided: bool, parts: bool = Fals
     proto = program.model_proto
     _store_as_half(proto)
     return proto
-
-
-def read_graph(model: Path) -> onnx.ModelProto:
-    """A model file's graph and weights.
-
-    Raises:
-        ModelError: if the file cannot be read.
-    """
-    try:
-        return onnx.load(str(model))
-    except Exception as error:  # whatever protobuf makes of other files
-        raise ModelError(f"{model}: not a readable model file") from error
 
 
 def with_info(proto: onnx.ModelProto, info: ModelInfo) -> bytes:

@@ -33,7 +33,7 @@ def add_localisation(proto: onnx.ModelProto, file: Path) -> None:
     Raises:
         ModelError: if the file cannot be read.
     """
-    other = _read(file)
+    other = read_graph(file)
     _store_as_bytes(other)
     _add(proto, other, "localisation", file)
 
@@ -50,7 +50,7 @@ def add_specialist(proto: onnx.ModelProto, file: Path, size: Size) -> None:
     Raises:
         ModelError: if the file cannot be read, or was exported with different operators.
     """
-    other = _read(file)
+    other = read_graph(file)
     for value in (*other.graph.input, *other.graph.output):
         dims = value.type.tensor_type.shape.dim
         dims[1].dim_value, dims[2].dim_value = size
@@ -72,7 +72,12 @@ def add_refinement(proto: onnx.ModelProto, refinement: onnx.ModelProto, file: Pa
     _add(proto, refinement, "refinement", file)
 
 
-def _read(file: Path) -> onnx.ModelProto:
+def read_graph(file: Path) -> onnx.ModelProto:
+    """A model file's graph and weights.
+
+    Raises:
+        ModelError: if the file cannot be read.
+    """
     try:
         return onnx.load(str(file))
     except Exception as error:  # whatever protobuf makes of other files

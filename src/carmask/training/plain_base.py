@@ -10,7 +10,8 @@ import onnx
 from carmask.images import make_folder, write_atomically
 from carmask.model.file import read_info
 from carmask.model.network import GRAPHS
-from carmask.training.export import read_graph, with_info
+from carmask.training.export import with_info
+from carmask.training.joined_graphs import read_graph
 from carmask.training.refined import check_base
 
 
