@@ -107,3 +107,22 @@ def test_a_page_that_is_closed_while_a_mask_is_stored_asks_first(reviewing, open
     waiting[0].continue_()
     until(lambda: server.folder.store.current("car_03") is not None)
     until(lambda: page.evaluate(asks) is False)
+
+
+def test_a_photo_is_shown_when_the_server_is_back(reviewing, open_page):
+    server = reviewing(OutputSpec(mask=True))
+    page = open_page(server.url, expect=("ERR_INTERNET_DISCONNECTED",))
+    page.select_option("#filter", "all")
+    page.wait_for_load_state("networkidle")  # the next two are loaded ahead, the last ones are not
+    far = page.locator("#photos button").nth(5)
+    name = far.get_attribute("title")
+    page.context.set_offline(True)
+    far.click()
+    until(lambda: "the server does not answer" in page.inner_text("#empty"))
+    page.select_option("#filter", "accepted")
+    until(lambda: "the server does not answer" in page.inner_text("#toasts"))
+    page.context.set_offline(False)
+    until(lambda: page.locator("#empty").is_hidden())
+    assert page.inner_text("#name") == name
+    page.select_option("#filter", "all")
+    until(lambda: page.inner_text("#toasts") == "")

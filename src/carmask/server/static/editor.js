@@ -44,6 +44,7 @@ export async function show(id) {
     empty(found.message);
     describe(null, null, list.nameOf(id));
     note(null);
+    if (found.status === 0) comeBack(id, number);
     return;
   }
   const { meta, bitmap, mask } = found;
@@ -71,6 +72,16 @@ export async function show(id) {
     if (next.status === "done") ahead(next.id);
     next = list.beside(next.id, 1);
   }
+}
+
+/** Show a photo as soon as the server answers, unless another one was asked for by then. */
+async function comeBack(id, number) {
+  for (let found; !found || found.status === 0; found = await ahead(id)) {
+    await new Promise((done) => setTimeout(done, 3000));
+    if (number !== asked) return;
+    forget(id);
+  }
+  if (number === asked) show(id);
 }
 
 const say = () => describe(current, tools.history);

@@ -1,6 +1,6 @@
 // The list of photos at the side: filters, counts, pages.
 
-import { $, json, make, percent, settled, toast } from "/static/common.js";
+import { $, json, make, percent, settled, toast, untoast } from "/static/common.js";
 
 const FILTERS = [
   ["todo", "To look at"], ["review", "Marked by the run"], ["all", "All photos"], ["corrected", "Corrected"],
@@ -45,11 +45,12 @@ export class QueueList {
     try {
       const found = await json(`${this.api}/queue?${query}`);
       if (number !== this.asked) return;
+      untoast("list");
       Object.assign(this, { items: found.items, offset: found.offset, total: found.total });
       this.#count(found.counts);
       this.#draw();
     } catch (error) {
-      toast(error.message, { bad: true });
+      toast(error.message, { bad: true, about: "list" });
     }
   }
 
