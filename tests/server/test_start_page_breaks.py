@@ -134,6 +134,28 @@ def test_a_server_that_does_not_answer_while_photos_are_sent_gets_them_later(ser
     assert page.locator("#refused").is_hidden()
 
 
+def test_a_disk_that_fills_while_photos_are_sent_is_said_and_what_was_sent_can_be_started(serving, open_page, photo):
+    page = open_page(serving().url, wait="#drop", expect=(507,))
+    asked = []
+
+    def answer(route):
+        asked.append(route)
+        if len(asked) == 3:
+            route.fulfill(status=507, json={"error": "the server's disk space is used up"})
+            asked[1].continue_()
+        elif len(asked) != 2:
+            route.continue_()
+
+    page.route("**/v1/jobs/*/photos", answer)
+    page.set_input_files("#files", files(photo, *(f"{number}.jpg" for number in range(8))))
+    until(lambda: "disk space" in page.inner_text("#toasts"))
+    sent = len(asked) - 1
+    assert page.inner_text("#status") == f"{sent} of 8 photos were sent."
+    page.click("#again:text('Start')")
+    page.wait_for_selector("body[data-done]")
+    assert page.locator("#tiles li").count() == sent
+
+
 def test_a_photo_that_is_deleted_before_it_is_sent_is_said(serving, open_page, photo, tmp_path):
     page = open_page(serving().url, wait="#drop", expect=("Failed to load resource: net::ERR_",))
     waiting = held_back(page, "**/v1/jobs")

@@ -81,13 +81,15 @@ async function send(dropped) {
     const queue = files.slice();
     const worker = async () => {
       for (let file = queue.shift(); file && !mine.stop; file = queue.shift()) {
-        const why = await sendOne(file, mine);
+        const why = await sendOne(file, mine).catch((error) => { mine.stop = true; throw error; });
         if (why === null) return;
         if (why) { refused.push([file.name, why]); tell(refused, count); } else sent += 1;
         status(`Sending ${++tried} of ${files.length} photos`, tried / files.length);
       }
     };
-    await Promise.all(Array.from({ length: SENDING }, worker));
+    const ends = await Promise.allSettled(Array.from({ length: SENDING }, worker));
+    const broken = ends.find((one) => one.reason);
+    if (broken) throw broken.reason;
     sending = null;
     if (!sent) await nothing(mine.stop);
     else if (mine.stop) unstarted(sent, `Cancelled: ${sent} of ${files.length} photos were sent.`);
@@ -96,7 +98,6 @@ async function send(dropped) {
       follow();
     }
   } catch (error) {
-    mine.stop = true; // the others that are being sent
     sending = null;
     toast(error.message, { bad: true });
     if (job.id) unstarted(sent, `${sent} of ${files.length} photos were sent.`);
