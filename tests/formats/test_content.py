@@ -9,9 +9,9 @@ import shutil
 import numpy as np
 import pytest
 
-from carmask.data.annotated import only_cars
 from carmask.data.layouts import read_data
 from carmask.data.table import Example
+from carmask.formats.car_labels import only_cars
 from carmask.formats.content import digest_picture
 from carmask.formats.convert import convert
 from carmask.formats.fiftyone import METADATA, SAMPLES

@@ -280,6 +280,27 @@ def test_one_bad_picture_does_not_end_the_conversion(tmp_path):
         Annotations([], ("car",), faults=["a: wrong picture", "b: too"]).strict()
 
 
+@pytest.mark.parametrize("name", ["carvana", "folders"])
+def test_formats_without_labels_keep_the_car_where_one_is_called_so(name, tmp_path):
+    """As a training on the source does; parts of a car, none of them called car, become one mask."""
+    first, second = np.zeros((2, 20, 30), bool)
+    first[2:9, 3:12], second[10:15, 15:28] = True, True
+
+    def source(one, other):
+        load = lambda: [Instance(one, first), Instance(other, second)]  # noqa: E731
+        return Annotations([Picture("a.jpg", (20, 30), load, None)], (one, other))
+
+    done = convert(source("Car", "truck"), tmp_path / "car", name)
+    assert f"{name} has no labels: Car is kept, truck left out" in done.notes
+    assert not done.changed
+    (picture,) = read_annotations(tmp_path / "car", ReadOptions(size=(20, 30))).pictures
+    assert np.array_equal(picture.mask(), first)
+    done = convert(source("door", "hood"), tmp_path / "parts", name)
+    assert f"{name} has no labels: 2 become one" in done.notes
+    (picture,) = read_annotations(tmp_path / "parts", ReadOptions(size=(20, 30))).pictures
+    assert np.array_equal(picture.mask(), first | second)
+
+
 def test_an_output_that_is_not_empty_is_refused_and_left_alone(tmp_path):
     (tmp_path / "kept.txt").write_text("mine")
     with pytest.raises(OutputError, match="not an empty folder"):

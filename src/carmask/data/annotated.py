@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -12,13 +12,11 @@ from pathlib import Path
 from carmask.arrays import Mask
 from carmask.data.table import Example, car_and_view
 from carmask.errors import DataError
+from carmask.formats.car_labels import CAR_LABELS, only_cars
 from carmask.formats.content import digest_picture
 from carmask.formats.labels import Labels
 from carmask.formats.picture import Annotations, Instance, Picture
 from carmask.words import by_number, counted
-
-#: What labels are called, in lower case, that show a whole car.
-CAR_LABELS = frozenset({"car", "cars", "vehicle", "auto"})
 
 
 @dataclass(frozen=True)
@@ -103,19 +101,6 @@ def as_examples(annotations: Annotations, source: Path) -> tuple[list[AnnotatedE
 def has_parts(names: Sequence[str]) -> bool:
     """Whether labels are parts of a car: there are several, and none is called car."""
     return len(names) > 1 and not any(name.lower() in CAR_LABELS for name in names)
-
-
-def only_cars(annotations: Annotations) -> Annotations:
-    """Annotations without what other labels than car show, if there is a label called so."""
-    cars = frozenset(name for name in annotations.names if name.lower() in CAR_LABELS)
-    if not cars or cars == set(annotations.names):
-        return annotations
-    pictures = [replace(one, load=partial(_of_labels, one.load, cars)) for one in annotations.pictures]
-    return replace(annotations, pictures=pictures, names=tuple(sorted(cars)))
-
-
-def _of_labels(load: Callable[[], Sequence[Instance]], labels: frozenset[str]) -> list[Instance]:
-    return [one for one in load() if one.label in labels]
 
 
 def with_bare(annotations: Annotations) -> Annotations:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Mask
-from carmask.data.annotated import example_name, only_cars
+from carmask.data.annotated import example_name
 from carmask.data.layouts import detect_layout, list_pairs
 from carmask.data.table import Example
 from carmask.errors import DataError, RLEError
+from carmask.formats.car_labels import only_cars
 from carmask.formats.listing import find_masks
 from carmask.formats.picture import Picture
 from carmask.formats.rle import check_runs, mask_to_runs, parse_runs, runs_to_mask

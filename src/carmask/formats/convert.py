@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from carmask.errors import CarmaskError, DataError, OutputError, UnknownNameError
+from carmask.formats.car_labels import only_cars
 from carmask.formats.photos import PhotoMode, place_photo
 from carmask.formats.picture import Annotations, Picture, size_fault, stem_of, union
 from carmask.formats.reading import ReadOptions
@@ -104,6 +105,10 @@ def convert(
     if name not in WRITABLE:
         raise UnknownNameError(f"no format {name!r} is written; there are {', '.join(WRITABLE)}")
     form = FORMATS[name]
+    others = source.names
+    if not form.labels:
+        source = only_cars(source)
+    others = tuple(one for one in others if one not in source.names)
     done = Conversion(name, source.names, faults=list(source.faults), notes=list(source.notes))
     options = options or WriteOptions()
     options = options if options.model else replace(options, model=source.model)
@@ -112,7 +117,9 @@ def convert(
             f"{counted(len(source.bare), 'photo')} {by_number(len(source.bare), 'has', 'have')} no mask, and "
             f"{by_number(len(source.bare), 'was', 'were')} left out: {source.bare[0].name} …"
         )
-    if not FORMATS[name].labels and len(source.names) > 1:
+    if others:
+        done.notes.append(f"{name} has no labels: {', '.join(source.names)} is kept, {', '.join(others)} left out")
+    if not form.labels and len(source.names) > 1:
         done.notes.append(f"{name} has no labels: {len(source.names)} become one")
     written: dict[str, _Written] = {}
     with _new_folder(out):
