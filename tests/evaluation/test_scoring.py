@@ -15,14 +15,16 @@ from carmask.data.table import read_examples
 from carmask.errors import DataError, ModelError, UsageError
 from carmask.evaluation.comparison import MIN_CARS, compare
 from carmask.evaluation.overlap import dice
-from carmask.evaluation.predictors import file_masks, network_masks, open_masks
+from carmask.evaluation.predictors import file_masks, network_masks, open_masks, predicts_parts
 from carmask.evaluation.run import _seen_in_training, evaluate_masks
 from carmask.evaluation.score_table import write_scores
 from carmask.evaluation.scoring import evaluate, examine
 from carmask.evaluation.summary import inverted_hint, summarise
 from carmask.failures import Failure
+from carmask.formats.convert import convert
 from carmask.formats.labels import write_labels
 from carmask.formats.rle import runs_to_mask
+from carmask.formats.table import read_annotations
 from carmask.model.file import read_info
 from tests.cars import SIZE, car_mask
 from tests.scored import write_scored
@@ -57,6 +59,17 @@ def test_a_csv_and_a_folder_of_masks_score_alike(data, examples):
         assert np.isnan(a.score.confidence)
         assert np.array_equal(a.runs, b.runs)
         assert a.errors.wrong == round((1 - a.score.metrics["accuracy"]) * SIZE[0] * SIZE[1])
+
+
+def test_masks_in_a_tool_s_file_are_scored(data, examples, tmp_path):
+    """As the folder that it lies in; it was taken for a model."""
+    convert(read_annotations(data / "predicted"), tmp_path / "coco", "coco", photos="none", check=False)
+    plain = examine([open_masks(str(data / "predicted"), "cpu")], examples).results[0]
+    file = tmp_path / "coco" / "annotations" / "instances_default.json"
+    for what in (file, tmp_path / "coco"):
+        assert not predicts_parts([str(what)], data)
+        found = examine([open_masks(str(what), "cpu")], examples).results[0]
+        assert [one.score.metrics for one in found] == [one.score.metrics for one in plain]
 
 
 def test_examine_scores_as_evaluate_does(examples, dark):

@@ -26,6 +26,9 @@ from carmask.prediction.parts import predict_parts
 from carmask.prediction.predict import Prediction, open_for, predict_reduced
 from carmask.prediction.probability_map import ProbabilityMap
 
+#: What files of annotation tools end in.
+_EXPORTS = frozenset({".json", ".xml", ".zip"})
+
 Predicted = TypeVar("Predicted")
 _Predicted_co = TypeVar("_Predicted_co", covariant=True)
 
@@ -136,7 +139,7 @@ def file_masks(source: Path, mask_threshold: int | None = None) -> Predictor[Pre
     """Masks that exist as files.
 
     Args:
-        source: a CSV ``img,rle_mask``, or a folder of masks.
+        source: a CSV ``img,rle_mask``, a folder of masks, or a file or folder in any format.
         mask_threshold: for grey, anti-aliased and JPEG masks, see ``read_mask``.
 
     Returns:
@@ -192,7 +195,7 @@ def open_masks(what: str, device: Device, mask_threshold: int | None = None) -> 
     """Open a model, or masks that exist as files.
 
     Args:
-        what: a model file, the name of a shipped model, a CSV ``img,rle_mask``, or a folder of masks.
+        what: a model file, the name of a shipped model, or masks, see ``file_masks``.
         device: where a model runs.
         mask_threshold: for grey, anti-aliased and JPEG masks, see ``read_mask``.
 
@@ -205,7 +208,7 @@ def open_masks(what: str, device: Device, mask_threshold: int | None = None) -> 
         DataError: if the masks cannot be read.
     """
     path = Path(what)
-    if path.is_dir() or is_table(path):
+    if _are_files(path):
         return file_masks(path, mask_threshold)
     return network_masks(load_model(what, device=device))
 
@@ -255,10 +258,15 @@ def predicts_parts(models: Sequence[str], data: Path, layout: str | None = None)
 
 def _parts_of(model: str) -> tuple[str, ...]:
     """The parts that a model knows; none of masks that are files."""
-    if Path(model).is_dir() or is_table(Path(model)):
+    if _are_files(Path(model)):
         return ()
     info = read_info(find_model(model))
     return info.classes if info.parts else ()
+
+
+def _are_files(path: Path) -> bool:
+    """Whether masks are there as files: in a folder, a table or an export of an annotation tool."""
+    return path.is_dir() or is_table(path) or (path.is_file() and path.suffix.lower() in _EXPORTS)
 
 
 def _has_labels(folder: Path, names: Sequence[str]) -> bool:
