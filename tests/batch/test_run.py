@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -246,6 +247,19 @@ def test_a_record_that_cannot_be_written_stops_the_run(dark, tiny_model, photos,
         assert engine.closed  # before the room was given free: it would have taken it
         assert calls[2] == calls[3]  # recorded after all, with the room that was set aside
         assert manifest.done(calls[2]) is not None
+
+
+def test_a_folder_that_is_removed_meanwhile_stops_the_run(dark, run, tiny_model, photos, tmp_path):
+    """The run came to its end as if all was done, without the results of before."""
+    out = tmp_path / "out"
+    jobs, engine = plan_run([photos], out, MASKS, recursive=True).jobs, Inline(dark)
+    said = pytest.raises(OutputError, match="removed while the run was under way; give the same command again")
+    with said, open_run(out, jobs, PhotoTask(str(tiny_model), MASKS)) as manifest:
+        for number, _ in enumerate(run_jobs(jobs, manifest, engine)):
+            if number == 3:
+                shutil.rmtree(out)
+    assert len(engine.jobs) == 5
+    assert {result.status for result in run()[1]} == {"done"}
 
 
 def test_leftovers_of_a_kill_are_removed_and_nothing_else(run, tmp_path):

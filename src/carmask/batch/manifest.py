@@ -122,6 +122,14 @@ class Manifest:
         except BaseException:
             self._base.close()
             raise
+        self._opened = self._number()
+
+    def _number(self) -> int | None:
+        """The file system's number of the file that has the name; SQLite writes on in one that has been removed."""
+        try:
+            return self._file.stat().st_ino
+        except OSError:
+            return None
 
     def __enter__(self) -> Manifest:
         return self
@@ -154,17 +162,12 @@ class Manifest:
         Raises:
             OutputError: if it cannot be written.
         """
+        if self._number() != self._opened:
+            raise OutputError(f"{self._file}: it was removed while the run was under way; give the same command again")
         values = [
             *(to_text(text) for text in (name, result.photo, result.status, result.reason)),
-            *(
-                result.confidence,
-                result.area,
-                result.error,
-                result.seconds,
-                result.digest,
-                result.stamp,
-                result.written,
-            ),
+            *(result.confidence, result.area, result.error, result.seconds),
+            *(result.digest, result.stamp, result.written),
             *(result.runs, self._settings, datetime.now(UTC).isoformat(timespec="seconds")),
             json.dumps(dict(result.facts), sort_keys=True),
         ]
