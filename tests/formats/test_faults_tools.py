@@ -262,6 +262,21 @@ def test_yolo_s_photos_elsewhere_are_those_of_the_label_files(tmp_path):
     assert {one.name: one.mask().any() for one in found.pictures} == {"a.jpg": True, "b.jpg": False, "sub/c.jpg": False}
 
 
+def test_fiftyone_s_values_are_those_of_its_mask_targets(tmp_path):
+    value = {"_cls": "Segmentation", "mask": pack_array(MASK * np.uint8(2))}
+    sample = {"filepath": "data/a.jpg", "metadata": {"width": 30, "height": 20}, "ground_truth": value}
+    (tmp_path / "samples.json").write_text(json.dumps({"samples": [sample]}))
+    for listed in ({}, {"default_classes": ["door", "car"]}):
+        targets = {"0": "background", "2": "car", "3": "wheel"}
+        metadata = {"mask_targets": {"ground_truth": targets}} | listed
+        (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+        found = read_annotations(tmp_path, name="fiftyone").strict()
+        (one,) = found.pictures[0].instances()
+        assert one.label == "car"
+        assert np.array_equal(one.mask, MASK)
+        assert {"car", "wheel"} <= set(found.names)
+
+
 def test_voc(tmp_path):
     convert(cars(MASK), tmp_path / "out", "voc")
     out = tmp_path / "out"
@@ -271,6 +286,7 @@ def test_voc(tmp_path):
         (labels + "door:128,0,0::\n", "line 4: the label or its colour was there before"),
         (labels + "door\n", "line 4: not 'name:red,green,blue::'"),
         ("background:0,0,0::\n", "names no label"),
+        (labels + "".join(f"{one}:1,1,{one}::\n" for one in range(254)), "255 labels; there may be up to 254"),
     ):
         (out / "labelmap.txt").write_text(text)
         with pytest.raises(DataError, match=message):

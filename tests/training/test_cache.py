@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
@@ -10,6 +11,7 @@ from carmask.data.table import read_examples
 from carmask.errors import OutputError
 from carmask.failures import disk_errors
 from carmask.images import writing
+from carmask.training.dataset import cache
 from carmask.training.dataset.cache import build_cache
 
 SIZE = (32, 48)
@@ -50,3 +52,18 @@ def test_what_the_disk_refuses_is_one_line(tmp_path):
     words = rf"^{tmp_path}: cannot be read or written: OSError: \[Errno 5\] b$"
     with pytest.raises(OutputError, match=words), disk_errors(tmp_path):
         raise OSError("Caught OSError in worker\nTraceback\nOSError: [Errno 5] b\n")
+
+
+def test_as_many_processes_decode_as_there_are_cores_to_use(cars, tmp_path, monkeypatch):
+    counts = []
+
+    class Pool(ProcessPoolExecutor):
+        def __init__(self, count, **options):
+            counts.append(count)
+            super().__init__(count, **options)
+
+    monkeypatch.setattr(cache, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(cache, "_FEW", 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    build_cache(read_examples(cars)[:2], SIZE, tmp_path)
+    assert counts == [1]

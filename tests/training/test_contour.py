@@ -124,10 +124,11 @@ def test_maps_are_of_the_whole_photo_and_zero_beyond_their_crop(pool):
     assert np.abs(found[:, 38:-1] - 0.9).max() < 0.01
 
 
-def test_a_damaged_map_is_named(pool):
+@pytest.mark.parametrize("damage", [lambda _: b"not a map", lambda whole: whole[: len(whole) // 2]])
+def test_a_damaged_map_is_named(pool, damage):
     _, maps, folder = pool
     for file in folder.glob("*-key.npz"):
-        file.write_bytes(b"not a map")
+        file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(DataError, match="missing or damaged"):
         maps.read(2)
 

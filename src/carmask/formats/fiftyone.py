@@ -60,9 +60,10 @@ def read(path: Path, options: ReadOptions) -> Annotations:
         field = _field(samples)
         if field is None:
             raise DataError(f"{file}: no field has detections with masks, or segmentations")
-        names = _names(samples, field, metadata)
+        targets = _mask_targets(field, metadata)
+        names = _names(samples, field, metadata, targets)
     found.names = names
-    targets = dict(enumerate(names, 1))
+    targets = targets or dict(enumerate(names, 1))
     gathered([_maker(file, sample, field, targets, photos, options) for sample in samples], found)
     if field == PREDICTIONS:
         found.model = str((metadata.get("info") or {}).get("model") or "predictions")
@@ -80,12 +81,19 @@ def _field(samples: Sequence[Mapping[str, Any]]) -> str | None:
     return order[0] if order else None
 
 
-def _names(samples: Iterable[Mapping[str, Any]], field: str, metadata: Mapping[str, Any]) -> tuple[str, ...]:
+def _mask_targets(field: str, metadata: Mapping[str, Any]) -> dict[int, str]:
+    """What the values of a segmentation mean, without the background; empty if it is not said."""
+    told = (metadata.get("mask_targets") or {}).get(field) or metadata.get("default_mask_targets") or {}
+    return {int(key): str(told[key]) for key in sorted(told, key=int) if int(key)}
+
+
+def _names(
+    samples: Sequence[Mapping[str, Any]], field: str, metadata: Mapping[str, Any], targets: _Targets
+) -> tuple[str, ...]:
     listed = (metadata.get("classes") or {}).get(field) or metadata.get("default_classes") or []
-    targets = (metadata.get("mask_targets") or {}).get(field) or metadata.get("default_mask_targets") or {}
     names = dict.fromkeys([str(name) for name in listed])
-    if not names:
-        names = dict.fromkeys(str(targets[key]) for key in sorted(targets, key=int) if int(key))
+    if not names or any((sample.get(field) or {}).get("_cls") == "Segmentation" for sample in samples):
+        names |= dict.fromkeys(targets.values())
     for sample in samples:
         for one in (sample.get(field) or {}).get("detections") or []:
             names.setdefault(str(one["label"]))

@@ -117,6 +117,8 @@ def read_labelmap(file: Path) -> tuple[tuple[str, ...], dict[int, int]]:
         table[_key(red, green, blue)] = 0 if name.strip() in BACKGROUND else len(names)
     if not names:
         raise DataError(f"{file}: names no label")
+    if len(names) >= VOID:
+        raise DataError(f"{file}: {len(names)} labels; there may be up to {VOID - 1}")
     return tuple(names), table
 
 

@@ -108,7 +108,8 @@ def _measure_background(
 ) -> NDArray[np.float32]:
     """The background's colours on photos that the specialist was trained on: float32 (photos, rows, columns, 3)."""
     network = load_model(path)
-    examples = [one for one in read_data(data)[0] if one.car in set(known.training_cars)]
+    cars = set(known.training_cars)
+    examples = [one for one in read_data(data)[0] if one.car in cars]
     if not examples:
         raise ModelError(f"{other}: was trained on none of the cars of {data}")
     chosen, cells = sample(examples, PHOTOS), []

@@ -142,7 +142,7 @@ def _read_folder(
         split = split_extra(data, cars, given.hold_out, ranges=given.ranges, seed=seed, initial=initial)
         check_unseen(data, split.validation, cars, initial)
         sets.append((data.resolve().name, examples, split))
-    photos = [sum(example.car in set(split.train) for example in examples) for _, examples, split in sets]
+    photos = [len(of_cars(examples, split.train)) for _, examples, split in sets]
     return [
         ExtraSet(name, given.share * count / sum(photos), examples, split)
         for (name, examples, split), count in zip(sets, photos, strict=True)

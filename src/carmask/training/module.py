@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from carmask.errors import RecipeError
 from carmask.formats.classes import mirrored
+from carmask.machine import available_cores
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network
 from carmask.networks import build
@@ -107,7 +107,7 @@ class Training(lightning.LightningModule):
         """The photos of the current epoch."""
         photos, stage = self._epoch(self.current_epoch), self.recipe.stage(self.current_epoch)
         # A share of the cores: loading costs less than a tenth of a step (benchmarks/loader.py).
-        workers = max(1, min(8, (os.cpu_count() or 2) // 2))
+        workers = max(1, min(8, available_cores() // 2))
         return DataLoader(
             photos,
             batch_size=stage.batch,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -29,6 +28,7 @@ from carmask.data.warp import SoftMask
 from carmask.errors import DataError, OutputError
 from carmask.geometry import Letterbox, Size, fit_letterbox, letterbox, resize
 from carmask.images import flush_file, make_folder, open_reduced, remove_leftovers, write_atomically
+from carmask.machine import available_cores
 
 _Decode = partial[tuple[Photo, SoftMask]]
 
@@ -156,7 +156,7 @@ def _decode_all(examples: Sequence[Example], decode: _Decode, home: Path) -> Ite
         return
     # Spawned, not forked: this process may hold threads of torch and OpenCV already.
     threads = partial(cv2.setNumThreads, 1)
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=threads) as pool:
+    with ProcessPoolExecutor(available_cores(), mp_context=get_context("spawn"), initializer=threads) as pool:
         yield from pool.map(put, range(len(examples)), examples, chunksize=8)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,7 +74,7 @@ class CoarseMaps:
         try:
             with np.load(file, allow_pickle=False) as kept:
                 part, crop = _from_levels(kept["logits"]), [int(one) for one in kept["crop"]]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"{file}: a map is missing or damaged; delete the folder, and train again") from error
         top, left, tall, wide, height, width = crop
         down, across = part.shape[0] / tall, part.shape[1] / wide
