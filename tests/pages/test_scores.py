@@ -99,6 +99,17 @@ def test_two_models_side_by_side(tmp_path):
     assert "All masks are equal." not in none
 
 
+def test_tables_of_very_many_photos_have_the_first_rows(data, subject, monkeypatch):
+    results = examine([file_masks(data / "predicted"), file_masks(data / "train_masks")], subject.examples).results
+    total = len(subject.examples)
+    for module in ("subject", "scores", "comparison"):
+        monkeypatch.setattr(f"carmask.pages.{module}.MAX_ROWS", 2)
+    one, two = scores_page("mine", subject, results[0], []), compare_page(("mine", "theirs"), subject, results)
+    for document, first in ((one, "worst"), (two, "most different")):
+        assert f"The 2 {first} of {total}; scores.csv has all." in document
+        assert '<span class="count">2</span>' in document
+
+
 def test_a_page_that_would_be_too_large_leaves_cases_out(data, subject, monkeypatch):
     results = examine([file_masks(data / "predicted")], subject.examples).results[0]
     cases = worst_cases(subject, results, 3)

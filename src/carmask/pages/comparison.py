@@ -31,7 +31,7 @@ from carmask.pages.html import (
     text,
 )
 from carmask.pages.pictures import around, densest, difference
-from carmask.pages.subject import Subject, failure_sections
+from carmask.pages.subject import MAX_ROWS, Subject, failure_sections, rows_note
 from carmask.words import counted
 
 PAGE = "compare.html"
@@ -84,7 +84,7 @@ def compare_page(
             f"{MIN_CARS} cars neither.",
             _summary(first, second, names),
         ),
-        Section("photos", "Photo by photo", "", _photos(subject, first, second)),
+        Section("photos", "Photo by photo", rows_note(len(first), "most different"), _photos(subject, first, second)),
         Section(
             "errors",
             "Error breakdown",
@@ -150,7 +150,7 @@ def _photos(subject: Subject, first: Sequence[Score], second: Sequence[Score]) -
     )
     rows = [
         (a.image, *subject.model_cells(a.car), a.view or "", a.dice, b.dice, Cell(f"{change:+.4f}", change))
-        for a, b in sorted(pairs, key=lambda pair: -abs(pair[1].dice - pair[0].dice))
+        for a, b in sorted(pairs, key=lambda pair: -abs(pair[1].dice - pair[0].dice))[:MAX_ROWS]
         for change in [b.dice - a.dice]
     ]
     numbers = [Column(name, number=True) for name in ("view", "A", "B", "B − A")]

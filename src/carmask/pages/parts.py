@@ -37,12 +37,10 @@ from carmask.pages.html import (
     write_page,
 )
 from carmask.pages.pictures import smaller
-from carmask.pages.subject import failure_sections
+from carmask.pages.subject import MAX_ROWS, failure_sections, rows_note
 from carmask.words import counted
 
 PAGE = "parts.html"
-#: Rows of the table of all photos; ``scores.csv`` has every one.
-MAX_ROWS = 3000
 #: Width of the pictures of a worst photo.
 _WIDTH = 560
 _RULE = (
@@ -113,7 +111,7 @@ def parts_page(title: str, source: str, result: PartsResult, cases: Sequence[Htm
             _confusion(result),
         ),
     ]
-    everything = Section("all-photos", "All photos", _all_note(photos), _all(result))
+    everything = Section("all-photos", "All photos", rows_note(photos), _all(result))
     kept, note = keep_within(MAX_PAGE_BYTES, page("Parts", lead, [*sections, everything]), cases)
     worst = Section(
         "worst",
@@ -250,11 +248,6 @@ def _legend(found: Labels, truth: Labels, names: Sequence[str]) -> Html:
 def _swatch(label: int) -> Html:
     red, green, blue = palette()[label].tolist()
     return Html(f'<i class="swatch" style="background:rgb({red},{green},{blue})"></i>')
-
-
-def _all_note(photos: int) -> str:
-    more = f" The {MAX_ROWS:,} worst of {photos:,}; scores.csv has all." if photos > MAX_ROWS else ""
-    return f"The worst first. Click a heading to sort.{more}"
 
 
 def _all(result: PartsResult) -> Html:

@@ -28,13 +28,11 @@ from carmask.pages.html import (
     table,
     tiles,
 )
-from carmask.pages.subject import Subject, failure_sections
+from carmask.pages.subject import MAX_ROWS, Subject, failure_sections, rows_note
 from carmask.pages.worst import Case, worst_section
 from carmask.words import by_number, counted
 
 PAGE = "scores.html"
-#: Rows of the table of all photos; ``scores.csv`` has every one.
-MAX_ROWS = 3000
 
 
 def scores_page(name: str, subject: Subject, results: Sequence[Examined], cases: Sequence[Case]) -> Html:
@@ -67,7 +65,7 @@ def scores_page(name: str, subject: Subject, results: Sequence[Examined], cases:
     ]
     rest = [
         Section("by-car", "By view, make and car", "", _groups(subject, scores)),
-        Section("all-photos", "All photos", _all_note(scores), _all(subject, scores, cases)),
+        Section("all-photos", "All photos", rows_note(len(scores)), _all(subject, scores, cases)),
     ]
     photos = (
         f"{counted(summary.images, 'photo', thousands=True)} of "
@@ -170,11 +168,6 @@ def _figures(scores: Sequence[Score]) -> tuple[float, float, Cell]:
     values = [score.dice for score in scores]
     error = float(np.mean([score.metrics["contour_error"] for score in scores]))
     return float(np.mean(values)), min(values), Cell(f"{error:.2f}", error)
-
-
-def _all_note(scores: Sequence[Score]) -> str:
-    more = f" The {MAX_ROWS:,} worst of {len(scores):,}; scores.csv has all." if len(scores) > MAX_ROWS else ""
-    return f"The worst first. Click a heading to sort.{more}"
 
 
 def _all(subject: Subject, scores: Sequence[Score], cases: Sequence[Case]) -> Html:

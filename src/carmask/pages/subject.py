@@ -12,6 +12,8 @@ from carmask.words import counted
 
 #: Rows of the table of failures; ``scores.csv`` has every one.
 MAX_FAILURES = 500
+#: Rows of the table of all photos; ``scores.csv`` has every one.
+MAX_ROWS = 3000
 
 
 class Subject(NamedTuple):
@@ -51,6 +53,12 @@ def car_title(metadata: Mapping[str, CarInfo], car: str) -> str:
     """Make, model and year of a car; its name where they are not known."""
     info = metadata.get(car)
     return " ".join(part for part in (info.make, info.model, info.year) if part) if info else car
+
+
+def rows_note(photos: int, first: str = "worst") -> str:
+    """What is said of the table of all photos, of which it shows those that come first."""
+    more = f" The {MAX_ROWS:,} {first} of {photos:,}; scores.csv has all." if photos > MAX_ROWS else ""
+    return f"The {first} first. Click a heading to sort.{more}"
 
 
 def failure_sections(failures: Sequence[Failure]) -> list[Section]:
