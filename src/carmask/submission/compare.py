@@ -14,15 +14,15 @@ from carmask.geometry import Size
 from carmask.submission.conventions import AGREE, describe_reading
 from carmask.submission.finding import Finding
 from carmask.submission.known import KnownMasks, PredictedMasks
-from carmask.submission.search import Trial, find_reading
+from carmask.submission.search import Trial, find_reading, is_better
 from carmask.words import counted
 
 #: Images that are compared.
 SAMPLE = 24
 #: Neighbouring images that are compared at a time: masks in each other's rows are found among them.
 BLOCK = 3
-#: A convention, or another row, is only believed to be right if mean Dice rises by this much.
-GAIN, GAIN_OF_ROWS = 0.0005, 0.01
+#: Another row is only believed to be right if mean Dice rises by this much.
+GAIN_OF_ROWS = 0.01
 #: A mean Dice below this is a finding even if nothing explains it: what networks of any kind predict scores more. A
 #: convention explains masks if they score as much by it, or if it wins back more than half of what they lack.
 LOW = 0.9
@@ -67,12 +67,11 @@ def compare_known(
     if not true:
         return unread
     before, after = find_reading(mine, true, size, length=length)
-    gained = [new - old for old, new in zip(before.dice, after.dice, strict=True)]
     by = " against what the model predicts" if isinstance(truth, PredictedMasks) else ""
     risen = after.mean - before.mean
     # Of masks that are wrong altogether, some are a little less so a few pixels away.
     explained = after.mean >= LOW or risen > (1.0 - before.mean) / 2
-    if after.reading != before.reading and explained and risen > GAIN and np.mean(np.array(gained) > 0) >= AGREE:
+    if after.reading != before.reading and explained and is_better(after, before):
         kind, told = describe_reading(after.reading, size)
         scores = (
             f"read so, it would score {after.mean:.4f}{by} ({before.mean:.4f} now; Dice of "
