@@ -3,11 +3,13 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import re
 from collections import Counter
 
 import pytest
 from PIL import Image
 
+from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.plan import OF_SETTINGS, OWN_OUTPUT, plan_run
 from carmask.batch.process import PhotoTask
@@ -174,6 +176,13 @@ def test_folders_whose_photos_a_camera_has_called_alike_are_refused_before_anyth
         (tmp_path / "other" / path.name).write_bytes(b"x")
     with pytest.raises(UsageError, match=r"same name in .* \(and 9 more such pairs\); cut folders one by one"):
         plan_run([photos, tmp_path / "other"], tmp_path / "out", MASKS)
+    # What is advised does help.
+    by_folder = {"grouping": Grouping("folder"), "naming": Naming("{name}")}
+    for how, advised in (({}, "{vehicle}/{number:03}"), (by_folder, "{vehicle}/{name}")):
+        with pytest.raises(UsageError, match=re.escape(f"such as name='{advised}'")):
+            plan_run([photos, tmp_path / "other"], tmp_path / "out", MASKS, **how)
+        helped = {**how, "naming": Naming(advised)}
+        assert not plan_run([photos, tmp_path / "other"], tmp_path / "out", MASKS, **helped).failed
     # One among ten is one photo's fault.
     for path in [*(tmp_path / "other").iterdir()][1:]:
         path.unlink()

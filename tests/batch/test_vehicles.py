@@ -91,6 +91,16 @@ def test_a_table_as_a_spreadsheet_saves_it(tmp_path, separator, encoding):
     assert found == ["4711", "5446P", ""]
 
 
+def test_a_table_finds_names_as_macos_writes_them(tmp_path):
+    """The umlaut is one character in the table, and two in the file's name."""
+    decomposed = "Ku\u0308hn"
+    text = table(tmp_path / "m.csv", ["photo", "vehicle"], ["K\u00fchn/t\u00fcr.jpg", "K\u00fchn"])
+    photo = tmp_path / decomposed / "tu\u0308r.jpg"
+    assert Grouping.parse(text).vehicle(photo, f"{decomposed}/tu\u0308r") == "K\u00fchn"
+    text = table(tmp_path / "n.csv", ["vehicle"], ["K\u00fchn"])
+    assert Grouping.parse(text).vehicle(photo, f"{decomposed}/tu\u0308r") == "K\u00fchn"
+
+
 def test_a_table_in_another_encoding_is_refused_in_words(tmp_path):
     """The vehicle's folder was called by bytes that are no text."""
     file = tmp_path / "day.csv"

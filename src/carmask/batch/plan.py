@@ -278,7 +278,7 @@ def _without_collisions(
     owners = {_place(one.result.photo) for one in records if one.result.status == "done"}
     taken: dict[Path | str, Path | str] = {}
     lost: dict[Path | str, Result] = {}
-    asked: list[tuple[Path | str, Path | str]] = []
+    asked: list[tuple[Path | str, Job]] = []
     for job in sorted(jobs, key=lambda one: _place(one.photo) not in owners):
         other = next((taken[output] for output in job.outputs if output in taken), None)
         if other is None:
@@ -287,13 +287,15 @@ def _without_collisions(
         reason = f"{job.photo}: {other} has the same name in the output folder; rename one of them"
         lost[job.photo] = Result(str(job.photo), "failed", reason)
         if str(job.photo).rpartition(".")[0] != str(other).rpartition(".")[0]:
-            asked.append((other, job.photo))
+            asked.append((other, job))
     if refuse and len(asked) >= _MANY * len(jobs):
         first, second = asked[0]
         more = f" (and {len(asked) - 1} more such pairs)" if len(asked) > 1 else ""
+        apart = next(one.vehicle for one in jobs if one.photo == first) != second.vehicle
+        pattern = "{vehicle}/{name}" if apart else "{vehicle}/{number:03}"
         raise UsageError(
-            f"{first} and {second} would have the same name in the output folder{more}; cut folders one by one, or "
-            "give a pattern of names that tells them apart, such as name={vehicle}/{name}"
+            f"{first} and {second.photo} would have the same name in the output folder{more}; cut folders one by one, "
+            f"or give a pattern of names that tells them apart, such as name='{pattern}'"
         )
     return tuple(job for job in jobs if job.photo not in lost), list(lost.values())
 

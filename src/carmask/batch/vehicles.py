@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -103,8 +104,10 @@ class Grouping:
             return "" if loose and not folder else inner
         if self.by == "name":
             return vehicle_in_name(stem)
+        # macOS writes an umlaut as two characters in names of files, a spreadsheet as one.
+        inner, folder, stem, name = (unicodedata.normalize("NFC", text) for text in (inner, folder, stem, name))
         if self.photos is not None:
-            file = Path(str(photo)).name
+            file = unicodedata.normalize("NFC", Path(str(photo)).name)
             known = (self.photos.get(key) for key in (f"{folder}/{file}".lstrip("/"), name, file, stem))
             return next((vehicle for vehicle in known if vehicle), "")
         if inner in self.listed:
@@ -193,6 +196,7 @@ def _read_table(path: Path, stock: str) -> Grouping:
         vehicle = next((row[column].strip() for column in ids if (row.get(column) or "").strip()), "")
         if not vehicle:
             continue
+        vehicle = unicodedata.normalize("NFC", vehicle)
         if "/" in vehicle or "\\" in vehicle or vehicle in {".", ".."}:
             raise UsageError(f"{path}: line {number}: {vehicle!r} cannot be the name of a folder", argument="group")
         if any("\ud800" <= letter <= "\udfff" for letter in vehicle):
@@ -203,7 +207,7 @@ def _read_table(path: Path, stock: str) -> Grouping:
             vins[vehicle] = row[names["vin"]].strip()
         if photo is None or not (row.get(photo) or "").strip():
             continue
-        file = row[photo].strip().replace("\\", "/")
+        file = unicodedata.normalize("NFC", row[photo].strip().replace("\\", "/"))
         if photos.setdefault(file, vehicle) != vehicle:
             raise UsageError(f"{path}: line {number}: {file} is of {photos[file]} and of {vehicle}", argument="group")
     return Grouping("table", stock, None if photo is None else photos, frozenset(listed), vins, path)
