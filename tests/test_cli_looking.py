@@ -35,6 +35,14 @@ def test_explore(examples, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_pages_name_a_data_set_that_is_the_current_folder(examples, tmp_path):
+    name = examples.resolve().name
+    for command, page in ((("explore",), "explore.html"), (("evaluate", "train_masks"), "scores.html")):
+        result = run(*command, ".", "--out", tmp_path / "out", cwd=examples)
+        assert result.returncode == 0, result.stderr
+        assert re.search(rf"cars? in {name}[,:]", (tmp_path / "out" / page).read_text())
+
+
 def test_evaluate_masks_that_are_there_alone_and_in_pairs(examples, tmp_path):
     masks = examples / "train_masks"
     one = run("evaluate", masks, examples, "--out", tmp_path / "one")

@@ -51,8 +51,8 @@ def diagnose(
         meant = conventions_of_file(parsed.runs, size, length)
     else:
         meant = compare_known([row.name for row in rows], parsed.runs, truth, size, length)
-    text = [fault for fault in parsed.faults if fault.kind == "malformed" or fault.kind in STYLES]
-    rest = [fault for fault in parsed.faults if fault not in text]
+    text = [fault for fault in parsed.faults if fault.kind in {"malformed", *STYLES}]
+    rest = [fault for fault in parsed.faults if fault.kind not in {"malformed", *STYLES}]
     # Runs that overlap or lie outside are what another convention looks like: they are no second fault.
     explained = any(finding.reading is not None or finding.kind in {"frame", "ends"} for finding in meant)
     findings = [

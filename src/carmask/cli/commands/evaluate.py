@@ -128,7 +128,7 @@ def evaluate(
         from carmask.pages.results import write_results
         from carmask.pages.subject import Subject
 
-        subject = Subject(done.found.examples, done.metadata, data.name, done.found.failures)
+        subject = Subject(done.found.examples, done.metadata, data.resolve().name, done.found.failures)
         with progress_bar("drawing the worst", "photos") as step:
             page = write_results(out, done.titles, subject, done.found.results, worst=worst, progress=step)
         print(f"scores of each photo in {out}, page in {page}")
@@ -181,7 +181,7 @@ def _evaluate_parts(
         if out is not None:
             folder = out if len(models) == 1 else out / letter
             with progress_bar("drawing the worst", "photos") as step:
-                page = write_parts_results(folder, done.title, data.name, result, progress=step)
+                page = write_parts_results(folder, done.title, data.resolve().name, result, progress=step)
             print(f"scores in {folder}, page in {page}")
     _report(failures, warnings)
 

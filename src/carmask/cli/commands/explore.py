@@ -59,7 +59,7 @@ def explore(
         check_writable(table)
     with progress_bar("measuring", "photos") as step:
         found = survey(data, sheets=sheets, layout=layout, mask_threshold=mask_threshold, progress=step)
-    page = write_page(out / exploration.PAGE, exploration.explore_page(found, data.name))
+    page = write_page(out / exploration.PAGE, exploration.explore_page(found, data.resolve().name))
     for failure in found.failures:
         complain(failure.reason)
     for kind, count in count_problems(found.problems):
