@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from unittest.mock import Mock
 
 import pytest
 
 from carmask.batch.engines.isolated import Isolated, Lost
 from carmask.batch.turns import turn
-from carmask.errors import ModelError
+from carmask.errors import CarmaskError, ModelError
 
 
 def load():
@@ -151,8 +153,14 @@ def test_what_goes_wrong_while_loading():
         Isolated(load_damaged, threads=1, timeout=60)
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         Isolated(load_with_a_bug, threads=1, timeout=60)
-    with pytest.raises(RuntimeError, match="was ended by SIGKILL"):
+    with pytest.raises(CarmaskError, match=r"was ended by SIGKILL; is there too little memory\?$"):
         Isolated(load_and_die, threads=1, timeout=60)
+
+
+def test_a_process_that_the_system_does_not_start_is_no_bug(monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", Mock(side_effect=OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))))
+    with pytest.raises(CarmaskError, match="no process can be started for the network: Resource temporarily"):
+        Isolated(load, threads=1, timeout=60)
 
 
 def test_closing_ends_the_process():

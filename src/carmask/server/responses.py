@@ -101,7 +101,9 @@ def answering(handler: Handler) -> Handler:
             if isinstance(error, LookupError) and type(error) is not LookupError:
                 raise  # a KeyError or IndexError is a bug
             names = getattr(request.state, "names", ())
-            if isinstance(_cause(error), OutputError):
+            if (
+                isinstance(_cause(error), OutputError) or type(error) is CarmaskError
+            ):  # a process that cannot be started
                 _log.error("%s", error)
             return error_response(error, names)
 

@@ -71,8 +71,8 @@ class Isolated(Generic[T, R]):
             waiting: items handed over beyond those worked on, so that no thread waits for the next.
 
         Raises:
-            CarmaskError: what ``load`` raised.
-            RuntimeError: if ``load`` raised anything else, or the process died.
+            CarmaskError: what ``load`` raised, or if the process died or could not be started.
+            RuntimeError: if ``load`` raised anything else.
         """
         self._load, self._threads, self._timeout = load, threads, timeout
         self._ahead = threads + waiting
@@ -123,7 +123,7 @@ class Isolated(Generic[T, R]):
             Each item with its result, or why there is none, in the order in which they finish.
 
         Raises:
-            CarmaskError: what ``load`` raised when the process had to be started again; the next call tries anew.
+            CarmaskError: as at the start, when the process had to be started again; the next call tries anew.
             RuntimeError: if the function raised, with its traceback: it is meant to return its errors.
         """
         if self._process is None and not self._closed:  # it could not be started again
@@ -170,9 +170,12 @@ class Isolated(Generic[T, R]):
         # sys.path is handed on: whatever could be imported here can be unpickled there.
         code = f"import sys; sys.path[:] = {sys.path!r}; from carmask.batch.engines.isolated import serve; serve()"
         # In a group of its own: Ctrl-C reaches this process only, which ends the other.
-        self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own code
-            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own code
+                [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+            )
+        except OSError as error:
+            raise CarmaskError(f"no process can be started for the network: {error.strerror or error}") from error
         assert self._process.stdout is not None
         self._messages = queue.SimpleQueue()
         threading.Thread(target=_listen, args=(self._process.stdout, self._messages), daemon=True).start()
@@ -183,7 +186,7 @@ class Isolated(Generic[T, R]):
         reason = self._death()
         self._end()
         if message is None:
-            raise RuntimeError(f"the process that loads the network {reason}")
+            raise CarmaskError(f"the process that loads the network {reason}; is there too little memory?")
         raise message.error or RuntimeError(f"the network could not be loaded:\n{message.bug}")
 
     def _send(self, content: object) -> None:
