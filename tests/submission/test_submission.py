@@ -56,8 +56,19 @@ def test_the_file_is_complete_or_absent(tmp_path):
     with pytest.raises(IncompleteError):
         write_rle_csv(file, rows())
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(OutputError, match="cannot be written"):
-        write_rle_csv(tmp_path / "missing" / "submission.csv", [])
+    assert write_rle_csv(tmp_path / "new" / "folder" / "submission.csv", []) == 0
+    with pytest.raises(OutputError, match="new: cannot be written"):
+        write_rle_csv(tmp_path / "new", [])
+
+
+def test_a_submission_goes_to_a_new_folder_and_not_to_a_folders_name(photos, tiny_model, tmp_path):
+    """It was found out after all photos had been predicted."""
+    seen = []
+    with pytest.raises(OutputError, match="a folder has this name; name a file in it"):
+        submit_folder(photos, tmp_path, model=tiny_model, progress=lambda *one: seen.append(one))
+    assert not seen
+    assert submit_folder(photos, tmp_path / "new" / "s.csv", model=tiny_model) == 10
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["s.csv"]
 
 
 def test_no_input_is_written_over(photos, tiny_model, tmp_path):

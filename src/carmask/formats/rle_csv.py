@@ -13,14 +13,14 @@ from typing import IO, BinaryIO
 from carmask.errors import OutputError
 from carmask.formats.csv_text import csv_lines
 from carmask.formats.rle_table import HEADER
-from carmask.images import is_photo, replacing
+from carmask.images import is_photo, make_folder, replacing
 
 
 def write_rle_csv(file: Path, rows: Iterable[tuple[str, str]]) -> int:
     """Write ``img,rle_mask`` rows as they come; the file is complete or absent.
 
     Args:
-        file: where to; its folder must exist. A name that ends in ``.gz`` or ``.zip`` has it compressed.
+        file: where to; its folder is made if it is missing. A name that ends in ``.gz`` or ``.zip`` has it compressed.
         rows: image name and run-length text. What they raise goes through, and no file is written.
 
     Returns:
@@ -31,6 +31,7 @@ def write_rle_csv(file: Path, rows: Iterable[tuple[str, str]]) -> int:
             image is no UTF-8.
     """
     refuse_picture(file)
+    make_folder(file.parent)
     count = -1  # the header
     with replacing(file) as raw, _packed(raw, file.name) as stream:
         for line in format_rows(rows):

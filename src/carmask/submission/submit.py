@@ -14,7 +14,7 @@ from carmask.batch.storage import Stores, local_only, location
 from carmask.errors import UsageError
 from carmask.formats.listing import find_photos
 from carmask.formats.rle_csv import refuse_picture, write_rle_csv
-from carmask.images import real_path
+from carmask.images import check_writable, real_path
 from carmask.model.file import fixed_name
 from carmask.model.runtime import DEFAULT_MODEL, Device
 from carmask.submission import write
@@ -63,6 +63,7 @@ def submit_folder(
         OutputError: if nothing more can be written.
     """
     refuse_picture(out)
+    check_writable(out)
     if sample is not None and real_path(sample) == real_path(out):
         raise UsageError(f"{out}: this is the sample, which would be overwritten; name another file", argument="out")
     folder = location(photos)

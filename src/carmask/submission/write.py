@@ -12,7 +12,7 @@ from carmask.batch.manifest import Manifest
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import open_manifest, run_jobs
 from carmask.errors import DataError, IncompleteError
-from carmask.images import remove_file, remove_leftovers
+from carmask.images import make_folder, remove_file, remove_leftovers
 from carmask.words import by_number, counted
 
 
@@ -36,7 +36,7 @@ def unfinished(file: Path, task: PhotoTask, photos: int, *, restart: bool = Fals
     same arguments goes on where this one ended, however it ended.
 
     Args:
-        file: the submission.
+        file: the submission; its folder is made if it is missing.
         task: what will be done.
         photos: how many.
         restart: forget what earlier runs have done.
@@ -49,6 +49,7 @@ def unfinished(file: Path, task: PhotoTask, photos: int, *, restart: bool = Fals
         UsageError: if another process is writing it.
     """
     partial = file.with_name(f"{file.name}.partial")
+    make_folder(file.parent)
     with open_manifest(partial, task, photos, restart=restart) as manifest:
         remove_leftovers(file.parent, [file.name])
         yield manifest
