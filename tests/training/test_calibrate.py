@@ -10,7 +10,7 @@ from PIL import Image
 
 from carmask.cli import app
 from carmask.data.layouts import read_data
-from carmask.errors import UsageError
+from carmask.errors import DataError, UsageError
 from carmask.evaluation.calibration import STUDIO
 from carmask.model.file import METADATA_KEY, read_info
 from carmask.model.info import ModelInfo
@@ -62,6 +62,13 @@ def test_hard_scenes_are_made_of_photos_with_a_car(tiny_model, tmp_path, empty):
         Image.new("1", draw(1)[1].shape[::-1]).save(data / "train_masks" / f"{name}_mask.png")
     asked = list(_ask_all(load_model(tiny_model), read_data(data)[0], {}, {"car0", "car1"}))
     assert [one.kind for one in asked] == [STUDIO] * 2 + ([] if empty else list(MAKERS))
+
+
+def test_a_mask_of_another_size_is_named(tiny_model, tmp_path):
+    data = write_cars(tmp_path / "data", 2, 1)
+    Image.new("1", (20, 20)).save(data / "train_masks" / "car1_01_mask.png")
+    with pytest.raises(DataError, match=r"car1_01_mask.png: the mask is 20x20, its photo \d+x\d+$"):
+        calibrate(tiny_model, data, tmp_path / "new.onnx")
 
 
 def test_no_scene_of_two_cars_is_of_both_halves(drawn):

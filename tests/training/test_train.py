@@ -267,7 +267,7 @@ def not_binary(data: Path) -> None:
     ("harm", "error", "message"),
     [
         (without_mask, DataError, "1 of 10 photos has no mask, the first is car1_01"),
-        (other_size, DataError, "the mask is 20x20, but its photo is 144x96"),
+        (other_size, DataError, "the mask is 20x20, its photo 144x96"),
         (not_binary, PhotoError, "not a binary mask"),
     ],
 )

@@ -12,6 +12,9 @@ import re
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from carmask.arrays import Mask
 from carmask.errors import DataError
@@ -21,6 +24,7 @@ from carmask.formats.csv_text import CsvRow, csv_rows
 from carmask.formats.listing import find_masks, find_photos
 from carmask.formats.rle import rle_decode
 from carmask.formats.rle_table import find_mask_table, read_rle_table
+from carmask.geometry import Size
 from carmask.images import picture_size, read_mask
 from carmask.words import by_number, counted
 
@@ -73,6 +77,28 @@ class Example:
             raise DataError(f"{self.name}: the data set has no mask of this photo")
         height, width = picture_size(self.photo)
         return rle_decode(self.rle, height, width)
+
+    def read_mask_of(self, size: Size) -> Mask:
+        """Read the true mask of the photo, which is of this (height, width); see ``read_mask``.
+
+        Raises:
+            DataError: if the mask has another size.
+        """
+        mask = self.read_mask()
+        self.check_size(mask, size)
+        return mask
+
+    def check_size(self, truth: NDArray[Any], size: Size) -> None:
+        """Refuse a true mask, or true labels, of another size than the photo's (height, width).
+
+        Raises:
+            DataError: it names the mask.
+        """
+        if truth.shape != size:
+            raise DataError(
+                f"{self.mask or self.name}: the mask is {truth.shape[1]}x{truth.shape[0]}, its photo "
+                f"{size[1]}x{size[0]}"
+            )
 
     def fingerprint(self) -> str:
         """What changes when the truth does: the run-length text, or the mask's file and time; and the threshold."""

@@ -19,10 +19,9 @@ from carmask.evaluation.metrics import MaskPair, measure
 from carmask.evaluation.predictors import Predictor, network_masks
 from carmask.failures import Failure, describe_failure
 from carmask.formats.rle import mask_to_runs
-from carmask.geometry import Size
 from carmask.images import ReducedPhoto, read_photo
 from carmask.model.network import Network
-from carmask.prediction.predict import Prediction
+from carmask.prediction.predict import Prediction, open_for
 from carmask.prefetch import prefetch
 from carmask.words import counted
 
@@ -176,22 +175,24 @@ def load_pair(example: Example) -> tuple[Photo, Mask]:
         DataError: if their sizes differ.
     """
     photo = read_photo(example.photo)
-    return photo, _read_truth(example, (photo.shape[0], photo.shape[1]))
+    return photo, example.read_mask_of((photo.shape[0], photo.shape[1]))
 
 
-def _read_truth(example: Example, size: Size) -> Mask:
-    truth = example.read_mask()
-    if truth.shape != size:
-        raise DataError(
-            f"{example.mask or example.name}: the mask is {truth.shape[1]}x{truth.shape[0]}, its photo "
-            f"{size[1]}x{size[0]}"
-        )
-    return truth
+def open_pair(network: Network, example: Example) -> tuple[ReducedPhoto, Mask]:
+    """Read a photo at the size that a network makes use of, and its true mask at its own.
+
+    Raises:
+        PhotoError: if one cannot be read.
+        RLEError: if the truth's text does not fit the photo.
+        DataError: if their sizes differ.
+    """
+    photo = open_for(network, example.photo)
+    return photo, example.read_mask_of(photo.size)
 
 
 def _open(example: Example, *, predictors: Sequence[Predictor[Prediction]]) -> tuple[list[ReducedPhoto], Mask]:
     photos = [predictor.open(example) for predictor in predictors]
-    return photos, _read_truth(example, photos[0].size)
+    return photos, example.read_mask_of(photos[0].size)
 
 
 def _loaded(

@@ -12,9 +12,10 @@ from carmask import geometry
 from carmask.arrays import Photo, Probability
 from carmask.data.table import Example, sample
 from carmask.evaluation.overlap import dice
+from carmask.evaluation.scoring import open_pair
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network, without_specialist
-from carmask.prediction.predict import finish_prediction, open_for
+from carmask.prediction.predict import finish_prediction
 from carmask.prediction.stages import predict_map
 from carmask.words import counted
 
@@ -71,11 +72,12 @@ def measure_losses(
 
     Raises:
         PhotoError: if a photo or mask cannot be read.
+        DataError: if a mask has another size than its photo.
     """
     network, chosen = without_specialist(network), sample(examples, PHOTOS)
     losses = []
     for done, one in enumerate(chosen, 1):
-        photo, truth = open_for(network, one.photo), one.read_mask()
+        photo, truth = open_pair(network, one)
         found = [
             finish_prediction(predict_map(each, photo), network.info).mask
             for each in (network, _TrulyLocated(network, truth))

@@ -6,14 +6,16 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 from carmask.arrays import Mask
 from carmask.data.table import Example
-from carmask.errors import DataError, OutputError
+from carmask.errors import OutputError
 from carmask.evaluation.contours import contour_scores
 from carmask.evaluation.overlap import dice
+from carmask.evaluation.scoring import open_pair
 from carmask.images import ReducedPhoto, make_folder
 from carmask.learning.decide import Scored
 from carmask.learning.recalibrate import Residual
@@ -23,7 +25,7 @@ from carmask.model.info import ModelInfo
 from carmask.model.network import Network, without_specialist
 from carmask.model.runtime import load_model
 from carmask.prediction.confidence import measure_map
-from carmask.prediction.predict import finish_prediction, open_for
+from carmask.prediction.predict import finish_prediction
 from carmask.prediction.stages import predict_map
 from carmask.prefetch import prefetch
 
@@ -100,11 +102,9 @@ class ScoreFile:
             if not specialist:
                 network = without_specialist(network)
             with _added_to(self._file) as stream:
-                for example, loading in zip(
-                    todo, prefetch(lambda one: (open_for(network, one.photo), one.read_mask()), todo), strict=True
-                ):
+                for example, loading in zip(todo, prefetch(partial(open_pair, network), todo), strict=True):
                     photo, truth = loading.result()
-                    scores = _scores(network, info, photo, truth, example.photo, contours=contours)
+                    scores = _scores(network, info, photo, truth, contours=contours)
                     row = {"model": digest, "name": example.name, "car": example.car, "kind": kind, **scores}
                     self._known[digest, kind, example.name] = row
                     stream.write(json.dumps(row) + "\n")
@@ -116,17 +116,11 @@ class ScoreFile:
 
 
 def _scores(
-    network: Network, info: ModelInfo, photo: ReducedPhoto, truth: Mask, file: Path, *, contours: bool
+    network: Network, info: ModelInfo, photo: ReducedPhoto, truth: Mask, *, contours: bool
 ) -> dict[str, float | list[float] | None]:
-    """What is kept of a photo, by the names that ``ScoreFile.score`` gives.
-
-    Raises:
-        DataError: if the mask has another size than the photo.
-    """
+    """What is kept of a photo, by the names that ``ScoreFile.score`` gives."""
     prob_map = predict_map(network, photo)
     found = finish_prediction(prob_map, info)
-    if found.mask.shape != truth.shape:
-        raise DataError(f"{file}: the photo and its mask differ in size")
     features = measure_map(prob_map, info) if (prob_map.probability >= info.threshold).any() else None
     return {
         "dice": dice(found.mask, truth),

@@ -18,6 +18,7 @@ from carmask.evaluation.calibration import STUDIO, Case, fit_calibration
 from carmask.evaluation.contours import contour_scores
 from carmask.evaluation.overlap import dice
 from carmask.evaluation.reliability import CalibrationReliability, check_calibration
+from carmask.evaluation.scoring import open_pair
 from carmask.images import ReducedPhoto, check_writable, make_folder
 from carmask.model.calibration import Calibration
 from carmask.model.card import save_model
@@ -28,7 +29,6 @@ from carmask.model.runtime import load_model
 from carmask.prediction.components import remove_small_components
 from carmask.prediction.confidence import measure_map
 from carmask.prediction.crops import largest_useful_size
-from carmask.prediction.predict import open_for
 from carmask.prediction.probability_map import ProbabilityMap
 from carmask.prediction.stages import predict_map
 from carmask.prefetch import prefetch
@@ -215,9 +215,7 @@ def _ask_all(
 ) -> Iterator[_Asked]:
     tasks = [(STUDIO, example) for example in examples]
     tasks += [(name, example) for name, these in others.items() for example in these]
-    for (kind, example), loading in zip(
-        tasks, prefetch(lambda task: (open_for(network, task[1].photo), task[1].read_mask()), tasks), strict=True
-    ):
+    for (kind, example), loading in zip(tasks, prefetch(lambda task: open_pair(network, task[1]), tasks), strict=True):
         photo, truth = loading.result()
         yield _Asked(example.name, kind, example.car, predict_map(network, photo), truth)
     for number, example in enumerate(examples[::HARD_EVERY]):
@@ -243,15 +241,13 @@ def _second(examples: Sequence[Example], at: int, fitted: Collection[str]) -> Ex
 
 def _small(network: Network, example: Example) -> tuple[np.ndarray, np.ndarray]:
     """A photo and its soft mask as large as the network makes use of."""
-    photo, info = open_for(network, example.photo), network.info
+    (photo, mask), info = open_pair(network, example), network.info
     size = (
         info.size
         if info.localisation_size is None
         else largest_useful_size(photo.size, info.size, info.behaviour.crop.max_zoom)
     )
-    return geometry.resize(photo.pixels, size), geometry.resize(
-        example.read_mask().astype(np.uint8) * np.uint8(255), size
-    )
+    return geometry.resize(photo.pixels, size), geometry.resize(mask.astype(np.uint8) * np.uint8(255), size)
 
 
 def _case(asked: _Asked, info: ModelInfo) -> Case:

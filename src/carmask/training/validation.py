@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +17,13 @@ from carmask.data.annotated import PartsExample
 from carmask.data.augment import binarise
 from carmask.data.table import Example
 from carmask.data.warp import SoftMask
-from carmask.errors import DataError
 from carmask.evaluation.confusion import Confusion, confusion
 from carmask.evaluation.metrics import METRICS, MaskPair, measure
 from carmask.evaluation.part_scores import added
-from carmask.images import ReducedPhoto
+from carmask.evaluation.scoring import open_pair
 from carmask.model.info import ModelInfo
 from carmask.prediction.parts import most_probable
-from carmask.prediction.predict import open_for, predict_reduced
+from carmask.prediction.predict import predict_reduced
 from carmask.prediction.stages import network_input
 from carmask.prefetch import prefetch
 from carmask.training.dataset.cache import PhotoCache
@@ -132,18 +132,10 @@ def validate(
         PhotoError: if a photo or mask cannot be read.
         DataError: if a mask has another size than its photo.
     """
-
-    def load(example: Example) -> tuple[ReducedPhoto, Mask]:
-        photo, truth = open_for(network, example.photo), example.read_mask()
-        if truth.shape != photo.size:
-            raise DataError(
-                f"{example.mask or example.name}: the mask is {truth.shape[1]}x{truth.shape[0]}, its photo "
-                f"{photo.size[1]}x{photo.size[0]}"
-            )
-        return photo, truth
-
     measured = []
-    for index, (example, loading) in enumerate(zip(examples, prefetch(load, examples), strict=True)):
+    for index, (example, loading) in enumerate(
+        zip(examples, prefetch(partial(open_pair, network), examples), strict=True)
+    ):
         photo, truth = loading.result()
         if cache is None:
             measured.append(_measure(predict_reduced(network, photo).mask, truth))

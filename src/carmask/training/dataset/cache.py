@@ -25,7 +25,7 @@ from carmask.arrays import Photo
 from carmask.data.annotated import PartsExample
 from carmask.data.table import Example
 from carmask.data.warp import SoftMask
-from carmask.errors import DataError, OutputError
+from carmask.errors import OutputError
 from carmask.geometry import Letterbox, Size, fit_letterbox, letterbox, resize
 from carmask.images import flush_file, make_folder, open_reduced, remove_leftovers, write_atomically
 from carmask.machine import available_cores
@@ -172,17 +172,12 @@ def _decode(example: Example, size: Size, *, whole: bool) -> tuple[Photo, SoftMa
     def place(photo: Size) -> Letterbox:
         return fit_letterbox(photo, size) if whole else Letterbox(size, 0, 0, size)
 
-    photo, (height, width) = open_reduced(example.photo, lambda photo: place(photo).inner)
-    labels = example.read_labels() if isinstance(example, PartsExample) else None
-    mask = example.read_mask() if labels is None else labels
-    if mask.shape != (height, width):
-        raise DataError(
-            f"{example.mask or example.name}: the mask is {mask.shape[1]}x{mask.shape[0]}, but its photo is "
-            f"{width}x{height}"
-        )
-    if labels is not None:
+    photo, whole_size = open_reduced(example.photo, lambda photo: place(photo).inner)
+    if isinstance(example, PartsExample):
+        labels = example.read_labels()
+        example.check_size(labels, whole_size)
         return resize(photo, size), _resize_labels(labels, size)
-    frame = place((height, width))
+    mask, frame = example.read_mask_of(whole_size), place(whole_size)
     framed = np.zeros(size, np.uint8)
     # What lies beside the photo is not car.
     rows, columns = slice(frame.top, frame.top + frame.inner[0]), slice(frame.left, frame.left + frame.inner[1])

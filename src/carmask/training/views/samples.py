@@ -225,7 +225,7 @@ def fit(rgba: NDArray[np.uint8], margin: float = MARGIN, squeeze: float = 1.0) -
         rgba,
         matrix,
         INPUT[::-1],
-        flags=cv2.INTER_LINEAR if scale > 0.6 else cv2.INTER_AREA,
+        flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(GREY, GREY, GREY, 0),
     ).astype(np.uint8, copy=False)

@@ -97,12 +97,7 @@ class PhotoStore:
 
         photo, size = open_reduced(example.photo, fitting)
         photo = resize(photo, fitting(size))
-        mask = example.read_mask()
-        if mask.shape != size:
-            raise DataError(
-                f"{example.mask or example.name}: the mask is {mask.shape[1]}x{mask.shape[0]}, but its photo is "
-                f"{size[1]}x{size[0]}"
-            )
+        mask = example.read_mask_of(size)
         return photo, resize(mask.view(np.uint8) * np.uint8(255), fitting(size))
 
 
