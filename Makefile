@@ -57,11 +57,15 @@ check: $(STAMPS)/all  ## lint, types, direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Training changes its process for good (allocator, threads): its tests have one of their own.
-test: check  ## check, then all tests with coverage
-	failed=; export CARMASK_SKIPS=listed; \
-	$(BIN)/python -m pytest --ignore tests/training --cov --cov-report= || failed=1; \
-	$(BIN)/python -m pytest tests/training --cov --cov-append --cov-report=term || failed=1; \
+# A worker of the tests for each core, up to four: each loads networks, and each test has one thread. A file's tests have
+# the same worker. Training changes its process for good (allocator, threads): its tests have workers of their own.
+WORKERS ?= logical
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
+
+test: check  ## check, then all tests with coverage; WORKERS=0 for one process
+	failed=; export CARMASK_SKIPS=listed OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE; \
+	$(PYTEST) --ignore tests/training --cov --cov-report= || failed=1; \
+	$(PYTEST) tests/training --cov --cov-append --cov-report=term || failed=1; \
 	test -z "$$failed"
 
 format: $(STAMPS)/all  ## put the code in order

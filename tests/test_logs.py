@@ -34,7 +34,8 @@ def test_a_log_that_cannot_be_written_is_said(tmp_path):
         pass
 
 
-def test_names_that_are_no_utf8_are_logged_as_numbers(tmp_path, capsys):
+def test_names_that_are_no_utf8_are_logged_as_numbers(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(LOGGER, "propagate", False)  # pytest's workers cannot hand on what is no UTF-8
     with log_file(LOGGER, tmp_path / "run.log"):
         LOGGER.info("%s: cannot be read", "caf\udce9.jpg")
     assert r"caf\udce9.jpg: cannot be read" in (tmp_path / "run.log").read_text(encoding="utf-8")
