@@ -17,6 +17,13 @@ def test_colours_by_name_and_number():
             Background.parse(nonsense)
 
 
+def test_a_colour_that_is_partly_transparent_is_refused():
+    assert (Background.parse("#102030ff").fitted((3, 5)) == (16, 32, 48)).all()
+    for text in ("#10203080", "#fff8", "white:#ffffff00"):
+        with pytest.raises(UsageError, match=r"partly transparent, and a background covers: take #(102030|ffffff)$"):
+            Background.parse(text)
+
+
 def test_a_folder_is_no_picture_and_hides_no_colour(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("rooms", "white"):

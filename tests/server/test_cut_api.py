@@ -138,6 +138,7 @@ def test_a_name_of_a_picture_as_background_says_how_a_picture_is_sent(server, ph
         {"quality": "50"},
         {"nonsense": "1"},
         {"background": "not a colour"},
+        {"background": "#ffffff80"},
         {"background": "/etc/hostname"},
         {"output": "movie"},
         {"crop": "0.1", "size": "100x100"},

@@ -89,7 +89,7 @@ class Background:
             text: as for ``parse``, without the pictures.
 
         Raises:
-            UsageError: if it is no colour, room or ``blur``; the message goes on after the text.
+            UsageError: if it is no colour that covers, room or ``blur``; the message goes on after the text.
         """
         if text == BLUR:
             return cls(None)
@@ -98,12 +98,16 @@ class Background:
         colours = []
         for part in text.split(":") if text.count(":") == 1 else [text]:
             try:
-                colours.append([ImageColor.getrgb(part.strip())[:3]])
+                rgb = ImageColor.getrgb(part.strip())
             except ValueError as error:
                 raise UsageError(
                     "not a colour (a name such as white, #rrggbb, or two of them, white:#8a8f98, for a gradient), "
                     f"nor {', '.join(SCENES)} or {BLUR}"
                 ) from error
+            if len(rgb) > 3 and rgb[3] < 255:
+                solid = "#{:02x}{:02x}{:02x}".format(*rgb[:3])
+                raise UsageError(f"a colour that is partly transparent, and a background covers: take {solid}")
+            colours.append([rgb[:3]])
         return cls(np.array(colours, np.uint8))
 
     @property
