@@ -74,7 +74,7 @@ def test_the_first_steps_can_be_taken(tmp_path):
         words = [sys.executable, "-m", "carmask", *shlex.split(line)[1:]]
         done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{line}: {done.stderr}"
-    assert len(list((tmp_path / "layers").glob("*.png"))) == 4
+    assert len(list((tmp_path / "layers").glob("*.png"))) == 5
     assert (tmp_path / "scores" / "scores.csv").is_file()
 
 
