@@ -134,11 +134,14 @@ def test_a_bad_photo_is_reported_and_the_others_are_done(examples, tmp_path):
     assert {row["status"] for row in table(tmp_path / "out" / "report.csv")} == {"done", "failed", "left out"}
     # The output folder inside the input folder is not taken for photos on the next run.
     again = run("cut", ".", "--out", "out", "--recursive", "--review-budget", "50%", cwd=photos)
+    assert "1 to review: those with review=yes in the table; 'carmask review out' shows them\n" in again.stdout
     assert "of 4 photos done" in again.stdout
     marked = [row for row in table(photos / "out" / "report.csv") if row["review"] == "yes"]
     done = [row for row in table(photos / "out" / "report.csv") if row["status"] == "done"]
     assert len(marked) == math.ceil(len(done) / 2)
     assert "of 4 photos done" in run("cut", ".", "--out", "out", "--recursive", cwd=photos).stdout
+    plain = run("cut", ".", "--out", "out", cwd=photos).stdout
+    assert "1 left out: a sub-folder, which is not searched; --recursive searches it\n" in plain
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_confidence_features_of_another_model_are_not_compared(rows):
 
 
 def test_too_few_photos(rows):
-    with pytest.raises(UsageError, match="too few photos to test: 4 of 1 car;"):
+    with pytest.raises(UsageError, match="too few photos to test: 4 photos of 1 car;"):
         detect_drift(summarise(rows(2, 1), about="now"), summarise(rows(1, 40), about="before"))
     with pytest.raises(UsageError, match="level: 1 is no probability"):
         detect_drift(summarise(rows(2, 9), about="now"), summarise(rows(1, 40), about="before"), level=1)

@@ -102,8 +102,9 @@ def detect_drift(period: Summary, reference: Summary, *, level: float = LEVEL) -
     ]
     if not found:
         raise UsageError(
-            f"{period.about}: too few photos to test: {period.photos} of {counted(period.vehicles, 'car')}; at least "
-            f"{LEAST_PHOTOS} photos of different cars are needed, in the reference too"
+            f"{period.about}: too few photos to test: {counted(period.photos, 'photo')} of "
+            f"{counted(period.vehicles, 'car')}; at least {LEAST_PHOTOS} photos of different cars are needed, "
+            "in the reference too"
         )
     changes = []
     for (one, least), adjusted in zip(found, holm([one.p_value for one, _ in found]), strict=True):

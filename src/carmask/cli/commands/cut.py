@@ -318,6 +318,7 @@ def cut(
         raise UsageError("--review-budget and --review-below exclude each other")
     from carmask.batch.run import cut_folder
     from carmask.cli.in_force import find_settings
+    from carmask.images import SUB_FOLDER
 
     found = find_settings(click.get_current_context(), profile, paths)
     if found.line and progress != "json":
@@ -347,14 +348,15 @@ def cut(
             f"{made.done} of {counted(made.done + made.failed, 'photo')} done; results in {out}, table in {made.report}"
         )
         for reason, count in Counter(one.reason for one in made.left_out).most_common():
-            print(f"{count} left out: {reason}")
+            print(f"{count} left out: {reason}{'; --recursive searches it' * (reason == SUB_FOLDER)}")
         if made.earlier:
             print(
                 f"{counted(len(made.earlier), 'file')} in {out} left from earlier runs, of other photos or with other "
                 f"options; the first is {made.earlier[0]}"
             )
         decided = f"; {made.decided} of them have a decision" if made.decided else ""
-        print(f"{made.to_review} to review: those with review=yes in the table{decided}")
+        page = f"; 'carmask review {out}' shows them" if made.to_review > made.decided and "://" not in str(out) else ""
+        print(f"{made.to_review} to review: those with review=yes in the table{decided}{page}")
         if made.again:
             print(f"{made.again} to take again: those with take_again=yes in the table")
         if made.not_whole:
