@@ -222,9 +222,7 @@ def test_what_cannot_be_delivered(out, tmp_path, tiny_model):
     with pytest.raises(UsageError, match="all photos of a vehicle would get one name"):
         deliver(out, tmp_path / "to", "{vehicle}")
     cut_folder(tmp_path / "day", tmp_path / "plain", model=tiny_model, recursive=True)
-    with pytest.raises(
-        UsageError, match="has a vehicle; the option 'group' of 'carmask cut' says"
-    ):
+    with pytest.raises(UsageError, match="has a vehicle; the option 'group' of 'carmask cut' says"):
         deliver(tmp_path / "plain", tmp_path / "to")
     cut_folder(
         tmp_path / "day", tmp_path / "masks", OutputSpec(mask=True), model=tiny_model, group="folder", recursive=True

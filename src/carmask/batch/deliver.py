@@ -97,8 +97,8 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
     known = [one for one in all_done if one.result.facts.get("vehicle")]
     if not known:
         raise UsageError(
-            f"{out}: no photo that is done there has a vehicle; the option 'group' of 'carmask cut' says which one each "
-            "shows"
+            f"{out}: no photo that is done there has a vehicle; the option 'group' of 'carmask cut' says which one "
+            "each shows"
         )
     decisions = decisions_of(out / STATE)
     wanted = [one for one in known if decisions.get(one.name) != "rejected"]
