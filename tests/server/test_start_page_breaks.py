@@ -49,6 +49,14 @@ def held_back(page, address="**/v1/jobs/*/photos"):
     return waiting
 
 
+def sending(page, photo, count):
+    """Drop so many photos; the first three are held back on their way. Their requests."""
+    waiting = held_back(page)
+    page.set_input_files("#files", files(photo, *(f"{number}.jpg" for number in range(count))))
+    until(lambda: page.evaluate("1") and len(waiting) == 3)
+    return waiting
+
+
 def test_a_running_job_is_cancelled_and_goes_on(serving, open_page, photo, held):
     server = serving()
     page = open_page(server.url, wait="#drop")
@@ -81,9 +89,7 @@ def test_a_running_job_is_cancelled_and_goes_on(serving, open_page, photo, held)
 def test_the_sending_is_cancelled_and_what_was_sent_can_be_started(serving, open_page, photo):
     server = serving()
     page = open_page(server.url, wait="#drop")
-    waiting = held_back(page)
-    page.set_input_files("#files", files(photo, *(f"{number}.jpg" for number in range(8))))
-    until(lambda: page.evaluate("1") and len(waiting) == 3)
+    waiting = sending(page, photo, 8)
     assert page.inner_text("#status") == "Sending 8 photos"
     page.click("#cancel")
     for route in waiting[:3]:
@@ -102,9 +108,7 @@ def test_photos_that_are_dropped_while_others_are_sent_do_not_get_among_them(ser
     """Those that were still to be sent went into the second job, and the first one was never started."""
     server = serving()
     page = open_page(server.url, wait="#drop")
-    waiting = held_back(page)
-    page.set_input_files("#files", files(photo, *(f"{number}.jpg" for number in range(5))))
-    until(lambda: page.evaluate("1") and len(waiting) == 3)
+    sending(page, photo, 5)
     page.set_input_files("#files", files(photo, "other.jpg"))
     until(lambda: "Photos are being sent" in page.inner_text("#toasts"))
     page.unroute("**/v1/jobs/*/photos")  # which lets them go, too

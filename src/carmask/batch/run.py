@@ -14,6 +14,7 @@ from carmask.batch.checks import Results, count_findings, with_checks
 from carmask.batch.corrections import Corrections, decisions_of, with_corrections
 from carmask.batch.engines.engine import TIMEOUT, Engine
 from carmask.batch.engines.start import EngineName, start_engine
+from carmask.batch.error_log import keep_traceback
 from carmask.batch.job import Job, Result
 from carmask.batch.kept import in_place, job_stamp, of_earlier_runs, same_make
 from carmask.batch.manifest import Manifest, describe
@@ -37,7 +38,6 @@ from carmask.model.file import find_model, fixed_name, read_info
 from carmask.model.runtime import DEFAULT_MODEL, Device
 from carmask.prediction.checks import CheckSettings
 
-_logger = logging.getLogger(__name__)
 # What is logged goes where the application says, and nowhere else: the report has the reasons in any case.
 logging.getLogger("carmask").addHandler(logging.NullHandler())
 
@@ -355,7 +355,7 @@ def run_jobs(
             yield kept
             continue
         if result.traceback:
-            result = _logged(result, error_log)
+            result = keep_traceback(result, error_log)
         if full := result.full:
             _make_room(manifest, engine)
         try:
@@ -370,19 +370,6 @@ def run_jobs(
                 "stopped: nothing more can be written there; what was finished is safe, and the same command goes on "
                 "from here once there is room"
             )
-
-
-def _logged(result: Result, file: Path | None) -> Result:
-    """Keep an unexpected error's traceback, and say where."""
-    _logger.error("%s\n%s", result.reason, result.traceback)
-    if file is None:
-        return result
-    try:
-        with file.open("a", encoding="utf-8", errors="surrogateescape") as stream:
-            stream.write(f"{result.reason}\n{result.traceback}\n")
-    except OSError:  # a full disk: the row keeps the reason
-        return result
-    return replace(result, reason=f"{result.reason} (traceback in {file.name})")
 
 
 def _reserve(manifest: Manifest) -> Path:
