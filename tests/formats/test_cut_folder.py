@@ -114,3 +114,21 @@ def test_an_output_of_cut_without_masks(cut):
         file.unlink()
     with pytest.raises(DataError, match="no masks in it; cut again with mask"):
         read_annotations(cut)
+
+
+def test_a_photo_whose_name_ends_as_masks_do(tmp_path):
+    """The cut-out of red_mask.jpg is its own, and no mask of red.jpg; where masks were written, each has one."""
+    lines = ["photo,status,reason,confidence,area,seconds,expected_error_px,review"]
+    lines += [f"photos/{name}.jpg,done,,0.9,0.3,0.1,0.5," for name in ("red", "red_mask", "red_parts")]
+    shown = {"red": MASK, "red_mask": OTHER, "red_parts": ~MASK}
+    for mode, ending in (("cutout", ""), ("mask", "_mask")):
+        out = tmp_path / mode
+        out.mkdir()
+        (out / "report.csv").write_text("\n".join(lines) + "\n")
+        for name, mask in shown.items():
+            rgba = np.dstack([*[np.zeros_like(mask)] * 3, mask]).astype(np.uint8) * np.uint8(255)
+            Image.fromarray(rgba if mode == "cutout" else rgba[..., 3]).save(out / f"{name}{ending}.png")
+        found = read_annotations(out).strict().pictures
+        assert {picture.name[:-4]: picture.mask().tolist() for picture in found} == {
+            name: mask.tolist() for name, mask in shown.items()
+        }

@@ -6,7 +6,7 @@ alone the opacity, from one half on, is the mask. A mask in ``corrections/`` tak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +27,8 @@ REPORT, CORRECTIONS = "report.csv", "corrections"
 _COLUMNS = frozenset({"photo", "status", "confidence", "review"})
 #: Opacity, of 255, from which on a pixel of a cut-out is car.
 _HALF = 128
+#: How the files of a photo end that are no cut-outs.
+_KINDS = {"_mask": "mask", "_parts": "parts"}
 
 
 class _Row(NamedTuple):
@@ -70,7 +72,7 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     except ValueError as error:
         raise DataError(f"{path / REPORT}: {error}") from error
     classes = read_classes(path / CLASSES) if (path / CLASSES).is_file() else None
-    written = {name: _Files() for name in options.corrected} | _written(path)
+    written = {name: _Files() for name in options.corrected} | _written(path, _ends(rows))
     photos = options.find()
     found = Annotations(
         [], (options.label,) if classes is None else classes.names, "carmask", doubtful=options.doubtful
@@ -100,22 +102,27 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     return gathered(makers, found)
 
 
-def _written(path: Path) -> dict[str, _Files]:
-    """What there is of each photo, by the name of its outputs."""
-    found: dict[str, _Files] = {}
+def _ends(rows: Iterable[Mapping[str, str]]) -> set[str]:
+    """All ends of the photos' paths, without suffix: one of them is the name of a photo's outputs."""
+    paths = (Path(str(row.get("photo"))).with_suffix("").as_posix().split("/") for row in rows)
+    return {"/".join(parts[start:]) for parts in paths for start in range(len(parts))}
+
+
+def _written(path: Path, photos: Set[str]) -> dict[str, _Files]:
+    """What there is of each photo, by the name of its outputs; ``photos`` are all names that one may have."""
+    files: dict[str, Path] = {}
     for file in sorted(path.rglob("*.png")) + sorted(path.rglob("*.webp")):
         inner = file.relative_to(path)
-        if inner.parts[0] == CORRECTIONS or any(part.startswith(".") for part in inner.parts):
-            continue
-        stem = inner.with_suffix("").as_posix()
-        kind, name = next(
-            (
-                (field, stem.removesuffix(suffix))
-                for suffix, field in (("_mask", "mask"), ("_parts", "parts"))
-                if stem.endswith(suffix)
-            ),
-            ("cutout", stem),
-        )
+        if inner.parts[0] != CORRECTIONS and not any(part.startswith(".") for part in inner.parts):
+            files[inner.with_suffix("").as_posix()] = file
+    found: dict[str, _Files] = {}
+    for stem, file in files.items():
+        kind, name = "cutout", stem
+        # The cut-out of a photo ``red_mask.jpg`` is no mask of ``red.jpg``; its own mask is ``red_mask_mask.png``.
+        own = stem in photos and not any(f"{stem}{suffix}" in files for suffix in _KINDS)
+        for suffix, field in _KINDS.items():
+            if stem.endswith(suffix) and not own:
+                kind, name = field, stem.removesuffix(suffix)
         found[name] = found.get(name, _Files())._replace(**{kind: file})
     if (path / CORRECTIONS).is_dir():
         for name, file in mask_files(path / CORRECTIONS).items():
