@@ -15,7 +15,7 @@ from carmask.batch.outputs import OutputSpec
 from carmask.errors import PhotoError, UsageError
 from carmask.prediction.checks import CheckSettings
 from carmask.server.limits import Limits
-from carmask.server.options import background, parse
+from carmask.server.options import background, describe_profiles, parse
 from carmask.server.requests import Cut, CutPhoto
 from carmask.server.responses import answering
 from carmask.server.signatures import suffix_of
@@ -43,9 +43,14 @@ class CutApi:
         """All of them."""
         return [
             Route("/v1/cut", answering(self.cut), methods=["POST"]),
+            Route("/v1/profiles", answering(self.profiles), methods=["GET"]),
             Route("/api/remove", answering(self.remove), methods=["POST"]),
             Route("/api/remove", answering(self.refuse), methods=["GET"]),
         ]
+
+    async def profiles(self, _: Request) -> Response:
+        """``GET /v1/profiles``: values of the option ``profile``."""
+        return JSONResponse({"profiles": describe_profiles()})
 
     async def run(
         self, request: Request, content: bytes, spec: OutputSpec, most: int | None = None, *, facts: bool = False

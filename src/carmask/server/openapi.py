@@ -6,7 +6,7 @@ from typing import Any
 
 from carmask import __version__
 from carmask.server.limits import Limits
-from carmask.server.options import CutOptions
+from carmask.server.options import CutOptions, shipped_profiles
 
 _BINARY = {"type": "string", "format": "binary"}
 _TEXT = {"type": "string"}
@@ -180,7 +180,11 @@ def _paths_of_others() -> dict[str, Any]:
 
 def _own_paths() -> dict[str, Any]:
     """The server itself."""
+    profiles = "Their names are values of profile; each with its description and the options that it states."
     return {
+        "/v1/profiles": {
+            "get": _operation("The shipped profiles", profiles, None, {"200": _json("The profiles.", _OBJECT)})
+        },
         "/healthz": {"get": _operation("Whether the server runs", "", None, {"200": _json("It does.", _OBJECT)})},
         "/metrics": {"get": _operation("Figures for Prometheus", "", None, {"200": _content("Text.", "text/plain")})},
     }
@@ -222,7 +226,8 @@ def _options() -> dict[str, Any]:
     for one in properties.values():
         one.pop("title", None)
     picture = {**_BINARY, "description": "a picture as background"}
-    return {**properties, "background_file": picture}
+    profile = {"enum": list(shipped_profiles()), "description": "options of a shipped profile; others are over these"}
+    return {"profile": profile, **properties, "background_file": picture}
 
 
 def _operation(summary: str, text: str, body: dict[str, Any] | None, responses: dict[str, Any]) -> dict[str, Any]:

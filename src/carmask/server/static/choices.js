@@ -1,6 +1,6 @@
 // What is to be made of the photos: the options of the start page.
 
-import { $, make } from "/static/common.js";
+import { $, json, make } from "/static/common.js";
 
 const PRESETS = [
   ["", "Transparent"], ["white", "White"], ["#d9dde2", "Light grey"], ["#3a3f47", "Dark grey"], ["white:#8a8f98", "White to grey"],
@@ -8,8 +8,12 @@ const PRESETS = [
 ];
 const WORDS = { "": "None", showroom: "Showroom", blur: "Blur" }; // of presets that are no colours
 const NAMES = ["shadow", "plate", "others", "place", "size", "format"];
-/** Of the job that is shown: whether the server has its background picture, and options that the page does not offer. */
-export const choices = { kept: false, further: {} };
+/** Options that have no meaning with the value of another. */
+const POINTLESS = { place: { photo: ["scale", "floor"] }, format: { png: ["quality"] }, shadow: { none: ["strength", "light"], keep: ["light"] } };
+const profiles = new Map(); // options by name
+/** Whether the server has the background picture of the job that is shown, and options that the page does not offer: of
+ * that job, or of the profile that was chosen. */
+export const choices = { kept: false, further: {}, profiled: false };
 
 function swatch(value, text) {
   const label = make("label", { title: text }, make("input", { type: "radio", name: "background", value, checked: value === "" }));
@@ -38,10 +42,33 @@ picture.addEventListener("change", () => {
   optionsChanged();
 });
 picture.addEventListener("cancel", () => { if (!sends()) $("swatches").querySelector("input").checked = true; optionsChanged(); });
-$("options").addEventListener("change", optionsChanged);
+$("options").addEventListener("change", (event) => {
+  if (event.target === $("profile")) choose($("profile").value);
+  else $("profile").value = "";
+  optionsChanged();
+});
 $("options").addEventListener("submit", (event) => event.preventDefault());
 
 let changed = () => {};
+
+/** Offer the profiles that the server has. */
+export async function offerProfiles() {
+  const found = await json("/v1/profiles").catch(() => ({ profiles: [] })); // without, all can be chosen one by one
+  for (const { name, description, options } of found.profiles.sort((one, other) => one.name.length - other.name.length)) {
+    const alike = [...profiles].find(([, stated]) => same(stated, options)); // they differ in what is for folders alone
+    if (alike) { [...$("profile").options].find((one) => one.value === alike[0]).append(`, ${name}`); continue; }
+    profiles.set(name, options);
+    $("profile").append(make("option", { value: name, title: description }, name));
+  }
+  $("profile-choice").hidden = !profiles.size;
+}
+
+function choose(name) {
+  if (name) setOptions(profiles.get(name), false);
+  else { choices.further = {}; choices.profiled = false; }
+}
+
+const same = (one, other) => JSON.stringify(Object.entries(one).sort()) === JSON.stringify(Object.entries(other).sort());
 
 /** Call a function after each change of an option. */
 export function onChange(run) { changed = run; optionsChanged(); }
@@ -58,11 +85,14 @@ function optionsChanged() {
 /** Whether a background picture is sent, or was. */
 export const sends = () => $("options").elements.background.value === "picture" && (choices.kept || picture.files.length > 0);
 
-/** The options as a form; of a job that is rendered again with those that the page does not offer. */
+/** The options as a form; of a job that is rendered again, and of a profile, with those that the page does not offer. */
 export function optionsForm(again = false) {
   const form = new FormData();
-  if (again) for (const [name, value] of Object.entries(choices.further)) form.append(name, value);
   const { elements } = $("options");
+  if (again || choices.profiled) {
+    const pointless = Object.entries(POINTLESS).flatMap(([name, values]) => values[elements[name].value] ?? []);
+    for (const [name, value] of Object.entries(choices.further)) if (!pointless.includes(name)) form.append(name, value);
+  }
   for (const name of NAMES) if (elements[name].value) form.append(name, elements[name].value);
   const background = elements.background.value;
   if (background === "picture" && picture.files.length) form.append("background_file", picture.files[0]);
@@ -78,11 +108,14 @@ export const named = () => picture.files.length > 0;
 /** Whether there is something behind the car. */
 export const opaque = () => $("options").elements.background.value !== "";
 
-/** Show what a job was told. */
+/** Show what a job was told, or what a profile states. */
 export function setOptions(options, kept) {
   choices.kept = kept;
   choices.further = Object.fromEntries(Object.entries(options).filter(([name]) => name !== "background" && !NAMES.includes(name)));
+  const profile = kept ? undefined : [...profiles].find(([, stated]) => same(stated, options));
+  choices.profiled = Boolean(profile);
   const { elements } = $("options");
+  $("profile").value = profile?.[0] ?? "";
   for (const name of NAMES) {
     if (name in options && ![...elements[name].options].some((one) => one.value === options[name])) elements[name].append(make("option", {}, options[name]));
     elements[name].value = options[name] ?? elements[name].options[0].value;

@@ -1,6 +1,6 @@
 // The start page: photos in, results out.
 
-import { choices, named, onChange, opaque, optionsForm, sends, setOptions } from "/static/choices.js";
+import { choices, named, offerProfiles, onChange, opaque, optionsForm, sends, setOptions } from "/static/choices.js";
 import { $, json, make, percent, request, setTheme, toast, untoast } from "/static/common.js";
 import { byName, filesOf, listed, sorted, unreadable } from "/static/taking.js";
 import { view } from "/static/viewer.js";
@@ -324,6 +324,6 @@ async function resume(id) {
 }
 setTheme($("theme"));
 onChange(refresh);
-if (location.hash.length > 1) resume(location.hash.slice(1));
+offerProfiles().then(() => { if (location.hash.length > 1) resume(location.hash.slice(1)); });
 addEventListener("hashchange", () => location.reload()); // another job, or back to none
 earlier();
