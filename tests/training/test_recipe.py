@@ -30,6 +30,11 @@ def test_headers_say_command_and_expectation(name):
     assert load_recipe(name).name == name
 
 
+@pytest.mark.parametrize("name", recipe_names())
+def test_no_recipe_asks_for_arithmetic_that_a_machine_may_have_to_emulate(name):
+    assert load_recipe(name).precision == "auto"
+
+
 def test_the_four_unet_trainings_are_as_published():
     for size in (320, 640):
         for augmented in (False, True):
