@@ -15,6 +15,12 @@ from carmask.formats.rle import mask_to_runs
 from tests.data.test_layouts import MASK, NAMES, VOC, fill, index, save
 
 
+def test_a_table_without_rows_is_no_truth(tmp_path):
+    (tmp_path / "masks.csv").write_text("img,rle_mask\n")
+    with pytest.raises(DataError, match=r"masks\.csv: holds no masks"):
+        Truth(tmp_path / "masks.csv")
+
+
 @pytest.mark.parametrize(
     ("photos", "masks", "source"),
     [

@@ -55,6 +55,22 @@ def test_augment_writes_the_sheet(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("out", "message"),
+    [("p.png", "this picture would be overwritten"), ("./m.png", "would be overwritten"), ("s.jpg", "ends in .png")],
+)
+def test_augment_overwrites_no_picture(out, message, tmp_path):
+    photo, mask = draw(1)
+    Image.fromarray(photo).save(tmp_path / "p.png")
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    before = (tmp_path / "p.png").read_bytes(), (tmp_path / "m.png").read_bytes()
+    done = run("augment", tmp_path / "p.png", tmp_path / "m.png", "--out", f"{tmp_path}/{out}")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert ((tmp_path / "p.png").read_bytes(), (tmp_path / "m.png").read_bytes()) == before
+    assert not (tmp_path / "s.jpg").exists()
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("networks", "nope"), "there is no network 'nope'"),

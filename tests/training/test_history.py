@@ -31,6 +31,9 @@ def test_faults(tmp_path):
     (tmp_path / "history.csv").write_text("epoch\nsoon\n")
     with pytest.raises(WeightsError, match="damaged"):
         read_history(tmp_path)
+    (tmp_path / "history.csv").write_text("epoch,train/loss\n0,0.5\n,0.4\n")
+    with pytest.raises(WeightsError, match="damaged: line 3 says no epoch"):
+        read_history(tmp_path)
     with pytest.raises(OutputError):
         write_history(tmp_path / "missing", ROWS)
 

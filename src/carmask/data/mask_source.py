@@ -63,7 +63,7 @@ class Truth:
             mask_threshold: for grey, anti-aliased and JPEG masks, see ``read_mask``.
 
         Raises:
-            DataError: if it is none of these, cannot be read, or a CSV has two rows for an image.
+            DataError: if it is none of these, cannot be read, holds no masks, or a CSV has two rows for an image.
         """
         self._files: Mapping[str, Path] = {}
         self._rows: Mapping[str, RleRow] = {}
@@ -83,6 +83,8 @@ class Truth:
             self._files = {} if pairs is None else pairs.masks
         else:
             self._files = find_masks(source)
+        if not self.names:
+            raise DataError(f"{source}: holds no masks")
 
     @property
     def names(self) -> list[str]:

@@ -40,11 +40,15 @@ def read_history(run: Path) -> list[dict[str, float]]:
     file = run / HISTORY_FILE
     try:
         with file.open(newline="", encoding="utf-8") as stream:
-            return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(stream)]
+            rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(stream)]
     except OSError as error:
         raise WeightsError(f"{file}: cannot be read ({error.strerror}): is {run} a run of 'carmask train'?") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"{file}: damaged: {error}") from error
+    for line, row in enumerate(rows, 2):
+        if "epoch" not in row:
+            raise WeightsError(f"{file}: damaged: line {line} says no epoch")
+    return rows
 
 
 def draw_curves(file: Path, runs: Mapping[str, Sequence[Row]]) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from carmask.cli.command import Command, option
-from carmask.cli.options import out_option
+from carmask.cli.options import mask_threshold_option, out_option
 from carmask.cli.types import PATH, WholeRange
+from carmask.errors import UsageError
 
 
 @click.command("augment", cls=Command, examples=("carmask augment car_01.jpg car_01_mask.gif --out sheet.png",))
@@ -23,7 +24,8 @@ from carmask.cli.types import PATH, WholeRange
     metavar="NUMBER",
     help="Seed of the random combinations.",
 )
-def augment(photo: Path, mask: Path, out: Path, seed: int) -> None:
+@mask_threshold_option
+def augment(photo: Path, mask: Path, out: Path, seed: int, mask_threshold: int | None) -> None:
     """Show what augmentation does to a photo and its mask.
 
     Writes a PNG sheet with every change of geometry, colours and sharpness that training can make to them, and the
@@ -32,5 +34,9 @@ def augment(photo: Path, mask: Path, out: Path, seed: int) -> None:
     from carmask.data.sheet import augmentation_sheet
     from carmask.images import read_mask, read_photo, write_picture
 
-    write_picture(out, augmentation_sheet(read_photo(photo), read_mask(mask), seed=seed))
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"{out}: the sheet is a PNG; give it a name that ends in .png", argument="out")
+    if out.resolve() in {photo.resolve(), mask.resolve()}:
+        raise UsageError(f"{out}: this picture would be overwritten; name another file", argument="out")
+    write_picture(out, augmentation_sheet(read_photo(photo), read_mask(mask, mask_threshold), seed=seed))
     print(f"sheet in {out}")
