@@ -148,9 +148,9 @@ class Cutter:
 
         Args:
             photo: as for ``mask``.
-            background: a picture's path; a colour, ``white`` or ``#d0d4d8``; a gradient, ``white:#8a8f98``; ``showroom``,
-                a drawn wall and floor; ``blur``, the photo's own surroundings out of focus; or uint8 (height, width, 3),
-                sRGB. Pictures cover the frame.
+            background: a picture's path; a colour, ``white`` or ``#d0d4d8``; a gradient, ``white:#8a8f98``;
+                ``showroom``, a drawn wall and floor; ``blur``, the photo's own surroundings out of focus; or uint8
+                (height, width, 3), sRGB. Pictures cover the frame.
             style: shadow, glass, light and placing; by default the car alone, where the photo has it.
             plate: as for ``cut_out``.
 
