@@ -176,6 +176,35 @@ def test_a_head_for_other_classes_starts_anew(trained, photos, tmp_path, kind, c
     assert float((wanted - got).abs().max()) < 0.02 * float(wanted.std())
 
 
+@pytest.mark.parametrize("kind", ["onnx", "safetensors"])
+@pytest.mark.parametrize("name", ["cnn-small", "smp:unet:resnet18"])
+@pytest.mark.parametrize("classes", [5, 1])
+def test_so_do_heads_that_are_transposed_convolutions_or_another_librarys(photos, tmp_path, name, kind, classes):
+    given, file = Normalised(build(name)).eval(), tmp_path / f"m.{kind}"
+    if kind == "onnx":
+        file.write_bytes(to_onnx(given, INFO.model_copy(update={"network": name})))
+    else:
+        save_file(given.state_dict(), file)
+    model = Normalised(build(name, classes)).eval()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    load_initial_weights(model, file, photos, new_head=classes == 1)
+    kept = {key for key, value in model.state_dict().items() if torch.equal(value, before[key])}
+    head = {key for key in before if key.startswith(("network.head", "network.model.segmentation_head"))}
+    assert head <= kept
+    assert not any(key.endswith("weight") and value.ndim == 4 for key, value in before.items() if key in kept - head)
+
+
+def test_a_model_file_whose_biases_are_zero(photos, tmp_path):
+    """Its transposed convolutions have none in the file, and other numbers of channels before and after."""
+    given, file = Normalised(build("unet")).eval(), tmp_path / "m.onnx"
+    file.write_bytes(to_onnx(given, INFO.model_copy(update={"network": "unet"})))
+    model = Normalised(build("unet")).eval()
+    load_initial_weights(model, file, photos)
+    with torch.no_grad():
+        wanted, got = given(photos[:1]), model(photos[:1])
+    assert float((wanted - got).abs().max()) < 0.02 * float(wanted.std())
+
+
 def test_what_is_no_model(photos, tmp_path):
     model = Normalised(build("unet-small"))
     with pytest.raises(ModelError, match="neither a model file nor the name"):

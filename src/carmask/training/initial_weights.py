@@ -23,8 +23,8 @@ from carmask.training.epochs import read_weights
 from carmask.training.joined_graphs import of_other_stage, weights_of
 from carmask.training.predictor import Normalised, TorchNetwork
 
-#: What the names of the last layers begin with: those that depend on the classes.
-HEAD = "network.head"
+#: What the names of the last layers begin with, those that depend on the classes; the second of smp's networks.
+HEADS = ("network.head", "network.model.segmentation_head")
 
 _Norm = nn.BatchNorm2d
 
@@ -62,8 +62,8 @@ def load_initial_weights(
         return
     state = read_weights(file)
     own = model.state_dict()
-    other = {name for name in own if name in state and _for_other_classes(name, state[name], own[name])}
-    other |= {name for name in own if new_head and name.startswith(HEAD)}
+    other = {name for name in own if name in state and _for_other_classes(model, name, state[name])}
+    other |= {name for name in own if new_head and name.startswith(HEADS)}
     state |= {name: own[name] for name in other}
     wanted = model.normalisation
     try:
@@ -102,9 +102,15 @@ def _check_normalisation(file: Path, wanted: Normalisation, given: Normalisation
         )
 
 
-def _for_other_classes(name: str, given: Tensor | np.ndarray, own: Tensor) -> bool:
+def _for_other_classes(model: Normalised, name: str, given: Tensor | np.ndarray) -> bool:
     """Whether these are a head's weights that differ from the network's in the number of classes alone."""
-    return name.startswith(HEAD) and tuple(given.shape[1:]) == tuple(own.shape[1:]) and len(given) != len(own)
+    if not name.startswith(HEADS):
+        return False
+    layer, _, kind = name.rpartition(".")
+    own = model.get_parameter(name)
+    classes = 1 if kind == "weight" and isinstance(model.get_submodule(layer), nn.ConvTranspose2d) else 0
+    unlike = [axis for axis, (one, other) in enumerate(zip(given.shape, own.shape, strict=False)) if one != other]
+    return given.ndim == own.ndim and unlike == [classes]
 
 
 def _load_onnx(model: Normalised, file: Path, *, new_head: bool = False) -> None:
@@ -126,10 +132,10 @@ def _load_onnx(model: Normalised, file: Path, *, new_head: bool = False) -> None
         # A network that is guided starts as the one that is not.
         wide = widen(torch.from_numpy(weight), layer.weight)
         weight = weight if wide is None else wide.numpy()
-        bias = np.zeros(len(weight)) if given.bias is None else given.bias
-        if new_head and given.layer.startswith(HEAD) and weight.shape == tuple(layer.weight.shape):
+        bias = np.zeros(layer.out_channels) if given.bias is None else given.bias
+        if new_head and given.layer.startswith(HEADS) and weight.shape == tuple(layer.weight.shape):
             continue
-        if _for_other_classes(given.layer, weight, layer.weight):
+        if _for_other_classes(model, f"{given.layer}.weight", weight):
             model.network.adapt_head(*(torch.from_numpy(np.array(one, np.float32)) for one in (weight, bias)))
         elif weight.shape == tuple(layer.weight.shape):
             _fill(layer, norms.get(given.layer), weight, bias)
