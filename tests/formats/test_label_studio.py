@@ -54,6 +54,7 @@ def test_label_studio_s_last_word_counts(tmp_path):
     found = tasks(tmp_path, {"data": data, "annotations": [gone], "predictions": [guess]})
     assert found.model == "m 1"
     assert [one.score for one in found.pictures[0].instances()] == [0.9]
+    assert found.notes == ["0 pictures are annotated; of 1 the predictions were read"]
 
 
 def test_label_studio_s_other_shapes(tmp_path):

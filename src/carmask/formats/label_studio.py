@@ -92,9 +92,8 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     found.names = tuple(configured) or tuple(tasks.labels)
     if tasks.predicted:
         found.model = tasks.model or "predictions"
-        if tasks.annotated:
-            annotated = f"{counted(tasks.annotated, 'picture')} {by_number(tasks.annotated, 'is', 'are')} annotated"
-            found.notes.append(f"{annotated}; of {tasks.predicted} the predictions were read")
+        annotated = f"{counted(tasks.annotated, 'picture')} {by_number(tasks.annotated, 'is', 'are')} annotated"
+        found.notes.append(f"{annotated}; of {tasks.predicted} the predictions were read")
     found.notes += [passed_over(count, "region", f"of kind {kind}") for kind, count in tasks.skipped.items()]
     return found
 
