@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from carmask.errors import RecipeError
-from carmask.training.network_checks import check_network
+from carmask.training.machines import Machines
+from carmask.training.network_checks import check_machines, check_network
 from carmask.training.recipe import load_recipe
 
 from .conftest import stages
@@ -29,3 +30,14 @@ def test_other_networks_may_see_one_photo_at_a_time(name):
 def test_one_photo_that_ends_in_one_pixel_is_too_little():
     with pytest.raises(RecipeError, match="unet-deep cannot be trained on one photo of 128x128 at a time"):
         check_network(load_recipe("unet-320", ["network=unet-deep", stages(1, (128, 128), batch=1)]), 1)
+
+
+def test_devices_among_which_an_epoch_cannot_be_dealt_out():
+    recipe = load_recipe("unet-320", [stages(batch=4)])
+    check_machines(Machines("cpu"), recipe, 4)
+    check_machines(Machines("cpu", devices=2, nodes=2), recipe, 15)
+    with pytest.raises(RecipeError, match="12 photos for each of 4 devices does not fill a batch of 4"):
+        check_machines(Machines("cpu", devices=2, nodes=2), recipe, 12)
+    # A batch would hold every other view of two cars.
+    with pytest.raises(RecipeError, match="are trained on one device"):
+        check_machines(Machines("cpu", devices=2), load_recipe("unet3d-views"), 512)

@@ -8,6 +8,7 @@ from carmask.errors import DeviceError, RecipeError
 from carmask.networks import find_network
 from carmask.networks.network import SegmentationNetwork
 from carmask.training.losses import WITH_BCE, LabelLoss, find_loss
+from carmask.training.machines import Machines
 from carmask.training.recipe import Recipe
 
 
@@ -81,11 +82,29 @@ def _check_batches(recipe: Recipe, network: SegmentationNetwork) -> None:
             ) from error
 
 
-def check_device(device: str) -> None:
-    """See whether the device that was asked for is there.
+def check_machines(machines: Machines, recipe: Recipe, photos: int) -> None:
+    """See whether the device that was asked for is there, and whether several can share an epoch.
+
+    Args:
+        machines: what to train on.
+        recipe: the settings.
+        photos: how many make an epoch.
 
     Raises:
-        DeviceError: if it is not.
+        DeviceError: if the device is not there.
+        RecipeError: if there are too many devices for the recipe.
     """
-    if device == "cuda" and not torch.cuda.is_available():
+    if machines.device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("no CUDA device is available to torch; train on the device cpu")
+    count = machines.devices * machines.nodes
+    if count == 1:
+        return
+    # Lightning deals the photos out one by one.
+    if recipe.views > 1:
+        raise RecipeError("views: cars that are shown whole are trained on one device; set devices and nodes to 1")
+    at, batch = max(enumerate(stage.batch for stage in recipe.stages), key=lambda one: one[1])
+    if -(-photos // count) < batch:
+        raise RecipeError(
+            f"epoch_photos: a share of {photos} photos for each of {count} devices does not fill a batch of {batch}; "
+            f"raise it, or set a smaller stages.{at}.batch"
+        )

@@ -98,13 +98,13 @@ def train(
 
     from carmask.logs import log_file
     from carmask.memory import keep_memory
-    from carmask.training.network_checks import check_device, check_network
+    from carmask.training.network_checks import check_machines, check_network
     from carmask.training.progress_log import LOGGER, ProgressLog
     from carmask.training.trainer import fit
 
     keep_memory()
     check_network(recipe, len(plan.info.classes), guided=plan.localisation is not None, refines=plan.base is not None)
-    check_device(machines.device)
+    check_machines(machines, recipe, recipe.epoch_photos or len(plan.trained_on))
     precision = choose_precision(recipe.precision, machines.device)
     progress = ProgressLog()
 
