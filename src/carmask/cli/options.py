@@ -26,7 +26,7 @@ model_option = option(
     default="default",
     show_default=True,
     metavar="FILE|NAME",
-    help="A model file, or the name of a shipped model.",
+    help="A model file, or a name of 'carmask models list'.",
 )
 profile_option = option(
     "--profile",

@@ -13,7 +13,7 @@ from carmask.cli.types import NumberRange
 
 
 @click.command("blend", cls=Command, examples=("carmask blend studio.onnx wide.onnx --share 0.5 --out blend.onnx",))
-@click.argument("first", metavar="FIRST", help="A model file, or the name of a shipped model.")
+@click.argument("first", metavar="FIRST", help="A model file, or a name of 'carmask models list'.")
 @click.argument("second", metavar="SECOND", help="A model of the same network, fine-tuned from the first.")
 @out_option("FILE", "The model file to write.")
 @option(

@@ -21,7 +21,7 @@ from carmask.cli.types import PATH
         "carmask calibrate model.onnx carvana/ --test-time-augmentation --tune --name best --out best.onnx",
     ),
 )
-@click.argument("model", metavar="MODEL", help="A model file, or the name of a shipped model.")
+@click.argument("model", metavar="MODEL", help="A model file, or a name of 'carmask models list'.")
 @click.argument("data", type=PATH, metavar="DATA", help="A data set. Cars that the model was trained on are left out.")
 @out_option("FILE", "The model file to write.")
 @option(

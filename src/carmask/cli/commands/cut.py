@@ -226,7 +226,7 @@ _REVIEW = "Photos to review"
     "--group",
     metavar="folder|name|TABLE",
     section=_VEHICLES,
-    help="Which vehicle a photo shows: the name of its folder, the VIN or stock number that its name begins with, or a "
+    help="Which vehicle a photo shows: the name of its folder, a VIN in its name or what that begins with, or a "
     "CSV table with columns photo and vehicle. Writes vehicles.csv. none takes a profile's grouping away.",
 )
 @option(

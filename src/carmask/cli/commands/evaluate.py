@@ -38,7 +38,7 @@ _CHOICE = "Which photos"
     nargs=-1,
     required=True,
     metavar="MODEL [MODEL] DATA",
-    help="MODEL is a model file, the name of a shipped model, or masks (a folder, a CSV, or a file of an annotation "
+    help="MODEL is a model file, a name of 'carmask models list', or masks (a folder, a CSV, or a file of an annotation "
     "tool). DATA is a folder with train/ and train_masks/ (or train_masks.csv), or a data set in any format of "
     "'carmask convert'.",
 )

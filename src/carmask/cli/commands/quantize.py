@@ -16,7 +16,7 @@ from carmask.cli.types import PATH, NumberRange
 @click.command(
     "quantize", cls=Command, examples=("carmask quantize model.onnx carvana/ --extra-data street/ --out default.onnx",)
 )
-@click.argument("model", metavar="MODEL", help="A model file, or the name of a shipped model.")
+@click.argument("model", metavar="MODEL", help="A model file, or a name of 'carmask models list'.")
 @click.argument(
     "data", type=PATH, metavar="DATA", help="A data set. Its validation cars are scored, the others are measured."
 )
