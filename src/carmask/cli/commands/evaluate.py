@@ -38,9 +38,9 @@ _CHOICE = "Which photos"
     nargs=-1,
     required=True,
     metavar="MODEL [MODEL] DATA",
-    help="MODEL is a model file, a name of 'carmask models list', or masks (a folder, a CSV, or a file of an annotation "
-    "tool). DATA is a folder with train/ and train_masks/ (or train_masks.csv), or a data set in any format of "
-    "'carmask convert'.",
+    help="MODEL is a model file, a name of 'carmask models list', or masks (a folder, a CSV, or a file of an "
+    "annotation tool). DATA is a folder with train/ and train_masks/ (or train_masks.csv), or a data set in any format "
+    "of 'carmask convert'.",
 )
 @option("--cars", type=PATH, section=_CHOICE, metavar="FILE", help="Only these cars, a name on each line.")
 @option(
