@@ -300,6 +300,19 @@ def test_rle_both_ways(examples, tmp_path):
         assert np.array_equal(read_mask(tmp_path / "masks" / file.name), truth)
 
 
+def test_masks_of_one_photo_are_not_encoded_twice(examples, tmp_path):
+    mask = min((examples / "train_masks").iterdir())
+    (tmp_path / mask.name).write_bytes(mask.read_bytes())
+    twice = run("rle", "encode", examples / "train_masks", tmp_path, "--out", tmp_path / "masks.csv")
+    name = mask.stem.removesuffix("_mask")
+    assert twice.returncode == 2
+    assert f"{mask} and {tmp_path / mask.name} are both masks of {name}; give one of them" in twice.stderr
+    undotted = run("rle", "encode", mask, "--suffix", "png", "--out", tmp_path / "masks.csv")
+    assert undotted.returncode == 2
+    assert "--suffix: png: image names would end in NAMEpng; write .png" in undotted.stderr
+    assert not (tmp_path / "masks.csv").exists()
+
+
 def test_a_bad_photo_leaves_no_submission(examples, tmp_path):
     (tmp_path / "photos").mkdir()
     good = next((examples / "train").glob("*.jpg"))

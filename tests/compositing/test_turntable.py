@@ -119,8 +119,10 @@ def test_folders_without_views(tmp_path):
         find_views(tmp_path / "missing")
     with pytest.raises(UsageError, match="no views of a car"):
         find_views(tmp_path)
-    for suffix in ("png", "jpg"):
-        Image.new("RGB", (64, 48)).save(tmp_path / f"c_01.{suffix}")
+    Image.new("RGB", (64, 48)).save(tmp_path / "c_01.png")
+    with pytest.raises(UsageError, match=r"no car has two views in this folder; c_01\.png is the only one"):
+        find_views(tmp_path)
+    Image.new("RGB", (64, 48)).save(tmp_path / "c_01.jpg")
     with pytest.raises(UsageError, match="the same view"):
         find_views(tmp_path)
 

@@ -43,6 +43,13 @@ def test_one_kind_of_mask(photos):
     assert Image.open(files[0]).size[0] == 3 * CELL
 
 
+def test_sheets_of_an_earlier_call_do_not_stay(photos):
+    for rows, count in ((1, 4), (2, 2)):
+        done = view_sheets(photos / "photos", photos / "out", truth=photos / "masks", rows=rows)
+        assert sorted((photos / "out").iterdir()) == done.files
+        assert (len(done.files), done.without_mask) == (count, 1)
+
+
 @pytest.mark.parametrize(("photo", "mask"), [("imgs", "masks"), ("train", "train_masks"), (".", ".")])
 def test_a_data_set_shows_its_own_masks(photos, photo, mask):
     data = photos / "data"
@@ -68,8 +75,15 @@ def test_bad_input(photos):
         view_sheets(photos / "photos", photos / "out")
     with pytest.raises(UsageError, match="no photo is called nobody"):
         view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["nobody"])
-    with pytest.raises(DataError, match="none of 1 photo has a mask in truth"):
-        view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["car_04"])
+    with pytest.raises(DataError, match="car_04: there is no mask of this photo in truth"):
+        view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["car_00", "car_04"])
+    for photo in (photos / "photos").iterdir():
+        photo.rename(photo.with_stem(f"other_{photo.stem}"))
+    with pytest.raises(DataError, match="none of 5 photos has a mask in truth"):
+        view_sheets(photos / "photos", photos / "out", truth=photos / "masks")
+
+
+def test_a_mask_of_another_size(photos):
     Image.fromarray(car_mask()[:99]).save(photos / "masks" / "car_00_mask.png")
     with pytest.raises(DataError, match="none of 1 photo could be drawn; the first: car_00: the truth is 480x99"):
         view_sheets(photos / "photos", photos / "out", truth=photos / "masks", names=["car_00"])

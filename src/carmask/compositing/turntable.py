@@ -63,7 +63,7 @@ def find_views(folder: Path, alone: list[Path] | None = None) -> dict[str, list[
         The pictures of each car with more than one view, in the order of the views.
 
     Raises:
-        UsageError: if there is no folder, or there are no views in it, or one twice.
+        UsageError: if there is no folder, or there are no two views of a car in it, or one twice.
     """
     if not is_folder(folder):
         raise UsageError(f"{folder}: there is no such folder")
@@ -79,6 +79,9 @@ def find_views(folder: Path, alone: list[Path] | None = None) -> dict[str, list[
     series = {car: [views[number] for number in sorted(views)] for car, views in cars.items() if len(views) > 1}
     if alone is not None:
         alone += [path for views in cars.values() if len(views) == 1 for path in views.values()]
+    if not series and cars:
+        only = next(path for views in cars.values() for path in views.values())
+        raise UsageError(f"{folder}: no car has two views in this folder; {only.name} is the only one of its car")
     if not series:
         raise UsageError(
             f"{folder}: no views of a car in this folder; name them CAR_01.png, CAR_02.png … or as a camera does"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from carmask.errors import DataError
@@ -32,6 +32,25 @@ def find_masks(folder: Path) -> dict[str, Path]:
     """
     named = {photo_stem(path) for path in search_photos(folder).photos if photo_stem(path) != path.stem}
     return _by_stem(folder, photo_stem, lambda path: path.stem not in named)
+
+
+def list_masks(paths: Sequence[Path]) -> dict[str, Path]:
+    """List mask files, and those of folders, by the stem of the photo they belong to, in the order given.
+
+    Args:
+        paths: files or folders, see ``find_masks``. Whether a file is there is not looked at.
+
+    Raises:
+        DataError: if a folder holds no masks, or two belong to the same photo.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        for file in find_masks(path).values() if path.is_dir() else [path]:
+            stem = photo_stem(file)
+            if stem in found:
+                raise DataError(f"{found[stem]} and {file} are both masks of {stem}; give one of them")
+            found[stem] = file
+    return found
 
 
 def photo_stem(mask: Path) -> str:

@@ -17,7 +17,7 @@ from carmask.evaluation.overlap import dice
 from carmask.failures import Failure, describe_failure
 from carmask.formats.listing import find_photos
 from carmask.geometry import Size
-from carmask.images import make_folder, read_photo, write_picture
+from carmask.images import make_folder, read_photo, remove_file, write_picture
 from carmask.pages.pictures import as_picture, outlines, overlay, smaller
 from carmask.words import counted
 
@@ -30,10 +30,17 @@ _INK = (29, 33, 38)
 
 
 class Sheets(NamedTuple):
-    """The sheets that were written, and the photos that are on none of them."""
+    """The sheets that were written, and the photos that are on none of them.
+
+    Attributes:
+        files: the sheets.
+        failures: of photos that could not be drawn.
+        without_mask: how many photos were left out because they have no mask.
+    """
 
     files: list[Path]
     failures: list[Failure]
+    without_mask: int
 
 
 class _Masks(Protocol):
@@ -63,7 +70,8 @@ def view_sheets(
 
     Args:
         photos: a folder of photos, or a data set as ``read_data`` takes it.
-        out: folder to write ``sheet-001.png`` … to; made if it is missing.
+        out: folder to write ``sheet-001.png`` … to; made if it is missing. Further sheets of an earlier call are
+            removed from it.
         truth: a folder of masks or a CSV; None for the data set's own masks if there is no prediction either.
         prediction: a folder of masks or a CSV; with both, the overlay shows both contours and the row its Dice.
         layout: of the data set, see ``read_data``; found out if it is None.
@@ -79,7 +87,8 @@ def view_sheets(
     Raises:
         UsageError: if there are neither masks in the data set nor truth or prediction, or a name is not among the
             photos.
-        DataError: if a folder is missing or empty, no photo has masks, or all photos failed.
+        DataError: if a folder is missing or empty, no photo has masks or one of ``names`` has none, or all photos
+            failed.
         OutputError: if a sheet cannot be written.
     """
     found, own = _read_photos(photos, layout, mask_threshold)
@@ -103,14 +112,22 @@ def view_sheets(
         except Exception as error:  # noqa: BLE001  # whatever one photo raises, the others go on
             failures.append(describe_failure(name, error))
         if len(lines) == rows or (lines and done == len(wanted)):
-            files.append(out / f"sheet-{len(files) + 1:03d}.png")
+            files.append(out / _sheet(len(files) + 1))
             write_picture(files[-1], _stack(lines))
             lines = []
         if progress is not None:
             progress(done, len(wanted))
     if not files:
         raise DataError(f"none of {counted(len(wanted), 'photo')} could be drawn; the first: {failures[0].reason}")
-    return Sheets(files, failures)
+    number = len(files) + 1
+    while (further := out / _sheet(number)).exists():
+        remove_file(further)
+        number += 1
+    return Sheets(files, failures, 0 if names else len(found) - len(wanted))
+
+
+def _sheet(number: int) -> str:
+    return f"sheet-{number:03d}.png"
 
 
 def _read_photos(
@@ -134,10 +151,13 @@ def _choose(photos: Mapping[str, Path], masks: Mapping[str, _Masks], names: Sequ
     unknown = [name for name in names if name not in photos]
     if unknown:
         raise UsageError(f"no photo is called {unknown[0]}; names go without suffix, such as {next(iter(photos))}")
-    having = [set(source.names) for source in masks.values()]
-    wanted = [name for name in (names or photos) if all(name in one for one in having)]
+    having = {kind: set(source.names) for kind, source in masks.items()}
+    for name in names:
+        if lacking := [kind for kind, known in having.items() if name not in known]:
+            raise DataError(f"{name}: there is no mask of this photo in {' and '.join(lacking)}")
+    wanted = [name for name in (names or photos) if all(name in known for known in having.values())]
     if not wanted:
-        raise DataError(f"none of {counted(len(names or photos), 'photo')} has a mask in {' and '.join(masks)}")
+        raise DataError(f"none of {counted(len(photos), 'photo')} has a mask in {' and '.join(masks)}")
     return wanted
 
 

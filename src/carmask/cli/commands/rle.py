@@ -14,6 +14,7 @@ from carmask.cli.messages import complain, counted
 from carmask.cli.options import mask_threshold_option, out_option, progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import PATH, SIZE
+from carmask.errors import UsageError
 
 if TYPE_CHECKING:
     from carmask.geometry import Size
@@ -57,17 +58,19 @@ def encode(masks: tuple[Path, ...], out: Path | None, suffix: str, mask_threshol
 
     Prints the CSV, or writes it to the file that --out names.
     """
-    from carmask.formats.listing import find_masks, photo_stem
+    from carmask.formats.listing import list_masks
     from carmask.formats.rle import rle_encode
     from carmask.formats.rle_csv import format_rows, write_rle_csv
     from carmask.images import read_mask
 
-    files = [file for path in masks for file in (find_masks(path).values() if path.is_dir() else [path])]
+    if suffix.isalnum():
+        raise UsageError(f"{suffix}: image names would end in NAME{suffix}; write .{suffix}", argument="suffix")
+    files = list_masks(masks)
     with progress_bar("encoding", "masks") as step:
 
         def rows() -> Iterator[tuple[str, str]]:
-            for done, file in enumerate(files, 1):
-                yield photo_stem(file) + suffix, rle_encode(read_mask(file, mask_threshold))
+            for done, (name, file) in enumerate(files.items(), 1):
+                yield name + suffix, rle_encode(read_mask(file, mask_threshold))
                 step(done, len(files))
 
         if out is None:

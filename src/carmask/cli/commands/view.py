@@ -45,6 +45,8 @@ def view(
     Writes PNG sheets with a row for each photo: the photo, the true mask, the predicted mask, and an overlay that
     shows where the two differ. Without --truth and --prediction it shows the masks of the data set itself.
 
+    Photos without a mask are left out. Further sheets of an earlier call are removed from DIR.
+
     A photo that cannot be drawn is reported, the others are drawn, and the exit status is 1.
     """
     from carmask.pages.sheets import view_sheets
@@ -63,6 +65,8 @@ def view(
         )
     for failure in done.failures:
         complain(failure.reason)
+    if done.without_mask:
+        complain(f"{counted(done.without_mask, 'photo')} without a mask left out")
     print(f"{counted(len(done.files), 'sheet')} in {out}")
     if done.failures:
         raise click.exceptions.Exit(1)
