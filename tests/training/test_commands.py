@@ -75,6 +75,7 @@ def test_augment_overwrites_no_picture(out, message, tmp_path):
     [
         (("networks", "nope"), "there is no network 'nope'"),
         (("networks", "unet", "--size", "100x100"), "multiples of 16"),
+        (("networks", "smp:pan:resnet18", "--size", "32x32"), "32x32: the network takes no photos of this size"),
         (("train", "nope", "--data", ".", "--out", "{tmp}/run"), "not laid out in a way that is known"),
         (("train", "unet-320", "--data", "{tmp}", "--out", "{tmp}/run"), "not laid out in a way that is known"),
         (("compare", "{tmp}"), "is {tmp} a run of 'carmask train'?"),

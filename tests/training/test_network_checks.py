@@ -41,3 +41,10 @@ def test_devices_among_which_an_epoch_cannot_be_dealt_out():
     # A batch would hold every other view of two cars.
     with pytest.raises(RecipeError, match="are trained on one device"):
         check_machines(Machines("cpu", devices=2), load_recipe("unet3d-views"), 512)
+
+
+def test_sizes_that_another_librarys_network_does_not_take():
+    changes = ["network=smp:pan:resnet18", "encoder.weights=none"]
+    with pytest.raises(RecipeError, match="smp:pan:resnet18 takes no photos of 32x32: Given input size"):
+        check_network(load_recipe("unet-320", [*changes, stages(1, (32, 32), batch=2)]), 1)
+    check_network(load_recipe("unet-320", [*changes, stages(1, (128, 128), batch=2)]), 1)

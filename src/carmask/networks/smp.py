@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from carmask.errors import UnknownNameError, WeightsError
 from carmask.failures import first_line
+from carmask.geometry import Size
 from carmask.networks.network import SegmentationNetwork, car_channels_of
 from carmask.networks.weights import load_into, read_encoder_weights
 
@@ -64,6 +66,18 @@ class SMPNetwork(SegmentationNetwork):
         """Predict: (batch, 3, h, w) to (batch, channels, h, w), h and w multiples of 32."""
         scores: Tensor = self.model(images)
         return scores
+
+    def refusal(self, size: Size) -> str | None:
+        """What the library says against photos of (height, width); None if it takes them. Costs a prediction."""
+        device, training = next(self.parameters()).device, self.training
+        try:
+            with torch.inference_mode():
+                self.eval()(torch.zeros(1, 3, *size, device=device))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            return first_line(error)
+        finally:
+            self.train(training)
+        return None
 
     def load_encoder(self, file: Path | None) -> None:
         """Load ImageNet weights, from a file with the library's names or its download."""
