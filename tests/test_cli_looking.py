@@ -83,6 +83,9 @@ def test_check_repairs(examples, tmp_path):
     assert "error: off-by-one" in result.stdout
     assert repaired.read_text() == "img,rle_mask\n" + "\n".join(right) + "\n"
     assert run("check", repaired, "--truth", examples / "train_masks", "--size", frame).returncode == 0
+    # A truth CSV says nothing of its frame: it is the photos'.
+    by_table = run("check", wrong, "--truth", repaired, "--size", frame).stdout
+    assert by_table.splitlines() == result.stdout.splitlines()[:1]
 
 
 def test_check_calls_nothing_good_that_it_warns_of(tmp_path, monkeypatch, capsys):

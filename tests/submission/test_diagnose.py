@@ -23,7 +23,7 @@ MASKS = [np.roll(car_mask(), (i, 2 * i - 8), (0, 1)) for i in range(8)]
 
 
 class Known:
-    """Truth in the frame of the drawings; a truth CSV would be taken for Carvana's."""
+    """Truth in the frame of the drawings."""
 
     names: ClassVar[list[str]] = [Path(name).stem for name in NAMES]
 

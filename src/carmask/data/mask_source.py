@@ -54,13 +54,14 @@ class ExampleMasks:
 class Truth:
     """True masks as runs, by the photo's stem: a CSV, a folder of mask files, or annotations in any format."""
 
-    def __init__(self, source: Path, mask_threshold: int | None = None) -> None:
+    def __init__(self, source: Path, mask_threshold: int | None = None, *, frame: Size = CARVANA_SIZE) -> None:
         """Open it.
 
         Args:
             source: a CSV ``img,rle_mask``, plain or compressed, a folder of masks, a data set whose masks are files or
                 this CSV, or what ``read_annotations`` takes.
             mask_threshold: for grey, anti-aliased and JPEG masks, see ``read_mask``.
+            frame: (height, width) in which a CSV is written.
 
         Raises:
             DataError: if it is none of these, cannot be read, holds no masks, or a CSV has two rows for an image.
@@ -68,7 +69,7 @@ class Truth:
         self._files: Mapping[str, Path] = {}
         self._rows: Mapping[str, RleRow] = {}
         self._pictures: Mapping[str, Picture] = {}
-        self._source, self._threshold = source, mask_threshold
+        self._source, self._threshold, self._frame = source, mask_threshold, frame
         if source.is_dir() and not (source / "train_masks").is_dir():
             self._source = find_mask_table(source) or source
         if _is_annotated(self._source):
@@ -92,7 +93,7 @@ class Truth:
         return list(self._pictures or self._rows or self._files)
 
     def runs(self, name: str) -> tuple[Runs, Size]:
-        """The runs of a photo's true mask, and the frame they are in: the mask file's, or Carvana's for a CSV.
+        """The runs of a photo's true mask, and the frame they are in: the mask file's, or the one given for a CSV.
 
         Raises:
             DataError: if there is no mask of this photo.
@@ -102,7 +103,7 @@ class Truth:
         if self._has(name):
             mask = self._read(name)
             return mask_to_runs(mask), (mask.shape[0], mask.shape[1])
-        return self._decoded(name, CARVANA_SIZE), CARVANA_SIZE
+        return self._decoded(name, self._frame), self._frame
 
     def mask(self, name: str, size: Size) -> Mask:
         """The true mask of a photo.

@@ -75,7 +75,7 @@ def check(
     if fix is not None:
         check_writable(fix)
     names = None if sample is None else read_sample(sample)
-    known: KnownMasks | None = Truth(truth, mask_threshold) if truth is not None else None
+    known: KnownMasks | None = Truth(truth, mask_threshold, frame=size) if truth is not None else None
     if photos is not None:
         from carmask.formats.listing import find_photos
         from carmask.model.runtime import load_model
