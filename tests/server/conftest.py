@@ -68,7 +68,9 @@ def starting(pool: WorkerPool, model: Path, root: Path) -> Iterator[Callable[...
     with contextlib.ExitStack() as stack:
         usual = pool
 
-        def start(*, token=None, limits=None, state="state", label_studio=None, pool=None) -> SimpleNamespace:
+        def start(
+            *, token=None, limits=None, state="state", label_studio=None, pool=None, profiles=None
+        ) -> SimpleNamespace:
             limits, pool = limits or Limits(), pool or usual
             jobs = Jobs(root / state, pool, limits, model=str(model), review_below=0.98)
             stack.callback(jobs.close)
@@ -80,6 +82,7 @@ def starting(pool: WorkerPool, model: Path, root: Path) -> Iterator[Callable[...
                 token=token,
                 limits=limits,
                 label_studio=label_studio,
+                profiles=profiles,
             )
             url = stack.enter_context(listening(app, limits))
             client = stack.enter_context(httpx.Client(base_url=url, timeout=60))

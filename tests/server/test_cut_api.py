@@ -30,6 +30,7 @@ from carmask.server.cut_api import CutApi
 from carmask.server.jobs_api import JobsApi
 from carmask.server.limits import Limits
 from carmask.server.openapi import document
+from carmask.server.profiles import Profiles
 from carmask.server.removebg_api import RemovebgApi
 from carmask.server.work import WorkTask
 from carmask.server.worker_pool import WorkerPool
@@ -365,8 +366,8 @@ def test_a_worker_that_cannot_be_started_for_a_time_works_again_later(serving, t
 
 
 def test_every_address_for_programs_is_in_the_openapi_document(server, pool):
-    cut = CutApi(pool, Limits(), review_below=0.9)
-    parts = (cut, RemovebgApi(cut, pool, Limits()), JobsApi(server.jobs, pool, Limits()))
+    cut = CutApi(pool, Limits(), Profiles(), review_below=0.9)
+    parts = (cut, RemovebgApi(cut, pool, Limits()), JobsApi(server.jobs, pool, Limits(), Profiles()))
     served = {
         (re.sub(r":int}", "}", route.path), method.lower())
         for part in parts

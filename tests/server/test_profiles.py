@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
 
 from carmask.batch.run import cut_folder
+from carmask.errors import UsageError
 from carmask.images import encode_png
 from carmask.profiles.in_force import check, combine
 from carmask.profiles.loading import load_profile
+from carmask.server.profiles import Profiles
 from tests.conftest import draw_photo
 from tests.server.browsing import SIZE, until
 from tests.server.test_start_page import drop
@@ -74,8 +77,7 @@ def test_a_profile_is_chosen_on_the_start_page(serving, open_page):
     def options():
         return server.client.get(f"/v1/jobs/{job}").json()["options"]
 
-    listed = server.client.get("/v1/profiles").json()["profiles"]
-    stated = next(one["options"] for one in listed if one["name"] == "showroom")
+    stated = options_of(server.client, "showroom")
     assert options() == stated
 
     page.reload()
@@ -89,3 +91,86 @@ def test_a_profile_is_chosen_on_the_start_page(serving, open_page):
     page.wait_for_selector("body[data-done]")
     kept = {name: value for name, value in stated.items() if name not in {"place", "scale", "floor"}}
     until(lambda: options() == {**kept, "size": "800x600"})
+
+
+@pytest.fixture
+def house(tmp_path):
+    """A profile of the team's own, with a picture of its own beside it."""
+    (tmp_path / "hall.png").write_bytes(encode_png(draw_photo(9, (30, 40))))
+    file = tmp_path / "house.toml"
+    file.write_text('extends = "white"\nbackground = "hall.png"\nsize = "400x300"\nothers = "cut"\nmask = true\n')
+    return file
+
+
+def test_a_profile_of_ones_own_brings_its_picture(serving, photo_file, house):
+    profiles = Profiles([house])
+    assert profiles.notes == [f"{house}: mask passed over; carmask cut alone does that"]
+    client = serving(profiles=profiles).client
+    hall = {"background_file": ("hall.png", (house.parent / "hall.png").read_bytes())}
+
+    def post(files=(), **fields):
+        answer = client.post("/v1/cut", files={"image": photo_file.read_bytes(), **dict(files)}, data=fields)
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
+    as_house = {**{name: str(value) for name, value in options_of(client, "white").items()}, "size": "400x300"}
+    del as_house["background"], as_house["others"]
+    white = post(profile="white", size="400x300", others="cut")
+    assert post(profile="house") == post(hall, **as_house) != white
+    assert post(profile="house", background="white") == white
+    assert post(background="house") == post(hall)  # its picture alone
+    room = {"profile": "showroom", "others": "cut"}
+    assert post(**room, background="house") == post(hall, **room) != post(**room)
+
+    job = client.post("/v1/jobs", data={"profile": "house"}).json()["id"]
+    client.post(f"/v1/jobs/{job}/photos", files={"photo": photo_file.read_bytes()})
+    client.post(f"/v1/jobs/{job}/start", data={"profile": "house", "format": "png"})
+    until(lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "done")
+    assert client.get(f"/v1/jobs/{job}/photos/1/output/0").content == post(profile="house", format="png")
+
+
+def options_of(client, name):
+    return next(one["options"] for one in client.get("/v1/profiles").json()["profiles"] if one["name"] == name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("house", 'plate = "hall.png"\nbackground = "white"', "house.toml: plate: "),
+        ("house", "crop = 4", "house.toml: crop: "),
+        ("house", 'format = "jpg"', "house.toml: format: JPEG has no transparency"),
+        ("red", 'background = "hall.png"', "red.toml: red is a colour or a drawn background"),
+    ],
+)
+def test_a_profile_that_the_server_cannot_do_is_refused_at_its_start(house, name, content, message):
+    file = house.with_name(f"{name}.toml")
+    file.write_text(content)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        Profiles([file])
+
+
+def test_two_profiles_of_one_name_are_refused(house):
+    other = house.parent / "other" / house.name
+    other.parent.mkdir()
+    other.write_text('background = "white"')
+    with pytest.raises(UsageError, match="is called house, too; rename one of them"):
+        Profiles([house, other])
+
+
+def test_the_picture_of_a_profile_is_a_background_on_the_start_page(serving, open_page, house):
+    server = serving(profiles=Profiles([house]))
+    page = open_page(server.url, wait="#profile-choice:not([hidden])")
+    page.select_option("#profile", "house")
+    assert page.is_checked("input[name=background][value=house]")
+    content = encode_png(draw_photo(3, SIZE))
+    drop(page, {"one.png": content})
+    page.wait_for_selector("body[data-done]")
+    job = page.evaluate("document.body.dataset.done")
+    made = server.client.get(f"/v1/jobs/{job}/photos/1/output/0").content
+    assert made == server.client.post("/v1/cut", files={"image": content}, data={"profile": "house"}).content
+    page.reload()
+    page.wait_for_selector("body[data-done]")
+    page.select_option("select[name=format]", "png")
+    page.click("#again")
+    until(lambda: server.client.get(f"/v1/jobs/{job}/photos/1/output/0").headers["content-type"] == "image/png")
+    assert server.client.get(f"/v1/jobs/{job}").json()["background_file"] is True

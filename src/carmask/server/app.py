@@ -29,6 +29,7 @@ from carmask.server.label_studio import LabelStudioApi
 from carmask.server.limits import Limits
 from carmask.server.metrics import Metrics
 from carmask.server.openapi import document
+from carmask.server.profiles import Profiles
 from carmask.server.refusals import refusal
 from carmask.server.removebg_api import RemovebgApi
 from carmask.server.review_api import ReviewApi
@@ -165,6 +166,7 @@ def serve_app(
     token: str | None,
     limits: Limits,
     label_studio: Path | None = None,
+    profiles: Profiles | None = None,
 ) -> ASGIApp:
     """The application of ``carmask serve``.
 
@@ -176,11 +178,12 @@ def serve_app(
         token: what clients must show, or None.
         limits: what they may ask.
         label_studio: Label Studio's folder of files, or None.
+        profiles: that clients may name; by default the shipped ones.
 
     Returns:
         An ASGI application.
     """
-    site, metrics = Site(), Metrics(pool)
+    site, metrics, profiles = Site(), Metrics(pool), profiles or Profiles()
 
     async def start(_: Request) -> Response:
         return site.page("start.html")
@@ -192,7 +195,7 @@ def serve_app(
         return JSONResponse(document(limits, token=token is not None))
 
     studio = LabelStudioApi(pool, limits, model_version=f"{model.name}-{model.version}", files=label_studio)
-    cut = CutApi(pool, limits, review_below=review_threshold(model))
+    cut = CutApi(pool, limits, profiles, review_below=review_threshold(model))
     routes: list[BaseRoute] = [
         *pages(pool),
         Route("/", start),
@@ -202,7 +205,7 @@ def serve_app(
         *ReviewApi(jobs.folder, pool).routes(),
         *cut.routes(),
         *RemovebgApi(cut, pool, limits).routes(),
-        *JobsApi(jobs, pool, limits).routes(),
+        *JobsApi(jobs, pool, limits, profiles).routes(),
         *studio.routes(),
     ]
     return guarded(routes, hosts=hosts, token=token, limits=limits, stop=jobs.close, tidy=jobs.tidy, metrics=metrics)

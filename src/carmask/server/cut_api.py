@@ -15,7 +15,8 @@ from carmask.batch.outputs import OutputSpec
 from carmask.errors import PhotoError, UsageError
 from carmask.prediction.checks import CheckSettings
 from carmask.server.limits import Limits
-from carmask.server.options import background, describe_profiles, parse
+from carmask.server.options import background
+from carmask.server.profiles import Profiles
 from carmask.server.requests import Cut, CutPhoto
 from carmask.server.responses import answering
 from carmask.server.signatures import suffix_of
@@ -29,15 +30,17 @@ NO_ADDRESSES = "this server fetches nothing from addresses; send the picture its
 class CutApi:
     """The handlers."""
 
-    def __init__(self, pool: WorkerPool, limits: Limits, *, review_below: float) -> None:
+    def __init__(self, pool: WorkerPool, limits: Limits, profiles: Profiles, *, review_below: float) -> None:
         """Keep what they need.
 
         Args:
             pool: does the work.
             limits: what clients may ask.
+            profiles: that they may name.
             review_below: confidence below which a person should look.
         """
         self._pool, self._limits, self._below = pool, limits, review_below
+        self._profiles = profiles
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -50,7 +53,7 @@ class CutApi:
 
     async def profiles(self, _: Request) -> Response:
         """``GET /v1/profiles``: values of the option ``profile``."""
-        return JSONResponse({"profiles": describe_profiles()})
+        return JSONResponse({"profiles": self._profiles.describe()})
 
     async def run(
         self, request: Request, content: bytes, spec: OutputSpec, most: int | None = None, *, facts: bool = False
@@ -90,7 +93,8 @@ class CutApi:
             raise UsageError("output: picture, json or mask")
         with_picture = flag_in(fields, "picture")
         fields.pop("picture", None)
-        options = parse(fields)
+        options, behind = self._profiles.parse(fields)
+        picture = picture or behind
         spec = options.spec(picture)
         if kind != "picture" and not (kind == "json" and with_picture):
             spec = OutputSpec(mask=True, runs=True)

@@ -24,7 +24,7 @@ from carmask.server.job_archive import archive, download_name
 from carmask.server.job_records import Progress, StoredPhoto
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
-from carmask.server.options import parse
+from carmask.server.profiles import Profiles
 from carmask.server.requests import Preview
 from carmask.server.responses import FoundFile, Handler, answering
 from carmask.server.security import without_paths
@@ -41,9 +41,9 @@ UNSTARTED = 60.0
 class JobsApi:
     """The handlers."""
 
-    def __init__(self, jobs: Jobs, pool: WorkerPool, limits: Limits) -> None:
+    def __init__(self, jobs: Jobs, pool: WorkerPool, limits: Limits, profiles: Profiles) -> None:
         """Keep what they need."""
-        self._jobs, self._pool, self._limits = jobs, pool, limits
+        self._jobs, self._pool, self._limits, self._profiles = jobs, pool, limits, profiles
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -72,9 +72,9 @@ class JobsApi:
         """``POST /v1/jobs``: options, and photos or none yet; with photos it starts at once."""
         async with read_form(request, files=self._limits.job_photos + 1) as form:
             form.check_files("photos", "background_file")
-            options = parse(form.fields)
+            options, behind = self._profiles.parse(form.fields)
             picture = await background_picture(request, form, "background_file", self._pool, self._limits)
-            job = await run_in_threadpool(self._jobs.create, options, picture)
+            job = await run_in_threadpool(self._jobs.create, options, picture or behind)
             try:
                 problems = await self._add_all(job, form.files.get("photos", []))
                 sent = len(form.files.get("photos", []))
@@ -118,8 +118,9 @@ class JobsApi:
                 form.check_files("background_file")
                 keep = flag_in(form.fields, "keep_background")
                 form.fields.pop("keep_background", None)
-                options = parse(form.fields)
+                options, behind = self._profiles.parse(form.fields)
                 picture = await background_picture(request, form, "background_file", self._pool, self._limits)
+                picture = picture or behind
                 if keep and picture is None:
                     picture = await run_in_threadpool(self._jobs.picture, job)
         await run_in_threadpool(self._jobs.start, job, options, picture)

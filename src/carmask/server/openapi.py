@@ -6,7 +6,7 @@ from typing import Any
 
 from carmask import __version__
 from carmask.server.limits import Limits
-from carmask.server.options import CutOptions, shipped_profiles
+from carmask.server.options import CutOptions
 
 _BINARY = {"type": "string", "format": "binary"}
 _TEXT = {"type": "string"}
@@ -180,11 +180,12 @@ def _paths_of_others() -> dict[str, Any]:
 
 def _own_paths() -> dict[str, Any]:
     """The server itself."""
-    profiles = "Their names are values of profile; each with its description and the options that it states."
+    profiles = (
+        "Their names are values of profile. Each has a description and the options that it states. Where its "
+        "background is its own name, it has a picture, which any request may name so."
+    )
     return {
-        "/v1/profiles": {
-            "get": _operation("The shipped profiles", profiles, None, {"200": _json("The profiles.", _OBJECT)})
-        },
+        "/v1/profiles": {"get": _operation("The profiles", profiles, None, {"200": _json("The profiles.", _OBJECT)})},
         "/healthz": {"get": _operation("Whether the server runs", "", None, {"200": _json("It does.", _OBJECT)})},
         "/metrics": {"get": _operation("Figures for Prometheus", "", None, {"200": _content("Text.", "text/plain")})},
     }
@@ -226,7 +227,7 @@ def _options() -> dict[str, Any]:
     for one in properties.values():
         one.pop("title", None)
     picture = {**_BINARY, "description": "a picture as background"}
-    profile = {"enum": list(shipped_profiles()), "description": "options of a shipped profile; others are over these"}
+    profile = {**_TEXT, "description": "options of a profile, as GET /v1/profiles lists them; others are over these"}
     return {"profile": profile, **properties, "background_file": picture}
 
 

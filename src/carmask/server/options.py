@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -17,17 +16,12 @@ from carmask.compositing.shadow import Light, Shadow
 from carmask.compositing.style import RenderStyle
 from carmask.errors import UsageError
 from carmask.images import Format, PhotoFile
-from carmask.profiles.in_force import combine
-from carmask.profiles.loading import Loaded, load_profile, profile_names
-from carmask.profiles.profile import Profile
 from carmask.validation import describe_fault
 
 #: The longer side of a picture that is asked for.
 MAX_SIDE = 8000
 #: What the library calls options that have another name here, and on the command line.
 _RENAMED = {"rule": "place", "fill": "scale"}
-#: Options that have another name in profiles.
-_IN_PROFILES = {"strength": "shadow_strength"}
 
 
 class CutOptions(BaseModel):
@@ -104,15 +98,11 @@ class CutOptions(BaseModel):
 def parse(fields: Mapping[str, str]) -> CutOptions:
     """Read form fields; empty ones are as if they were not there.
 
-    The field ``profile`` names a shipped profile; other fields are over what it states.
-
     Raises:
         UsageError: if one is unknown, or its value is none that is allowed.
     """
-    stated = {name: value for name, value in fields.items() if value != ""}
-    profile = stated.pop("profile", None)
     try:
-        options = CutOptions.model_validate(stated)
+        return CutOptions.model_validate({name: value for name, value in fields.items() if value != ""})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -121,39 +111,6 @@ def parse(fields: Mapping[str, str]) -> CutOptions:
             "string_pattern_mismatch": "give WIDTHxHEIGHT, such as 1600x1200",
         }.get(first["type"], describe_fault(first))
         raise UsageError(f"{where}: {said}") from error
-    if profile is None:
-        return options
-    if profile not in shipped_profiles():  # a name alone, never a file of this machine
-        raise UsageError(f"profile: {profile!r} is none of {', '.join(shipped_profiles())}")
-    given = {_IN_PROFILES.get(name, name): getattr(options, name) for name in options.model_fields_set}
-    return CutOptions(**_options_of(combine(shipped_profiles()[profile], given)))
-
-
-@cache
-def shipped_profiles() -> dict[str, Loaded]:
-    """The shipped profiles that say what a picture looks like, by name."""
-    found = {name: load_profile(name) for name in profile_names()}
-    return {name: loaded for name, loaded in found.items() if _options_of(loaded.profile)}
-
-
-def describe_profiles() -> list[dict[str, Any]]:
-    """Name, description and options of each shipped profile: the answer of ``GET /v1/profiles``."""
-    return [
-        {
-            "name": name,
-            "description": loaded.profile.description,
-            "options": parse({"profile": name}).model_dump(exclude_defaults=True),
-        }
-        for name, loaded in shipped_profiles().items()
-    ]
-
-
-def _options_of(profile: Profile) -> dict[str, Any]:
-    """What a profile states of the options here; vehicles, names and a channel's rules are for folders of photos."""
-    stated = {name: getattr(profile, _IN_PROFILES.get(name, name)) for name in CutOptions.model_fields}
-    if isinstance(profile.size, tuple):  # (height, width)
-        stated["size"] = f"{profile.size[1]}x{profile.size[0]}"
-    return {name: value for name, value in stated.items() if value is not None}
 
 
 def background(text: str, fit: Fit, picture: PhotoFile | None = None) -> Background | None:

@@ -23,6 +23,7 @@ from carmask.server.folder import Folder
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
 from carmask.server.listening import listen
+from carmask.server.profiles import Profiles
 from carmask.server.security import LOOPBACK
 from carmask.server.work import WorkTask
 from carmask.server.worker_pool import WorkerPool
@@ -117,6 +118,7 @@ def run_serve(
     workers: int | None = None,
     state: Path = STATE_HOME,
     label_studio: Path | None = None,
+    profiles: Profiles | None = None,
     limits: Limits | None = None,
 ) -> None:
     """Serve pages and API, until the process is asked to stop.
@@ -129,6 +131,7 @@ def run_serve(
         workers: processes; one for each core by default.
         state: a folder for jobs, for this server alone.
         label_studio: Label Studio's folder of files: pictures that its tasks name are taken from there.
+        profiles: that clients may name; by default the shipped ones.
         limits: what clients may ask.
 
     Raises:
@@ -154,6 +157,7 @@ def run_serve(
             token=address.token,
             limits=limits,
             label_studio=label_studio,
+            profiles=profiles,
         )
         listen(app, (address.host, address.port), limits, ready=lambda port: ready(address.url(port)))
 

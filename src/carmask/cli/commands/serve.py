@@ -25,6 +25,7 @@ _LIMITS = "Limits"
     examples=(
         "carmask serve",
         "carmask serve --host 0.0.0.0 --port 8000 --name cars.example.org",
+        "carmask serve --profile house.toml",
         "carmask serve --label-studio ~/.local/share/label-studio/media",
     ),
 )
@@ -47,6 +48,15 @@ _LIMITS = "Limits"
     metavar="DIR",
     section=RUN,
     help="Folder for jobs, for this server alone.  [default: ~/.local/state/carmask/serve]",
+)
+@option(
+    "--profile",
+    "files",
+    type=PATH,
+    multiple=True,
+    metavar="FILE",
+    section=RUN,
+    help="A profile of your own, beside the shipped ones: the page and programs choose it by the file's name.",
 )
 @option(
     "--label-studio",
@@ -101,6 +111,7 @@ def serve(
     device: Device,
     workers: int | None,
     state: Path | None,
+    files: tuple[Path, ...],
     label_studio: Path | None,
     max_bytes: int | None,
     max_pixels: int | None,
@@ -122,6 +133,7 @@ def serve(
     """
     need("starlette", "serve")
     from carmask.server.limits import Limits
+    from carmask.server.profiles import Profiles
     from carmask.server.running import STATE_HOME, Address, run_serve
 
     given = {
@@ -131,6 +143,9 @@ def serve(
         "waiting": queue,
         "keep_hours": keep_hours,
     }
+    profiles = Profiles(files)
+    for note in profiles.notes:
+        click.echo(f"carmask: {note}", err=True)
     run_serve(
         Address(host, port, token, names),
         ready=lambda url: announce(url, browser=browser),
@@ -139,5 +154,6 @@ def serve(
         workers=workers,
         state=state or STATE_HOME,
         label_studio=label_studio,
+        profiles=profiles,
         limits=Limits(**{name: value for name, value in given.items() if value is not None}),  # type: ignore[arg-type]
     )

@@ -54,10 +54,11 @@ let changed = () => {};
 /** Offer the profiles that the server has. */
 export async function offerProfiles() {
   const found = await json("/v1/profiles").catch(() => ({ profiles: [] })); // without, all can be chosen one by one
-  for (const { name, description, options } of found.profiles.sort((one, other) => one.name.length - other.name.length)) {
+  for (const { name, description, picture, options } of found.profiles.sort((one, other) => one.name.length - other.name.length)) {
     const alike = [...profiles].find(([, stated]) => same(stated, options)); // they differ in what is for folders alone
     if (alike) { [...$("profile").options].find((one) => one.value === alike[0]).append(`, ${name}`); continue; }
     profiles.set(name, options);
+    if (picture) { WORDS[name] = name; own.parentNode.before(swatch(name, `The picture of ${name}`)); }
     $("profile").append(make("option", { value: name, title: description }, name));
   }
   $("profile-choice").hidden = !profiles.size;
