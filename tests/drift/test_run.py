@@ -57,6 +57,13 @@ def test_the_command(cut, tmp_path):
     kept = tmp_path / "ours.json"
     assert run(app, ["drift", str(cut / "march"), "--save", str(kept)]).exit_code == 0
     assert kept.stat().st_size < 40_000
+    for wrong in (
+        ["--save", str(tmp_path / "car.jpg")],
+        ["--save", str(kept), "--against", "earlier"],
+        ["--about", "x"],
+    ):
+        assert run(app, ["drift", str(cut / "march"), *wrong]).exit_code == 2
+    assert [file.name for file in tmp_path.iterdir()] == ["ours.json"]
     assert "march-photos" not in kept.read_text()
     out = ["--out", str(tmp_path / "page")]
     assert run(app, ["drift", str(cut / "april"), "--against", str(kept), *out]).exit_code == 0

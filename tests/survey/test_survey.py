@@ -291,6 +291,11 @@ def test_a_table_that_cannot_be_written(data, tmp_path, monkeypatch):
     monkeypatch.setattr("carmask.survey.photo_table.find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"pip install 'carmask\[table\]'"):
         write_table(tmp_path / "photos.parquet", found)
+    masks = tmp_path / "train_masks.csv"
+    masks.write_text("img,rle_mask\na.jpg,1 1\n")
+    with pytest.raises(UsageError, match=r"train_masks\.csv: another table is there, and would be overwritten"):
+        write_table(masks, found)
+    assert write_table(tmp_path / "photos.csv", found) == write_table(tmp_path / "photos.csv", found)
 
 
 def test_problems_are_counted(data):

@@ -114,6 +114,10 @@ def test_the_command(models, tmp_path):
     assert "50% of" in done.output
     with pytest.raises(UsageError, match=r"share: 1\.5 is not in 0"):
         average_weights(*models, tmp_path / "other.onnx", share=1.5)
+    # Its card would have its name.
+    with pytest.raises(UsageError, match=r"other\.md: the name of a model file ends in \.onnx"):
+        average_weights(*models, tmp_path / "other.md")
+    assert not (tmp_path / "other.md").exists()
 
 
 def test_networks_of_another_normalisation_have_no_mean(models, tmp_path):

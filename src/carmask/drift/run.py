@@ -92,10 +92,12 @@ def save_reference(outs: Sequence[Path], file: Path, *, since: date | None = Non
         What was kept.
 
     Raises:
-        UsageError: if a folder is none of ``cut``.
+        UsageError: if a folder is none of ``cut``, or the file's name does not end in .json.
         DataError: if nothing was measured on the photos.
         OutputError: if a folder's files cannot be read, or the file cannot be written.
     """
+    if file.suffix.lower() != ".json":
+        raise UsageError(f"{file}: a reference is JSON; give it a name that ends in .json", argument="save")
     rows, _ = _of_one_model(_gather(outs, since)[0])
     summary = summarise(rows, about=about or _about(outs))
     save_summary(file, summary)

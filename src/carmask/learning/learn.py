@@ -24,7 +24,7 @@ from carmask.learning.scores import ScoreFile, as_scored
 from carmask.learning.settings import CORRECTED, Limits, learning_recipe
 from carmask.locking import only_run
 from carmask.logs import log_file
-from carmask.model.card import card_path
+from carmask.model.card import card_path, check_model_file
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.words import counted
@@ -246,8 +246,7 @@ def _settings(
 
 
 def _check_out(out: Path, model: Path, work: Path) -> None:
-    if out.suffix.lower() != ".onnx":
-        raise UsageError(f"{out}: the name of a model file ends in .onnx", argument="out")
+    check_model_file(out)
     if out.exists() and out.resolve() == model.resolve():
         raise UsageError(f"{out}: this is the model to learn from; give another file", argument="out")
     if out.exists() and not (work / STATE_FILE).exists():

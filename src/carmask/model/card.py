@@ -7,8 +7,8 @@ import re
 import textwrap
 from pathlib import Path
 
-from carmask.errors import ModelError
-from carmask.images import write_atomically
+from carmask.errors import ModelError, UsageError
+from carmask.images import check_writable, write_atomically
 from carmask.model.info import ModelInfo
 from carmask.words import counted
 
@@ -29,6 +29,18 @@ def save_model(out: Path, info: ModelInfo, content: bytes, *, like: Path | None 
     notes = "" if like is None else read_notes(card_path(like))
     write_atomically(out, content)
     write_atomically(card_path(out), model_card(info, content, notes=notes).encode())
+
+
+def check_model_file(out: Path) -> None:
+    """Refuse, before the work, a model file that could not be written after it, or not beside its card.
+
+    Raises:
+        UsageError: if its name does not end in ``.onnx``: the card of ``model.md`` would be written over it.
+        OutputError: if it cannot be written.
+    """
+    if out.suffix.lower() != ".onnx":
+        raise UsageError(f"{out}: the name of a model file ends in .onnx", argument="out")
+    check_writable(out)
 
 
 def read_card(file: Path) -> str:

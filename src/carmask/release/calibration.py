@@ -19,9 +19,9 @@ from carmask.evaluation.contours import contour_scores
 from carmask.evaluation.overlap import dice
 from carmask.evaluation.reliability import CalibrationReliability, check_calibration
 from carmask.evaluation.scoring import open_pair
-from carmask.images import ReducedPhoto, check_writable, make_folder
+from carmask.images import ReducedPhoto, make_folder
 from carmask.model.calibration import Calibration
-from carmask.model.card import save_model
+from carmask.model.card import check_model_file, save_model
 from carmask.model.file import find_model
 from carmask.model.info import ModelInfo
 from carmask.model.network import Network, Redescribed
@@ -105,13 +105,14 @@ def calibrate(
         What was found.
 
     Raises:
-        UsageError: if the model was trained on all cars of a data set, or two folders have the same name.
+        UsageError: if the model was trained on all cars of a data set, two folders have the same name, or the file's
+            name does not end in .onnx.
         DataError: if a data set is incomplete, or holds too few photos.
         ModelError: if there is no such model, or its file is damaged.
         PhotoError: if a photo or mask cannot be read.
         OutputError: if the file cannot be written.
     """
-    check_writable(out)
+    check_model_file(out)
     check_names(extra, {STUDIO, *MAKERS})
     make_folder(out.parent)
     path = find_model(model)

@@ -14,9 +14,9 @@ from carmask.data.layouts import read_data
 from carmask.data.table import Example, sample
 from carmask.errors import DeviceError, ModelError, UsageError
 from carmask.evaluation.scoring import evaluate
-from carmask.images import check_writable, make_folder
+from carmask.images import make_folder
 from carmask.machine import this_processor
-from carmask.model.card import save_model
+from carmask.model.card import check_model_file, save_model
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ModelInfo
 from carmask.model.int8 import Ranges, measure_ranges
@@ -106,7 +106,7 @@ def quantize(
     info = read_info(path).model_copy(update={"ranges": {}})
     if info.parts:
         raise UsageError(f"{model}: a model of parts; only models of whole cars are computed in 8 bits")
-    check_writable(out)
+    check_model_file(out)
     check_names((data, *extra))
     make_folder(out.parent)
     plain = OpenVINONetwork(path, info)

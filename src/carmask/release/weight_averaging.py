@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from carmask.errors import ModelError, UsageError
 from carmask.images import make_folder
 from carmask.images.normalisation import read_description
-from carmask.model.card import save_model
+from carmask.model.card import check_model_file, save_model
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ExtraData, ModelInfo
 from carmask.training.export import with_info
@@ -48,13 +48,14 @@ def average_weights(
         no score, no calibration and no ranges.
 
     Raises:
-        UsageError: if the share is out of range.
+        UsageError: if the share is out of range, or the file's name does not end in .onnx.
         ModelError: if there is no such model, a file is damaged, or they are not of the same network, classes and
             normalisation.
         OutputError: if the file cannot be written.
     """
     if not 0 <= share <= 1:
         raise UsageError(f"{share:g} is not in 0, the first model, to 1, the second", argument="share")
+    check_model_file(out)
     paths = find_model(first), find_model(second)
     infos = read_info(paths[0]), read_info(paths[1])
     widened = f"{infos[0].network}{GUIDED}" == infos[1].network

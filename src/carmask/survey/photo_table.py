@@ -57,16 +57,31 @@ def write_table(file: Path, found: Survey) -> int:
 
 
 def check_table(file: Path) -> None:
-    """Refuse, before the work, a table that could not be written after it.
+    """Refuse, before the work, a table that could not be written after it, or would take the place of another one.
 
     Raises:
-        UsageError: if the suffix is neither ``.csv`` nor ``.parquet``, or pyarrow is needed and not installed.
+        UsageError: if the suffix is neither ``.csv`` nor ``.parquet``, pyarrow is needed and not installed, or a table
+            with other columns is there, such as the data set's own.
+        OutputError: if the table that is there cannot be read.
     """
     suffix = file.suffix.lower()
     if suffix not in {".csv", ".parquet"}:
         raise UsageError(f"{file}: the table is written as .csv or .parquet; give it one of these suffixes")
     if suffix == ".parquet" and find_spec("pyarrow") is None:
         raise UsageError(f"{file}: Parquet needs pyarrow: pip install 'carmask[table]', or write a .csv")
+    if suffix == ".csv" and file.is_file() and not _is_own(file):
+        raise UsageError(
+            f"{file}: another table is there, and would be overwritten; name another file", argument="table"
+        )
+
+
+def _is_own(file: Path) -> bool:
+    """Whether a table, such as one of an earlier call, has the columns that are written here; so has an empty file."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            return stream.readline(1000).rstrip("\n") in {"", ",".join(_COLUMNS)}
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be read: {error.strerror or error}") from error
 
 
 def _row(one: Facts, found: Survey) -> list[str | int | float | None]:

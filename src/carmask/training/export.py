@@ -23,8 +23,8 @@ from carmask.evaluation.predictors import network_labels
 from carmask.evaluation.scoring import evaluate
 from carmask.evaluation.summary import summarise
 from carmask.geometry import Size
-from carmask.images import check_writable, write_atomically
-from carmask.model.card import save_model
+from carmask.images import write_atomically
+from carmask.model.card import check_model_file, save_model
 from carmask.model.engine import core
 from carmask.model.file import METADATA_KEY
 from carmask.model.info import ModelInfo
@@ -117,12 +117,12 @@ def export(
 
     Raises:
         WeightsError: if there are no such weights.
-        UsageError: if ``data`` is given and the run has no validation cars.
+        UsageError: if ``data`` is given and the run has no validation cars, or the file's name does not end in .onnx.
         DataError: if ``data`` lacks the validation cars.
         ModelError: if the file predicts something else than the network; it is not written then.
         OutputError: if the file cannot be written.
     """
-    check_writable(out)
+    check_model_file(out)
     model, info = read_run(run, epoch)
     if data is not None and not info.validation_cars:
         raise UsageError(f"{run}: trained without validation cars, so there is nothing to score; leave the data out")

@@ -13,6 +13,7 @@ from carmask.cli.messages import complain, counted
 from carmask.cli.options import progress_option
 from carmask.cli.progress import progress_bar
 from carmask.cli.types import DAY, PATH, NumberRange, WholeRange
+from carmask.errors import UsageError
 
 if TYPE_CHECKING:
     from carmask.drift.run import DriftReport
@@ -94,6 +95,12 @@ def drift(
     from carmask.drift.run import compare_runs, save_reference
     from carmask.pages.drift import write_drift
 
+    if save is not None and not (against is None and to is None):
+        raise UsageError(
+            "keeps photos as a reference and compares nothing; leave --against and --out out", argument="save"
+        )
+    if about and save is None:
+        raise UsageError("says what the photos are that --save keeps; give --save, too", argument="about")
     day = None if since is None else since.date()
     if save is not None:
         kept = save_reference(outs, save, since=day, about=about or "")
