@@ -183,6 +183,13 @@ def test_what_is_no_set_of_parts(tmp_path):
         read_parts(tmp_path)
 
 
+def test_arrays_are_converted_first(tmp_path):
+    """Their photos are in no file that could be read later."""
+    np.save(tmp_path / "a.npy", np.zeros((20, 30, 4), np.uint8))
+    with pytest.raises(DataError, match="arrays; 'carmask convert"):
+        read_parts(tmp_path)
+
+
 def test_unreadable_annotations(data):
     (data / "annotations.json").write_text("{")
     with pytest.raises(DataError, match="not JSON"):
