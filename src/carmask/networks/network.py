@@ -54,7 +54,10 @@ class SegmentationNetwork(nn.Module):
             WeightsError: if the network has no encoder that such weights exist for; if the file is unreadable or is
                 not of this encoder; if the download fails.
         """
-        raise WeightsError(f"{file or 'ImageNet'}: this network has no encoder that ImageNet weights exist for")
+        raise WeightsError(
+            f"{file or 'ImageNet'}: this network has no encoder that ImageNet weights exist for; set "
+            "encoder.weights=none in the recipe"
+        )
 
     def freeze_encoder(self, frozen: bool = True) -> None:
         """Keep the encoder as it is while the rest is trained, or let it be trained again.

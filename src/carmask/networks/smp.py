@@ -91,4 +91,7 @@ class SMPNetwork(SegmentationNetwork):
         try:
             return dict(get_encoder(self._encoder_name, weights="imagenet").state_dict())
         except (KeyError, ValueError) as error:
-            raise WeightsError(f"{self._encoder_name}: the library has no ImageNet weights for it") from error
+            raise WeightsError(
+                f"{self._encoder_name}: the library has no ImageNet weights for it; name a file with "
+                "encoder_weights=…, or set encoder.weights=none in the recipe"
+            ) from error

@@ -91,5 +91,6 @@ def download_timm(encoder: str) -> dict[str, Tensor]:
         return dict(timm.create_model(encoder, pretrained=True).state_dict())
     except Exception as error:  # the hub's exceptions share no base class
         raise WeightsError(
-            f"{encoder}: its ImageNet weights could not be downloaded ({first_line(error)}); name a file"
+            f"{encoder}: its ImageNet weights could not be downloaded ({first_line(error)}); name a file "
+            "with encoder_weights=…"
         ) from error
