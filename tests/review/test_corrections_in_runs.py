@@ -269,6 +269,22 @@ def test_pairs_of_other_photos_are_not_written_over(run, out, photos, tmp_path, 
     np.testing.assert_array_equal(read_mask(tmp_path / "set" / "train_masks" / "car 05_mask.png"), ~mine)
 
 
+def test_a_data_set_gets_no_second_mask_of_a_photo(run, out, photos, tmp_path, mine):
+    """The challenge's masks are GIFs: with a PNG beside them nothing could read the folder."""
+    run()
+    for name in ("car 03", "car 05"):
+        correct(out, name, photos / f"{name}.jpg", mine)
+    export_corrections(out, tmp_path / "set")
+    before = tmp_path / "set" / "train_masks" / "car 03_mask.gif"
+    before.with_suffix(".png").unlink()
+    Image.fromarray(~mine).save(before)
+    done, wrong = export_corrections(out, tmp_path / "set")
+    assert done == 1
+    assert ["car 03_mask.gif is a mask of it, too" in line for line in wrong] == [True]
+    examples = {example.name: example for example in read_examples(tmp_path / "set")}
+    np.testing.assert_array_equal(examples["car 03"].read_mask(), ~mine)
+
+
 def test_a_hundred_thousand_photos_are_a_queue_like_any_other():
     entries = [
         Entry(id_of(name), name, name, f"{name}.jpg", "done", "", number % 997 / 997, None, number % 20 == 0, "", "")

@@ -24,7 +24,8 @@ def export_corrections(
 
     Args:
         out: an output folder of ``cut`` that was reviewed.
-        to: made if it is missing. A pair that is there is written anew, but for one of another photo of the same name.
+        to: made if it is missing. A pair that is there is written anew, but for one of another photo of the same name,
+            and one whose mask is in another format: with two masks of a photo nothing could read the folder.
         progress: called with how many are done and how many there are.
 
     Returns:
@@ -71,6 +72,9 @@ def _write_pair(to: Path, name: str, photo: Path | None, correction: Correction)
     flat = name.replace("/", "_")
     if (there := _another(to / "train", flat, content)) is not None:
         return f"{photo}: {there} is another photo of this name; nothing was written for it, name another folder"
+    for suffix in sorted(PHOTO_SUFFIXES - {".png"}):
+        if (mask := to / "train_masks" / f"{flat}_mask{suffix}").exists():
+            return f"{photo}: {mask} is a mask of it, too; nothing was written for it, name another folder"
     write_atomically(to / "train" / f"{flat}{photo.suffix.lower()}", content)
     assert correction.mask is not None
     write_atomically(to / "train_masks" / f"{flat}_mask.png", correction.mask)

@@ -32,7 +32,7 @@ def export(out: Path, to: Path) -> None:
 
     Writes DIR/train/NAME.jpg, the photo's file as it is, and DIR/train_masks/NAME_mask.png, the mask at the photo's
     size. A photo that was replaced since it was corrected is left out, and reported; so is one whose name another
-    photo in DIR has.
+    photo in DIR has, or whose mask is there in another format.
     """
     from carmask.review.export import export_corrections
 

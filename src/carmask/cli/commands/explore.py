@@ -43,14 +43,14 @@ def explore(
     Writes DIR/explore.html: sizes, areas and places of the cars, colours, photos that are there twice, masks that are
     missing, empty, full, perhaps inverted, or do not fit their photo. The page needs no network.
 
-    Prints how many problems there are of each kind. A photo that cannot be read is reported, the others are measured,
-    and the exit status is 1.
+    Prints how many problems there are of each kind, and remarks: what is noted, and not wrong. A photo that cannot be
+    read is reported, the others are measured, and the exit status is 1.
     """
     from carmask.images import check_writable
     from carmask.pages import survey as exploration
     from carmask.pages.html import write_page
     from carmask.survey import photo_table
-    from carmask.survey.problems import count_problems
+    from carmask.survey.problems import REMARKS, count_problems
     from carmask.survey.survey import survey
 
     check_writable(out / exploration.PAGE)
@@ -64,7 +64,8 @@ def explore(
         complain(failure.reason)
     for kind, count in count_problems(found.problems):
         first = next(problem for problem in found.problems if problem.kind == kind)
-        print(f"{counted(count, 'problem')} of kind {kind}; the first is {first.where}: {first.what}")
+        what = "remark" if kind in REMARKS else "problem"
+        print(f"{counted(count, what)} of kind {kind}; the first is {first.where}: {first.what}")
     if table is not None:
         print(f"{counted(photo_table.write_table(table, found), 'row')} in {table}")
     print(
