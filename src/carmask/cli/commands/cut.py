@@ -226,8 +226,9 @@ _REVIEW = "Photos to review"
     "--group",
     metavar="folder|name|TABLE",
     section=_VEHICLES,
-    help="Which vehicle a photo shows: the name of its folder, a VIN in its name or what that begins with, or a "
-    "CSV table with columns photo and vehicle. Writes vehicles.csv. none takes a profile's grouping away.",
+    help="Which vehicle a photo shows: the name of its folder, a VIN in its own name or the stock number that this "
+    "begins with, or a CSV table with columns photo and vehicle. Writes vehicles.csv. none takes a profile's grouping "
+    "away.",
 )
 @option(
     "--name",
