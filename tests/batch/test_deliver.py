@@ -12,7 +12,7 @@ from PIL import Image
 
 from carmask.batch.checks import COPY, NO_CAR, OTHER, SKIPPED
 from carmask.batch.corrections import FILE, Correction, Corrections, decisions_of
-from carmask.batch.deliver import deliver
+from carmask.batch.deliver import Delivery, deliver
 from carmask.batch.manifest import Manifest, describe, read_records
 from carmask.batch.names import MANIFEST, REPORT, STATE
 from carmask.batch.outputs import OutputSpec
@@ -204,6 +204,14 @@ def test_what_a_person_should_know_of_the_pictures_is_counted(out, tmp_path):
         "1 photo failed and left out",
     ):
         assert line in result.output
+
+
+def test_one_picture_is_spoken_of_as_one(monkeypatch, tmp_path):
+    made = Delivery(1, 1, tmp_path / "delivery.csv", kept=1, doubtful=1)
+    monkeypatch.setattr("carmask.batch.deliver.deliver", lambda *_: made)
+    said = CliRunner().invoke(app, ["deliver", str(tmp_path), "--to", str(tmp_path / "to")]).output
+    assert "1 of them shows no whole car" in said
+    assert "1 of them is doubtful" in said
 
 
 def test_a_table_of_somebody_else_is_not_taken_for_a_list(out, tmp_path):

@@ -24,6 +24,7 @@ from carmask.cli.options import (
 )
 from carmask.cli.types import LOCATION, PATH, PERCENT, SIZE, NumberRange, WholeRange
 from carmask.errors import UsageError
+from carmask.words import by_number
 
 if TYPE_CHECKING:
     from carmask.batch.engines.start import EngineName
@@ -362,7 +363,8 @@ def cut(
             print(f"{made.again} to take again: those with take_again=yes in the table")
         if made.not_whole:
             fate = _NOT_WHOLE[found.spec.others]
-            print(f"{made.not_whole} show no whole car, those with view_name=other in the table: {fate}")
+            show = by_number(made.not_whole, "shows", "show")
+            print(f"{made.not_whole} {show} no whole car, those with view_name=other in the table: {fate}")
         if made.vehicles:
             count, table = sum(bool(one.vehicle) for one in made.vehicles), made.report.with_name("vehicles.csv")
             print(f"{counted(count, 'vehicle')}; table in {table}")

@@ -51,9 +51,11 @@ def deliver(out: Path, to: Path, name: str) -> None:
     if made.empty:
         print(f"{made.empty} left out: no car was found")
     if made.kept:
-        print(f"{made.kept} of them show no whole car: the photos as they are")
+        show = by_number(made.kept, "shows", "show")
+        print(f"{made.kept} of them {show} no whole car: the photos as they are")
     if made.doubtful:
-        print(f"{made.doubtful} of them are doubtful, and nobody has looked: carmask review {out}")
+        are = by_number(made.doubtful, "is", "are")
+        print(f"{made.doubtful} of them {are} doubtful, and nobody has looked: carmask review {out}")
     if made.again:
         print(f"{made.again} of them should be taken again: those with take_again=yes in {out / REPORT}")
     if made.copies:
