@@ -99,6 +99,10 @@ def test_views_of_different_shapes_are_refused(views):
     Image.new("RGB", (64, 64)).save(views / "a car_09.png")
     with pytest.raises(UsageError, match=r"a car_09\.png is 64x64 and a car_01\.png 64x48: views of one car need one"):
         read_views(find_views(views)["a car"], 960)
+    # The first one that can be read is named.
+    (views / "a car_01.png").write_bytes(b"nothing")
+    with pytest.raises(UsageError, match=r"a car_09\.png is 64x64 and a car_02\.png 64x48"):
+        read_views(find_views(views)["a car"], 960, [])
 
 
 def test_transparent_views_stay_transparent(views):

@@ -300,3 +300,11 @@ def test_the_commands(tmp_path, monkeypatch):
 def test_styles_keep_photos_that_show_no_whole_car():
     for name in ("white", "showroom", "google-vehicle-ads"):
         assert load_profile(name).profile.output_spec().others == "keep"
+
+
+def test_a_profile_that_changes_one_in_another_folder(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / 'the "good" one.toml').write_text("quality = 77\n")
+    write_profile(tmp_path / "b" / "mine.toml", str(tmp_path / "a" / 'the "good" one.toml'))
+    assert load_profile(tmp_path / "b" / "mine.toml").profile.quality == 77

@@ -162,6 +162,7 @@ def read_views(files: Sequence[Path], width: int, failures: list[Failure] | None
     """
     views: list[NDArray[np.uint8]] = []
     first: tuple[int, ...] = ()
+    whose = ""
     for file in files:
         try:
             view = read_layered(file)
@@ -170,10 +171,11 @@ def read_views(files: Sequence[Path], width: int, failures: list[Failure] | None
                 raise
             failures.append(describe_failure(file.name, error))
             continue
-        first = first or view.shape
+        if not first:
+            first, whose = view.shape, file.name
         if abs(np.log(view.shape[1] / view.shape[0] * first[0] / first[1])) > _SAME_SHAPE:
             raise UsageError(
-                f"{file} is {view.shape[1]}x{view.shape[0]} and {files[0].name} {first[1]}x{first[0]}: views of one "
+                f"{file} is {view.shape[1]}x{view.shape[0]} and {whose} {first[1]}x{first[0]}: views of one "
                 "car need one shape; cutting them with one size gives it to them"
             )
         # Reduced at once: 16 views at full size are a lot of memory.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -85,11 +86,11 @@ def load_profile(profile: str | Path) -> Loaded:
 
 
 def write_profile(file: Path, base: str) -> None:
-    """Write a profile that changes a shipped one, with every key as a comment.
+    """Write a profile that changes another one, with every key as a comment.
 
     Args:
         file: must not exist.
-        base: name of a shipped profile.
+        base: name of a shipped profile, or a file, which is named as it lies beside the new one.
 
     Raises:
         UsageError: if the file exists, or there is no such profile.
@@ -101,7 +102,7 @@ def write_profile(file: Path, base: str) -> None:
     lines = [
         "# A profile for 'carmask cut' and 'watch': named on the command line, or carmask.toml in the photos' folder.",
         "# Options on the command line take precedence. 'carmask profile show' prints it with all that it extends.",
-        f'extends = "{base}"',
+        f"extends = {_toml(base if base in profile_names() else os.path.relpath(Path(base), file.parent))}",
         "",
         "# Take the # away to change a key. The values are those of the profile above.",
     ]

@@ -67,14 +67,14 @@ def show(name: str | None) -> None:
     arguments=["profile"],
     default="white",
     show_default=True,
-    metavar="NAME",
-    help="The shipped profile to begin with.",
+    metavar="NAME|FILE",
+    help="The profile to begin with: a shipped one, or a file.",
 )
 def init(file: Path, base: str) -> None:
     """Write a profile to change.
 
-    The file has all keys as comments, with the values of a shipped profile. It is carmask.toml if no name is given. A
-    file that exists is not touched.
+    The file has all keys as comments, with the values of the profile that it begins with. It is carmask.toml if no name
+    is given. A file that exists is not touched.
     """
     from carmask.profiles.loading import write_profile
 
