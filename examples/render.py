@@ -58,6 +58,9 @@ def main() -> None:
     if sys.argv[1:2] == ["--bodies"] and len(sys.argv) == 3:
         body_sheet(Path(sys.argv[2]))
         return
+    unknown = sorted(set(sys.argv[1:]) - {name for name, *_ in CARS})
+    if unknown:
+        sys.exit(f"{unknown[0]}: no car is called so; there are {', '.join(name for name, *_ in CARS)}")
     home = Path(__file__).parent
     for folder in ("train", "train_masks"):
         (home / folder).mkdir(exist_ok=True)

@@ -284,6 +284,10 @@ def test_from_photos_to_a_checked_and_scored_submission(examples, tmp_path):
     mean = np.mean([float(row["dice"]) for row in table(tmp_path / "scores" / "scores.csv")])
     assert float(scored.split()[2]) == pytest.approx(mean, abs=1e-9)
     assert f"{mean:.6f}" in evaluated.stdout
+    cropped = tmp_path / "other-size.csv"
+    cropped.write_text("img,rle_mask\n" + "".join(f"{name},1 {3000 * 2000}\n" for name in names))
+    assert run("score", cropped, "--truth", cropped, "--size", "3000x2000").stdout.startswith("mean Dice 1.000000000")
+    assert "a frame of 1918x1280 has" in run("score", cropped, "--truth", cropped).stderr
     perfect = run("score", truth, "--truth", examples / "train_masks").stdout
     assert perfect.startswith("mean Dice 1.000000000 over ")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import sqlite3
 from dataclasses import replace
 
@@ -73,10 +74,16 @@ def test_the_command(cut, tmp_path):
     page = (tmp_path / "page" / "drift.html").read_text()
     assert page.count("<figure>") == 14
     with (tmp_path / "page" / "drift-photos.csv").open() as stream:
-        assert len(list(csv.DictReader(stream))) == 14
+        distances = [row["distance"] for row in csv.DictReader(stream)]
+    assert len(distances) == 14
+    assert distances[0] == ""  # nothing was corrected or chosen before it
+    assert all(math.isfinite(float(distance)) for distance in distances[1:])
     with (tmp_path / "page" / "drift.csv").open() as stream:
         rows = {row["name"]: row for row in csv.DictReader(stream)}
     assert rows["background_light"]["moved"] == "True"
+    assert (
+        max(len(row[name].partition("e")[0]) for row in rows.values() for name in ("before", "now", "distance")) <= 10
+    )
 
 
 def test_photos_that_are_gone_are_shown_as_such(cut, tmp_path):

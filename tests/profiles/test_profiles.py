@@ -184,6 +184,13 @@ def test_one_line_says_what_is_in_force():
     assert combine(None, {}) == Profile()
 
 
+def test_the_line_of_what_is_in_force_names_the_checks(tmp_path):
+    file = tmp_path / "house.toml"
+    file.write_text('extends = "white"\n[checks]\nblurred = false\ntwo-cars = true\ntilted = 1\n')
+    loaded = load_profile(file)
+    assert "checks two-cars on blurred off tilted 1" in describe(combine(loaded, {}), loaded, {})
+
+
 @pytest.fixture
 def run(tmp_path, tiny_model, monkeypatch):
     monkeypatch.chdir(tmp_path)

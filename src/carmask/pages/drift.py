@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -58,12 +59,22 @@ def write_drift(out: Path, found: DriftReport, *, progress: Callable[[int, int],
         OutputError: if they cannot be written.
     """
     make_folder(out)
-    write_atomically(out / CHANGES, encode_csv(Change._fields, found.drift.changes))
+    write_atomically(out / CHANGES, encode_csv(Change._fields, (map(_rounded, one) for one in found.drift.changes)))
+    # The first has none before it, where nothing was corrected yet.
     rows = [
-        (one.row.out, one.row.name, one.row.photo, one.row.confidence, round(one.distance, 3)) for one in found.choices
+        (one.row.out, one.row.name, one.row.photo, one.row.confidence, _distance(one.distance)) for one in found.choices
     ]
     write_atomically(out / PHOTOS, encode_csv(("out", "name", "photo", "confidence", "distance"), rows))
     return write_page(out / PAGE, drift_page(found, progress=progress))
+
+
+def _rounded(value: object) -> object:
+    """Six figures of a number: what a spreadsheet can show."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _distance(distance: float) -> float | None:
+    return round(distance, 3) if math.isfinite(distance) else None
 
 
 def drift_page(found: DriftReport, *, progress: Callable[[int, int], None] | None = None) -> Html:

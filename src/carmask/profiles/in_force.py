@@ -102,6 +102,13 @@ def describe(profile: Profile, loaded: Loaded, given: Mapping[str, Any]) -> str:
         parts.append(f"others {profile.others}")
     if profile.plate not in {None, KEEP}:
         parts.append(f"plates {profile.plate}")
+    checks = profile.checks.model_dump(exclude_none=True)
+    if checks:
+        limits = {
+            name.replace("_", "-"): ("off", "on")[limit] if isinstance(limit, bool) else f"{limit:g}"
+            for name, limit in checks.items()
+        }
+        parts.append("checks " + " ".join(f"{name} {limit}" for name, limit in limits.items()))
     if profile.rules is not None:
         parts.append(f"rules of {profile.rules.channel} ({profile.rules.date})")
     over = sorted(name.replace("_", "-") for name in given)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import counted
 from carmask.cli.options import mask_threshold_option
-from carmask.cli.types import PATH, WholeRange
+from carmask.cli.types import PATH, SIZE, WholeRange
+
+if TYPE_CHECKING:
+    from carmask.geometry import Size
 
 
 @click.command(
@@ -36,8 +40,11 @@ from carmask.cli.types import PATH, WholeRange
     metavar="COUNT",
     help="Also list this many of the images of lowest Dice.",
 )
+@option(
+    "--size", type=SIZE, default="1918x1280", show_default=True, metavar="WIDTHxHEIGHT", help="Frame of a truth CSV."
+)
 @mask_threshold_option
-def score(file: Path, truth: Path, worst: int, mask_threshold: int | None) -> None:
+def score(file: Path, truth: Path, worst: int, size: Size, mask_threshold: int | None) -> None:
     """Score a submission as the challenge does.
 
     Prints the mean Dice coefficient over all images with a true mask.
@@ -45,7 +52,7 @@ def score(file: Path, truth: Path, worst: int, mask_threshold: int | None) -> No
     from carmask.data.mask_source import Truth
     from carmask.submission.score import score_submission
 
-    scores = score_submission(file, Truth(truth, mask_threshold))
+    scores = score_submission(file, Truth(truth, mask_threshold, frame=size))
     for one in sorted(scores, key=lambda one: one.dice)[:worst]:
         print(f"{one.image}  {one.dice:.6f}")
     print(f"mean Dice {sum(one.dice for one in scores) / len(scores):.9f} over {counted(len(scores), 'image')}")
