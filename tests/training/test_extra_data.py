@@ -7,9 +7,11 @@ import shutil
 import pytest
 from PIL import Image
 
+from carmask.data.split import Split
+from carmask.data.table import read_examples
 from carmask.errors import DataError, RecipeError
 from carmask.model.info import ExtraData, ModelInfo
-from carmask.training.extra_data import ExtraFolder, find_backgrounds, read_extra
+from carmask.training.extra_data import ExtraFolder, check_apart, find_backgrounds, read_extra
 
 from .conftest import draw
 
@@ -125,3 +127,20 @@ def test_backgrounds_lie_in_sub_folders_too(wild):
     (wild / "backgrounds" / "a.jpg").unlink()
     with pytest.raises(DataError, match="no pictures in it or its sub-folders"):
         find_backgrounds(wild / "backgrounds")
+
+
+def test_photos_that_another_data_set_validates_on_are_not_trained_on(cars, tmp_path):
+    """Corrections of photos of the main set were trained on, and scored there."""
+    examples = read_examples(cars)
+    a, b, *_ = sorted({one.car for one in examples})
+    split = Split((a,), (b,))
+    shutil.copytree(cars, tmp_path / "copy")
+    copy = read_examples(tmp_path / "copy")
+    check_apart([(examples, split), (copy, split)])
+    for crossed in (Split((b,), ()), Split((), (a,))):
+        with pytest.raises(RecipeError, match="to be trained on, and validated on as"):
+            check_apart([(examples, split), (copy, crossed)])
+    # Another photo of the same name.
+    for photo in (tmp_path / "copy" / "train").iterdir():
+        photo.write_bytes(photo.read_bytes() + b" ")
+    check_apart([(examples, split), (copy, Split((b,), ()))])

@@ -122,11 +122,15 @@ def test_validation_cars_can_be_given(cars, tmp_path):
 def test_data_sets_count_in_the_score_by_share_or_alike(cars, two, tmp_path):
     data = copy(two, tmp_path / "two")
     extra = Sources(extra=(ExtraFolder(data, 0.25),))
+    whole = Sources(extra=(ExtraFolder(data, 0.25, 0.0),))
+    with pytest.raises(RecipeError, match="the score would be too high; take it out of one of the data sets"):
+        plan_training(small(), cars, tmp_path / "run", whole)
+    for photo in (data / "train").iterdir():  # other photos of the same names
+        photo.write_bytes(photo.read_bytes() + b" ")
     assert plan_training(small(), cars, tmp_path / "run", extra).score_weights == {"": 0.75, "two": 0.25}
     alike = plan_training(small(1, "score_weights=equal"), cars, tmp_path / "run", extra)
     assert alike.score_weights == {"": 1.0, "two": 1.0}
     # What is not validated on does not count.
-    whole = Sources(extra=(ExtraFolder(data, 0.25, 0.0),))
     assert plan_training(small(), cars, tmp_path / "run", whole).score_weights == {"": 0.75}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,6 +129,38 @@ def read_extra(
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RecipeError(f"two extra data sets have folders of the same name, {twice[0]}; rename one")
     return found
+
+
+def check_apart(used: Sequence[tuple[Sequence[Example], Split]]) -> None:
+    """Refuse photos that one data set trains on and another one validates on: the score would be too high.
+
+    Corrected masks are often of photos of the main set. Two photos are one if their names and their files agree.
+
+    Args:
+        used: the photos of each data set, and its cars by use.
+
+    Raises:
+        RecipeError: if there is such a photo.
+    """
+    held: dict[str, list[tuple[int, Path]]] = {}
+    for number, (examples, split) in enumerate(used):
+        for one in of_cars(examples, split.validation):
+            held.setdefault(one.name, []).append((number, one.photo))
+    for number, (examples, split) in enumerate(used):
+        for one in of_cars(examples, split.train):
+            for other, photo in held.get(one.name, ()):
+                if other != number and _are_same(photo, one.photo):
+                    raise RecipeError(
+                        f"{one.photo}: to be trained on, and validated on as {photo}: the score would be too high; "
+                        "take it out of one of the data sets"
+                    )
+
+
+def _are_same(one: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:  # whoever reads it says so
+        return False
 
 
 def _read_folder(

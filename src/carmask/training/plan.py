@@ -19,7 +19,7 @@ from carmask.images import normalisation, picture_size
 from carmask.model.behaviour import WITH_LOCALISATION_NETWORK
 from carmask.model.file import find_model, read_info
 from carmask.model.info import ExtraData, Localisation, ModelInfo
-from carmask.training.extra_data import ExtraSet, Sources, find_backgrounds, read_extra
+from carmask.training.extra_data import ExtraSet, Sources, check_apart, find_backgrounds, read_extra
 from carmask.training.recipe import Recipe
 from carmask.training.refined import check_base, describe_refined
 from carmask.training.run_folder import (
@@ -108,8 +108,8 @@ def plan_training(recipe: Recipe, data: Path, out: Path, sources: Sources) -> Pl
     Raises:
         DataError: if a data set is incomplete or too small.
         PhotoError: if a photo cannot be read.
-        RecipeError: if the recipe does not fit the data, no car would be validated on although some should be, or
-            ``out`` holds another run.
+        RecipeError: if the recipe does not fit the data, no car would be validated on although some should be, a photo
+            of one data set is trained on and of another one validated on, or ``out`` holds another run.
         WeightsError: if there are no such weights.
         ModelError: if there is no such model to take initial weights of.
     """
@@ -154,6 +154,7 @@ def plan_training(recipe: Recipe, data: Path, out: Path, sources: Sources) -> Pl
         raise RecipeError("early_stopping.monitor: after a localisation stage no loss is measured; use score")
     info = check_data_of(out, info)
     plan = Plan(recipe, info, examples, split, extra, backgrounds, sources, photo, localisation, base)
+    check_apart(plan.used)
     check_photos_of(out, plan.used)
     return plan
 
