@@ -73,7 +73,7 @@ def read_parts(
             f"{data}: not a data set of parts, with annotations.json, labels/ and classes.txt, or another file"
         )
     if name == "arrays":  # photos of the examples are files
-        raise DataError(f"{data}: arrays; 'carmask convert {data} --to index-png' makes pictures of them first")
+        raise DataError(f"{data}: arrays; 'carmask convert' makes pictures of them first, in the format index-png")
     annotations = read_annotations(data, name=name)
     return parts(annotations if complete else with_bare(annotations), data), annotations.names
 
