@@ -62,6 +62,9 @@ def test_augment_overwrites_no_picture(out, message, tmp_path):
     photo, mask = draw(1)
     Image.fromarray(photo).save(tmp_path / "p.png")
     Image.fromarray(mask).save(tmp_path / "m.png")
+    Image.fromarray(mask[1:]).save(tmp_path / "other.png")
+    other = run("augment", tmp_path / "p.png", tmp_path / "other.png", "--out", tmp_path / "sheet.png")
+    assert f"carmask: {tmp_path / 'other.png'}: the mask is " in other.stderr
     before = (tmp_path / "p.png").read_bytes(), (tmp_path / "m.png").read_bytes()
     done = run("augment", tmp_path / "p.png", tmp_path / "m.png", "--out", f"{tmp_path}/{out}")
     assert done.returncode == 2

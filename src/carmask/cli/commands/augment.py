@@ -9,7 +9,7 @@ import click
 from carmask.cli.command import Command, option
 from carmask.cli.options import mask_threshold_option, out_option
 from carmask.cli.types import PATH, WholeRange
-from carmask.errors import UsageError
+from carmask.errors import DataError, UsageError
 
 
 @click.command("augment", cls=Command, examples=("carmask augment car_01.jpg car_01_mask.gif --out sheet.png",))
@@ -38,5 +38,9 @@ def augment(photo: Path, mask: Path, out: Path, seed: int, mask_threshold: int |
         raise UsageError(f"{out}: the sheet is a PNG; give it a name that ends in .png", argument="out")
     if out.resolve() in {photo.resolve(), mask.resolve()}:
         raise UsageError(f"{out}: this picture would be overwritten; name another file", argument="out")
-    write_picture(out, augmentation_sheet(read_photo(photo), read_mask(mask, mask_threshold), seed=seed))
+    try:
+        sheet = augmentation_sheet(read_photo(photo), read_mask(mask, mask_threshold), seed=seed)
+    except DataError as error:  # it knows no files
+        raise DataError(f"{mask}: {error}") from error
+    write_picture(out, sheet)
     print(f"sheet in {out}")
