@@ -43,6 +43,14 @@ def test_one_kind_of_mask(photos):
     assert Image.open(files[0]).size[0] == 3 * CELL
 
 
+def test_photos_of_a_data_set_that_have_no_mask_are_left_out(photos):
+    data = photos / "data"
+    shutil.copytree(photos / "photos", data / "train")
+    shutil.copytree(photos / "masks", data / "train_masks")
+    done = view_sheets(data, photos / "out", rows=1)
+    assert (len(done.files), done.without_mask) == (4, 1)
+
+
 def test_sheets_of_an_earlier_call_do_not_stay(photos):
     for rows, count in ((1, 4), (2, 2)):
         done = view_sheets(photos / "photos", photos / "out", truth=photos / "masks", rows=rows)

@@ -142,8 +142,8 @@ def _read_photos(
         return ExampleMasks(read_data(photos, layout=known, mask_threshold=mask_threshold)[0])
 
     if known == "carvana":
-        # Photos may be looked at that have no mask.
-        return find_photos(photos / "train"), read
+        # Photos may be looked at that have no mask, or of which others have none.
+        return find_photos(photos / "train"), lambda: Truth(photos, mask_threshold)
     return {one.name: one.photo for one in read_data(photos, layout=known)[0]}, read
 
 

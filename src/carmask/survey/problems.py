@@ -78,7 +78,11 @@ def mask_problems(facts: Sequence[Facts]) -> list[Problem]:
     problems += [Problem("full mask", one.name, "every pixel is car") for one in facts if one.area == 1]
     partly = [one for one in facts if 0 < one.area < 1]
     problems += [
-        Problem("perhaps inverted", one.name, f"{100 * one.border:.0f} % of the photo's edge is car; the car is white")
+        Problem(
+            "perhaps inverted",
+            one.name,
+            f"{100 * one.border:.0f} % of the photo's edge is car; in a mask the car is white",
+        )
         for one in partly
         if one.border >= INVERTED_BORDER
     ]
