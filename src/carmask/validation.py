@@ -24,6 +24,7 @@ _WORDS = {
     "greater_than_equal": "give at least {ge}",
     "greater_than": "give more than {gt}",
     "missing": "is missing",
+    "too_short": "give at least {min_length}",
     "list_type": "give a list: [..., ...]",
     "tuple_type": "give a list: [..., ...]",
     "dict_type": "give a table",

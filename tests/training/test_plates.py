@@ -23,7 +23,7 @@ from carmask.training.plates.draw import draw_plate
 from carmask.training.plates.network import PlateEncoder, PlateHead
 from carmask.training.plates.samples import PlateSampleMaker, offsets, targets
 from carmask.training.plates.train import Settings, train_head
-from carmask.training.small_networks import EncoderWithHead, write_onnx
+from carmask.training.small_networks import EncoderWithHead, Fitting, fit_head, write_onnx
 
 CELLS = INPUT[0] // STRIDE, INPUT[1] // STRIDE
 CORNERS = np.array([[200, 220], [280, 215], [282, 256], [199, 262]], np.float32)
@@ -209,3 +209,10 @@ def test_the_head_knows_that_plates_are_rare():
         torch.zeros(1, channels, INPUT[0] // s, INPUT[1] // s) for channels, s in ((24, 4), (40, 8), (80, 16))
     )
     assert float(head(features)[:, 0].detach().sigmoid().mean()) < 0.1
+
+
+def test_samples_that_fill_no_batch_are_refused():
+    """The head was handed back untrained."""
+    fitting = Fitting(samples=3, epochs=1, batch=4, learning_rate=1e-3, weight_decay=0.0, seed=0)
+    with pytest.raises(DataError, match="3 samples to train on do not fill a batch of 4"):
+        fit_head(torch.nn.Linear(1, 1), lambda _: torch.zeros(()), fitting, report=lambda *_: None)

@@ -70,7 +70,7 @@ def test_unet_deep_is_as_published():
         (["augment.noise=nan"], "augment.noise: give"),
         (["augment.colours=1"], "augment.colours: choose 2 to 256 colours, or 0 for all"),
         (["stages=[{height=64,width=96,batch=2,epochs=1,locate=[32,32]}]"], "stages.0: locate needs a window"),
-        (["stages=[]"], "stages: Tuple should have at least 1 item"),
+        (["stages=[]"], "stages: give at least 1$"),
         (["early_stopping.patience=3", "check_photos=0"], "early_stopping needs validation photos"),
         (["early_stopping.monitor=mood"], "early_stopping.monitor: give"),
         (["views=16"], "views: a batch is one car: set the batch of each stage to 16"),

@@ -131,8 +131,10 @@ def fit_head(
         keep: called after each epoch, when the head is ready to predict.
 
     Raises:
-        DataError: if the loss is no number.
+        DataError: if the samples do not fill a batch, or the loss is no number.
     """
+    if fitting.samples < fitting.batch:
+        raise DataError(f"{counted(fitting.samples, 'sample')} to train on do not fill a batch of {fitting.batch}")
     optimizer = torch.optim.AdamW(head.parameters(), fitting.learning_rate, weight_decay=fitting.weight_decay)
     steps = max(1, fitting.samples // fitting.batch) * fitting.epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, fitting.learning_rate, total_steps=steps, pct_start=0.1)
