@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import unicodedata
 
 import pytest
 
@@ -140,6 +142,10 @@ def options_of(client, name):
         ("house", "crop = 4", "house.toml: crop: "),
         ("house", 'format = "jpg"', "house.toml: format: JPEG has no transparency"),
         ("red", 'background = "hall.png"', "red.toml: red is a colour or a drawn background"),
+        ("picture", 'background = "hall.png"', "picture.toml: picture is another choice of background"),
+        ("house", 'background = "gone.png"', "gone.png: there is no such picture"),
+        ("house", f'background = "{"x" * 300}"', "house.toml: background: for the server, "),
+        (os.fsdecode(b"h\xe4ndler"), "", "its name has letters that programs cannot send"),
     ],
 )
 def test_a_profile_that_the_server_cannot_do_is_refused_at_its_start(house, name, content, message):
@@ -147,6 +153,34 @@ def test_a_profile_that_the_server_cannot_do_is_refused_at_its_start(house, name
     file.write_text(content)
     with pytest.raises(UsageError, match=re.escape(message)):
         Profiles([file])
+
+
+def test_a_background_is_taken_away(house):
+    house.write_text('extends = "white"\nbackground = "hall.png"\nfit = "contain"\nmatch = 0.5\nformat = "webp"')
+    plain = house.with_name("plain.toml")
+    plain.write_text('extends = "white"\nbackground = "none"\nformat = "webp"')
+    profiles = Profiles([house, plain])
+    options, picture = profiles.parse({"profile": "house", "background": "none"})
+    assert (options, picture) == profiles.parse({"profile": "plain"})
+    assert options.spec(picture).background is None
+    assert profiles.parse({"background": "none"}) == profiles.parse({})
+    options, picture = profiles.parse({"profile": "house", "background": "blur"})  # which has its light already
+    assert options.spec(picture).background.own
+
+
+def test_a_name_is_one_however_its_umlaut_is_written(house):
+    written = [unicodedata.normalize(form, "händler") for form in ("NFC", "NFD")]
+    for name in written:
+        profiles = Profiles([house.rename(house.with_name(f"{name}.toml"))])
+        house = house.with_name(f"{name}.toml")
+        for asked in written:
+            assert profiles.parse({"profile": asked})[1] is not None
+            assert profiles.parse({"background": asked})[1] is not None
+
+
+def test_what_a_run_alone_does_is_named(house):
+    house.write_text('extends = "mobile-de"\nglass = 0.5\n[checks]\nblurred = false')
+    assert Profiles([house]).notes == [f"{house}: glass, checks, rules passed over; carmask cut alone does that"]
 
 
 def test_two_profiles_of_one_name_are_refused(house):

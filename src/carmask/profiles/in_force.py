@@ -9,6 +9,7 @@ from typing import Any
 from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.vehicles import Grouping
+from carmask.compositing.background import BLUR
 from carmask.compositing.plates import KEEP
 from carmask.errors import UsageError
 from carmask.profiles.loading import Loaded
@@ -21,6 +22,7 @@ _POINTLESS = {
     ("format", "png"): ("quality",),
     ("place", "photo"): ("scale", "floor"),
     ("background", NONE): ("fit", "match"),
+    ("background", BLUR): ("fit", "match"),
     ("group", NONE): ("name", "stock"),
     ("shadow", "none"): ("shadow_strength", "light"),
     ("shadow", "keep"): ("light",),

@@ -32,7 +32,8 @@ class CutOptions(BaseModel):
     background: str = Field(
         "",
         max_length=100,
-        description="a CSS colour, two with a colon between for a gradient, showroom, or blur; transparent without",
+        description="a CSS colour, two with a colon between for a gradient, showroom, or blur; transparent without; "
+        "none takes a profile's away",
     )
     fit: Fit = Field("cover", description="how a background picture fills the frame")
     shadow: Shadow = Field("none", description="keep the photo's own, make one, or reflect the car in the floor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,17 +11,19 @@ from pydantic import ValidationError
 
 from carmask.compositing.background import Background
 from carmask.errors import UsageError
-from carmask.images import PhotoFile, open_photo
+from carmask.images import PhotoFile, is_file, is_photo, open_photo
 from carmask.profiles.in_force import combine
 from carmask.profiles.loading import Loaded, load_profile, profile_names
-from carmask.profiles.profile import Profile
+from carmask.profiles.profile import NONE, ChecksTable, Profile
 from carmask.server.options import CutOptions, parse
 from carmask.validation import describe_fault
 
 #: Options that have another name in profiles.
 _IN_PROFILES = {"strength": "shadow_strength"}
 #: What a profile says of a picture, and clients cannot choose.
-_PASSED_OVER = ("glass", "mask", "layers", "parts", "keep_metadata")
+_PASSED_OVER = ("glass", "mask", "layers", "parts", "keep_metadata", "checks", "rules")
+#: Values of the option ``background``, and of the page's choice of it, that are no profile's picture.
+_TAKEN = (NONE, "colour", "picture")
 
 
 class _Offered(NamedTuple):
@@ -55,14 +58,18 @@ class Profiles:
                 self._offered[name] = _offer(loaded)
         own: dict[str, Path] = {}
         for file in files:
-            loaded, name = load_profile(file), file.stem
+            loaded, name = load_profile(file), unicodedata.normalize("NFC", file.stem)
+            if not name.isprintable():  # a name that is no UTF-8 could not be sent
+                raise UsageError(f"{file}: its name has letters that programs cannot send; give the file another name")
             if name in own:
                 raise UsageError(f"{file}: {own[name]} is called {name}, too; rename one of them")
             own[name], found = file, _offer(loaded)
-            if found.picture is not None and _is_drawn(name):
-                raise UsageError(f"{file}: {name} is a colour or a drawn background; give the file another name")
+            if found.picture is not None and (name in _TAKEN or _is_drawn(name)):
+                kind = "another choice of background" if name in _TAKEN else "a colour or a drawn background"
+                raise UsageError(f"{file}: {name} is {kind}; give the file another name")
             self._offered[name] = found
-            left = [key.replace("_", "-") for key in _PASSED_OVER if getattr(loaded.profile, key) not in (None, False)]
+            unstated = (None, False, ChecksTable())
+            left = [key.replace("_", "-") for key in _PASSED_OVER if getattr(loaded.profile, key) not in unstated]
             if left:
                 self.notes.append(f"{file}: {', '.join(left)} passed over; carmask cut alone does that")
 
@@ -88,7 +95,7 @@ class Profiles:
 
         Args:
             fields: options; ``profile`` names a profile, and the others are over what that one states. ``background``
-                may be the name of a profile that has a picture.
+                may be the name of a profile that has a picture, or ``none`` to take a profile's away.
 
         Returns:
             The options, and the background picture, if it is a profile's.
@@ -97,18 +104,21 @@ class Profiles:
             UsageError: if there is no such profile, or for a field; see ``carmask.server.options.parse``.
         """
         fields = {name: value for name, value in fields.items() if value != ""}
-        name = fields.pop("profile", None)
+        name = _composed(fields.pop("profile", None))
         if name is not None and name not in self._offered:  # a name alone, never a file of this machine
             raise UsageError(f"profile: {name!r} is none of {', '.join(self.names())}")
-        behind = self._offered.get(fields.get("background", ""))
+        background = _composed(fields.get("background"))
+        behind = self._offered.get(background or "")
         picture = None if behind is None else behind.picture
-        if picture is not None:
+        if picture is not None or background == NONE:
             del fields["background"]
         options = parse(fields)
         if name is None:
             return options, picture
         chosen = self._offered[name]
         given = {_IN_PROFILES.get(name, name): getattr(options, name) for name in options.model_fields_set}
+        if background == NONE:
+            given["background"] = NONE
         if picture is None and "background" not in given:
             picture = chosen.picture
         stated = _stated(combine(chosen.loaded, given))
@@ -120,15 +130,17 @@ class Profiles:
 def _offer(loaded: Loaded) -> _Offered:
     stated, picture = _stated(loaded.profile), None
     file = Path(stated.get("background", ""))
-    if file.is_file():
+    if is_file(file):
         picture = open_photo(file)
         del stated["background"]
+    elif is_photo(file):
+        raise UsageError(f"{loaded.source}: background: {file}: there is no such picture")
     try:
         options = CutOptions(**stated)
         options.spec(picture)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"{loaded.source}: {first['loc'][0]}: {describe_fault(first)} of the server") from error
+        raise UsageError(f"{loaded.source}: {first['loc'][0]}: for the server, {describe_fault(first)}") from error
     except UsageError as error:
         raise UsageError(f"{loaded.source}: {error}") from error
     return _Offered(loaded, options, picture)
@@ -139,7 +151,14 @@ def _stated(profile: Profile) -> dict[str, Any]:
     stated = {name: getattr(profile, _IN_PROFILES.get(name, name)) for name in CutOptions.model_fields}
     if isinstance(profile.size, tuple):  # (height, width)
         stated["size"] = f"{profile.size[1]}x{profile.size[0]}"
+    if profile.background == NONE:
+        del stated["background"]
     return {name: value for name, value in stated.items() if value is not None}
+
+
+def _composed(name: str | None) -> str | None:
+    """A name as it is sent by any system: some write an umlaut as a letter and its dots."""
+    return None if name is None else unicodedata.normalize("NFC", name)
 
 
 def _is_drawn(name: str) -> bool:
