@@ -131,6 +131,33 @@ def test_a_profile_of_ones_own_brings_its_picture(serving, photo_file, house):
     assert client.get(f"/v1/jobs/{job}/photos/1/output/0").content == post(profile="house", format="png")
 
 
+def test_one_background_is_given(serving, photo_file, house):
+    """A picture that is sent or kept is over a profile's; beside another background that is named it is refused."""
+    client = serving(profiles=Profiles([house])).client
+    hall = ("hall.png", encode_png(draw_photo(5, (30, 40))))
+    photo = photo_file.read_bytes()
+    refused = client.post("/v1/cut", files={"image": photo, "background_file": hall}, data={"background": "house"})
+    said = "background: there is a picture, too; give either background or background_file"
+    assert (refused.status_code, refused.json()["error"]) == (400, said)
+    sent = client.post("/v1/cut", files={"image": photo, "background_file": hall}, data={"profile": "house"}).content
+    job = client.post("/v1/jobs", data={"profile": "house"}, files={"background_file": hall, "photos": photo}).json()[
+        "id"
+    ]
+
+    def made():
+        until(lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "done")
+        return client.get(f"/v1/jobs/{job}/photos/1/output/0").content
+
+    assert made() == sent
+    fields = {"profile": "house", "keep_background": "true"}
+    assert client.post(f"/v1/jobs/{job}/start", data={**fields, "background": "white"}).status_code == 400
+    assert client.post(f"/v1/jobs/{job}/start", data=fields).status_code == 202
+    assert made() == sent
+    client.post(f"/v1/jobs/{job}/start", data={"profile": "house"})
+    assert made() != sent
+    assert client.get(f"/v1/jobs/{job}").json()["options"] == options_of(client, "house")
+
+
 def options_of(client, name):
     return next(one["options"] for one in client.get("/v1/profiles").json()["profiles"] if one["name"] == name)
 
@@ -204,7 +231,61 @@ def test_the_picture_of_a_profile_is_a_background_on_the_start_page(serving, ope
     assert made == server.client.post("/v1/cut", files={"image": content}, data={"profile": "house"}).content
     page.reload()
     page.wait_for_selector("body[data-done]")
+    assert page.input_value("#profile") == "house"
     page.select_option("select[name=format]", "png")
     page.click("#again")
     until(lambda: server.client.get(f"/v1/jobs/{job}/photos/1/output/0").headers["content-type"] == "image/png")
     assert server.client.get(f"/v1/jobs/{job}").json()["background_file"] is True
+    page.wait_for_selector("body[data-done]")
+    drop(page, {"two.png": content})  # with the same picture, which need not be sent
+    page.wait_for_selector(f"body[data-done]:not([data-done='{job}'])")
+    job = page.evaluate("document.body.dataset.done")
+    assert server.client.get(f"/v1/jobs/{job}").json()["options"]["background"] == "house"
+
+    # A server without the profile still has the picture.
+    server.jobs.close()
+    later = serving()
+    page.goto(f"{later.url}/#{job}")
+    page.wait_for_selector("body[data-done]")
+    assert page.is_checked("input[name=background][value=picture]")
+    assert page.locator("#swatches", has_text="house").count() == 0
+    page.select_option("select[name=format]", "webp")
+    page.click("#again")
+    until(lambda: later.client.get(f"/v1/jobs/{job}/photos/1/output/0").headers["content-type"] == "image/webp")
+    assert later.client.get(f"/v1/jobs/{job}").json()["background_file"] is True
+
+
+def test_options_that_the_start_page_does_not_offer_are_named_there(serving, open_page, house):
+    house.write_text('description = "Our hall."\nbackground = "hall.png"\nmatch = 0.5\ncrop = 0.1')
+    server = serving(profiles=Profiles([house]))
+    content = encode_png(draw_photo(3, SIZE))
+    fields = {"crop": "0.2", "format": "webp", "quality": "50"}
+    job = server.client.post("/v1/jobs", data=fields, files={"photos": content}).json()["id"]
+    page = open_page(f"{server.url}/#{job}", wait="body[data-done]")
+    assert page.inner_text("#about") == ("These photos also have: cropped to the car with margin 0.2, quality 50.")
+
+    def dropped():
+        before = page.evaluate("document.body.dataset.done")
+        drop(page, {"one.png": content})
+        page.wait_for_selector(f"body[data-done]:not([data-done='{before}'])")
+        return page.evaluate("document.body.dataset.done")
+
+    def options():
+        return server.client.get(f"/v1/jobs/{job}").json()["options"]
+
+    job = dropped()
+    assert options() == {"format": "webp"}
+    page.select_option("select[name=shadow]", "keep")
+    page.click("#again")  # nor are they of these photos when they are rendered again
+    until(lambda: options() == {"format": "webp", "shadow": "keep"})
+    page.wait_for_selector("body[data-done]")
+
+    page.select_option("#profile", "house")
+    assert page.inner_text("#about") == (
+        "Our hall. Also set: car in the background's light 0.5, cropped to the car with margin 0.1."
+    )
+    page.check("input[name=background][value='']", force=True)  # light of what, and a frame of which size?
+    page.select_option("select[name=size]", "800x600")
+    assert page.inner_text("#about") == "A profile sets all of these at once; what is changed afterwards is over it."
+    job = dropped()
+    assert options() == {"size": "800x600"}

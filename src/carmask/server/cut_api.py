@@ -93,8 +93,7 @@ class CutApi:
             raise UsageError("output: picture, json or mask")
         with_picture = flag_in(fields, "picture")
         fields.pop("picture", None)
-        options, behind = self._profiles.parse(fields)
-        picture = picture or behind
+        options, picture = self._profiles.parse(fields, picture)
         spec = options.spec(picture)
         if kind != "picture" and not (kind == "json" and with_picture):
             spec = OutputSpec(mask=True, runs=True)

@@ -72,19 +72,19 @@ class JobsApi:
         """``POST /v1/jobs``: options, and photos or none yet; with photos it starts at once."""
         async with read_form(request, files=self._limits.job_photos + 1) as form:
             form.check_files("photos", "background_file")
-            options, behind = self._profiles.parse(form.fields)
-            picture = await background_picture(request, form, "background_file", self._pool, self._limits)
-            job = await run_in_threadpool(self._jobs.create, options, picture or behind)
+            sent = await background_picture(request, form, "background_file", self._pool, self._limits)
+            options, picture = self._profiles.parse(form.fields, sent)
+            job = await run_in_threadpool(self._jobs.create, options, picture)
             try:
                 problems = await self._add_all(job, form.files.get("photos", []))
-                sent = len(form.files.get("photos", []))
-                if sent > len(problems):
+                count = len(form.files.get("photos", []))
+                if count > len(problems):
                     await run_in_threadpool(self._jobs.start, job)
             except CarmaskError:  # the client does not know of the job
                 with contextlib.suppress(CarmaskError):
                     await run_in_threadpool(self._jobs.delete, job)
                 raise
-        return JSONResponse({"id": job, "photos": sent - len(problems), "refused": problems}, 202)
+        return JSONResponse({"id": job, "photos": count - len(problems), "refused": problems}, 202)
 
     async def _add_all(self, job: str, files: list[UploadFile]) -> list[dict[str, str]]:
         """Add photos; those that are refused, and why."""
@@ -118,11 +118,10 @@ class JobsApi:
                 form.check_files("background_file")
                 keep = flag_in(form.fields, "keep_background")
                 form.fields.pop("keep_background", None)
-                options, behind = self._profiles.parse(form.fields)
-                picture = await background_picture(request, form, "background_file", self._pool, self._limits)
-                picture = picture or behind
-                if keep and picture is None:
-                    picture = await run_in_threadpool(self._jobs.picture, job)
+                sent = await background_picture(request, form, "background_file", self._pool, self._limits)
+                if keep and sent is None:
+                    sent = await run_in_threadpool(self._jobs.picture, job)
+                options, picture = self._profiles.parse(form.fields, sent)
         await run_in_threadpool(self._jobs.start, job, options, picture)
         return JSONResponse({"id": job, "state": "running"}, 202)
 

@@ -20,6 +20,8 @@ from carmask.validation import describe_fault
 
 #: The longer side of a picture that is asked for.
 MAX_SIDE = 8000
+#: Letters of a background's name.
+LONGEST_NAME = 100
 #: What the library calls options that have another name here, and on the command line.
 _RENAMED = {"rule": "place", "fill": "scale"}
 
@@ -31,7 +33,7 @@ class CutOptions(BaseModel):
 
     background: str = Field(
         "",
-        max_length=100,
+        max_length=LONGEST_NAME,
         description="a CSS colour, two with a colon between for a gradient, showroom, or blur; transparent without; "
         "none takes a profile's away",
     )

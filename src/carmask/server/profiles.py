@@ -15,7 +15,7 @@ from carmask.images import PhotoFile, is_file, is_photo, open_photo
 from carmask.profiles.in_force import combine
 from carmask.profiles.loading import Loaded, load_profile, profile_names
 from carmask.profiles.profile import NONE, ChecksTable, Profile
-from carmask.server.options import CutOptions, parse
+from carmask.server.options import LONGEST_NAME, CutOptions, parse
 from carmask.validation import describe_fault
 
 #: Options that have another name in profiles.
@@ -64,6 +64,8 @@ class Profiles:
             if name in own:
                 raise UsageError(f"{file}: {own[name]} is called {name}, too; rename one of them")
             own[name], found = file, _offer(loaded)
+            if found.picture is not None and len(name) > LONGEST_NAME:
+                raise UsageError(f"{file}: its name has more than {LONGEST_NAME} letters; give the file another name")
             if found.picture is not None and (name in _TAKEN or _is_drawn(name)):
                 kind = "another choice of background" if name in _TAKEN else "a colour or a drawn background"
                 raise UsageError(f"{file}: {name} is {kind}; give the file another name")
@@ -90,40 +92,44 @@ class Profiles:
             for name, found in sorted(self._offered.items())
         ]
 
-    def parse(self, fields: Mapping[str, str]) -> tuple[CutOptions, PhotoFile | None]:
+    def parse(self, fields: Mapping[str, str], sent: PhotoFile | None = None) -> tuple[CutOptions, PhotoFile | None]:
         """Read form fields.
 
         Args:
             fields: options; ``profile`` names a profile, and the others are over what that one states. ``background``
                 may be the name of a profile that has a picture, or ``none`` to take a profile's away.
+            sent: the background picture that the client sent, or asks to keep; over a profile's.
 
         Returns:
-            The options, and the background picture, if it is a profile's.
+            The options, and the background picture. If that is a profile's, ``background`` is the profile's name.
 
         Raises:
-            UsageError: if there is no such profile, or for a field; see ``carmask.server.options.parse``.
+            UsageError: if there is no such profile, or two backgrounds, or for a field; see
+                ``carmask.server.options.parse``.
         """
         fields = {name: value for name, value in fields.items() if value != ""}
         name = _composed(fields.pop("profile", None))
         if name is not None and name not in self._offered:  # a name alone, never a file of this machine
             raise UsageError(f"profile: {name!r} is none of {', '.join(self.names())}")
         background = _composed(fields.get("background"))
+        if sent is not None and background is not None:
+            raise UsageError("background: there is a picture, too; give either background or background_file")
         behind = self._offered.get(background or "")
-        picture = None if behind is None else behind.picture
-        if picture is not None or background == NONE:
+        label, picture = ("", sent) if behind is None or behind.picture is None else (background, behind.picture)
+        if label or background == NONE:
             del fields["background"]
         options = parse(fields)
         if name is None:
-            return options, picture
+            return (options.model_copy(update={"background": label}) if label else options), picture
         chosen = self._offered[name]
         given = {_IN_PROFILES.get(name, name): getattr(options, name) for name in options.model_fields_set}
         if background == NONE:
             given["background"] = NONE
         if picture is None and "background" not in given:
-            picture = chosen.picture
+            label, picture = name, chosen.picture
         stated = _stated(combine(chosen.loaded, given))
         if picture is not None:
-            stated.pop("background", None)
+            stated["background"] = label
         return CutOptions(**stated), picture
 
 

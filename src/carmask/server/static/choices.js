@@ -7,10 +7,16 @@ const PRESETS = [
   ["#e8eef5:#5f6f82", "Blue to grey"], ["showroom", "Drawn showroom"], ["blur", "Blurred surroundings"],
 ];
 const WORDS = { "": "None", showroom: "Showroom", blur: "Blur" }; // of presets that are no colours
+/** Options that the page does not offer, in words. */
+const FURTHER = { strength: "strength of the shadow", light: "light from", crop: "cropped to the car with margin", match: "car in the background's light" };
 const NAMES = ["shadow", "plate", "others", "place", "size", "format"];
 /** Options that have no meaning with the value of another. */
-const POINTLESS = { place: { photo: ["scale", "floor"] }, format: { png: ["quality"] }, shadow: { none: ["strength", "light"], keep: ["light"] } };
+const POINTLESS = {
+  place: { photo: ["scale", "floor"], centre: ["crop"], turntable: ["crop"], vehicle: ["crop"] },
+  background: { "": ["fit", "match"], blur: ["fit", "match"] }, format: { png: ["quality"] }, shadow: { none: ["strength", "light"], keep: ["light"] },
+};
 const profiles = new Map(); // options by name
+const pictures = new Set(); // names of those with a picture
 /** Whether the server has the background picture of the job that is shown, and options that the page does not offer: of
  * that job, or of the profile that was chosen. */
 export const choices = { kept: false, further: {}, profiled: false };
@@ -58,10 +64,11 @@ export async function offerProfiles() {
     const alike = [...profiles].find(([, stated]) => same(stated, options)); // they differ in what is for folders alone
     if (alike) { [...$("profile").options].find((one) => one.value === alike[0]).append(`, ${name}`); continue; }
     profiles.set(name, options);
-    if (picture) { WORDS[name] = name; own.parentNode.before(swatch(name, `The picture of ${name}`)); }
+    if (picture) { pictures.add(name); WORDS[name] = name; own.parentNode.before(swatch(name, `The picture of ${name}`)); }
     $("profile").append(make("option", { value: name, title: description }, name));
   }
   $("profile-choice").hidden = !profiles.size;
+  optionsChanged();
 }
 
 function choose(name) {
@@ -80,7 +87,27 @@ function optionsChanged() {
   const jpeg = [...format.options].find((option) => option.value === "jpg");
   jpeg.disabled = background.value === "";
   if (jpeg.disabled && format.value === "jpg") format.value = "png";
+  const { value, title } = $("profile").selectedOptions[0];
+  const also = further().map(([name, set]) => `${FURTHER[name] ?? name} ${set}`).join(", ");
+  const hint = profiles.size ? "A profile sets all of these at once; what is changed afterwards is over it." : "";
+  const told = also && `${choices.profiled ? "Also set" : "These photos also have"}: ${also}.`;
+  $("about").textContent = [value ? title && `${title.replace(/\.$/, "")}.` : also ? "" : hint, told].filter(Boolean).join(" ");
   changed();
+}
+
+/** The options that the page does not offer, without those that have no meaning with what is chosen. */
+function further() {
+  const { elements } = $("options");
+  const pointless = Object.entries(POINTLESS).flatMap(([name, values]) => values[elements[name].value] ?? []);
+  if (elements.size.value) pointless.push("crop");
+  return Object.entries(choices.further).filter(([name]) => !pointless.includes(name));
+}
+
+/** Forget what only the job that is shown has: other photos are sent. */
+export function forget() {
+  choices.kept = false;
+  if (!choices.profiled) choices.further = {};
+  optionsChanged();
 }
 
 /** Whether a background picture is sent, or was. */
@@ -90,10 +117,7 @@ export const sends = () => $("options").elements.background.value === "picture" 
 export function optionsForm(again = false) {
   const form = new FormData();
   const { elements } = $("options");
-  if (again || choices.profiled) {
-    const pointless = Object.entries(POINTLESS).flatMap(([name, values]) => values[elements[name].value] ?? []);
-    for (const [name, value] of Object.entries(choices.further)) if (!pointless.includes(name)) form.append(name, value);
-  }
+  if (again || choices.profiled) for (const [name, value] of further()) form.append(name, value);
   for (const name of NAMES) if (elements[name].value) form.append(name, elements[name].value);
   const background = elements.background.value;
   if (background === "picture" && picture.files.length) form.append("background_file", picture.files[0]);
@@ -111,6 +135,7 @@ export const opaque = () => $("options").elements.background.value !== "";
 
 /** Show what a job was told, or what a profile states. */
 export function setOptions(options, kept) {
+  if (pictures.has(options.background)) kept = false; // it is the profile's, which is still there
   choices.kept = kept;
   choices.further = Object.fromEntries(Object.entries(options).filter(([name]) => name !== "background" && !NAMES.includes(name)));
   const profile = kept ? undefined : [...profiles].find(([, stated]) => same(stated, options));
@@ -123,13 +148,13 @@ export function setOptions(options, kept) {
   }
   const behind = options.background ?? "";
   const preset = [...elements.background].find((one) => one.value === behind);
-  if (preset) preset.checked = true;
+  if (kept) fromFile.checked = true;
+  else if (preset) preset.checked = true;
   else if (/^#[0-9a-f]{6}$/i.test(behind)) { colour.value = behind; own.checked = true; }
   else {
     const other = swatch(behind, behind);
     colour.parentNode.insertBefore(other, own.parentNode);
     other.querySelector("input").checked = true;
   }
-  if (kept) fromFile.checked = true;
   optionsChanged();
 }

@@ -1,6 +1,6 @@
 // The start page: photos in, results out.
 
-import { choices, named, offerProfiles, onChange, opaque, optionsForm, sends, setOptions } from "/static/choices.js";
+import { choices, forget, named, offerProfiles, onChange, opaque, optionsForm, sends, setOptions } from "/static/choices.js";
 import { $, json, make, percent, request, setTheme, toast, untoast } from "/static/common.js";
 import { byName, filesOf, listed, sorted, unreadable } from "/static/taking.js";
 import { view } from "/static/viewer.js";
@@ -66,7 +66,7 @@ async function send(dropped) {
   begin();
   untoast("files");
   tell(refused, count);
-  choices.kept = false;
+  forget();
   const mine = sending = { stop: false };
   let sent = 0;
   let tried = 0;
