@@ -131,6 +131,16 @@ def test_a_profile_of_ones_own_brings_its_picture(serving, photo_file, house):
     assert client.get(f"/v1/jobs/{job}/photos/1/output/0").content == post(profile="house", format="png")
 
 
+def test_options_of_a_job_may_stand_in_the_address(serving, photo_file):
+    client = serving().client
+    job = client.post("/v1/jobs?profile=white", files={"photos": photo_file.read_bytes()}).json()["id"]
+    assert client.get(f"/v1/jobs/{job}").json()["options"] == options_of(client, "white")
+    until(lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "done")
+    assert client.post(f"/v1/jobs/{job}/start?profile=../white").status_code == 400
+    assert client.post(f"/v1/jobs/{job}/start?profile=showroom").status_code == 202
+    assert client.get(f"/v1/jobs/{job}").json()["options"] == options_of(client, "showroom")
+
+
 def test_one_background_is_given(serving, photo_file, house):
     """A picture that is sent or kept is over a profile's; beside another background that is named it is refused."""
     client = serving(profiles=Profiles([house])).client
@@ -253,6 +263,28 @@ def test_the_picture_of_a_profile_is_a_background_on_the_start_page(serving, ope
     page.click("#again")
     until(lambda: later.client.get(f"/v1/jobs/{job}/photos/1/output/0").headers["content-type"] == "image/webp")
     assert later.client.get(f"/v1/jobs/{job}").json()["background_file"] is True
+
+
+def test_a_long_name_fits_a_telephone(serving, open_page, house):
+    house = house.rename(house.with_name("Autohaus Müller & Söhne, Standort Hannover-Süd <b>.toml"))
+    page = open_page(serving(profiles=Profiles([house])).url, wait="#profile-choice:not([hidden])", size=(360, 640))
+    page.select_option("#profile", house.stem)
+    assert page.is_checked(f"input[name=background][value='{house.stem}']")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_picture_that_the_server_has_can_be_chosen_after_a_profile(serving, open_page):
+    server = serving()
+    content = encode_png(draw_photo(3, SIZE))
+    files = {"photos": content, "background_file": encode_png(draw_photo(5, SIZE))}
+    job = server.client.post("/v1/jobs", files=files).json()["id"]
+    page = open_page(f"{server.url}/#{job}", wait="body[data-done]")
+    page.select_option("#profile", "showroom")
+    with page.expect_file_chooser():  # and no other one is chosen
+        page.click("input[name=background][value=picture]")
+    page.click("#again")
+    until(lambda: server.client.get(f"/v1/jobs/{job}").json()["options"].get("shadow") == "reflect")
+    assert server.client.get(f"/v1/jobs/{job}").json()["background_file"] is True
 
 
 def test_options_that_the_start_page_does_not_offer_are_named_there(serving, open_page, house):

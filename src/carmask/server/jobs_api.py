@@ -73,7 +73,7 @@ class JobsApi:
         async with read_form(request, files=self._limits.job_photos + 1) as form:
             form.check_files("photos", "background_file")
             sent = await background_picture(request, form, "background_file", self._pool, self._limits)
-            options, picture = self._profiles.parse(form.fields, sent)
+            options, picture = self._profiles.parse(dict(request.query_params) | form.fields, sent)
             job = await run_in_threadpool(self._jobs.create, options, picture)
             try:
                 problems = await self._add_all(job, form.files.get("photos", []))
@@ -113,15 +113,16 @@ class JobsApi:
         """``POST /v1/jobs/{id}/start``: with other options, if any are given."""
         job: str = request.path_params["job"]
         options = picture = None
-        if request.headers.get("content-type"):
+        if request.headers.get("content-type") or request.query_params:
             async with read_form(request, files=1) as form:
                 form.check_files("background_file")
-                keep = flag_in(form.fields, "keep_background")
-                form.fields.pop("keep_background", None)
+                fields = dict(request.query_params) | form.fields
+                keep = flag_in(fields, "keep_background")
+                fields.pop("keep_background", None)
                 sent = await background_picture(request, form, "background_file", self._pool, self._limits)
                 if keep and sent is None:
                     sent = await run_in_threadpool(self._jobs.picture, job)
-                options, picture = self._profiles.parse(form.fields, sent)
+                options, picture = self._profiles.parse(fields, sent)
         await run_in_threadpool(self._jobs.start, job, options, picture)
         return JSONResponse({"id": job, "state": "running"}, 202)
 

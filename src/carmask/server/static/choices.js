@@ -72,7 +72,8 @@ export async function offerProfiles() {
 }
 
 function choose(name) {
-  if (name) setOptions(profiles.get(name), false);
+  const { kept } = choices;
+  if (name) { setOptions(profiles.get(name), false); choices.kept = kept; } // the picture can be chosen again
   else { choices.further = {}; choices.profiled = false; }
 }
 
