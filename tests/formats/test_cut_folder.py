@@ -11,12 +11,16 @@ from PIL import Image
 from carmask.batch.corrected_masks import corrected_masks
 from carmask.batch.corrections import FILE, Correction, Corrections
 from carmask.batch.names import STATE
+from carmask.batch.outputs import OutputSpec
+from carmask.batch.run import cut_folder
+from carmask.batch.vehicles import Grouping
 from carmask.cli import main
 from carmask.errors import DataError
 from carmask.formats.convert import convert
 from carmask.formats.reading import ReadOptions
 from carmask.formats.table import detect, read_annotations
-from carmask.images import encode_mask, write_mask
+from carmask.images import encode_mask, read_mask, write_mask
+from tests.conftest import draw_photo
 from tests.formats.masks import drawn_mask
 
 MASK = drawn_mask("blobs", (20, 30), 1)
@@ -107,6 +111,28 @@ def test_corrections_are_read_from_the_store_of_the_review(cut, tmp_path, monkey
     # What a person has drawn is no prediction.
     assert [one["predictions"][0].get("score") for one in content] == [0.9912, None, 0.7, None]
     assert corrected_masks(tmp_path / "tasks") == {}
+
+
+def test_outputs_that_a_pattern_has_named(tiny_model, tmp_path, monkeypatch):
+    """Photos 2 and 3 of a vehicle have the outputs 1 and 2: the mask of one is no mask of the other."""
+    for number in (2, 3):
+        photo = tmp_path / "day" / "4711" / f"{number:02}.jpg"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_photo(number)).save(photo, quality=95)
+    out, to = tmp_path / "out", tmp_path / "converted"
+    spec = OutputSpec(mask=True)
+    grouping = Grouping.parse("folder")
+    naming = "{vehicle}/{number:02}"
+    cut_folder(tmp_path / "day", out, spec, model=tiny_model, recursive=True, group=grouping, name=naming)
+    monkeypatch.setattr("sys.argv", ["carmask", "convert", str(out), "--to", "folders", "--out", str(to)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    found = read_annotations(to).strict().pictures
+    assert [picture.name for picture in found] == ["4711/01.jpg", "4711/02.jpg"]
+    for picture, number in zip(found, (2, 3), strict=True):
+        assert picture.photo.read_bytes() == (tmp_path / "day" / "4711" / f"{number:02}.jpg").read_bytes()
+        assert np.array_equal(picture.mask(), read_mask(out / "4711" / f"{number - 1:02}_mask.png"))
 
 
 def test_an_output_of_cut_without_masks(cut):

@@ -72,7 +72,9 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     except ValueError as error:
         raise DataError(f"{path / REPORT}: {error}") from error
     classes = read_classes(path / CLASSES) if (path / CLASSES).is_file() else None
-    written = {name: _Files() for name in options.corrected} | _written(path, _ends(rows))
+    written = {name: _Files() for name in options.corrected} | _written(
+        path, _ends(rows) | set(options.outputs.values())
+    )
     photos = options.find()
     found = Annotations(
         [], (options.label,) if classes is None else classes.names, "carmask", doubtful=options.doubtful
@@ -83,8 +85,8 @@ def read(path: Path, options: ReadOptions) -> Annotations:
         if row.get("status") != "done" or (options.doubtful and row.get("review") != "yes"):
             continue
         photo = Path(str(row.get("photo")))
-        name = _name(photo, written)
-        if name is None:
+        name = options.outputs.get(str(row.get("photo"))) or _name(photo, written)
+        if name not in written:
             lacking += 1
             continue
         here = photo if photo.is_file() else photos.find(photo.as_posix())
@@ -130,10 +132,10 @@ def _written(path: Path, photos: Set[str]) -> dict[str, _Files]:
     return {name: files for name, files in found.items() if any(files)}
 
 
-def _name(photo: Path, written: Mapping[str, _Files]) -> str | None:
-    """The name of a photo's outputs: the longest end of its path, without suffix, that there is one of."""
+def _name(photo: Path, written: Mapping[str, _Files]) -> str:
+    """The name of a photo's outputs: the longest end of its path, without suffix, that there is one of; or ''."""
     parts = photo.with_suffix("").as_posix().split("/")
-    return next((name for start in range(len(parts)) if (name := "/".join(parts[start:])) in written), None)
+    return next((name for start in range(len(parts)) if (name := "/".join(parts[start:])) in written), "")
 
 
 def _maker(

@@ -30,6 +30,8 @@ class ReadOptions:
         sizes: of single pictures, by their name without suffix, where that is so.
         label: what the masks of formats without labels show.
         doubtful: of an output folder of ``cut``, only what is marked for review.
+        outputs: of such a folder, names of the outputs by the photo as its table names it; of photos that are not
+            among them, outputs are looked for under the photo's own name.
         corrected: of such a folder, masks that were corrected by hand, by the name of the outputs: each loads a PNG.
     """
 
@@ -38,6 +40,7 @@ class ReadOptions:
     sizes: Mapping[str, Size] = field(default_factory=dict)
     label: str = CAR
     doubtful: bool = False
+    outputs: Mapping[str, str] = field(default_factory=dict)
     corrected: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
 
     def find(self, *folders: Path) -> Photos:

@@ -125,14 +125,14 @@ def convert(
     (train/, train_masks.csv), index-png (images/, labels/, classes.txt) and folders (images/, masks/). A picture that
     cannot be read is reported, and the others are done.
     """
-    from carmask.batch.corrected_masks import corrected_masks
+    from carmask.batch.corrected_masks import corrected_masks, output_names
     from carmask.formats.convert import convert as run
     from carmask.formats.reading import ReadOptions
     from carmask.formats.table import FORMATS, read_annotations
     from carmask.formats.writing import WriteOptions
 
-    corrected = corrected_masks(source)
-    options = ReadOptions(photos=photos, size=size, label=label, doubtful=review_only, corrected=corrected)
+    outputs, corrected = output_names(source), corrected_masks(source)
+    options = ReadOptions(photos, size, label=label, doubtful=review_only, outputs=outputs, corrected=corrected)
     annotations = read_annotations(source, options, form)
     if review_only and not annotations.doubtful:
         raise click.UsageError("--review-only is for the output folder of 'carmask cut'")
