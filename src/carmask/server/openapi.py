@@ -182,7 +182,7 @@ def _own_paths() -> dict[str, Any]:
     """The server itself."""
     profiles = (
         "Their names are values of profile. Each has a description and the options that it states. Where its "
-        "background is its own name, it has a picture, which any request may name so."
+        "background is its own name, it has a picture, which may be named so without the profile, too."
     )
     return {
         "/v1/profiles": {"get": _operation("The profiles", profiles, None, {"200": _json("The profiles.", _OBJECT)})},
