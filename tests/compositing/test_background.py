@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from PIL import Image, ImageCms
 
 from carmask.compositing.background import Background, blurred, compose, contain, cover
 from carmask.errors import ArrayError, PhotoError, UsageError
+from tests.conftest import draw_photo
 
 
 def test_colours_by_name_and_number():
@@ -136,3 +139,11 @@ def test_what_is_no_picture_and_no_room_is_refused():
             Background(pixels)
     with pytest.raises(UsageError, match="scene='attic': there is no such room; there is showroom"):
         Background(None, scene="attic")
+
+
+def test_a_picture_is_hashed_once_and_known_by_it_where_it_is_sent(monkeypatch):
+    background = Background(draw_photo(1, (30, 40)))
+    digest = background.digest()
+    sent = pickle.loads(pickle.dumps(background))
+    monkeypatch.setattr("hashlib.sha256", lambda _: pytest.fail("hashed again"))
+    assert sent.digest() == background.digest() == digest

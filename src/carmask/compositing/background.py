@@ -50,6 +50,7 @@ class Background:
             raise UsageError(f"scene={scene!r}: there is no such room; there is {', '.join(SCENES)}")
         self._pixels, self._fit, self._profile, self._scene = pixels, fit, icc_profile, scene
         self._last: tuple[Size, bytes | None, Photo] | None = None
+        self._digest: str | None = None  # a server's workers are sent the background with each photo
         #: The picture's file, if it was read from one.
         self.file: Path | None = None
 
@@ -141,10 +142,13 @@ class Background:
             return f"{self._scene} {REVISION}"
         if self._pixels is None:
             return BLUR
-        # What covers, in sRGB, is hashed as ever: runs that were made before there was a choice go on.
-        also = b"" if self._fit == "cover" else self._fit.encode()
-        also += self._profile or b""
-        return hashlib.sha256(repr(self._pixels.shape).encode() + self._pixels.tobytes() + also).hexdigest()
+        if self._digest is None:
+            # What covers, in sRGB, is hashed as ever: runs that were made before there was a choice go on.
+            also = b"" if self._fit == "cover" else self._fit.encode()
+            also += self._profile or b""
+            content = repr(self._pixels.shape).encode() + self._pixels.tobytes() + also
+            self._digest = hashlib.sha256(content).hexdigest()
+        return self._digest
 
     def fitted(self, size: Size, icc_profile: bytes | None = None) -> Photo:
         """Make it fit a picture.
