@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import threading
 import time
 import zipfile
@@ -19,6 +20,8 @@ from carmask.server import job_threads, jobs_api
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
 from carmask.server.pool_engine import PoolEngine
+from carmask.server.requests import Render
+from tests.conftest import draw_photo
 from tests.server.job_requests import events, first_options, photo_bytes, send, wait_until
 
 
@@ -63,6 +66,28 @@ def test_a_background_picture_is_kept_for_other_options(serving):
     assert client.get(f"/v1/jobs/{job}").json()["background_file"] is False
     refused = client.post(f"/v1/jobs/{job}/start", data={"format": "jpg", "keep_background": "true"})
     assert refused.json()["error"].startswith("format: JPEG has no transparency")
+
+
+def test_a_large_background_picture_is_not_sent_to_the_workers_with_each_photo(serving, pool, monkeypatch):
+    sent, work = [], pool.work
+
+    def noted(request):
+        sent.append(request)
+        return work(request)
+
+    monkeypatch.setattr(pool, "work", noted)
+    client = serving().client
+    buffer = io.BytesIO()
+    Image.fromarray(draw_photo(9, (700, 1000))).save(buffer, "PNG")
+    photos = [("photos", (f"{seed}.jpg", photo_bytes(seed))) for seed in range(3)]
+    job = client.post("/v1/jobs", files=[*photos, ("background_file", ("hall.png", buffer.getvalue()))]).json()["id"]
+    events(client, job)
+    renders = [request for request in sent if isinstance(request, Render)]
+    assert len(renders) == 3
+    assert max(len(pickle.dumps(request)) for request in renders) < 10_000
+    single = client.post("/v1/cut", files={"image": photo_bytes(2), "background_file": buffer.getvalue()}).content
+    assert client.get(f"/v1/jobs/{job}/photos/3/output/0").content == single
+    wait_until(lambda: not any(request.spec.path.exists() for request in renders))
 
 
 def test_a_client_that_comes_back_gets_what_it_has_not_seen(serving):

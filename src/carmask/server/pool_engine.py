@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import pickle
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from pathlib import Path
 
 from carmask.batch.job import Job, Result
 from carmask.batch.outputs import OutputSpec
-from carmask.server.requests import Render, Response
+from carmask.errors import OutputError
+from carmask.images import write_atomically
+from carmask.server.requests import Render, Response, SpecFile
 from carmask.server.worker_pool import WorkerPool
 
 #: Seconds from one question whether to stop to the next.
 _POLL = 0.5
+#: Bytes from which on a spec is handed to the workers in a file.
+_LARGE = 1_000_000
 
 
 class PoolEngine:
@@ -38,6 +46,10 @@ class PoolEngine:
 
     def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Result]]:
         """Work on photos; see ``carmask.batch.engines.engine.Engine``."""
+        with _handed(self._spec) as spec:
+            yield from self._map(jobs, spec)
+
+    def _map(self, jobs: Iterable[Job], spec: OutputSpec | SpecFile) -> Iterator[tuple[Job, Result]]:
         flying: dict[Future[Response], Job] = {}
         todo = iter(jobs)
         try:
@@ -46,7 +58,7 @@ class PoolEngine:
                     todo = iter(())
                     flying = {future: job for future, job in flying.items() if not future.cancel()}
                 for job in todo:
-                    flying[self._pool.work(Render(job, self._spec))] = job
+                    flying[self._pool.work(Render(job, spec))] = job
                     if len(flying) > self._pool.workers:
                         break
                 if not flying:
@@ -59,3 +71,20 @@ class PoolEngine:
                     yield job, found
         finally:  # of a run that breaks off nothing is written any more when its folder is tidied, or used again
             wait([future for future in flying if not future.cancel()])
+
+
+@contextmanager
+def _handed(spec: OutputSpec) -> Iterator[OutputSpec | SpecFile]:
+    """A spec as the workers are given it: itself, or a file that is there as long as photos are worked on."""
+    content = pickle.dumps(spec)
+    if len(content) < _LARGE:
+        yield spec
+        return
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="carmask-")
+    except OSError as error:
+        raise OutputError(f"{tempfile.gettempdir()}: no folder can be made there: {error.strerror}") from error
+    with folder as home:
+        file = Path(home) / "spec"
+        write_atomically(file, content)
+        yield SpecFile(file)

@@ -89,17 +89,28 @@ class PredictedPhoto:
 
 
 @dataclass(frozen=True)
+class SpecFile:
+    """What to make, in a file: a background picture of tens of megabytes is not sent to the workers with each photo.
+
+    Attributes:
+        path: a pickled ``OutputSpec``, which this process has written; unique to it.
+    """
+
+    path: Path
+
+
+@dataclass(frozen=True)
 class Render:
     """Ask for the outputs of a photo in a folder, as a run writes them.
 
     Attributes:
         job: the photo, and where its outputs go.
-        spec: what to make.
+        spec: what to make, or the file that holds it.
         model: that renders it; None for the workers' own.
     """
 
     job: Job
-    spec: OutputSpec
+    spec: OutputSpec | SpecFile
     model: str | None = None
 
 

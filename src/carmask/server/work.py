@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import pickle
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
@@ -54,6 +55,7 @@ from carmask.server.requests import (
     Render,
     Request,
     Response,
+    SpecFile,
 )
 from carmask.server.shown import media_type
 from carmask.server.signatures import suffix_of
@@ -130,6 +132,7 @@ class Worker:
         self._task, self._storage = task, LocalStorage()
         self._cutters: OrderedDict[str, PhotoCutter] = OrderedDict()
         self._photos: OrderedDict[str, Photo] = OrderedDict()
+        self._specs: OrderedDict[Path, OutputSpec] = OrderedDict()
         self._views: ViewNetwork | None = None
         self._plates: PlateNetwork | None = None
 
@@ -175,7 +178,8 @@ class Worker:
 
     def _cutter(self, request: Render) -> PhotoCutter:
         """Kept from one photo to the next: it knows where the views of a car are placed."""
-        spec, model = request.spec, self._model(request.model)
+        spec = self._spec(request.spec) if isinstance(request.spec, SpecFile) else request.spec
+        model = self._model(request.model)
         key = f"{model} {spec.settings()}"
         if key not in self._cutters:
             networks = self._network(model), self._view_network(spec), self._plate_network(spec)
@@ -184,6 +188,15 @@ class Worker:
                 self._cutters.popitem(last=False)
         self._cutters.move_to_end(key)
         return self._cutters[key]
+
+    def _spec(self, file: SpecFile) -> OutputSpec:
+        if file.path not in self._specs:
+            spec: OutputSpec = pickle.loads(file.path.read_bytes())  # noqa: S301  # the server has written it
+            self._specs[file.path] = spec
+            while len(self._specs) > _KEPT:
+                self._specs.popitem(last=False)
+        self._specs.move_to_end(file.path)
+        return self._specs[file.path]
 
     def _predict(self, request: Predict) -> PredictedPhoto:
         content, _ = self._storage.read(request.photo)
