@@ -1,4 +1,4 @@
-"""What an output folder knows beside its files and tables, for what reads it later."""
+"""The corrected masks of an output folder, for what reads it later."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from carmask.batch.corrections import FILE, Corrections
-from carmask.batch.manifest import read_records
-from carmask.batch.names import MANIFEST, STATE
+from carmask.batch.names import STATE
 from carmask.errors import UsageError
 
 
@@ -31,24 +30,6 @@ def corrected_masks(out: Path) -> dict[str, Callable[[], bytes]]:
     with store:
         names = [name for name, decision in store.decisions().items() if decision == "corrected"]
     return {name: partial(_mask_of, out / STATE / FILE, name) for name in names}
-
-
-def output_names(out: Path) -> dict[str, str]:
-    """What the outputs of each photo are called.
-
-    Args:
-        out: output folder of a run.
-
-    Returns:
-        Names relative to the folder, without suffix, by the photo as ``report.csv`` names it; empty if the folder has
-        no manifest, as a copy of its files.
-
-    Raises:
-        InUseError: if a run is writing there.
-        OutputError: if it cannot be read.
-    """
-    file = out / STATE / MANIFEST
-    return {one.result.photo: one.name for one in read_records(file)} if file.is_file() else {}
 
 
 def _mask_of(file: Path, name: str) -> bytes:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from carmask.errors import WeightsError
+from carmask.geometry import Size
 
 
 class SegmentationNetwork(nn.Module):
@@ -38,6 +39,10 @@ class SegmentationNetwork(nn.Module):
     car_channels: tuple[int, ...] = (0,)
     encoder_frozen: bool = False
     norm_frozen: bool = False
+
+    def refusal(self, size: Size) -> str | None:  # noqa: ARG002
+        """What the network has against photos of (height, width), multiples of ``multiple``; None if it takes them."""
+        return None
 
     def encoder_module(self) -> nn.Module | None:
         """The part that ImageNet weights are for, or None if the network has none."""

@@ -12,7 +12,6 @@ from carmask.errors import UsageError
 from carmask.geometry import Size
 from carmask.networks import NETWORKS, find_network
 from carmask.networks.network import SegmentationNetwork
-from carmask.networks.smp import SMPNetwork
 
 
 class Counts(NamedTuple):
@@ -70,7 +69,7 @@ def summarise(network: SegmentationNetwork, size: Size, *, every_layer: bool = F
         raise UsageError(
             f"{size[1]}x{size[0]}: width and height must be multiples of {network.multiple}, and at least 32"
         )
-    refusal = network.refusal(size) if isinstance(network, SMPNetwork) else None
+    refusal = network.refusal(size)
     if refusal is not None:
         raise UsageError(f"{size[1]}x{size[0]}: the network takes no photos of this size: {refusal}", argument="size")
     rows: list[Row] = []

@@ -62,7 +62,7 @@ def load_initial_weights(
         return
     state = read_weights(file)
     own = model.state_dict()
-    other = {name for name in own if name in state and _for_other_classes(model, name, state[name])}
+    other = {name for name in own if name in state and _for_other_classes(model, name, state[name], own[name])}
     other |= {name for name in own if new_head and name.startswith(HEADS)}
     state |= {name: own[name] for name in other}
     wanted = model.normalisation
@@ -102,12 +102,11 @@ def _check_normalisation(file: Path, wanted: Normalisation, given: Normalisation
         )
 
 
-def _for_other_classes(model: Normalised, name: str, given: Tensor | np.ndarray) -> bool:
+def _for_other_classes(model: Normalised, name: str, given: Tensor | np.ndarray, own: Tensor) -> bool:
     """Whether these are a head's weights that differ from the network's in the number of classes alone."""
     if not name.startswith(HEADS):
         return False
     layer, _, kind = name.rpartition(".")
-    own = model.get_parameter(name)
     classes = 1 if kind == "weight" and isinstance(model.get_submodule(layer), nn.ConvTranspose2d) else 0
     unlike = [axis for axis, (one, other) in enumerate(zip(given.shape, own.shape, strict=False)) if one != other]
     return given.ndim == own.ndim and unlike == [classes]
@@ -135,7 +134,7 @@ def _load_onnx(model: Normalised, file: Path, *, new_head: bool = False) -> None
         bias = np.zeros(layer.out_channels) if given.bias is None else given.bias
         if new_head and given.layer.startswith(HEADS) and weight.shape == tuple(layer.weight.shape):
             continue
-        if _for_other_classes(model, f"{given.layer}.weight", weight):
+        if _for_other_classes(model, f"{given.layer}.weight", weight, layer.weight):
             model.network.adapt_head(*(torch.from_numpy(np.array(one, np.float32)) for one in (weight, bias)))
         elif weight.shape == tuple(layer.weight.shape):
             _fill(layer, norms.get(given.layer), weight, bias)

@@ -7,7 +7,6 @@ import torch
 from carmask.errors import DeviceError, RecipeError
 from carmask.networks import find_network
 from carmask.networks.network import SegmentationNetwork
-from carmask.networks.smp import SMPNetwork
 from carmask.training.losses import WITH_BCE, LabelLoss, find_loss
 from carmask.training.machines import Machines
 from carmask.training.recipe import Recipe
@@ -61,7 +60,7 @@ def _check_sizes(recipe: Recipe, network: SegmentationNetwork) -> None:
             if min(height, width) < 1 or height % network.multiple or width % network.multiple:
                 raise RecipeError(f"stages: {width}x{height}: {recipe.network} takes multiples of {network.multiple}")
         height, width = stage.shown
-        refusal = network.refusal(stage.shown) if isinstance(network, SMPNetwork) else None
+        refusal = network.refusal(stage.shown)
         if refusal is not None:
             raise RecipeError(f"stages: {recipe.network} takes no photos of {width}x{height}: {refusal}")
 

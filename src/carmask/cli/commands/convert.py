@@ -125,7 +125,8 @@ def convert(
     (train/, train_masks.csv), index-png (images/, labels/, classes.txt) and folders (images/, masks/). A picture that
     cannot be read is reported, and the others are done.
     """
-    from carmask.batch.corrected_masks import corrected_masks, output_names
+    from carmask.batch.corrected_masks import corrected_masks
+    from carmask.batch.output_names import output_names
     from carmask.formats.convert import convert as run
     from carmask.formats.reading import ReadOptions
     from carmask.formats.table import FORMATS, read_annotations
