@@ -87,7 +87,7 @@ def test_a_large_background_picture_is_not_sent_to_the_workers_with_each_photo(s
     assert max(len(pickle.dumps(request)) for request in renders) < 10_000
     single = client.post("/v1/cut", files={"image": photo_bytes(2), "background_file": buffer.getvalue()}).content
     assert client.get(f"/v1/jobs/{job}/photos/3/output/0").content == single
-    wait_until(lambda: not any(request.spec.path.exists() for request in renders))
+    wait_until(lambda: not any(request.spec.pixels.exists() for request in renders))
 
 
 def test_a_client_that_comes_back_gets_what_it_has_not_seen(serving):

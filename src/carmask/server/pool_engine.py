@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import pickle
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
+
+import numpy as np
 
 from carmask.batch.job import Job, Result
 from carmask.batch.outputs import OutputSpec
 from carmask.errors import OutputError
 from carmask.images import write_atomically
-from carmask.server.requests import Render, Response, SpecFile
+from carmask.server.requests import Render, Response, SpecWithFile
 from carmask.server.worker_pool import WorkerPool
 
 #: Seconds from one question whether to stop to the next.
 _POLL = 0.5
-#: Bytes from which on a spec is handed to the workers in a file.
+#: Bytes from which on a background's pixels are handed to the workers in a file.
 _LARGE = 1_000_000
 
 
@@ -49,7 +52,7 @@ class PoolEngine:
         with _handed(self._spec) as spec:
             yield from self._map(jobs, spec)
 
-    def _map(self, jobs: Iterable[Job], spec: OutputSpec | SpecFile) -> Iterator[tuple[Job, Result]]:
+    def _map(self, jobs: Iterable[Job], spec: OutputSpec | SpecWithFile) -> Iterator[tuple[Job, Result]]:
         flying: dict[Future[Response], Job] = {}
         todo = iter(jobs)
         try:
@@ -74,17 +77,19 @@ class PoolEngine:
 
 
 @contextmanager
-def _handed(spec: OutputSpec) -> Iterator[OutputSpec | SpecFile]:
-    """A spec as the workers are given it: itself, or a file that is there as long as photos are worked on."""
-    content = pickle.dumps(spec)
-    if len(content) < _LARGE:
+def _handed(spec: OutputSpec) -> Iterator[OutputSpec | SpecWithFile]:
+    """A spec as the workers are given it: itself, or with a file that is there as long as photos are worked on."""
+    background = spec.background
+    if background is None or background.pixels is None or background.pixels.nbytes < _LARGE:
         yield spec
         return
+    content = BytesIO()
+    np.save(content, background.pixels, allow_pickle=False)
     try:
         folder = tempfile.TemporaryDirectory(prefix="carmask-")
     except OSError as error:
         raise OutputError(f"{tempfile.gettempdir()}: no folder can be made there: {error.strerror}") from error
     with folder as home:
-        file = Path(home) / "spec"
-        write_atomically(file, content)
-        yield SpecFile(file)
+        file = Path(home) / "background.npy"
+        write_atomically(file, content.getvalue())
+        yield SpecWithFile(replace(spec, background=None), file, background.fit, background.icc_profile)

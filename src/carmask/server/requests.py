@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from carmask.batch.job import Job, Result
 from carmask.batch.outputs import OutputSpec
+from carmask.compositing.background import Fit
 from carmask.errors import CarmaskError
 from carmask.geometry import Size
 from carmask.images import PhotoFile
@@ -89,14 +90,20 @@ class PredictedPhoto:
 
 
 @dataclass(frozen=True)
-class SpecFile:
-    """What to make, in a file: a background picture of tens of megabytes is not sent to the workers with each photo.
+class SpecWithFile:
+    """What to make, with the background in a file: tens of megabytes are not sent to the workers with each photo.
 
     Attributes:
-        path: a pickled ``OutputSpec``, which this process has written; unique to it.
+        spec: all but the background.
+        pixels: uint8 (height, width, 3), RGB, as ``numpy.save`` writes it; another background has another path.
+        fit: how it fills the frame.
+        icc_profile: of the background; None is sRGB.
     """
 
-    path: Path
+    spec: OutputSpec
+    pixels: Path
+    fit: Fit
+    icc_profile: bytes | None
 
 
 @dataclass(frozen=True)
@@ -105,12 +112,12 @@ class Render:
 
     Attributes:
         job: the photo, and where its outputs go.
-        spec: what to make, or the file that holds it.
+        spec: what to make.
         model: that renders it; None for the workers' own.
     """
 
     job: Job
-    spec: OutputSpec | SpecFile
+    spec: OutputSpec | SpecWithFile
     model: str | None = None
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import pickle
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from carmask.batch.job import Job
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoCutter
 from carmask.batch.storage import LocalStorage
+from carmask.compositing.background import Background
 from carmask.errors import CarmaskError, PhotoError
 from carmask.geometry import Size
 from carmask.images import (
@@ -55,7 +55,7 @@ from carmask.server.requests import (
     Render,
     Request,
     Response,
-    SpecFile,
+    SpecWithFile,
 )
 from carmask.server.shown import media_type
 from carmask.server.signatures import suffix_of
@@ -178,7 +178,7 @@ class Worker:
 
     def _cutter(self, request: Render) -> PhotoCutter:
         """Kept from one photo to the next: it knows where the views of a car are placed."""
-        spec = self._spec(request.spec) if isinstance(request.spec, SpecFile) else request.spec
+        spec = self._spec(request.spec) if isinstance(request.spec, SpecWithFile) else request.spec
         model = self._model(request.model)
         key = f"{model} {spec.settings()}"
         if key not in self._cutters:
@@ -189,14 +189,15 @@ class Worker:
         self._cutters.move_to_end(key)
         return self._cutters[key]
 
-    def _spec(self, file: SpecFile) -> OutputSpec:
-        if file.path not in self._specs:
-            spec: OutputSpec = pickle.loads(file.path.read_bytes())  # noqa: S301  # the server has written it
-            self._specs[file.path] = spec
+    def _spec(self, file: SpecWithFile) -> OutputSpec:
+        if file.pixels not in self._specs:
+            pixels = np.load(file.pixels, allow_pickle=False)
+            background = Background(pixels, fit=file.fit, icc_profile=file.icc_profile)
+            self._specs[file.pixels] = replace(file.spec, background=background)
             while len(self._specs) > _KEPT:
                 self._specs.popitem(last=False)
-        self._specs.move_to_end(file.path)
-        return self._specs[file.path]
+        self._specs.move_to_end(file.pixels)
+        return self._specs[file.pixels]
 
     def _predict(self, request: Predict) -> PredictedPhoto:
         content, _ = self._storage.read(request.photo)
