@@ -122,3 +122,10 @@ def test_a_default_that_is_gone_is_said(tiny_model, tmp_path):
     assert done.exit_code == 0
     assert "* " not in done.stdout
     assert "the model that default points at is gone" in done.stderr
+
+
+def test_a_folder_of_models_that_is_a_file_is_said_to_be(tmp_path, monkeypatch):
+    (tmp_path / "ours.onnx").write_bytes(b"x")
+    monkeypatch.setenv("CARMASK_MODELS", str(tmp_path / "ours.onnx"))
+    with pytest.raises(ModelError, match=r"ours\.onnx: it is a file, or in one; CARMASK_MODELS names a folder"):
+        find_model("default")

@@ -76,7 +76,7 @@ def test_there_are_styles_and_channels():
         ('[checks]\nblurred = "x"', "checks.blurred: 'x': give true, false or a number"),
         ("shadow = ", "not TOML"),
         ('extends = "carmask.toml"', "it extends itself"),
-        ('extends = "nothing"', "no profile has this name"),
+        ('extends = "nothing"', r"carmask\.toml: extends: [^:]*nothing: no profile has this name"),
     ],
 )
 def test_wrong_keys_and_values_are_named(tmp_path, text, said):

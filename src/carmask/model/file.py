@@ -86,6 +86,8 @@ def default_name() -> str | None:
         return file.read_text(encoding="utf-8").strip() or None
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise ModelError(f"{file.parent}: it is a file, or in one; CARMASK_MODELS names a folder of models") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{file}: cannot be read ({error}); 'carmask models use {DEFAULT}' writes it anew") from error
 

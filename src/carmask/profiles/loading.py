@@ -229,8 +229,11 @@ def _read(path: Path, inner: tuple[Path, ...]) -> dict[str, Any]:
     base = settings.get("extends")
     if base is None:
         return settings
-    beside = path.parent / str(base)
-    over = _read(_path(base if str(base) in profile_names() else beside), (*inner, path.resolve()))
+    try:
+        extended = _path(base if str(base) in profile_names() else path.parent / str(base))
+    except UnknownNameError as error:
+        raise UsageError(f"{path}: extends: {error.message}") from error
+    over = _read(extended, (*inner, path.resolve()))
     merged = {**over, **settings}
     for table in ("checks", "rules"):
         if isinstance(over.get(table), Mapping) and isinstance(settings.get(table), Mapping):
