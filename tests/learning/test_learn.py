@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from carmask.cli import app
 from carmask.data.table import read_examples
-from carmask.errors import OutputError, UsageError
+from carmask.errors import DataError, OutputError, UsageError
 from carmask.evaluation.overlap import dice
 from carmask.images import read_photo
 from carmask.learning import gather, scores
@@ -178,3 +178,14 @@ def test_what_is_rehearsed(known, small_model):
     shipped = find_rehearsal(None, read_info(find_model("shipped:default")))
     assert len(shipped.trained) == len(shipped.tested) == 4
     assert shipped_examples().is_dir()
+
+
+def test_a_rehearsal_has_two_cars_to_test_on(small_model, tmp_path):
+    """One car has no spread: it was refused when all had been trained."""
+    info = read_info(small_model)
+    with pytest.raises(DataError, match=r"two: photos of 2 cars; a rehearsal needs 3, one to train on and 2 to test"):
+        find_rehearsal(write_shifted(tmp_path / "two", 2, 1), info)
+    cars = write_shifted(tmp_path / "six", 6, 1)
+    trained = sorted(one.car for one in read_examples(cars))[1:]
+    found = find_rehearsal(cars, info.model_copy(update={"training_cars": tuple(trained)}))
+    assert len({one.car for one in found.tested}) == 3

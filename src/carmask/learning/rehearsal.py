@@ -11,9 +11,12 @@ from carmask.data.split import split_cars
 from carmask.data.table import Example, of_cars, sample
 from carmask.errors import DataError
 from carmask.model.info import ModelInfo
+from carmask.words import counted
 
 #: Photos that are trained on and tested on, at most.
 TRAINED, TESTED = 96, 48
+#: Cars that are tested on, at least: the spread over cars says what chance explains.
+LEAST_TESTED = 2
 
 
 class Rehearsal(NamedTuple):
@@ -36,24 +39,27 @@ def find_rehearsal(data: Path | None, info: ModelInfo, *, seed: int = 0) -> Rehe
     Args:
         data: the data set that the model was trained on, or another one of what it is to keep; None for the rendered
             cars that come with carmask.
-        info: the model's; of its own data the cars that it was not trained on are tested on.
+        info: the model's; of its own data the cars that it was not trained on are tested on, if they are two or more.
         seed: of the split of other data.
 
     Returns:
         The photos.
 
     Raises:
-        DataError: if the data set is incomplete, or has photos of one car only.
+        DataError: if the data set is incomplete, or has photos of fewer than three cars.
     """
     folder = shipped_examples() if data is None else data
     examples, classes = read_data(folder)
     if len(classes) > 1:
         raise DataError(f"{folder}: masks of parts; a rehearsal needs masks of whole cars")
     cars = {one.car for one in examples}
-    if len(cars) < 2:
-        raise DataError(f"{folder}: photos of one car; a rehearsal needs two, one to train on and one to test on")
+    if len(cars) <= LEAST_TESTED:
+        raise DataError(
+            f"{folder}: photos of {counted(len(cars), 'car')}; a rehearsal needs {LEAST_TESTED + 1}, one to train on "
+            f"and {LEAST_TESTED} to test on"
+        )
     held = info.held_out(cars) or tuple(sorted(cars - info.seen()))
-    if not held or len(held) == len(cars):
+    if not LEAST_TESTED <= len(held) < len(cars):
         held = split_cars(cars, 0.5, seed=seed).validation
     about = "rendered cars that come with carmask" if data is None else folder.resolve().name
     trained, tested = of_cars(examples, cars - set(held)), of_cars(examples, held)
