@@ -114,7 +114,7 @@ def find_reference(against: str | Path | None, model: MadeWith) -> Summary:
     if against is not None:
         path = Path(against)
         if is_folder(path):
-            return summarise(_of_one_model(read_measured(path))[0], about=path.name)
+            return summarise(_of_one_model(read_measured(path))[0], about=_about([path]))
         if not is_there(path):
             raise UsageError(
                 f"{against}: neither a reference file nor an output folder of 'carmask cut'", argument="against"
