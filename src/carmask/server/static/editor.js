@@ -358,10 +358,18 @@ export async function reject() {
   if (reason && (await decide("rejected", reason))) await go(1);
 }
 
-/** Take the decision back. */
+/** Take the decision back: the network's mask holds again, and undo brings back what was there. */
 export async function reopen() {
   const mine = current;
-  if (await decide("open")) await show(mine.id);
+  await tools.settled;
+  if (!mine || mine !== current || mine.storing) return;
+  if (mine.meta.decision === "open") { toast("Nothing has been decided about this photo."); return; }
+  const drawn = view.mask.copy();
+  if (!(await decide("open"))) return;
+  await show(mine.id);
+  const box = current?.id === mine.id && drawn.difference(view.mask);
+  if (box) { tools.history.note(view.mask, box, drawn.take(box)); say(); }
+  toast(box ? "The decision was taken back, and the network's mask is shown. Undo brings yours back." : "The decision was taken back.");
 }
 
 export async function go(step) {

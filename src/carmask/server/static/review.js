@@ -99,10 +99,13 @@ addEventListener("keydown", (event) => {
     else tools.step((event.shiftKey ? 1 : 10) * arrow[0], (event.shiftKey ? 1 : 10) * arrow[1]);
     return;
   }
-  if (event.key === " " && !onButton && !onList) {
+  if (event.key === " " && !onButton && !event.target.matches("select")) {
     event.preventDefault();
-    if (event.repeat) tools.spaceHeld = !tools.stroke; else if (tools.keyboard || event.target === $("overlay") || event.target === document.body) {
-      spaceDown = performance.now();
+    if (event.repeat) spaceDown &&= !tools.spaceHeld; // held for the mouse to move the photo
+    else {
+      tools.spaceHeld = !tools.stroke;
+      tools.panned = false;
+      spaceDown = tools.keyboard || event.target === $("overlay") || event.target === document.body;
     }
     return;
   }
@@ -116,17 +119,17 @@ addEventListener("keydown", (event) => {
   if (command !== "before") before(false);
   COMMANDS[command]?.();
 });
-let spaceDown = 0;
+let spaceDown = false; // it begins or ends a stroke when it is let go
 addEventListener("keyup", (event) => {
   if (event.key === " ") {
-    const dragged = tools.spaceHeld;
     tools.spaceHeld = false;
-    if (spaceDown && !dragged) tools.press();
-    spaceDown = 0;
+    if (spaceDown && !tools.panned) tools.press();
+    spaceDown = false;
   }
   if (event.key.toLowerCase() === "q") before(false);
 });
-addEventListener("blur", () => before(false));
+// The keys may be let go in another window.
+addEventListener("blur", () => { before(false); tools.spaceHeld = spaceDown = false; });
 
 // ---- what happens when the page goes away, and other tabs
 
@@ -148,11 +151,14 @@ for (const [tool, text, key, path] of TOOLS) {
   button.innerHTML = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${path}"/></svg><span class="text"></span>`;
   button.lastChild.textContent = text;
   button.dataset.tool = tool;
-  button.onclick = () => useTool(tool);
+  button.onclick = (event) => { useTool(tool); if (event.detail) toStage(); };
   $("tools").append(button);
 }
 for (const [number, [mode, text]] of SHOWN.entries()) $("shown").append(make("option", { value: mode }, `${number + 1} ${text}`));
 $("shown").onchange = () => { setMode($("shown").value); $("overlay").focus(); };
+// After the mouse the keys are the photo's again, above all Space and Enter; by keyboard the focus stays.
+const toStage = () => $("overlay").focus({ preventScroll: true });
+for (const id of ["size", "hard"]) $(id).addEventListener("pointerup", toStage);
 $("size").oninput = () => setSize(Number($("size").value));
 $("hard").oninput = () => setHard(Number($("hard").value));
 $("other").onchange = () => { takeMask($("other").value); $("other").value = ""; $("overlay").focus(); };
@@ -166,7 +172,7 @@ for (const [id, command] of Object.entries(clicks)) {
 $("before").onpointerdown = () => before(true);
 $("before").onpointerup = $("before").onpointerleave = () => before(false);
 // By keyboard it stays until it is pressed again.
-$("before").onclick = (event) => { if (event.detail === 0) before(!comparing); };
+$("before").onclick = (event) => { if (event.detail === 0) before(!comparing); else toStage(); };
 setTheme($("theme"));
 setSize(24);
 setHard(100);

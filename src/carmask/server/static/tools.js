@@ -18,6 +18,7 @@ const NOTHING = {
   snap: "Nothing to snap: the stroke is the contour already, or no contour is near its ends.",
   smooth: "The contour is smooth here.", fill: "There is no hole here.", remove: "There is no car here.",
 };
+const UNSEEN = "The mask is not shown in this view. Choose another view to draw.";
 const PAINTS = new Set(["brush", "eraser"]);
 const AREAS = new Set(["lasso", "unlasso"]);
 const STROKES = new Set(["snap", "smooth"]);
@@ -153,6 +154,7 @@ export class Tools {
     this.cursor = at;
     if (event.button === 1 || this.tool === "hand" || this.spaceHeld) {
       this.pan = at;
+      this.panned = true;
       this.view.stage.classList.add("panning");
       return;
     }
@@ -208,6 +210,8 @@ export class Tools {
 
   #begin(place, weight) {
     if (this.busy || this.tool === "hand" || this.view.instead) return;
+    const { mode } = this.view;
+    if (mode === "rendered" || (mode === "photo" && PAINTS.has(this.tool))) { toast(UNSEEN, { about: "unseen" }); return; }
     this.stroke = { points: [place], box: null, before: null };
     if (PAINTS.has(this.tool)) {
       this.stroke.before = this.view.mask.data.slice();

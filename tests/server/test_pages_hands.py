@@ -1,0 +1,80 @@
+"""The editor's page under hands that are quick, or that slip."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from carmask.batch.outputs import OutputSpec
+from tests.server.browsing import at, choose, mask_in, stroke, until
+
+
+def test_space_moves_the_photo_however_quickly_the_mouse_follows(reviewing, open_page):
+    """No stroke is drawn, and none is begun when the key is let go."""
+    page = open_page(reviewing(OutputSpec(mask=True)).url)
+    choose(page, "car_03")
+    page.click("#tools button[data-tool='eraser']")
+    before, left = mask_in(page), page.evaluate("carmask.view.x")
+    page.keyboard.down(" ")
+    stroke(page, [(100, 60), (140, 90)])
+    page.keyboard.up(" ")
+    page.mouse.move(*at(page, 60, 60), steps=4)
+    np.testing.assert_array_equal(mask_in(page), before)
+    assert page.evaluate("carmask.view.x") > left
+    assert page.evaluate("carmask.tools.stroke") is None
+    # A key that is let go in another window is no longer held.
+    page.keyboard.down(" ")
+    page.keyboard.down(" ")
+    page.evaluate("window.dispatchEvent(new Event('blur'))")
+    stroke(page, [(100, 60), (140, 90)])
+    page.keyboard.up(" ")
+    assert not np.array_equal(mask_in(page), before)
+
+
+def test_after_a_tool_was_clicked_enter_accepts(reviewing, open_page):
+    server = reviewing(OutputSpec(mask=True))
+    page = open_page(server.url)
+    choose(page, "car_03")
+    page.click("#tools button[data-tool='snap']")
+    page.click("#size")
+    page.keyboard.press("Enter")
+    until(lambda: "car_03" in server.folder.decided())
+
+
+def test_nothing_is_drawn_where_the_mask_is_not_shown(reviewing, open_page):
+    page = open_page(reviewing(OutputSpec(mask=True)).url)
+    choose(page, "car_03")
+    before = mask_in(page)
+    for view, tool in (("8", "b"), ("8", "l"), ("7", "e")):
+        page.keyboard.press(view)
+        page.keyboard.press(tool)
+        stroke(page, [(60, 40), (140, 40), (140, 100)])
+        np.testing.assert_array_equal(mask_in(page), before)
+        assert page.locator(".toast").all_inner_texts() == [
+            "The mask is not shown in this view. Choose another view to draw."
+        ]
+    page.keyboard.press("1")
+    stroke(page, [(60, 40), (140, 40), (140, 100)])
+    assert not np.array_equal(mask_in(page), before)
+
+
+def test_taking_a_decision_back_loses_no_work(reviewing, open_page):
+    server = reviewing(OutputSpec(mask=True))
+    page = open_page(server.url)
+    choose(page, "car_03")
+    base = mask_in(page)
+    stroke(page, [(20, 20), (60, 20)])
+    drawn = mask_in(page)
+    page.keyboard.press("Shift+X")
+    page.wait_for_selector(".toast:has-text('Nothing has been decided')")
+    np.testing.assert_array_equal(mask_in(page), drawn)
+    assert "car_03" not in server.folder.decided()
+    page.keyboard.press("Control+s")
+    page.wait_for_selector(".toast:has-text('rendered again')")
+    page.keyboard.press("Shift+X")
+    until(lambda: np.array_equal(mask_in(page), base))
+    page.wait_for_selector("#undo:enabled")
+    assert "car_03" not in server.folder.decided()
+    page.keyboard.press("Control+z")
+    np.testing.assert_array_equal(mask_in(page), drawn)
+    page.keyboard.press("Control+s")
+    until(lambda: "car_03" in server.folder.decided())
