@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from carmask.batch.checks import COPY, NO_CAR, OTHER, SKIPPED
-from carmask.batch.corrections import FILE, Correction, Corrections, decisions_of
+from carmask.batch.corrections import FILE, Correction, Corrections
+from carmask.batch.decisions import decisions_of
 from carmask.batch.deliver import Delivery, deliver
 from carmask.batch.manifest import Manifest, describe, read_records
 from carmask.batch.names import MANIFEST, REPORT, STATE
@@ -105,7 +106,7 @@ def test_photos_that_another_pattern_gave_other_names_are_handed_over_and_review
     cut_folder(tmp_path / "day" / "4711", out, model=tiny_model)
     names = {entry.name for entry in read_queue(out).entries}
     assert names == {"a", "b", "c", "d", "5446P-01"}
-    assert {name: one for name, one in decisions_of(out / STATE).items() if name in names} == {
+    assert {name: one for name, one in decisions_of(out / STATE, {}).items() if name in names} == {
         "a": "corrected",
         "b": "rejected",
     }
@@ -298,14 +299,15 @@ def test_pictures_without_a_car_are_not_handed_over(out, tmp_path, tiny_model):
 
 
 def test_rejected_photos_are_not_handed_over(out, tmp_path):
+    digests = {one.name: one.digest for one in read_queue(out).entries}
     with Corrections(out / STATE / FILE) as store:
         for name in ("4711/b", "5446P/a"):
-            store.save(Correction(name, "rejected", "0" * 64, None, reason="blurred"), seen=0)
-        store.save(Correction("4711/a", "accepted", "0" * 64, None), seen=0)
+            store.save(Correction(name, "rejected", digests[name], None, reason="blurred"), seen=0)
+        store.save(Correction("4711/a", "accepted", digests["4711/a"], None), seen=0)
         made = deliver(out, tmp_path / "to")
         assert (made.files, made.vehicles, made.left_out, made.rejected) == (3, 1, 0, 2)
         assert sorted(files(tmp_path / "to")) == ["4711_09-2.png", "4711_09.png", "4711_c.png"]
         for name in ("4711/a", "4711/c", "4711/d"):
-            store.save(Correction(name, "rejected", "0" * 64, None), seen=int(name == "4711/a"))
+            store.save(Correction(name, "rejected", digests[name], None), seen=int(name == "4711/a"))
     with pytest.raises(UsageError, match="5 photos of vehicles, all rejected"):
         deliver(out, tmp_path / "to")

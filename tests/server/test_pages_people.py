@@ -11,6 +11,7 @@ from carmask.compositing.background import Background
 from carmask.images import read_mask
 from tests.conftest import draw_photo
 from tests.server.browsing import SIZE, at, choose, mask_in, stroke, until
+from tests.server.conftest import cut_photos
 
 
 def test_two_people_on_one_photo(reviewing, open_page):
@@ -63,6 +64,29 @@ def test_a_photo_that_was_replaced_is_said_and_locked(reviewing, open_page):
     choose(page, "car_03")
     assert "replaced since it was cut" in page.inner_text("#note")
     assert page.is_disabled("#accept")
+
+
+def test_a_photo_that_is_replaced_and_cut_again_behind_the_page_is_not_accepted_unseen(
+    reviewing, open_page, tiny_model
+):
+    """The next photos are loaded ahead: what is accepted is what was seen."""
+    server = reviewing(OutputSpec(mask=True), below=2)
+    page = open_page(server.url)
+    name = page.locator("#photos button").nth(1).get_attribute("title")
+    until(
+        lambda: page.evaluate("performance.getEntriesByType('resource').filter((e) => /mask/.test(e.name)).length") > 2
+    )
+    Image.fromarray(draw_photo(42, SIZE)).save(server.photos / f"{name}.jpg", quality=95)
+    cut_photos(server.photos, server.out, OutputSpec(mask=True), tiny_model, 2)
+    page.keyboard.press("n")
+    until(lambda: page.inner_text("#name") == name)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".toast.bad:has-text('replaced since it was opened')")
+    assert name not in server.folder.decided()
+    page.click(".toast.bad button:has-text('Show it')")
+    until(lambda: page.inner_text("#name") == name)
+    page.keyboard.press("Enter")
+    until(lambda: name in server.folder.decided())
 
 
 def test_every_view_shows_something_else(reviewing, open_page):

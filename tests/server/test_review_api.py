@@ -210,7 +210,7 @@ def test_two_people_never_overwrite_each_other_silently(reviewing, mine):
     np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), mine)
     # Another process on the same folder counts, too.
     with Corrections(server.out / STATE / FILE) as store:
-        store.save(Correction("car_03", "rejected", "x", reason="no car", author="Carl"), seen=1)
+        store.save(Correction("car_03", "rejected", "", reason="no car", author="Carl"), seen=1)
     assert decide(server.client, one, mask=~mine, revision=1).status_code == 409
     assert photo(server.client)["decision"] == "rejected"
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from PIL import Image
 
 from carmask.batch.corrections import Corrections
 from carmask.batch.outputs import OutputSpec
 from carmask.errors import OutputError
 from carmask.images import read_mask
+from carmask.review import runs
 from carmask.server import folder
 from carmask.server.folder import Folder
 from carmask.server.worker_pool import BusyError
+from tests.conftest import draw_photo
+from tests.server.conftest import cut_photos
 
 from .job_requests import wait_until
-from .review_requests import decide, items, mask_of, photo
+from .review_requests import SIZE, decide, items, mask_of, photo
 
 
 def test_a_full_disk_on_save_loses_nothing(reviewing, mine, monkeypatch):
@@ -85,3 +89,28 @@ def test_saving_while_a_run_is_writing(reviewing, mine, tiny_model, monkeypatch)
         time.sleep(0.3)
         assert "corrected" not in (server.out / "report.csv").read_text()
     wait_until(lambda: "corrected" in (server.out / "report.csv").read_text())
+
+
+def test_what_was_decided_about_a_photo_that_was_replaced_is_not_about_the_new_one(reviewing, mine, tiny_model):
+    """Once it is cut again it is to look at again, with the network's mask, and its revisions go on."""
+    server = reviewing(OutputSpec(mask=True), below=2)
+    one = photo(server.client)
+    seen = server.client.get(f"/photos/{one['id']}").json()["photo"]
+    assert decide(server.client, one, mask=mine, photo=seen).status_code == 200
+    assert photo(server.client)["decision"] == "corrected"
+    Image.fromarray(draw_photo(42, SIZE)).save(server.photos / "car_03.jpg", quality=95)
+    cut_photos(server.photos, server.out, OutputSpec(mask=True), tiny_model, 2)
+    now = photo(server.client)
+    assert (now["decision"], now["revision"]) == ("open", 0)
+    assert now["id"] in [item["id"] for item in items(server.client, filter="todo")]
+    opened = server.client.get(f"/photos/{one['id']}").json()
+    assert (opened["decision"], opened["revision"], opened["replaced"]) == ("open", 1, False)
+    np.testing.assert_array_equal(mask_of(server.client, one), mask_of(server.client, one, "base"))
+    # A page that still shows the first photo: neither its mask nor its draft is taken for the second one's.
+    answer = decide(server.client, one, mask=mine, revision=1, photo=seen)
+    assert answer.status_code == 409
+    assert "replaced since it was opened" in answer.json()["error"]
+    query = {"author": "Anna", "photo": seen}
+    assert server.client.put(f"/photos/{one['id']}/draft", params=query, content=runs.to_bytes(mine)).status_code == 409
+    assert decide(server.client, one, "accepted", revision=1, photo=opened["photo"]).status_code == 200
+    assert photo(server.client)["decision"] == "accepted"

@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from carmask.batch.corrections import FILE, Corrections
-from carmask.batch.names import STATE
-from carmask.errors import UsageError
+from carmask.batch.decisions import holding
+from carmask.batch.manifest import read_records
+from carmask.batch.names import MANIFEST, STATE
+from carmask.errors import InUseError, UsageError
 
 
 def corrected_masks(out: Path) -> dict[str, Callable[[], bytes]]:
@@ -28,8 +30,17 @@ def corrected_masks(out: Path) -> dict[str, Callable[[], bytes]]:
     if store is None:
         return {}
     with store:
-        names = [name for name, decision in store.decisions().items() if decision == "corrected"]
+        decided = holding(store.decided(), _digests(out / STATE / MANIFEST))
+    names = [name for name, one in decided.items() if one.decision == "corrected"]
     return {name: partial(_mask_of, out / STATE / FILE, name) for name in names}
+
+
+def _digests(manifest: Path) -> dict[str, str]:
+    """What the outputs were made of, by name; nothing while a run is going on."""
+    try:
+        return {one.name: one.result.digest for one in read_records(manifest)} if manifest.is_file() else {}
+    except InUseError:
+        return {}
 
 
 def _mask_of(file: Path, name: str) -> bytes:

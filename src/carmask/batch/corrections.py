@@ -355,26 +355,6 @@ def _identity(file: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def decisions_of(state: Path) -> dict[str, str]:
-    """What was decided in a run, by name.
-
-    Args:
-        state: the folder that holds the manifest.
-
-    Returns:
-        ``accepted``, ``corrected`` or ``rejected`` of each photo that somebody decided about.
-
-    Raises:
-        UsageError: if the store is of another version.
-        OutputError: if it cannot be read.
-    """
-    store = Corrections.of(state)
-    if store is None:
-        return {}
-    with store:
-        return store.decisions()
-
-
 def with_corrections(jobs: Iterable[Job], store: Corrections) -> list[Job]:
     """Give each job the corrected mask that holds for it.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from carmask.batch.checks import COPY, NO_CAR, OTHER, SKIPPED
-from carmask.batch.corrections import decisions_of
+from carmask.batch.decisions import decisions_of
 from carmask.batch.manifest import Recorded, read_records
 from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.naming import Naming
@@ -100,7 +100,7 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
             f"{out}: no photo that is done there has a vehicle; the option 'group' of 'carmask cut' says which one "
             "each shows"
         )
-    decisions = decisions_of(out / STATE)
+    decisions = decisions_of(out / STATE, {one.name: one.result.digest for one in known})
     wanted = [one for one in known if decisions.get(one.name) != "rejected"]
     if not wanted:
         raise UsageError(

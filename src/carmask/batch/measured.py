@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from carmask.batch.corrections import Corrections
 from carmask.batch.database import from_text
+from carmask.batch.decisions import decisions_of
 from carmask.batch.manifest import FORMAT, open_to_read
 from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.report import read_report
@@ -22,7 +22,7 @@ from carmask.failures import in_one_line
 from carmask.images import is_file
 
 #: Name, photo, status, confidence, time; measures, facts and settings.
-_Row: TypeAlias = tuple[str, str, str, float | None, str, dict[str, Any], dict[str, Any], dict[str, Any]]
+_Row: TypeAlias = tuple[str, str, str, float | None, str, str, dict[str, Any], dict[str, Any], dict[str, Any]]
 
 #: The fact of a photo that names its vehicle.
 VEHICLE = "vehicle"
@@ -118,12 +118,9 @@ def read_measured(out: Path) -> list[Measured]:
     rows = _read_rows(file)
     base = _base(out)
     marks = _read_marks(out)
-    decisions: dict[str, str] = {}
-    if (store := Corrections.of(out / STATE)) is not None:
-        with store:
-            decisions = store.decisions()
+    decisions = decisions_of(out / STATE, {row[0]: row[5] for row in rows})
     found = []
-    for name, photo, status, confidence, finished, measures, facts, said in rows:
+    for name, photo, status, confidence, finished, _, measures, facts, said in rows:
         model = MadeWith(said.get("model", ""), said.get("model_version", ""), said.get("model_sha256", ""))
         found.append(
             Measured(
@@ -169,10 +166,10 @@ def _read_rows(file: Path) -> list[_Row]:
                 text, join = "''", ""
             facts = "p.facts" if version >= 4 else "'{}'"
             rows = base.execute(
-                f"SELECT p.name, p.photo, p.status, p.confidence, p.finished, {text}, {facts}, s.text "  # noqa: S608
+                f"SELECT p.name, p.photo, p.status, p.confidence, p.finished, p.digest, {text}, {facts}, s.text "  # noqa: S608
                 f"FROM photos AS p JOIN settings AS s ON s.id = p.settings {join} ORDER BY p.name"
             )
-            return [(*row[:5], *(json.loads(one or "{}") for one in row[5:])) for row in rows]
+            return [(*row[:6], *(json.loads(one or "{}") for one in row[6:])) for row in rows]
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise UsageError(f"{file.parent}: another carmask is writing here; wait for it") from error

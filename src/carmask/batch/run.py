@@ -11,7 +11,8 @@ from itertools import chain
 from pathlib import Path
 
 from carmask.batch.checks import Results, count_findings, with_checks
-from carmask.batch.corrections import Corrections, decisions_of, with_corrections
+from carmask.batch.corrections import Corrections, with_corrections
+from carmask.batch.decisions import decisions_of
 from carmask.batch.engines.engine import TIMEOUT, Engine
 from carmask.batch.engines.start import EngineName, start_engine
 from carmask.batch.error_log import keep_traceback
@@ -218,8 +219,10 @@ class CutRun:
             finally:
                 if not ended:
                     engine.close()  # nothing is written any more when the folder is tidied
-                decided = decisions_of(self.folder / STATE)
                 known = with_checks([(job.name, manifest.result(job.name)) for job in plan.jobs], self.checks)
+                decided = decisions_of(
+                    self.folder / STATE, {name: one.digest for name, one in known if one is not None}
+                )
                 report = write_report(self.folder, plan, manifest, review=self.review, decisions=decided, checked=known)
                 vehicles = self._vehicles(plan, manifest, known)
             marked = to_review(plan.jobs, manifest, self.review)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from carmask.batch.corrections import Correction
+from carmask.batch.decisions import holding
 from carmask.batch.job import split_digest
 from carmask.batch.manifest import Recorded, read_records
 from carmask.batch.names import MANIFEST, REPORT, STATE
@@ -82,6 +83,10 @@ class Queue:
         """The photo with this id, or None."""
         at = self._by_id.get(id)
         return None if at is None else self.entries[at]
+
+    def holding(self, decided: Mapping[str, Correction]) -> dict[str, Correction]:
+        """Decisions without those about photos that have been replaced, and cut again, since."""
+        return holding(decided, {entry.name: entry.digest for entry in self.entries})
 
     def views(self, entry: Entry) -> list[Entry]:
         """The views of the same car, by name, the photo itself among them; the photo alone if it has no views."""

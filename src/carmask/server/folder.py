@@ -116,8 +116,8 @@ class Folder:
             return self._queue
 
     def decided(self) -> Mapping[str, Correction]:
-        """The decisions that hold, by name; others may write to the store, too."""
-        return self.store.decided()
+        """The decisions that hold for the photos as they were cut, by name; others may write to the store, too."""
+        return self.queue().holding(self.store.decided())
 
     def find(self, id: str) -> Entry:  # noqa: A002  # what it is called in addresses
         """The photo with this id.
@@ -182,12 +182,23 @@ class Folder:
         """
         predicted = self.predict(entry)
         current = self.store.current(entry.name)
+        # What was decided about a photo that was replaced, and cut again, is none about this one.
+        if current is not None and entry.digest not in {"", current.photo}:
+            current = replace(current, decision="open", mask=None, base=None)
         draft = self.store.draft(entry.name, author)
         kept = None if draft is None or draft[2] != predicted.digest else (draft[0], draft[1], draft[3])
         return Opened(entry, predicted, current, kept, bool(entry.digest) and predicted.digest != entry.digest)
 
     def decide(
-        self, entry: Entry, decision: Decision, mask: Mask | None, *, author: str, reason: str, revision: int
+        self,
+        entry: Entry,
+        decision: Decision,
+        mask: Mask | None,
+        *,
+        author: str,
+        reason: str,
+        revision: int,
+        seen: str = "",
     ) -> tuple[Correction, Result | None]:
         """Store a decision, and render the photo again.
 
@@ -198,12 +209,13 @@ class Folder:
             author: who decided.
             reason: why it was rejected.
             revision: the one that was looked at.
+            seen: SHA-256 of the photo's file that was looked at; '' if it is not known.
 
         Returns:
             The decision, and what became of the rendering; None where nothing had to be rendered.
 
         Raises:
-            ReplacedError: if the photo is not the one that was cut. Nothing is stored.
+            ReplacedError: if the photo is not the one that was cut, or looked at. Nothing is stored.
             ConflictError: if another revision holds now. Nothing is stored.
             PhotoError: if the mask has another size than the photo. Nothing is stored.
             OutputError: if it cannot be stored.
@@ -215,6 +227,7 @@ class Folder:
             raise ReplacedError(
                 f"{entry.name}: this photo has been replaced since it was cut; nothing was stored: cut it again"
             )
+        _check_seen(entry, predicted, seen)
         png = None
         if decision == "corrected":
             if mask is None or mask.shape != predicted.size:
@@ -290,7 +303,7 @@ class Folder:
             self._read = self._version()
         return found
 
-    def keep_draft(self, entry: Entry, mask: Mask, *, author: str, revision: int) -> None:
+    def keep_draft(self, entry: Entry, mask: Mask, *, author: str, revision: int, seen: str = "") -> None:
         """Store what is being worked on.
 
         Args:
@@ -298,12 +311,15 @@ class Folder:
             mask: bool (height, width), at the photo's size.
             author: whose draft it is.
             revision: the one that it began with.
+            seen: SHA-256 of the photo's file that it was drawn on; '' if it is not known.
 
         Raises:
+            ReplacedError: if the photo is another one now. Nothing is stored.
             OutputError: if it cannot be stored.
             PhotoError: if the mask has another size than the photo.
         """
         predicted = self.predict(entry)
+        _check_seen(entry, predicted, seen)
         if mask.shape != predicted.size:
             raise PhotoError(f"{entry.name}: the mask has another size than the photo; reload the page")
         self.store.keep_draft(entry.name, author, encode_mask(mask), seen=revision, photo=predicted.digest)
@@ -327,7 +343,7 @@ class Folder:
         # What fails is written again with the next decision, and by the next run.
         with contextlib.suppress(OutputError, UsageError):
             try:
-                queue, decided = self.queue(), self.store.decided()
+                queue, decided = self.queue(), self.decided()
                 with self._writing:
                     write_decisions(self.out, queue, decided)
             except InUseError:
@@ -340,6 +356,13 @@ class Folder:
             return " ".join(stamp_of(file.stat()) for file in files if file.exists())
         except OSError:
             return ""
+
+
+def _check_seen(entry: Entry, predicted: PredictedPhoto, seen: str) -> None:
+    if seen not in {"", predicted.digest}:
+        raise ReplacedError(
+            f"{entry.name}: this photo has been replaced since it was opened; nothing was stored: open it again"
+        )
 
 
 def _stamp(path: Path) -> str:

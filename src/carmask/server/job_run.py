@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from carmask.batch.corrections import Corrections, decisions_of, with_corrections
+from carmask.batch.corrections import Corrections, with_corrections
+from carmask.batch.decisions import decisions_of
 from carmask.batch.job import Job, Result
 from carmask.batch.manifest import read_records
 from carmask.batch.names import MANIFEST, STATE
@@ -59,7 +60,7 @@ class JobRun:
         out, jobs = self.folder / "out", self._jobs()
         numbers = {photo.name: photo.number for photo in self.photos}
         make_folder(out)
-        decided = decisions_of(out / STATE)
+        decided = decisions_of(out / STATE, {})  # a job's photos are not replaced
         if (store := Corrections.of(out / STATE)) is not None:
             with store:
                 jobs = with_corrections(jobs, store)

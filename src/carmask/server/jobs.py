@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from carmask.batch.corrections import decisions_of
+from carmask.batch.decisions import decisions_of
 from carmask.batch.job import Result
 from carmask.batch.names import STATE
 from carmask.batch.outputs import OutputSpec
@@ -308,7 +308,7 @@ class Jobs:
 
     def decisions(self, job: str) -> dict[str, str]:
         """What people have decided about its photos, by name."""
-        return decisions_of(self._folder(job) / "out" / STATE)
+        return decisions_of(self._folder(job) / "out" / STATE, {})  # a job's photos are not replaced
 
     def folder(self, job: str) -> Folder:
         """The results as a folder to review.

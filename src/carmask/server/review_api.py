@@ -123,6 +123,7 @@ class ReviewApi:
                 "height": found.predicted.size[0],
                 "width": found.predicted.size[1],
                 "confidence": entry.confidence if entry.confidence is not None else found.predicted.confidence,
+                "photo": found.predicted.digest,
                 "replaced": found.replaced,
                 "draft": draft,
                 "views": [_item(view, decided.get(view.name)) for view in views] if len(views) > 1 else [],
@@ -160,7 +161,7 @@ class ReviewApi:
                 return folder.predict(entry, model).mask
             opened = folder.open(entry, author)
             png = None
-            if kind == "current" and opened.current is not None:
+            if kind == "current" and opened.current is not None and not opened.replaced:
                 png = opened.current.mask
             if kind == "draft":
                 if opened.draft is None:
@@ -219,8 +220,8 @@ class ReviewApi:
         folder, entry = await self._photo(request)
         mask = await self._mask_of(request, folder, entry)
         revision = number_in(request.query_params, "revision", 0, 0, 10**9)
-        author = _author(request)
-        await run_in_threadpool(lambda: folder.keep_draft(entry, mask, author=author, revision=revision))
+        author, seen = _author(request), request.query_params.get("photo", "")
+        await run_in_threadpool(lambda: folder.keep_draft(entry, mask, author=author, revision=revision, seen=seen))
         return LossyJSONResponse({"kept": True})
 
     async def drop_draft(self, request: Request) -> Response:
@@ -249,6 +250,7 @@ class ReviewApi:
                 author=author,
                 reason=reason,
                 revision=revision,
+                seen=query.get("photo", ""),
             )
         )
         return LossyJSONResponse({**described(saved), "rendered": result is not None})

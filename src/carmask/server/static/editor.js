@@ -176,7 +176,7 @@ let sending = 0; // drafts that are on their way
 /** Whether the server has no draft yet of what was drawn. */
 export const atRisk = () => autosave.pending() || sending > 0;
 
-const draftOf = ({ id, meta }) => `${photoApi(id)}/draft?revision=${meta.revision}&${who()}`;
+const draftOf = ({ id, meta }) => `${photoApi(id)}/draft?revision=${meta.revision}&photo=${meta.photo}&${who()}`;
 
 export async function keepDraft(options = {}) {
   if (!current || current.saved || current.meta.replaced) return;
@@ -197,17 +197,17 @@ export async function keepDraft(options = {}) {
 const unkept = new Map();
 
 const sendAgain = settled(3000, async () => {
-  for (const [id, { mask, revision }] of [...unkept]) {
+  for (const [id, { mask, revision, photo }] of [...unkept]) {
     if (id === current?.id && !current.saved) await keepDraft(); // as it is by now
     else {
-      const sent = request(draftOf({ id, meta: { revision } }), { method: "PUT", body: mask.toRuns() });
+      const sent = request(draftOf({ id, meta: { revision, photo } }), { method: "PUT", body: mask.toRuns() });
       await sent.then(() => kept(id), () => sendAgain());
     }
   }
 });
 
 function keepHere(mine, mask) {
-  unkept.set(mine.id, { mask, revision: mine.meta.revision });
+  unkept.set(mine.id, { mask, revision: mine.meta.revision, photo: mine.meta.photo });
   sendAgain();
 }
 
@@ -230,7 +230,12 @@ function dropDraft() {
 
 async function restore(draft) {
   const mine = current, here = unkept.get(mine.id)?.mask;
-  if (here && (here.width !== mine.meta.width || here.height !== mine.meta.height)) return;
+  if (here && draft.photo !== mine.meta.photo) {
+    if (mine.meta.replaced) return; // the one that it was drawn on may be put back
+    kept(mine.id);
+    toast("Your unsaved work was on another photo, which was replaced by this one. It is dropped.", { bad: true });
+    return;
+  }
   try {
     const mask = here ?? await maskOf(mine.id, mine.meta, "draft");
     if (mine !== current || !tools.replace(mask)) return;
@@ -262,7 +267,7 @@ export async function decide(decision, reason = "") {
   const mine = current;
   if (!mine || mine.meta.replaced || mine.storing) return false;
   autosave.cancel();
-  const query = new URLSearchParams({ decision, reason, author, revision: mine.meta.revision });
+  const query = new URLSearchParams({ decision, reason, author, revision: mine.meta.revision, photo: mine.meta.photo });
   const sent = decision === "corrected" ? view.mask.copy() : null; // drawing goes on meanwhile
   const wasSaved = mine.saved;
   mine.saved = mine.storing = true;
