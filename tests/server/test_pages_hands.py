@@ -57,6 +57,20 @@ def test_nothing_is_drawn_where_the_mask_is_not_shown(reviewing, open_page):
     assert not np.array_equal(mask_in(page), before)
 
 
+def test_work_that_came_back_is_discarded_on_its_own_photo_alone(reviewing, open_page):
+    """The offer goes with the photo, or when something is decided: it could do nothing any more."""
+    server = reviewing(OutputSpec(mask=True))
+    page = open_page(server.url)
+    for leave in ("n", "Control+s"):
+        choose(page, "car_03")
+        stroke(page, [(20, 20), (60, 20)])
+        until(lambda: server.folder.store.draft("car_03", "Anna") is not None)
+        page.reload()
+        page.wait_for_selector(".toast:has-text('Discard it')")
+        page.keyboard.press(leave)
+        page.wait_for_selector(".toast:has-text('Discard it')", state="detached", timeout=4000)
+
+
 def test_taking_a_decision_back_loses_no_work(reviewing, open_page):
     server = reviewing(OutputSpec(mask=True))
     page = open_page(server.url)

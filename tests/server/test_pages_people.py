@@ -174,3 +174,19 @@ def test_on_a_phone_the_photo_has_most_of_the_page(reviewing, open_page):
         assert 0 <= box["x"] < box["x"] + box["width"] <= 390, name
     page.locator("#zoom-in").scroll_into_view_if_needed()
     page.click("#zoom-in")  # tools that stand further to the side can be reached
+
+
+@pytest.mark.parametrize("size", [(844, 390), (640, 360)])
+def test_on_a_phone_on_its_side_the_photo_has_most_of_the_page(reviewing, open_page, size):
+    page = open_page(reviewing(OutputSpec(mask=True)).url, size=size, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+    assert page.locator("#stage").bounding_box()["height"] > 0.65 * size[1]
+    left, top, scale = page.evaluate("[carmask.view.x, carmask.view.y, carmask.view.scale]")
+    assert min(left, top) >= 0
+    assert scale * SIZE[0] > 0.5 * size[1]
+    for name in ("drawer", "undo", "previous", "next", "reject", "save", "accept"):
+        box = page.locator(f"#{name}").bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= size[0], name
+    page.locator("#tools button[data-tool='hand']").tap()
+    page.locator("#zoom-in").tap()
+    assert page.evaluate("carmask.view.scale") > scale

@@ -1,6 +1,6 @@
 // Questions of the editor: why a photo is rejected, and whose work counts.
 
-import { $, make, toast } from "/static/common.js";
+import { $, make, toast, untoast } from "/static/common.js";
 import { timeOf } from "/static/facts.js";
 
 const REASONS = ["No car", "Several cars", "Car cut off", "Blurred", "Too dark or too bright", "Another reason"];
@@ -8,6 +8,7 @@ const REASONS = ["No car", "Several cars", "Car cut off", "Blurred", "Too dark o
 /** Ask why a photo is rejected; '' if it is not. */
 export async function askReason() {
   $("reason").value = "";
+  untoast("reason");
   $("reasons").replaceChildren(...REASONS.map((text, at) => {
     const radio = make("input", { type: "radio", name: "why", value: text });
     radio.onchange = () => { $("reason").value = at === REASONS.length - 1 ? "" : text; $("reason").focus(); };
@@ -19,7 +20,7 @@ export async function askReason() {
   await new Promise((done) => $("rejecting").addEventListener("close", done, { once: true }));
   const reason = $("reason").value.trim();
   if ($("rejecting").returnValue !== "ok") return "";
-  if (!reason) toast("A reason is needed to reject a photo.", { bad: true });
+  if (!reason) toast("A reason is needed to reject a photo.", { bad: true, about: "reason" });
   return reason;
 }
 $("rejecting").addEventListener("keydown", (event) => {

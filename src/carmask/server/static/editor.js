@@ -22,6 +22,7 @@ let asked = 0; // counts photos asked for: an answer that comes late is dropped
 
 export async function show(id) {
   const number = ++asked;
+  untoast("back"); // it is about the photo that was shown
   await leave();
   const started = performance.now();
   list.mark(id);
@@ -243,7 +244,7 @@ async function restore(draft) {
       note(mine.meta, `Your draft began before ${mine.meta.author} saved this photo: look at both before you save.`, true);
     }
     const discard = () => { if (mine === current) { tools.replace(mine.start); dropDraft(); note(mine.meta); } };
-    toast("Your unsaved work on this photo is back.", { action: { text: "Discard it", run: discard }, seconds: 8 });
+    toast("Your unsaved work on this photo is back.", { action: { text: "Discard it", run: discard }, seconds: 8, about: "back" });
   } catch {
     // Without the draft the photo is as it was saved.
   }
@@ -267,6 +268,7 @@ export async function decide(decision, reason = "") {
   const mine = current;
   if (!mine || mine.meta.replaced || mine.storing) return false;
   autosave.cancel();
+  untoast("back");
   const query = new URLSearchParams({ decision, reason, author, revision: mine.meta.revision, photo: mine.meta.photo });
   const sent = decision === "corrected" ? view.mask.copy() : null; // drawing goes on meanwhile
   const wasSaved = mine.saved;

@@ -85,7 +85,7 @@ export class View {
 
   fit() {
     const { w, h } = this.size;
-    const strip = $("views").hidden ? 0 : 80 * this.ratio;
+    const strip = $("views").offsetHeight ? 80 * this.ratio : 0;
     const room = 16 * this.ratio;
     this.scale = Math.min((this.w - 2 * room) / w, (this.h - strip - 2 * room) / h);
     this.x = (this.w - w * this.scale) / 2;
