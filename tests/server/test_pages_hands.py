@@ -57,6 +57,24 @@ def test_nothing_is_drawn_where_the_mask_is_not_shown(reviewing, open_page):
     assert not np.array_equal(mask_in(page), before)
 
 
+def test_brackets_are_keys_wherever_the_keyboard_has_them(reviewing, open_page):
+    """On a German keyboard they lie on Alt (Apple) or AltGr, which is Ctrl and Alt to some."""
+    page = open_page(reviewing(OutputSpec(mask=True)).url)
+    press = "(more) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {bubbles: true, ...more}))"
+    size = int(page.input_value("#size"))
+    page.evaluate(press, {"key": "]", "altKey": True})
+    larger = int(page.input_value("#size"))
+    assert larger > size
+    page.evaluate(press, {"key": "]", "altKey": True, "ctrlKey": True})
+    assert int(page.input_value("#size")) > larger
+    page.evaluate(press, {"key": "{", "altKey": True})
+    assert page.input_value("#hard") == "90"
+    page.evaluate(press, {"key": "[", "metaKey": True})  # the browser's: back
+    page.evaluate(press, {"key": "x", "altKey": True})
+    assert int(page.input_value("#size")) > larger
+    assert not page.is_visible("#rejecting")
+
+
 def test_work_that_came_back_is_discarded_on_its_own_photo_alone(reviewing, open_page):
     """The offer goes with the photo, or when something is decided: it could do nothing any more."""
     server = reviewing(OutputSpec(mask=True))

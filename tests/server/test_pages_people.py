@@ -38,6 +38,31 @@ def test_two_people_on_one_photo(reviewing, open_page):
     until(lambda: np.array_equal(read_mask(server.out / "car_03_mask.png"), mine))
 
 
+def test_the_next_person_at_the_same_browser_says_so(reviewing, open_page):
+    """The name was asked for once, and kept with all decisions for good. Each has drafts of their own."""
+    server = reviewing(OutputSpec(mask=True))
+    page = open_page(server.url, author=None, wait="#who[open]")
+    page.fill("#author", "Anna")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("body[data-shown]")
+    choose(page, "car_03")
+    stroke(page, [(20, 20), (60, 20)])
+    for name, drawn in (("Ben", False), ("Anna", True)):
+        page.click("#me")
+        page.fill("#author", name)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"#me:has-text('{name}')")
+        page.wait_for_selector("body[data-shown]")
+        page.wait_for_selector("#unsaved", state="visible" if drawn else "hidden")
+    page.click("#me")
+    page.fill("#author", "Carl")
+    page.keyboard.press("Escape")
+    assert page.inner_text("#me") == "Anna"
+    page.keyboard.press("Control+s")
+    until(lambda: server.folder.store.current("car_03") is not None)
+    assert server.folder.store.current("car_03").author == "Anna"
+
+
 def test_a_browser_that_is_closed_in_mid_work_loses_nothing(reviewing, open_page):
     server = reviewing(OutputSpec(mask=True))
     page = open_page(server.url)

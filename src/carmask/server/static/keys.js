@@ -69,8 +69,9 @@ commands.set("pageup", "previous");
 
 /** The command of a key, or undefined. */
 export function commandOf(event) {
-  const ctrl = event.ctrlKey || event.metaKey;
-  if (event.altKey) return undefined;
+  const bracket = "[]{}".includes(event.key); // many keyboards have them with Alt, or AltGr, which some report as Ctrl+Alt
+  if (event.altKey && !bracket) return undefined;
+  const ctrl = event.metaKey || (event.ctrlKey && !(event.altKey && bracket));
   const key = event.key.toLowerCase();
   const letter = key.length > 1 || /[a-z]/.test(key);
   const name = `${ctrl ? "ctrl+" : ""}${event.shiftKey && letter ? "shift+" : ""}${key}`;

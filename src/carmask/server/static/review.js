@@ -179,6 +179,24 @@ setHard(100);
 useTool("brush");
 setMode(SHOWN.some(([mode]) => mode === localStorage.getItem("carmask-view")) ? localStorage.getItem("carmask-view") : "tint");
 
+/** Ask who is editing; a name that was given before stays if the question is put away. */
+async function askAuthor(name) {
+  $("author").value = name;
+  $("who").returnValue = "";
+  $("who").showModal();
+  $("author").select();
+  await new Promise((done) => $("who").addEventListener("close", done, { once: true }));
+  const given = $("who").returnValue === "ok" ? $("author").value.trim() : "";
+  localStorage.setItem("carmask-author", given || name || "someone");
+  return given || name || "someone";
+}
+
+// Drafts are each person's own: the page begins anew, and keeps the last stroke as any page that is closed does.
+$("me").onclick = async () => {
+  const before = $("me").textContent;
+  if ((await askAuthor(before)) !== before) location.reload();
+};
+
 async function begin() {
   describe(null);
   $("home").hidden = folder === "out";
@@ -186,13 +204,11 @@ async function begin() {
   let author = localStorage.getItem("carmask-author") || "";
   if (!author) {
     const { author: user } = await json("/api/about").catch(() => ({ author: "" }));
-    $("author").value = user;
-    $("who").showModal();
-    $("author").select();
-    await new Promise((done) => $("who").addEventListener("close", done, { once: true }));
-    author = $("author").value.trim() || user || "someone";
-    localStorage.setItem("carmask-author", author);
+    author = await askAuthor(user);
   }
+  $("me").textContent = author;
+  $("me").ariaLabel = `Who is editing: ${author}`;
+  $("me").hidden = false;
   try {
     await open(author);
   } catch (error) {
