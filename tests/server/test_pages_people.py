@@ -114,6 +114,20 @@ def test_a_photo_that_is_replaced_and_cut_again_behind_the_page_is_not_accepted_
     until(lambda: name in server.folder.decided())
 
 
+def test_the_page_says_what_the_checks_of_the_run_say(reviewing, open_page):
+    """A photo that is to be taken again is rejected by who looks at it."""
+    server = reviewing(OutputSpec(mask=True))
+    report = server.out / "report.csv"
+    header, *rows = report.read_text().splitlines()
+    checked = [row + (",cut off (right); blurred" if "car_03" in row else ",") for row in rows]
+    report.write_text("\n".join([header + ",checks", *checked, ""]))
+    page = open_page(server.url)
+    choose(page, "car_03")
+    assert "cut off (right); blurred" in page.inner_text("#more")
+    choose(page, "car_04")
+    assert "blurred" not in page.inner_text("#more")
+
+
 def test_every_view_shows_something_else(reviewing, open_page):
     server = reviewing(OutputSpec(background=Background.parse("white:#203040")))
     page = open_page(server.url)

@@ -39,6 +39,7 @@ class Entry:
         digest: SHA-256 of the file that was cut.
         stamp: what the file system said of the file then; empty if unknown.
         vehicle: identifier of the vehicle that it shows, where the run grouped its photos.
+        checks: what the run's checks say of it, such as that the car is cut off.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Entry:
     digest: str
     stamp: str
     vehicle: str = ""
+    checks: str = ""
 
     @property
     def car(self) -> str:
@@ -141,8 +143,8 @@ def read_queue(out: Path, titles: Mapping[str, str] | None = None) -> Queue:
     file = out / STATE / MANIFEST
     if not file.is_file():
         raise UsageError(f"{out}: no results of 'carmask cut' in this folder")
-    marked = _marked(out)
-    return Queue(_entry(record, marked, titles or {}) for record in read_records(file))
+    marked, checks = _reported(out)
+    return Queue(_entry(record, marked, checks, titles or {}) for record in read_records(file))
 
 
 def id_of(name: str) -> str:
@@ -161,7 +163,7 @@ def car_of(name: str) -> str:
     return split[0]
 
 
-def _entry(record: Recorded, marked: set[str], titles: Mapping[str, str]) -> Entry:
+def _entry(record: Recorded, marked: set[str], checks: Mapping[str, str], titles: Mapping[str, str]) -> Entry:
     found = record.result
     return Entry(
         id_of(record.name),
@@ -177,14 +179,17 @@ def _entry(record: Recorded, marked: set[str], titles: Mapping[str, str]) -> Ent
         split_digest(found.digest)[0],
         found.stamp,
         str(found.facts.get("vehicle") or ""),
+        checks.get(found.photo, ""),
     )
 
 
-def _marked(out: Path) -> set[str]:
-    """The photos with review=yes."""
+def _reported(out: Path) -> tuple[set[str], dict[str, str]]:
+    """The photos with review=yes, and what the checks say of photos."""
     if not (out / REPORT).exists():
-        return set()
-    return {row["photo"] for row in read_report(out).records() if row.get("review") == "yes"}
+        return set(), {}
+    rows = read_report(out).records()
+    checks = {row["photo"]: row["checks"] for row in rows if row.get("checks")}
+    return {row["photo"] for row in rows if row.get("review") == "yes"}, checks
 
 
 def _urgency(entry: Entry) -> tuple[bool, float, str]:

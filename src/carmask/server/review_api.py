@@ -304,6 +304,7 @@ def _item(entry: Entry, current: Correction | None) -> dict[str, Any]:
         "confidence": entry.confidence,
         "error": entry.error,
         "review": entry.review,
+        "checks": entry.checks,
     }
     return item | (described(current) if current else {"decision": "open", "revision": 0})
 

@@ -41,7 +41,7 @@ export const timeOf = ({ saved }) => `${saved.replace("T", " ").slice(0, 16)} UT
 function factsOf(meta) {
   const facts = [`${meta.width} × ${meta.height}`, `confidence ${percent(meta.confidence)}`];
   if (meta.error !== null) facts.push(`contour off by about ${meta.error.toFixed(1)} px`);
-  if (meta.reason) facts.push(meta.reason);
+  facts.push(...[meta.checks, meta.reason].filter(Boolean));
   if (meta.decision !== "open") facts.push(`${meta.decision} by ${meta.author}, ${timeOf(meta)}`);
   return facts;
 }
