@@ -305,6 +305,7 @@ def _item(entry: Entry, current: Correction | None) -> dict[str, Any]:
         "error": entry.error,
         "review": entry.review,
         "checks": entry.checks,
+        "cut": entry.digest[:12],  # another photo has another address for its thumbnail, which browsers keep
     }
     return item | (described(current) if current else {"decision": "open", "revision": 0})
 

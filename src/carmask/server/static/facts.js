@@ -52,7 +52,7 @@ export function drawViews(meta, choose) {
   $("views").hidden = !views.length;
   $("views").replaceChildren(...views.map((item) => {
     const button = make("button", { title: item.name, onclick: () => choose(item.id) },
-      make("img", { src: `${photoApi(item.id)}/thumb`, alt: item.name, loading: "lazy" }));
+      make("img", { src: `${photoApi(item.id)}/thumb?cut=${item.cut}`, alt: item.name, loading: "lazy" }));
     button.setAttribute("aria-current", item.id === meta.id);
     return button;
   }));

@@ -132,7 +132,7 @@ export class QueueList {
       ...(this.items.length ? [] : [make("li", { className: "soft none" }, none)]),
       ...this.items.map((item) => {
         const picture = make("img", { alt: "", loading: "lazy", decoding: "async" });
-        if (item.status === "done") picture.src = `${this.api}/photos/${item.id}/thumb`;
+        if (item.status === "done") picture.src = `${this.api}/photos/${item.id}/thumb?cut=${item.cut}`;
         const badge = badgeOf(item);
         const about = make("span", { className: "about" }, percent(item.confidence), ...(badge ? [badge] : []));
         const button = make("button", { onclick: () => this.choose(item) }, picture,
