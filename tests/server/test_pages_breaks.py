@@ -126,3 +126,30 @@ def test_a_photo_is_shown_when_the_server_is_back(reviewing, open_page):
     assert page.inner_text("#name") == name
     page.select_option("#filter", "all")
     until(lambda: page.inner_text("#toasts") == "")
+
+
+def test_keys_are_not_about_a_photo_that_was_left_while_the_next_one_loads(reviewing, open_page):
+    """Enter accepted the photo that was skipped: it stood there until the other one had come."""
+    server = reviewing(OutputSpec(mask=True))
+    page = open_page(server.url)
+    choose(page, "car_03")
+    page.wait_for_load_state("networkidle")
+    waiting = []
+    page.route("**/image*", lambda route: waiting.append(route))
+    far = page.locator("#photos button").nth(5)
+    name = far.get_attribute("title")
+    far.click()
+    until(lambda: page.inner_text("#empty") == "Loading …" and len(waiting) == 1)
+    assert page.inner_text("#name") == name
+    assert page.is_disabled("#accept")
+    for key in ("Enter", "Control+s", "x"):
+        page.keyboard.press(key)
+    assert not page.is_visible("#rejecting")
+    waiting[0].continue_()
+    until(lambda: page.locator("#empty").is_hidden())
+    assert page.inner_text("#name") == name
+    page.wait_for_timeout(300)
+    assert server.folder.decided() == {}
+    page.unroute("**/image*")
+    page.keyboard.press("Enter")
+    until(lambda: [*server.folder.decided()] == [name])

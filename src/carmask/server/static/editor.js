@@ -17,20 +17,28 @@ export const list = new QueueList(api, (item) => show(item.id));
 /** The photo that is shown: what the server says of it, its mask as it is stored, and the network's once it was asked for. */
 export let current = null;
 let asked = 0; // counts photos asked for: an answer that comes late is dropped
+let arrived = 0; // the one that is there: until it is the last one asked for, keys are not about the photo that is left
+
+/** Whether a photo is shown, and none is on its way in its place. */
+const isHere = (mine) => mine && mine === current && arrived === asked;
 
 // ---- showing
 
 export async function show(id) {
   const number = ++asked;
   untoast("back"); // it is about the photo that was shown
+  list.mark(id);
   await leave();
   const started = performance.now();
-  list.mark(id);
   history.replaceState(null, "", `#${id}`);
   closeDrawer();
   // Enter accepts the photo that was chosen: the list has done its part.
   if (document.activeElement?.closest("#photos, #views")) $("overlay").focus({ preventScroll: true });
-  const slow = setTimeout(() => { if (number === asked) empty("Loading …"); }, 250);
+  const slow = setTimeout(() => {
+    if (number !== asked) return;
+    empty("Loading …");
+    describe(null, null, list.nameOf(id));
+  }, 250);
   const found = await ahead(id);
   forget(id);
   clearTimeout(slow);
@@ -38,6 +46,7 @@ export async function show(id) {
   await leave(); // what was drawn meanwhile
   if (number !== asked) return;
   tools.reset();
+  arrived = number;
   if (found instanceof Error) {
     current = null;
     drawViews(null);
@@ -342,34 +351,38 @@ const edited = () => !view.mask.same(current.start);
 
 export async function accept() {
   const mine = current;
+  if (!isHere(mine)) return;
   await tools.settled;
-  if (!mine || mine !== current || mine.storing) return;
+  if (!isHere(mine) || mine.storing) return;
   if (edited()) {
-    if (await decide("corrected") && mine === current && mine.saved) await go(1);
+    if (await decide("corrected") && isHere(mine) && mine.saved) await go(1);
     return;
   }
   const storing = mine.meta.decision === "corrected" ? true : decide("accepted");
   // The next page of the list depends on it; the next photo of this page does not.
-  if (list.beside(mine.id, 1) || ((await storing) && mine === current)) await go(1);
+  if (list.beside(mine.id, 1) || ((await storing) && isHere(mine))) await go(1);
 }
 
 export async function save() {
   const mine = current;
+  if (!isHere(mine)) return;
   await tools.settled;
-  if (mine === current && (await decide("corrected")) === true) toast("Saved, and rendered again.");
+  if (isHere(mine) && (await decide("corrected")) === true) toast("Saved, and rendered again.");
 }
 
 export async function reject() {
-  if (!current || current.meta.replaced) return;
+  const mine = current;
+  if (!isHere(mine) || mine.meta.replaced) return;
   const reason = await askReason();
-  if (reason && (await decide("rejected", reason))) await go(1);
+  if (reason && isHere(mine) && (await decide("rejected", reason)) && isHere(mine)) await go(1);
 }
 
 /** Take the decision back: the network's mask holds again, and undo brings back what was there. */
 export async function reopen() {
   const mine = current;
+  if (!isHere(mine)) return;
   await tools.settled;
-  if (!mine || mine !== current || mine.storing) return;
+  if (!isHere(mine) || mine.storing) return;
   if (mine.meta.decision === "open") { toast("Nothing has been decided about this photo."); return; }
   const drawn = view.mask.copy();
   if (!(await decide("open"))) return;
@@ -382,8 +395,8 @@ export async function reopen() {
 export async function go(step) {
   const next = await list.after(step);
   if (next) await show(next.id);
-  else if (step < 0) toast("This is the first photo of this list.");
-  else toast(list.counts.todo ? `That was the last photo of this list; ${list.counts.todo} are still to look at.` : "That was the last photo of this list.");
+  else if (step < 0) toast("This is the first photo of this list.", { about: "end" });
+  else toast(list.counts.todo ? `That was the last photo of this list; ${list.counts.todo} are still to look at.` : "That was the last photo of this list.", { about: "end" });
 }
 
 // ---- other tabs
