@@ -164,3 +164,10 @@ def test_label_studio_s_tasks(tmp_path, tag):
     text = (tmp_path / "out" / "label_config.xml").read_text()
     assert f'<{name} name="label" toName="image">' in text
     assert '<Label value="car"' in text
+
+
+@pytest.mark.parametrize("name", ["Porsche 911", "v1.2", 7])
+def test_a_task_s_own_column_called_name_is_not_the_picture_s(tmp_path, name):
+    data = {"image": "/data/upload/1/abcd1234-a%20b.jpg", "name": name}
+    (picture,) = tasks(tmp_path, {"data": data, "annotations": [{"result": [region(MASK)]}]}).pictures
+    assert (picture.name, picture.photo) == ("a b.jpg", tmp_path / "a b.jpg")

@@ -62,7 +62,7 @@ def read(path: Path, options: ReadOptions) -> Annotations:
             raise DataError(f"{file}: no field has detections with masks, or segmentations")
         targets = _mask_targets(field, metadata)
         names = _names(samples, field, metadata, targets)
-    found.names = names
+    found.names = names or (options.label,)
     targets = targets or dict(enumerate(names, 1))
     gathered([_maker(file, sample, field, targets, photos, options) for sample in samples], found)
     if field == PREDICTIONS:

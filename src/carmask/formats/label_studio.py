@@ -36,7 +36,7 @@ from carmask.formats.reading import ReadOptions, Shape, drawn, gathered, malform
 from carmask.formats.sources import check_size, clean_name, parse_xml, peek, read_json
 from carmask.formats.writing import Loaded, WriteOptions, json_list
 from carmask.geometry import Size
-from carmask.images import encode_stencil, make_folder, write_atomically
+from carmask.images import encode_stencil, is_photo, make_folder, write_atomically
 from carmask.words import by_number, counted
 
 FILE = "tasks.json"
@@ -151,8 +151,9 @@ class _Tasks:
             raise DataError(f"{where}: has no 'data'; export as JSON, not as JSON-MIN")
         data = task["data"]
         address = _address(data, where)
-        photo = self._photos.find(str(data.get("name") or address))
-        name = clean_name(data.get("name") or (photo.name if photo else address_name(address)), where)
+        own = _own_name(data)
+        photo = self._photos.find(own or address)
+        name = clean_name(own or (photo.name if photo else address_name(address)), where)
         where = f"{where} ({name})"
         regions = list(self._regions(task, where))
         size = self._size(regions, data, name, photo, where)
@@ -215,6 +216,12 @@ class _Tasks:
         if "height" in data and "width" in data:
             return check_size(data["height"], data["width"], where)
         return photo_size(name, photo, self._options)
+
+
+def _own_name(data: Mapping[str, Any]) -> str | None:
+    """The picture's name as ``write`` adds it to a task; people have columns called so for other things."""
+    name = data.get("name")
+    return name if isinstance(name, str) and is_photo(name) else None
 
 
 def _address(data: Mapping[str, Any], where: str) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Mask
 from carmask.errors import DataError
+from carmask.formats.classes import BACKGROUND
 from carmask.formats.labels import occurring
 from carmask.geometry import Size
 
@@ -72,7 +73,7 @@ class Picture:
         return stem_of(self.name)
 
     def instances(self) -> list[Instance]:
-        """Decode the instances that have a pixel.
+        """Decode the instances that have a pixel, without those of a label called background.
 
         Raises:
             DataError: if one cannot be decoded, or is not of the picture's size.
@@ -82,7 +83,7 @@ class Picture:
         for one in found:
             if one.mask.shape != self.size:
                 raise DataError(f"{self.name}: {size_fault(one.mask.shape, self.size)}")
-        return [one for one in found if one.mask.any()]
+        return [one for one in found if one.label not in BACKGROUND and one.mask.any()]
 
     def mask(self) -> Mask:
         """All instances together: bool (height, width)."""

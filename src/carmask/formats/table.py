@@ -25,6 +25,7 @@ from carmask.formats import (
     voc,
     yolo,
 )
+from carmask.formats.classes import BACKGROUND
 from carmask.formats.picture import Annotations
 from carmask.formats.reading import ReadOptions
 from carmask.formats.rle_table import is_table
@@ -226,4 +227,6 @@ def read_annotations(path: Path, options: ReadOptions | None = None, name: str |
         path = inner[0] if len(inner) == 1 and inner[0].is_dir() and inner[0].name not in {"images"} else path
     found = FORMATS[name or detect(path)].read(path, options or ReadOptions())
     found.held = held or found.held
+    # Datumaro, CVAT and Label Studio may list it among their labels; what it marks is no object.
+    found.names = tuple(label for label in found.names if label not in BACKGROUND)
     return found
