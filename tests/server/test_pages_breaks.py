@@ -131,7 +131,7 @@ def test_a_photo_is_shown_when_the_server_is_back(reviewing, open_page):
 def test_keys_are_not_about_a_photo_that_was_left_while_the_next_one_loads(reviewing, open_page):
     """Enter accepted the photo that was skipped: it stood there until the other one had come."""
     server = reviewing(OutputSpec(mask=True))
-    page = open_page(server.url)
+    page = open_page(server.url, expect=(422,))  # the one after it is no photo
     choose(page, "car_03")
     page.wait_for_load_state("networkidle")
     waiting = []
@@ -153,3 +153,16 @@ def test_keys_are_not_about_a_photo_that_was_left_while_the_next_one_loads(revie
     page.unroute("**/image*")
     page.keyboard.press("Enter")
     until(lambda: [*server.folder.decided()] == [name])
+
+
+def test_a_mask_of_another_model_is_said_to_be_on_its_way(reviewing, open_page):
+    """A large model takes seconds, in which nothing was to be seen."""
+    page = open_page(reviewing(OutputSpec(mask=True)).url)
+    choose(page, "car_03")
+    waiting = []
+    page.route("**/mask?*", lambda route: waiting.append(route))
+    page.select_option("#other", "base")
+    page.wait_for_selector(".toast:has-text('being made')")
+    waiting[0].continue_()
+    page.wait_for_selector(".toast:has-text('That mask is the same')")
+    assert page.locator(".toast").count() == 1

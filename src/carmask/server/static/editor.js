@@ -26,7 +26,7 @@ const isHere = (mine) => mine && mine === current && arrived === asked;
 
 export async function show(id) {
   const number = ++asked;
-  untoast("back"); // it is about the photo that was shown
+  for (const one of ["back", "mask"]) untoast(one); // they are about the photo that was shown
   list.mark(id);
   await leave();
   const started = performance.now();
@@ -157,6 +157,7 @@ async function edit(tool, points, radius) {
 export async function takeMask(which) {
   const mine = current;
   if (!mine || !which) return;
+  const slow = setTimeout(() => toast("The other mask is being made …", { about: "mask", seconds: 600 }), 400);
   try {
     let mask;
     if (which.startsWith("view:")) {
@@ -165,9 +166,13 @@ export async function takeMask(which) {
     } else mask = await (which === "base" ? baseMask() : maskOf(mine.id, mine.meta, "model", which));
     if (mine !== current) return;
     mask = scaled(mask, mine.meta.width, mine.meta.height);
-    toast(tools.replace(mask) ? "Another mask was taken; undo brings yours back." : "That mask is the same.");
+    untoast("mask");
+    toast(tools.replace(mask) ? "Another mask was taken; undo brings yours back." : "That mask is the same.", { about: "taken" });
   } catch (error) {
+    untoast("mask");
     toast(error.message, { bad: true });
+  } finally {
+    clearTimeout(slow);
   }
 }
 
