@@ -315,3 +315,26 @@ def test_a_profile_that_changes_one_in_another_folder(tmp_path):
     (tmp_path / "a" / 'the "good" one.toml').write_text("quality = 77\n")
     write_profile(tmp_path / "b" / "mine.toml", str(tmp_path / "a" / 'the "good" one.toml'))
     assert load_profile(tmp_path / "b" / "mine.toml").profile.quality == 77
+
+
+@pytest.mark.parametrize(
+    "key", ["layers = true", "parts = true", "crop = 0.05", "glass = 0.5", "recursive = true", 'stock = "[0-9]+"']
+)
+def test_the_line_names_every_key_of_the_profile(tmp_path, key):
+    file = tmp_path / "mine.toml"
+    file.write_text(key + "\n")
+    loaded = load_profile(file)
+    assert key.replace(" = ", " ").removesuffix(" true").replace('"', "") in describe(loaded.profile, loaded, {})
+
+
+def test_pictures_of_a_profile_are_found_from_a_profile_elsewhere(tmp_path, monkeypatch):
+    for folder in ("base", "other"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "base" / "p.toml").write_text('background = "room.jpg"\n')
+    monkeypatch.chdir(tmp_path)
+    write_profile(Path("other/mine.toml"), "base/p.toml")
+    stated = [line for line in Path("other/mine.toml").read_text().splitlines() if line.startswith("# background")]
+    Path("other/copy.toml").write_text(stated[0].removeprefix("# ") + "\n")
+    Path("other/shown.toml").write_text(to_toml(load_profile("base/p.toml").profile))
+    for name in ("copy", "shown"):
+        assert load_profile(f"other/{name}.toml").profile.background == str(tmp_path / "base" / "room.jpg")

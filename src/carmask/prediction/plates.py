@@ -187,7 +187,7 @@ def is_plate(corners: Corners, size: Size) -> bool:
 
 
 def describe_plates(plates: list[FoundPlate]) -> Plates:
-    """What a report says of them: ``found`` if one is certain, ``doubtful`` if there may be one, ``none``."""
+    """What a report says of them: ``found`` if all are certain, ``doubtful`` if one is not, ``none`` without any."""
     if not plates:
         return "none"
     return "found" if all(one.score >= FOUND for one in plates) else "doubtful"

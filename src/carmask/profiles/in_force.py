@@ -27,6 +27,11 @@ _POINTLESS = {
     ("shadow", "none"): ("shadow_strength", "light"),
     ("shadow", "keep"): ("light",),
 }
+#: Attributes of a profile that ``describe`` names by their keys.
+_FURTHER = (
+    *("layers", "parts", "fit", "shadow_strength", "light", "glass", "match", "crop", "keep_metadata", "recursive"),
+    "stock",
+)
 
 
 def combine(loaded: Loaded | None, given: Mapping[str, Any]) -> Profile:
@@ -104,6 +109,11 @@ def describe(profile: Profile, loaded: Loaded, given: Mapping[str, Any]) -> str:
         parts.append(f"others {profile.others}")
     if profile.plate not in {None, KEEP}:
         parts.append(f"plates {profile.plate}")
+    for name in _FURTHER:
+        value = getattr(profile, name)
+        if value not in {None, False}:
+            shown = "" if value is True else f" {value:g}" if isinstance(value, float) else f" {value}"
+            parts.append(f"{name.replace('_', '-')}{shown}")
     checks = profile.checks.model_dump(exclude_none=True)
     if checks:
         limits = {

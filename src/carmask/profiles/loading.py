@@ -238,14 +238,13 @@ def _read(path: Path, inner: tuple[Path, ...]) -> dict[str, Any]:
     for table in ("checks", "rules"):
         if isinstance(over.get(table), Mapping) and isinstance(settings.get(table), Mapping):
             merged[table] = {**over[table], **settings[table]}
-    merged.setdefault("description", "")
-    if "description" not in settings:
-        merged["description"] = ""
+    merged["description"] = settings.get("description", "")
     return merged
 
 
 def _resolve_files(settings: dict[str, Any], folder: Path) -> None:
-    """Files that a profile names lie beside it."""
+    """Files that a profile names lie beside it; as absolute paths they can be written into another profile."""
+    folder = folder.absolute()
     background = settings.get("background")
     if isinstance(background, str) and background not in {*SCENES, BLUR} and is_photo(background):
         settings["background"] = str(folder / background)

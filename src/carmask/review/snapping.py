@@ -200,7 +200,7 @@ def _grown(zone: Mask) -> Mask:
 
 
 def _smoothed(values: _Floats, sigma: float) -> _Floats:
-    """Gaussian means along the first axis, the ends repeated; the ends themselves stay where they are."""
+    """Gaussian means along the first axis, the ends repeated."""
     size = 2 * round(3 * sigma) + 1
     soft = cv2.GaussianBlur(values, (1, size), sigmaX=0.1, sigmaY=sigma, borderType=cv2.BORDER_REPLICATE)
     return soft.reshape(values.shape).astype(np.float32, copy=False)
