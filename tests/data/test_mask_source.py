@@ -11,7 +11,9 @@ from carmask.data.mask_source import Truth
 from carmask.errors import DataError, PhotoError
 from carmask.formats.convert import convert
 from carmask.formats.picture import from_masks
-from carmask.formats.rle import mask_to_runs
+from carmask.formats.rle import mask_to_runs, rle_encode
+from carmask.formats.rle_csv import write_rle_csv
+from carmask.submission.score import score_submission
 from tests.data.test_layouts import MASK, NAMES, VOC, fill, index, save
 
 
@@ -71,3 +73,16 @@ def test_grey_masks_are_read_with_a_threshold(tmp_path):
         assert np.array_equal(Truth(source, 128).mask("a_01", (20, 30)), MASK)
         with pytest.raises(PhotoError, match="not a binary mask"):
             Truth(source).mask("a_01", (20, 30))
+
+
+def test_a_folder_that_a_tool_writes_before_the_names_is_passed_over(tmp_path):
+    masks = [("images/a_01.jpg", (20, 30), MASK, None)]
+    convert(from_masks(masks), tmp_path / "coco", "coco")
+    truth = Truth(tmp_path / "coco")
+    assert truth.names == ["a_01"]
+    for name in ("a_01", "images_a_01"):  # of photos in a folder, and of the export's own examples
+        assert truth.has(name)
+        assert np.array_equal(truth.mask(name, (20, 30)), MASK)
+    assert not truth.has("b_01")
+    write_rle_csv(tmp_path / "masks.csv", [("a_01.jpg", rle_encode(MASK))])
+    assert [tuple(one) for one in score_submission(tmp_path / "masks.csv", truth)] == [("a_01", 1.0)]

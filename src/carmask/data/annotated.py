@@ -15,6 +15,7 @@ from carmask.errors import DataError
 from carmask.formats.car_labels import CAR_LABELS, only_cars
 from carmask.formats.content import digest_picture
 from carmask.formats.labels import Labels
+from carmask.formats.listing import composed
 from carmask.formats.picture import Annotations, Instance, Picture
 from carmask.words import by_number, counted
 
@@ -166,4 +167,4 @@ def _paired(annotations: Annotations, source: Path) -> list[tuple[str, Path, Pic
 
 def example_name(picture: Picture) -> str:
     """What an example of this picture is called: its name becomes that of files, of caches, scores and pages."""
-    return picture.stem.replace("/", "_")
+    return composed(picture.stem.replace("/", "_"))

@@ -13,7 +13,7 @@ from carmask.data.parts import read_parts
 from carmask.data.table import Example, car_and_view, read_examples, require_masks
 from carmask.errors import DataError, UnknownNameError
 from carmask.formats import folders, index_png
-from carmask.formats.listing import find_masks, find_photos, photo_stem
+from carmask.formats.listing import composed, file_stem, find_masks, find_photos, photo_stem
 from carmask.formats.table import FORMATS, read_annotations
 from carmask.images import is_there, list_folder, search_photos
 
@@ -161,8 +161,8 @@ def _pair_files(data: Path) -> Pairs:
     masks: dict[str, Path] = {}
     for path in search_photos(data).photos:
         if photo_stem(path) == path.stem:
-            by_stem[path.stem].append(path)
-        elif (other := masks.setdefault(photo_stem(path), path)) is not path:
+            by_stem[file_stem(path)].append(path)
+        elif (other := masks.setdefault(composed(photo_stem(path)), path)) is not path:
             raise DataError(f"{data}: {other.name} and {path.name} are masks of one photo; keep one of them")
     photos: dict[str, Path] = {}
     for stem, paths in by_stem.items():

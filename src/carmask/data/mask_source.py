@@ -14,7 +14,7 @@ from carmask.data.layouts import detect_layout, list_pairs
 from carmask.data.table import Example
 from carmask.errors import DataError, RLEError
 from carmask.formats.car_labels import only_cars
-from carmask.formats.listing import find_masks
+from carmask.formats.listing import file_stem, find_masks
 from carmask.formats.picture import Picture
 from carmask.formats.rle import check_runs, mask_to_runs, parse_runs, runs_to_mask
 from carmask.formats.rle_table import RleRow, find_mask_table, is_table, read_rle_table
@@ -46,6 +46,10 @@ class ExampleMasks:
         """The photos' names, in the order of the examples."""
         return list(self._examples)
 
+    def has(self, name: str) -> bool:
+        """Whether there is an example of this name."""
+        return name in self._examples
+
     def mask(self, name: str, size: Size) -> Mask:  # noqa: ARG002  # an example has its own
         """The true mask of a photo; see ``Truth.mask``."""
         return self._examples[name].read_mask()
@@ -69,12 +73,18 @@ class Truth:
         self._files: Mapping[str, Path] = {}
         self._rows: Mapping[str, RleRow] = {}
         self._pictures: Mapping[str, Picture] = {}
+        self._names: list[str] = []
         self._source, self._threshold, self._frame = source, mask_threshold, frame
         if source.is_dir() and not (source / "train_masks").is_dir():
             self._source = find_mask_table(source) or source
         if _is_annotated(self._source):
             self._annotations = only_cars(read_annotations(source).strict())
-            self._pictures = {example_name(picture): picture for picture in self._annotations.pictures}
+            pictures = self._annotations.pictures
+            self._pictures = {example_name(picture): picture for picture in pictures}
+            # Tools write folders before the names, such as images/, that the photos' own folder has not.
+            plain = {file_stem(picture.name): picture for picture in pictures}
+            if len(plain) == len(pictures):
+                self._names, self._pictures = list(plain), self._pictures | plain
         elif self._source.is_file():
             self._rows = read_rle_table(self._source).by_stem()
         elif (source / "train_masks").is_dir():
@@ -89,8 +99,12 @@ class Truth:
 
     @property
     def names(self) -> list[str]:
-        """Names of the photos whose truth is known, in the source's order: as examples have them."""
-        return list(self._pictures or self._rows or self._files)
+        """Names of the photos whose truth is known, in the source's order; without folders, if that is enough."""
+        return self._names or list(self._pictures or self._rows or self._files)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a mask of the photo of this name: without its folders, or as examples are called."""
+        return self._has(name) or name in self._rows
 
     def runs(self, name: str) -> tuple[Runs, Size]:
         """The runs of a photo's true mask, and the frame they are in: the mask file's, or the one given for a CSV.

@@ -21,7 +21,7 @@ from carmask.errors import DataError
 from carmask.formats.content import digest_bytes, digest_file
 from carmask.formats.csv_file import find_csv, open_csv
 from carmask.formats.csv_text import CsvRow, csv_rows
-from carmask.formats.listing import find_masks, find_photos
+from carmask.formats.listing import composed, find_masks, find_photos
 from carmask.formats.rle import rle_decode
 from carmask.formats.rle_table import find_mask_table, read_rle_table
 from carmask.geometry import Size
@@ -209,7 +209,7 @@ def read_metadata(file: Path) -> dict[str, CarInfo]:
             header = next(rows, CsvRow(1, [])).cells
             for line, cells in rows:
                 row = dict(zip(header, [*cells, *[""] * len(header)], strict=False))
-                car = row["id"]
+                car = composed(row["id"])
                 if lines.setdefault(car, line) != line:
                     raise DataError(f"{file}: line {line}: {car} has a row already, in line {lines[car]}")
                 found[car] = CarInfo(*(row[name] for name in ("year", "make", "model", "trim1", "trim2")))
@@ -228,7 +228,7 @@ def read_cars(file: Path) -> tuple[str, ...]:
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: cannot be read as a list of cars: {error}") from error
-    cars = tuple(line for line in lines if line and not line.startswith("#"))
+    cars = tuple(composed(line) for line in lines if line and not line.startswith("#"))
     if not cars:
         raise DataError(f"{file}: names no car; write one a line")
     return cars

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from carmask.errors import DataError
 from carmask.images import search_photos
@@ -13,13 +14,23 @@ from carmask.images import search_photos
 _MASK_ENDING = re.compile(r"[_-]mask$", re.IGNORECASE)
 
 
+def composed(name: str) -> str:
+    """A name with its letters composed (NFC): macOS and some programs write the same letters with other code points."""
+    return unicodedata.normalize("NFC", name)
+
+
+def file_stem(file: PurePath | str) -> str:
+    """The stem that pairs a file with others: without suffix, composed."""
+    return composed(PurePath(file).stem)
+
+
 def find_photos(folder: Path) -> dict[str, Path]:
     """List a folder's photos by stem, sorted.
 
     Raises:
         DataError: if the folder is missing, holds no photos, or two of them have the same stem.
     """
-    return _by_stem(folder, lambda path: path.stem)
+    return _by_stem(folder, file_stem)
 
 
 def find_masks(folder: Path) -> dict[str, Path]:
@@ -30,8 +41,8 @@ def find_masks(folder: Path) -> dict[str, Path]:
     Raises:
         DataError: if the folder is missing, holds no masks, or two belong to the same photo.
     """
-    named = {photo_stem(path) for path in search_photos(folder).photos if photo_stem(path) != path.stem}
-    return _by_stem(folder, photo_stem, lambda path: path.stem not in named)
+    named = {composed(photo_stem(path)) for path in search_photos(folder).photos if photo_stem(path) != path.stem}
+    return _by_stem(folder, photo_stem, lambda path: file_stem(path) not in named)
 
 
 def list_masks(paths: Sequence[Path]) -> dict[str, Path]:
@@ -64,7 +75,7 @@ def _by_stem(
     photos, left_out = search_photos(folder)
     found: dict[str, Path] = {}
     for path in filter(counts, photos):
-        stem = stem_of(path)
+        stem = composed(stem_of(path))
         if stem in found:
             raise DataError(f"{folder}: {found[stem].name} and {path.name} are both {stem}; keep one of them")
         found[stem] = path

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TextIO
 from carmask.errors import DataError
 from carmask.formats.csv_file import SUFFIXES, find_csv, open_csv
 from carmask.formats.csv_text import csv_rows
+from carmask.formats.listing import file_stem
 from carmask.words import by_number, counted
 
 HEADER = ("img", "rle_mask")
@@ -70,7 +71,7 @@ class RleTable(NamedTuple):
         """
         found: dict[str, RleRow] = {}
         for row in self.rows:
-            first = found.setdefault(Path(row.name).stem, row)
+            first = found.setdefault(file_stem(row.name), row)
             if first is not row:
                 same = "the same mask" if first.text == row.text else "another mask"
                 raise DataError(

@@ -15,7 +15,7 @@ from carmask.data.mask_source import ExampleMasks, Truth
 from carmask.errors import DataError, UsageError
 from carmask.evaluation.overlap import dice
 from carmask.failures import Failure, describe_failure
-from carmask.formats.listing import find_photos
+from carmask.formats.listing import composed, find_photos
 from carmask.geometry import Size
 from carmask.images import make_folder, read_photo, remove_file, write_picture
 from carmask.pages.pictures import as_picture, outlines, overlay, smaller
@@ -46,9 +46,8 @@ class Sheets(NamedTuple):
 class _Masks(Protocol):
     """Masks by the photo's name."""
 
-    @property
-    def names(self) -> list[str]:
-        """Of the photos that have one."""
+    def has(self, name: str) -> bool:
+        """Whether a photo has one."""
 
     def mask(self, name: str, size: Size) -> Mask:
         """The mask of a photo of (height, width)."""
@@ -148,14 +147,14 @@ def _read_photos(
 
 
 def _choose(photos: Mapping[str, Path], masks: Mapping[str, _Masks], names: Sequence[str]) -> list[str]:
+    names = [composed(name) for name in names]
     unknown = [name for name in names if name not in photos]
     if unknown:
         raise UsageError(f"no photo is called {unknown[0]}; names go without suffix, such as {next(iter(photos))}")
-    having = {kind: set(source.names) for kind, source in masks.items()}
     for name in names:
-        if lacking := [kind for kind, known in having.items() if name not in known]:
+        if lacking := [kind for kind, source in masks.items() if not source.has(name)]:
             raise DataError(f"{name}: there is no mask of this photo in {' and '.join(lacking)}")
-    wanted = [name for name in (names or photos) if all(name in known for known in having.values())]
+    wanted = [name for name in (names or photos) if all(source.has(name) for source in masks.values())]
     if not wanted:
         raise DataError(f"none of {counted(len(photos), 'photo')} has a mask in {' and '.join(masks)}")
     return wanted

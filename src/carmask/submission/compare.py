@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from carmask.data.mask_source import Runs
 from carmask.errors import DataError, PhotoError, RLEError
 from carmask.evaluation.overlap import overlap_of_runs
+from carmask.formats.listing import file_stem
 from carmask.geometry import Size
 from carmask.submission.conventions import AGREE, describe_reading
 from carmask.submission.finding import Finding
@@ -44,10 +44,10 @@ def compare_known(
         The findings.
     """
     known = set(truth.names)
-    if not any(Path(name).stem in known for name in names):
+    if not any(file_stem(name) in known for name in names):
         told = f"no image of the file has a true mask or a photo to compare it with; the file's first is {names[0]}"
         return [Finding("truth", told)]
-    mine = {Path(name).stem: runs for name, runs in parsed.items()}
+    mine = {file_stem(name): runs for name, runs in parsed.items()}
     shared = [name for name in mine if name in known]
     if not shared:
         return []  # their rows are malformed, and that is said
@@ -78,7 +78,7 @@ def compare_known(
             f"{counted(len(true), 'image')})"
         )
         return [*unread, Finding(kind, f"{told}; {scores}", reading=after.reading)]
-    moved = _check_rows([Path(name).stem for name in names], mine, true, before)
+    moved = _check_rows([file_stem(name) for name in names], mine, true, before)
     if moved or before.mean >= LOW:
         return [*unread, *moved]
     told = (

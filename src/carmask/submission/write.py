@@ -12,6 +12,7 @@ from carmask.batch.manifest import Manifest
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import open_manifest, run_jobs
 from carmask.errors import DataError, IncompleteError
+from carmask.formats.listing import composed, file_stem
 from carmask.images import make_folder, remove_file, remove_leftovers
 from carmask.words import by_number, counted
 
@@ -95,10 +96,11 @@ def match_photos(names: Sequence[str], photos: Mapping[str, Path | str]) -> Iter
     Raises:
         DataError: if any is missing.
     """
-    missing = [name for name in names if Path(name).stem not in photos]
+    by_stem = {composed(stem): photo for stem, photo in photos.items()}
+    missing = [name for name in names if file_stem(name) not in by_stem]
     if missing:
         raise DataError(
             f"{len(missing)} of {counted(len(names), 'image')} of the sample "
             f"{by_number(len(missing), 'has', 'have')} no photo, the first is {missing[0]}"
         )
-    return ((name, photos[Path(name).stem]) for name in names)
+    return ((name, by_stem[file_stem(name)]) for name in names)

@@ -17,7 +17,7 @@ from carmask.data.layouts import find_layout, list_pairs, read_data
 from carmask.data.table import CarInfo, Example, car_and_view, find_metadata, read_metadata
 from carmask.errors import DataError, PhotoError, RLEError
 from carmask.failures import Failure, describe_failure
-from carmask.formats.listing import find_masks, find_photos
+from carmask.formats.listing import file_stem, find_masks, find_photos
 from carmask.formats.rle_table import RleRow, find_mask_table, read_rle_table
 from carmask.geometry import Size, resize
 from carmask.images import read_photo
@@ -211,7 +211,7 @@ def _carvana_masks(data: Path, problems: list[Problem]) -> tuple[dict[str, Path]
         raise DataError(f"{data}: has neither a folder train_masks/ nor a file train_masks.csv")
     rows: dict[str, RleRow] = {}
     for row in read_rle_table(table).rows:
-        first = rows.setdefault(Path(row.name).stem, row)
+        first = rows.setdefault(file_stem(row.name), row)
         if first is not row:
             told = f"{row.name} has a row already, in line {first.line}"
             problems.append(Problem("double mask", f"{table.name}, line {row.line}", told))
