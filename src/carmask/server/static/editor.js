@@ -5,8 +5,8 @@ import { askConflict, askReason } from "/static/dialogs.js";
 import { closeDrawer } from "/static/drawer.js";
 import { describe, drawViews, empty, note } from "/static/facts.js";
 import { about, api, author, folder, photoApi, who } from "/static/folder.js";
-import { ahead, backgroundFor, bandOf, forget, maskOf, metaOf, renderedOf } from "/static/loading.js";
-import { Mask, scaled } from "/static/mask.js";
+import { ahead, backgroundFor, bandOf, forget, maskOf, renderedOf } from "/static/loading.js";
+import { Mask } from "/static/mask.js";
 import { QueueList } from "/static/queue.js";
 import { Tools } from "/static/tools.js";
 import { View } from "/static/view.js";
@@ -121,13 +121,6 @@ export function loadRendered() {
   if (current?.meta.outputs.length) loadLayer("rendered", renderedOf(current.meta));
 }
 
-/** The network's own mask of the photo that is shown, asked for once. */
-export async function baseMask() {
-  const mine = current;
-  mine.base ??= await maskOf(mine.id, mine.meta, "base");
-  return mine.base;
-}
-
 // ---- editing
 
 async function edit(tool, points, radius) {
@@ -150,29 +143,6 @@ async function edit(tool, points, radius) {
   } catch (error) {
     toast(error.message, { bad: true });
     return null;
-  }
-}
-
-/** Take another mask: ``base``, a model's name, or ``view:ID``. */
-export async function takeMask(which) {
-  const mine = current;
-  if (!mine || !which) return;
-  const slow = setTimeout(() => toast("The other mask is being made …", { about: "mask", seconds: 600 }), 400);
-  try {
-    let mask;
-    if (which.startsWith("view:")) {
-      const other = await metaOf(which.slice(5));
-      mask = await maskOf(other.id, other, "current");
-    } else mask = await (which === "base" ? baseMask() : maskOf(mine.id, mine.meta, "model", which));
-    if (mine !== current) return;
-    mask = scaled(mask, mine.meta.width, mine.meta.height);
-    untoast("mask");
-    toast(tools.replace(mask) ? "Another mask was taken; undo brings yours back." : "That mask is the same.", { about: "taken" });
-  } catch (error) {
-    untoast("mask");
-    toast(error.message, { bad: true });
-  } finally {
-    clearTimeout(slow);
   }
 }
 

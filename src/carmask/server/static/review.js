@@ -3,12 +3,13 @@
 import { $, json, make, setTheme } from "/static/common.js";
 import { closeDrawer, openDrawer } from "/static/drawer.js";
 import {
-  accept, atRisk, autosave, baseMask, current, go, keepDraft, list, loadBand, loadBehind, loadRendered, reject, reopen, save, show,
-  takeMask, tools, view,
+  accept, atRisk, autosave, current, go, keepDraft, list, loadBand, loadBehind, loadRendered, reject, reopen, save, show,
+  tools, view,
 } from "/static/editor.js";
 import { describe, empty } from "/static/facts.js";
 import { about, folder, open } from "/static/folder.js";
 import { commandOf } from "/static/keys.js";
+import { baseMask, takeMask } from "/static/masks.js";
 import { TOOLS } from "/static/tools.js";
 import { SHOWN } from "/static/view.js";
 
