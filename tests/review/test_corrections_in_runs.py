@@ -313,3 +313,12 @@ def test_a_hundred_thousand_photos_are_a_queue_like_any_other():
 def test_what_a_camera_has_numbered_is_no_view_of_one_car(name, car):
     """All photos of a day's phone stood beside each other as views of one car."""
     assert car_of(name) == car
+
+
+def test_a_run_that_cannot_begin_takes_no_corrections_back(photos, out, tiny_model, mine):
+    cut_folder(photos, out, MASKS, model=tiny_model)
+    correct(out, "car 03", photos / "car 03.jpg", mine)
+    with pytest.raises(UsageError, match="tells no parts apart"):
+        cut_folder(photos, out, OutputSpec(parts=True), model=tiny_model, discard_corrections=True)
+    with Corrections(out / STATE / FILE) as store:
+        assert store.decisions() == {"car 03": "corrected"}

@@ -23,7 +23,7 @@ from carmask.images import MAX_JPEG_SIDE, MAX_WEBP_SIDE, Format, KeepMetadata, e
 
 #: Of the code that decides what output files hold: prediction, compositing and encoding. Raise it with every change
 #: after which the same photo, model and settings give other files: results of earlier runs are then made again.
-OUTPUT_REVISION = 7
+OUTPUT_REVISION = 8
 
 
 #: What becomes of photos that show no whole car.

@@ -136,8 +136,9 @@ def cut_folder(
     plan = plan_run(places, target, spec, recursive=recursive, state=folder, grouping=group, naming=naming)
     task = PhotoTask(fixed_name(model), spec, device, storage=Stores(), facts=True)
     run = CutRun(folder, task, review or default_review(model), group, checks or CheckSettings())
-    plan = run.prepare(plan, discard_corrections=discard_corrections)
     with start_engine(task, engine, address=address, timeout=timeout) as worker:
+        # Not before: it takes corrections back, and a device may be missing.
+        plan = run.prepare(plan, discard_corrections=discard_corrections)
         return run.work(plan, worker, restart=restart, progress=progress)
 
 

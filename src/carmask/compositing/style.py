@@ -278,7 +278,7 @@ def _placed(
     share = layers.alpha.astype(np.float32) / 255
     car = moved((layers.foreground * share[..., None]).astype(np.float32), move)
     weight = moved(share.astype(np.float32), move)
-    return shadow, (car / np.maximum(weight, 1e-3)[..., None]).clip(0, 255).astype(np.uint8), alpha
+    return shadow, (car / np.maximum(weight, 1e-3)[..., None] + 0.5).clip(0, 255).astype(np.uint8), alpha
 
 
 def _placed_shadow(
