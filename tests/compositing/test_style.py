@@ -175,3 +175,15 @@ def test_a_car_at_another_scale_is_as_bright_as_it_was(size):
     method = cv2.INTER_AREA if size[0] < 100 else cv2.INTER_LINEAR
     expected = cv2.resize(colours.astype(np.float32), size[::-1], interpolation=method)
     assert abs(float(made.mean()) - float(expected.mean())) < 0.1
+
+
+def test_the_photos_own_surroundings_are_cropped_as_the_car_is():
+    """All of the photo was squeezed into the crop: the car stood before what lay elsewhere."""
+    photo = np.full((120, 400, 3), 20, np.uint8)
+    photo[:, 200:] = 220
+    mask = np.zeros((120, 400), np.bool_)
+    mask[40:80, 290:350] = True
+    layers = Layers(None, photo, mask.view(np.uint8) * np.uint8(255))
+    made = render(layers, photo, mask, RenderStyle(placing=Placing(crop=0.1)), Background(None))
+    assert made.shape == (52, 72, 3)
+    assert made[:, :4].min() > 200

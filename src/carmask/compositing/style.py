@@ -200,11 +200,12 @@ def render(
         cut = transparent(shadow, car, alpha)
         return cut if mirror is None else lay_under(mirror, cut)
     own = background.own
-    behind = (
-        backgrounds.cover(backgrounds.blurred(photo, mask), move.size)
-        if own
-        else background.fitted(move.size, icc_profile)
-    )
+    if own:
+        around = backgrounds.blurred(photo, mask)
+        # In the photo's frame they lie where they lay, also in a part of it.
+        behind = moved(around, move) if style.placing.in_photo else backgrounds.cover(around, move.size)
+    else:
+        behind = background.fitted(move.size, icc_profile)
     if style.match and not own:
         car = matched(car, _mean_light(photo, mask), _mean_light(behind, None), style.match)
         mirror = reflect(car, alpha, style.strength) if mirror is not None else None
