@@ -90,6 +90,23 @@ def test_a_large_background_picture_is_not_sent_to_the_workers_with_each_photo(s
     wait_until(lambda: not any(request.spec.pixels.exists() for request in renders))
 
 
+def test_a_file_that_was_made_is_shown_small(serving):
+    client = serving().client
+    job = send(client)
+    events(client, job)
+    address = f"/v1/jobs/{job}/photos/1/output/0"
+    whole = Image.open(io.BytesIO(client.get(address).content))
+    found = client.get(f"{address}?side=64")
+    small = Image.open(io.BytesIO(found.content))
+    assert (found.headers["content-type"], small.format, small.mode) == ("image/webp", "WEBP", "RGBA")
+    assert max(small.size) == 64
+    assert len(found.content) < 10_000
+    shrunk = np.asarray(whole.resize(small.size, Image.Resampling.BOX)).astype(float)
+    seen = shrunk[..., 3] > 250
+    assert np.abs(np.asarray(small)[seen] - shrunk[seen]).mean() < 6
+    assert client.get(f"{address}?side=9").status_code == 400
+
+
 def test_a_client_that_comes_back_gets_what_it_has_not_seen(serving):
     client = serving().client
     job = send(client)

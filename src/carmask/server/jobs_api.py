@@ -25,7 +25,7 @@ from carmask.server.job_records import Progress, StoredPhoto
 from carmask.server.jobs import Jobs
 from carmask.server.limits import Limits
 from carmask.server.profiles import Profiles
-from carmask.server.requests import Preview
+from carmask.server.requests import Preview, Thumbnail
 from carmask.server.responses import FoundFile, Handler, answering
 from carmask.server.security import without_paths
 from carmask.server.uploads import background_picture, flag_in, number_in, one_photo, read_form, wait_for
@@ -233,7 +233,7 @@ class JobsApi:
         return Response(found, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"})
 
     async def output(self, request: Request) -> Response:
-        """A file that was made of a photo."""
+        """A file that was made of a photo, or a small WebP of it if ``side`` is given."""
         job: str = request.path_params["job"]
         number: int = request.path_params["output"]
 
@@ -245,6 +245,11 @@ class JobsApi:
             return photo, outputs[number]
 
         photo, path = await run_in_threadpool(find)
+        if "side" in request.query_params:
+            side = number_in(request.query_params, "side", 480, 32, 4000)
+            found = await wait_for(request, self._pool.ask(Thumbnail(path, side)))
+            assert isinstance(found, bytes)
+            return Response(found, media_type="image/webp", headers={"cache-control": "private, max-age=600"})
         name = download_name(photo, path.name) if "download" in request.query_params else None
         return FoundFile(path, media_type=MEDIA[path.suffix[1:]], filename=name)
 

@@ -121,6 +121,7 @@ def _result_paths() -> dict[str, Any]:
     one = [_JOB, _path("number", "integer")]
     side = {"name": "side", "in": "query", "description": "of the longer side, in pixels", "schema": {
         "type": "integer", "minimum": 32, "maximum": 4000, "default": 1600}}  # fmt: skip
+    small = side | {"schema": {"type": "integer", "minimum": 32, "maximum": 4000}}
     return {
         "/v1/jobs/{job}/zip": {
             "parameters": [_JOB],
@@ -131,8 +132,13 @@ def _result_paths() -> dict[str, Any]:
             "get": _operation("A photo as it was sent, small", "", None, {"200": _content("A JPEG.", "image/jpeg")}),
         },
         "/v1/jobs/{job}/photos/{number}/output/{output}": {
-            "parameters": [*one, _path("output", "integer")],
-            "get": _operation("One file that was made of a photo", "", None, {"200": _pictures("The file.", None)}),
+            "parameters": [*one, _path("output", "integer"), small],
+            "get": _operation(
+                "One file that was made of a photo",
+                "With side, a small WebP of it.",
+                None,
+                {"200": _pictures("The file.", None)},
+            ),
         },
     }
 

@@ -44,6 +44,19 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class Thumbnail:
+    """Ask for a small picture of a file that was made, as WebP, sRGB, with its transparency.
+
+    Attributes:
+        output: the file.
+        side: its longer side, in pixels, if the file's is not shorter.
+    """
+
+    output: Path
+    side: int
+
+
+@dataclass(frozen=True)
 class Edit:
     """Ask for an edited mask.
 
@@ -168,5 +181,5 @@ class CutPhoto:
     size: Size
 
 
-Request: TypeAlias = Predict | Preview | Edit | Render | Cut | Decode
+Request: TypeAlias = Predict | Preview | Thumbnail | Edit | Render | Cut | Decode
 Response: TypeAlias = PredictedPhoto | bytes | Result | CutPhoto | PhotoFile | CarmaskError

@@ -34,6 +34,7 @@ from carmask.images import (
     open_photo,
     open_reduced,
     picture_size,
+    read_layered,
 )
 from carmask.memory import keep_memory
 from carmask.model.file import find_model
@@ -56,6 +57,7 @@ from carmask.server.requests import (
     Request,
     Response,
     SpecWithFile,
+    Thumbnail,
 )
 from carmask.server.shown import media_type
 from carmask.server.signatures import suffix_of
@@ -98,6 +100,12 @@ class WorkTask:
         cv2.setNumThreads(1)
         keep_memory(large=False)
         return Worker(load_model(self.model, device=self.device, streams=self.streams), self)
+
+
+def _thumbnail(request: Thumbnail) -> bytes:
+    picture = Image.fromarray(read_layered(request.output))
+    picture.thumbnail((request.side, request.side), Image.Resampling.BOX)  # colours are weighted with alpha
+    return encode_picture(np.asarray(picture), format="webp", quality=80)
 
 
 class _Memory:
@@ -144,6 +152,8 @@ class Worker:
                     return self._predict(request)
                 case Preview():
                     return self._preview(request)
+                case Thumbnail():
+                    return _thumbnail(request)
                 case Edit():
                     return self._edit(request)
                 case Render():

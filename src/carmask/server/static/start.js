@@ -236,7 +236,7 @@ const shown = {
 
 function tile(photo) {
   const picture = make("span", { className: "picture" });
-  if (photo.status === "done") picture.append(make("img", { src: output(photo), alt: "", loading: "lazy", decoding: "async" }));
+  if (photo.status === "done") picture.append(make("img", { src: output(photo, "&side=480"), alt: "", loading: "lazy", decoding: "async" }));
   const badge = photo.status === "failed" ? "failed" : photo.review ? "review" : photo.decision;
   const button = make("button", { onclick: () => view(photo, shown), title: photo.title, disabled: photo.status === "failed" }, picture,
     make("span", { className: "line" }, make("span", { className: "name" }, photo.title),
