@@ -318,7 +318,16 @@ def test_a_profile_that_changes_one_in_another_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "key", ["layers = true", "parts = true", "crop = 0.05", "glass = 0.5", "recursive = true", 'stock = "[0-9]+"']
+    "key",
+    [
+        "layers = true",
+        "parts = true",
+        "crop = 0.05",
+        "glass = 0.5",
+        "glass = 0",
+        "recursive = true",
+        'stock = "[0-9]+"',
+    ],
 )
 def test_the_line_names_every_key_of_the_profile(tmp_path, key):
     file = tmp_path / "mine.toml"

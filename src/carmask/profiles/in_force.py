@@ -111,7 +111,7 @@ def describe(profile: Profile, loaded: Loaded, given: Mapping[str, Any]) -> str:
         parts.append(f"plates {profile.plate}")
     for name in _FURTHER:
         value = getattr(profile, name)
-        if value not in {None, False}:
+        if value is not None and value is not False:
             shown = "" if value is True else f" {value:g}" if isinstance(value, float) else f" {value}"
             parts.append(f"{name.replace('_', '-')}{shown}")
     checks = profile.checks.model_dump(exclude_none=True)
