@@ -177,6 +177,7 @@ def test_fiftyone(tmp_path, text, message):
     [
         ("0 0.1 0.1 0.5 0.1", "line 1: a box, not a polygon"),
         ("0 0.1 0.1 0.5 0.1 0.2", "6 numbers"),
+        ("0 0.1 0.1 0.5 0.1 0.2 0.2 0.9", "8 numbers.*predictions end in a confidence"),
         ("0 0.1 0.1 x 0.1 0.2 0.2", "not numbers"),
         ("3 0.1 0.1 0.5 0.1 0.2 0.2", "the label 3 is none of the 1"),
         ("0.5 0.1 0.1 0.5 0.1 0.2 0.2", "the label 0.5 is none of the 1"),

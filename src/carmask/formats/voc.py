@@ -74,7 +74,8 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     elif (path / _VOC_LIST).is_file():
         names = VOC_NAMES
         table = {_key(*colours()[index].tolist()): index for index in range(len(names) + 1)}
-    files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in sorted(folder.rglob("*.png"))}
+    files = _pngs(folder)
+    objects = _pngs(path / OBJECTS)
     stems = dict.fromkeys(files)
     for listing in sorted((path / SETS).glob("*.txt")):
         # Not splitlines: names of files may hold what Unicode takes for the end of a line, such as U+2028.
@@ -84,7 +85,17 @@ def read(path: Path, options: ReadOptions) -> Annotations:
         raise DataError(f"{path}: no pictures in {CLASSES} or {SETS}")
     photos = options.find(path / "JPEGImages", path / "images")
     found = Annotations([], names)
-    return gathered([_maker(path, stem, names, table, photos, options) for stem in stems], found)
+    makers = [_maker(path, stem, (files.get(stem), objects.get(stem)), names, table, photos, options) for stem in stems]
+    return gathered(makers, found)
+
+
+def _pngs(folder: Path) -> dict[str, Path]:
+    """The PNG files of a folder and those below it, by their path without suffix."""
+    return {
+        file.relative_to(folder).with_suffix("").as_posix(): file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() == ".png"
+    }
 
 
 def read_labelmap(file: Path) -> tuple[tuple[str, ...], dict[int, int]]:
@@ -127,27 +138,35 @@ def _key(red: int, green: int, blue: int) -> int:
 
 
 def _maker(
-    path: Path, stem: str, names: Sequence[str], table: _Colours, photos: Photos, options: ReadOptions
+    path: Path,
+    stem: str,
+    files: tuple[Path | None, Path | None],
+    names: Sequence[str],
+    table: _Colours,
+    photos: Photos,
+    options: ReadOptions,
 ) -> Callable[[], Picture]:
     def make() -> Picture:
         clean_name(stem, str(path / SETS))
         photo = photos.find_stem(stem)
         suffix = photo.suffix if photo else ".jpg"
-        classes, objects = (path / folder / f"{stem}.png" for folder in (CLASSES, OBJECTS))
+        classes, objects = files
         # One that is listed and has no masks is a picture without anything in it.
-        size = file_size(classes, photo) if classes.is_file() else photo_size(f"{stem}.jpg", photo, options)
+        size = file_size(classes, photo) if classes is not None else photo_size(f"{stem}.jpg", photo, options)
 
         load = partial(_instances, classes, objects, names, table, size)
-        return Picture(stem + suffix, size, load, photo, tuple(one for one in (classes, objects) if one.is_file()))
+        return Picture(stem + suffix, size, load, photo, tuple(one for one in files if one is not None))
 
     return make
 
 
-def _instances(classes: Path, objects: Path, names: Sequence[str], table: _Colours, size: Size) -> list[Instance]:
-    if not classes.is_file():
+def _instances(
+    classes: Path | None, objects: Path | None, names: Sequence[str], table: _Colours, size: Size
+) -> list[Instance]:
+    if classes is None:
         return []
     labels = _labels(classes, table, len(names))
-    if not objects.is_file():
+    if objects is None:
         return [Instance(names[label - 1], labels == label) for label in _present(labels)]
     numbers = _indices(objects)[0]
     if numbers.shape != size:
@@ -180,10 +199,17 @@ def _labels(file: Path, table: _Colours, count: int) -> NDArray[np.uint8]:
     return translate[indices]
 
 
+def _are_indices(greys: NDArray[np.uint8]) -> bool:
+    """Whether greys are VOC's own numbers, and perhaps void; not those of a mask with soft edges, or of 0 and 255."""
+    labels = {*occurring(greys)} - {0, VOID}
+    return bool(labels) and max(labels) <= len(VOC_NAMES)
+
+
 def _indices(file: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The indices of a picture's colours, and the colours: of a palette as they are; else numbered as they occur.
 
-    Void stays 255, black stays 0.
+    Void stays 255, black stays 0. So do those of greys that are VOC's indices without their palette; white among
+    other greys is a label.
     """
     try:
         with Image.open(file) as image:
@@ -192,6 +218,8 @@ def _indices(file: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
                 given = np.array(image.getpalette() or [], np.uint8).reshape(-1, 3)
                 palette[: len(given)] = given
                 return np.asarray(image, np.uint8), palette
+            if image.mode == "L" and _are_indices(indices := np.asarray(image, np.uint8)):
+                return indices, np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
             pixels = np.asarray(image.convert("RGB")).astype(np.int32)
     except (OSError, SyntaxError, ValueError) as error:
         raise PhotoError(f"{file}: cannot be read as a picture of colours: {error}") from error
@@ -200,14 +228,14 @@ def _indices(file: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     # Where the colour changes all colours show, in a hundredth of the pixels.
     flat = keys.ravel()
     changes = np.append(flat[:1], flat[1:][flat[1:] != flat[:-1]])
-    occurring = [key for key in np.unique(changes).tolist() if key not in {0, void}]
-    if len(occurring) >= VOID:
-        raise DataError(f"{file}: {len(occurring)} colours; a picture of labels has fewer than {VOID}")
+    found = [key for key in np.unique(changes).tolist() if key not in {0, void}]
+    if len(found) >= VOID:
+        raise DataError(f"{file}: {len(found)} colours; a picture of labels has fewer than {VOID}")
     palette = np.zeros((256, 3), np.uint8)
     palette[VOID] = colours()[VOID]
     indices = np.zeros(keys.shape, np.uint8)
     indices[keys == void] = VOID
-    for index, key in enumerate(occurring, 1):
+    for index, key in enumerate(found, 1):
         indices[keys == key] = index
         palette[index] = (key >> 16, key >> 8 & 255, key & 255)
     return indices, palette

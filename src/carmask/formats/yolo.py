@@ -212,7 +212,9 @@ def _shape(file: Path, number: int, line: str, names: Sequence[str], size: Size)
     if len(words) == 5:
         raise DataError(f"{where}: a box, not a polygon")
     if len(words) < 7 or len(words) % 2 == 0:
-        raise DataError(f"{where}: {len(words)} numbers; a label and x, y of three corners or more are an odd number")
+        told = f"{where}: {len(words)} numbers; a label and x, y of three corners or more are an odd number"
+        confident = len(words) > 7 and "; predictions end in a confidence: write them without (save_conf=False)"
+        raise DataError(told + (confident or ""))
     try:
         label, *corner = map(float, words)  # some tools write 0.0, which Ultralytics reads
     except ValueError as error:
