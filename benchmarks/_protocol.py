@@ -49,6 +49,7 @@ class Protocol:
         group: runs of one group are drawn together.
         hours: of one core, estimated.
         changes: to the recipe.
+        parts: the run's epochs in one of the source's: so many times it can be stopped and resumed in each.
         encoder: the ImageNet weights that it starts from, or empty.
         data: ``carvana`` or ``parts``.
         figures: what is compared.
@@ -65,6 +66,7 @@ class Protocol:
     group: str
     hours: float
     changes: tuple[str, ...] = ()
+    parts: int = 1
     encoder: str = ""
     data: str = "carvana"
     figures: tuple[Figure, ...] = field(default=())
@@ -105,6 +107,7 @@ class State(NamedTuple):
     Attributes:
         epochs: finished ones.
         of: those that the protocol has.
+        parts: so many of them are one of the source's.
         finished: the protocol is at its end.
         minutes: of processor time so far, those that were cut off included; None if not known.
         left: processor hours to the end, at the pace so far or by the protocol's estimate; more than needed if it stops
@@ -113,6 +116,7 @@ class State(NamedTuple):
 
     epochs: int
     of: int
+    parts: int
     finished: bool
     minutes: float | None
     left: float
@@ -122,11 +126,10 @@ class State(NamedTuple):
         """For a table."""
         if not self.epochs:
             return "not run"
+        done, of = self.epochs / self.parts, self.of / self.parts
         if self.finished:
-            return f"finished: {self.epochs} epoch{'s' * (self.epochs != 1)}" + (
-                f", stopped early of {self.of}" * (self.epochs < self.of)
-            )
-        return f"{self.epochs} of {self.of} epochs"
+            return f"finished: {done:g} epoch{'s' * (done != 1)}" + f", stopped early of {of:g}" * (done < of)
+        return f"{done:g} of {of:g} epochs"
 
 
 def state(protocol: Protocol, run: Path) -> State:
@@ -142,7 +145,13 @@ def state(protocol: Protocol, run: Path) -> State:
     if minutes and rows:
         pace = minutes / len(rows)
     left = 0.0 if finished else pace * (settings.epochs - len(rows)) / 60
-    return State(len(rows), settings.epochs, finished, minutes, left)
+    return State(len(rows), settings.epochs, protocol.parts, finished, minutes, left)
+
+
+def recorded_state(protocol: Protocol, found: dict[str, Any]) -> State:
+    """How far a run had got when its results were recorded."""
+    of = protocol.settings.epochs
+    return State(found["epochs"], of, protocol.parts, found["finished"], found["minutes"], found["hours_left"])
 
 
 def weights(protocol: Protocol, run: Path) -> tuple[int, Path]:

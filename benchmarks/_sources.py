@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from _protocol import Figure, Protocol, look_up, names, read
+from _protocol import Figure, Protocol, look_up, names, read, recorded_state
 
 RESULTS = Path(__file__).parent / "results" / "sources"
 DOCS = Path(__file__).parents[1] / "docs"
@@ -56,7 +56,7 @@ def draw(results: Path = RESULTS, folder: Path = PICTURES) -> int:
 
     count = 0
     for group, members in _grouped(map(read, names())):
-        histories = {one.name: found["history"] for one in members if (found := _results(results, one.name))}
+        histories = {one.name: _history(one, found) for one in members if (found := _results(results, one.name))}
         if _has_curves(histories.values()):
             folder.mkdir(exist_ok=True)
             draw_curves(folder / f"{_slug(group)}.png", histories)
@@ -66,6 +66,11 @@ def draw(results: Path = RESULTS, folder: Path = PICTURES) -> int:
 
 def _grouped(protocols: Iterable[Protocol]) -> list[tuple[str, list[Protocol]]]:
     return [(group, list(members)) for group, members in groupby(protocols, key=lambda one: one.group)]
+
+
+def _history(protocol: Protocol, found: dict[str, Any]) -> list[dict[str, float]]:
+    """A run's epochs as parts of the source's: curves of one group share an axis."""
+    return [row | {"epoch": (row["epoch"] + 1) / protocol.parts - 1} for row in found["history"]]
 
 
 def _has_curves(histories: Iterable[list[dict[str, float]]]) -> bool:
@@ -83,7 +88,9 @@ def _overview(runs: list[tuple[Protocol, dict[str, Any] | None]]) -> str:
     lines.append("|---|---|---|---:|---:|")
     for protocol, found in runs:
         spent, left = _hours(protocol, found)
-        state = "**not run**" if found is None else f"{found['state']}. {_first_of_ours(protocol, found)}"
+        state = "**not run**"
+        if found is not None:
+            state = f"{recorded_state(protocol, found).words}. {_first_of_ours(protocol, found)}"
         lines.append(
             f"| [`{protocol.name}`](#{_slug(protocol.title)}) | {protocol.said} | {state} | {spent} | {left} |"
         )
@@ -121,7 +128,7 @@ def _group(group: str, members: list[tuple[Protocol, dict[str, Any] | None]]) ->
             parts.append(f"**Not run yet**; about {protocol.hours:g} hours of one core.\n")
             continue
         facts = "; ".join(found[key] for key in ("data", "machine", "date") if found.get(key))
-        parts.append(f"`{found['command']}` ({facts}): **{found['state']}**.\n")
+        parts.append(f"`{found['command']}` ({facts}): **{recorded_state(protocol, found).words}**.\n")
         parts.append(_figures(protocol.figures, found))
         if protocol.why:
             parts.append(f"{protocol.why}\n")

@@ -33,7 +33,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from _bench import DATA, machine
-from _protocol import FIRST_FILE, SPENT_FILE, Protocol, State, names, read, state, weights
+from _protocol import FIRST_FILE, SPENT_FILE, Protocol, State, names, read, recorded_state, state, weights
 from carmask.errors import CarmaskError
 
 #: The cars of the whole training set, and how many of them the sources validate on.
@@ -147,7 +147,6 @@ def results(protocol: Protocol, arguments: argparse.Namespace) -> dict:
     parts = protocol.data == "parts"
     given = f"--parts {arguments.parts.name}" if parts else f"--data {arguments.data.name}"
     found = {
-        "state": now.words,
         "epochs": now.epochs,
         "finished": now.finished,
         "minutes": now.minutes,
@@ -202,8 +201,9 @@ def show(out: Path) -> None:
         if file.is_file():
             recorded = json.loads(file.read_text(encoding="utf-8"))
             date = recorded["date"]
-            if not now.epochs and "state" in recorded:
-                words, minutes, left = recorded["state"], recorded["minutes"], recorded["hours_left"]
+            if not now.epochs and "epochs" in recorded:
+                then = recorded_state(read(name), recorded)
+                words, minutes, left = then.words, then.minutes, then.left
         spent = "" if minutes is None else f"{minutes / 60:.2f}"
         print(f"{name:{width}}{words:44}{spent:>12}{left:>12.2f}  {date}")
     print(

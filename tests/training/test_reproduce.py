@@ -75,13 +75,13 @@ def test_a_figure_that_a_run_has_not_reached_is_none(modules):
 def test_a_run_that_stopped_early_is_finished(modules, tmp_path):
     protocol = modules["protocol"]
     one = protocol.read("mobilenetv2-pix2pix")
-    assert protocol.state(one, tmp_path) == (0, 20, False, None, pytest.approx(one.hours))
+    assert protocol.state(one, tmp_path) == (0, 20, 1, False, None, pytest.approx(one.hours))
     losses = [0.5, 0.4, 0.41, 0.42, 0.43, 0.44, 0.45]
     rows = [{"epoch": float(number), "validation/loss": value} for number, value in enumerate(losses)]
     (tmp_path / "spent.json").write_text('{"minutes": 12.0}')
     write_history(tmp_path, rows[:6])
     # 14 epochs to go, at 2 minutes each.
-    assert protocol.state(one, tmp_path) == (6, 20, False, 12.0, pytest.approx(28 / 60))
+    assert protocol.state(one, tmp_path) == (6, 20, 1, False, 12.0, pytest.approx(28 / 60))
     write_history(tmp_path, rows)
     assert not protocol.state(one, tmp_path).finished  # its weights are not written yet
     (tmp_path / "weights.safetensors").touch()
@@ -104,6 +104,19 @@ class Truth:
 
     def __init__(self, mask: np.ndarray) -> None:
         self.read_mask = lambda: mask
+
+
+def test_epochs_are_counted_as_the_source_has_them(modules):
+    protocol, sources = modules["protocol"], modules["sources"]
+    quarters = protocol.read("unet-320")
+    assert (quarters.settings.epochs, quarters.parts) == (40, 4)
+    found = {"epochs": 2, "finished": False, "minutes": 60.0, "hours_left": 1.0}
+    found["history"] = [{"epoch": 0.0, "train/loss": 0.5}, {"epoch": 1.0, "train/loss": 0.25}]
+    assert protocol.recorded_state(quarters, found).words == "0.5 of 10 epochs"
+    drawn = sources._history(quarters, found)
+    assert [(row["epoch"] + 1, row["train/loss"]) for row in drawn] == [(0.25, 0.5), (0.5, 0.25)]
+    for one in map(protocol.read, protocol.names()):
+        assert one.settings.epochs % one.parts == 0
 
 
 def test_scores_are_those_worked_out_by_hand(modules):
