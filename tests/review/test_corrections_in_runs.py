@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from carmask.batch.corrections import FILE, Correction, Corrections, with_corrections
-from carmask.batch.manifest import Manifest
+from carmask.batch.manifest import Manifest, describe
 from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.plan import plan_run
@@ -320,5 +320,10 @@ def test_a_run_that_cannot_begin_takes_no_corrections_back(photos, out, tiny_mod
     correct(out, "car 03", photos / "car 03.jpg", mine)
     with pytest.raises(UsageError, match="tells no parts apart"):
         cut_folder(photos, out, OutputSpec(parts=True), model=tiny_model, discard_corrections=True)
+    with (
+        Manifest(out / STATE / MANIFEST, describe(PhotoTask(str(tiny_model), MASKS))),
+        pytest.raises(InUseError, match="another carmask is writing here"),
+    ):
+        cut_folder(photos, out, MASKS, model=tiny_model, discard_corrections=True)
     with Corrections(out / STATE / FILE) as store:
         assert store.decisions() == {"car 03": "corrected"}
