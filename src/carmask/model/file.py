@@ -118,11 +118,19 @@ def check_shipped(path: Path) -> None:
     Raises:
         ModelError: if the file is not the one that was published.
     """
-    if not is_shipped(path):
-        return
+    if is_shipped(path):
+        check_published(path)
+
+
+def check_published(path: Path) -> None:
+    """Compare a file of the package with the SHA-256 in its card, of the same name with the suffix ``.md``.
+
+    Raises:
+        ModelError: if it is missing, or not the file that was published.
+    """
     card = path.with_suffix(".md")
     found = re.search(r"SHA-256 `([0-9a-f]{64})`", card.read_text(encoding="utf-8")) if card.is_file() else None
-    if found is None or file_digest(path) != found[1]:
+    if found is None or not path.is_file() or file_digest(path) != found[1]:
         raise ModelError(f"{path}: not the file that was published; install carmask again")
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import queue
-import re
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Photo
-from carmask.errors import ModelError
 from carmask.model.engine import core, openvino
+from carmask.model.file import check_published
 from carmask.model.upsampling import expand_weights
 
 
@@ -29,10 +27,7 @@ class SmallNetwork:
         Raises:
             ModelError: if it is missing or not the file that was published.
         """
-        card = path.with_suffix(".md")
-        known = re.search(r"SHA-256 `([0-9a-f]{64})`", card.read_text(encoding="utf-8")) if card.is_file() else None
-        if known is None or not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != known[1]:
-            raise ModelError(f"{path}: not the file that was published; install carmask again")
+        check_published(path)
         settings: dict[str, str | int | bool] = {
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": streams,
