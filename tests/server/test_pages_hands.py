@@ -110,3 +110,17 @@ def test_taking_a_decision_back_loses_no_work(reviewing, open_page):
     np.testing.assert_array_equal(mask_in(page), drawn)
     page.keyboard.press("Control+s")
     until(lambda: "car_03" in server.folder.decided())
+
+
+def test_the_brush_is_as_large_as_a_large_photo_needs(reviewing, open_page):
+    page = open_page(reviewing(OutputSpec(mask=True)).url)
+    radius = lambda: page.evaluate("carmask.tools.radius")  # noqa: E731
+    assert (radius(), page.inner_text("#size-text")) == (24, "24")
+    page.evaluate("document.querySelector('#size').focus()")
+    page.keyboard.press("End")
+    assert (radius(), page.inner_text("#size-text")) == (400, "400")
+    page.keyboard.press("Home")
+    assert (radius(), page.get_attribute("#size", "aria-valuetext")) == (1, "1")
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    assert radius() < 5

@@ -24,10 +24,14 @@ function setMode(mode) {
   view.redraw();
 }
 
+// The slider goes by the root of the size: small brushes are chosen exactly, and large photos need large ones.
+const LARGEST = 400;
+const sizeOf = (part) => 1 + (LARGEST - 1) * (part / 100) ** 2;
+
 function setSize(size) {
-  $("size").value = Math.min(200, Math.max(1, Math.round(size)));
-  tools.radius = Number($("size").value);
-  $("size-text").textContent = $("size").value;
+  tools.radius = Math.min(LARGEST, Math.max(1, Math.round(size)));
+  $("size").value = 100 * Math.sqrt((tools.radius - 1) / (LARGEST - 1));
+  $("size").ariaValueText = $("size-text").textContent = tools.radius;
 }
 
 function setHard(value) {
@@ -160,7 +164,7 @@ $("shown").onchange = () => { setMode($("shown").value); $("overlay").focus(); }
 // After the mouse the keys are the photo's again, above all Space and Enter; by keyboard the focus stays.
 const toStage = () => $("overlay").focus({ preventScroll: true });
 for (const id of ["size", "hard"]) $(id).addEventListener("pointerup", toStage);
-$("size").oninput = () => setSize(Number($("size").value));
+$("size").oninput = () => setSize(sizeOf(Number($("size").value)));
 $("hard").oninput = () => setHard(Number($("hard").value));
 $("other").onchange = () => { takeMask($("other").value); $("other").value = ""; $("overlay").focus(); };
 const clicks = {
