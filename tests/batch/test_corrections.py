@@ -166,7 +166,7 @@ def test_decisions_are_read_where_nothing_may_be_written(file, monkeypatch):
         store.save(corrected(), seen=0)
     monkeypatch.setattr("carmask.batch.readonly.os.access", lambda *_: False)
     with Corrections.of(file.parent) as store:
-        assert store.decisions() == {"a": "corrected"}
+        assert {name: one.decision for name, one in store.decided().items()} == {"a": "corrected"}
         assert [path.name for path in file.parent.iterdir()] == [file.name]
         with pytest.raises(OutputError, match="cannot be written: attempt to write a readonly database"):
             store.save(corrected(), seen=1)

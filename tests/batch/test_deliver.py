@@ -121,7 +121,7 @@ def test_a_path_seen_from_another_folder_is_another_photo(tmp_path, tiny_model, 
         monkeypatch.chdir(tmp_path / folder)
         cut_folder("a.png", out, model=tiny_model, group="folder")
         with Corrections(out / STATE / FILE) as store:
-            assert {*store.decisions()} == ({"one/a"} if number else set())
+            assert {*store.decided()} == ({"one/a"} if number else set())
             digest = next(one.digest for one in read_queue(out).entries if one.name == f"{folder}/a")
             store.save(Correction(f"{folder}/a", "rejected", digest, reason="blurred"), seen=0)
     assert {entry.name for entry in read_queue(out).entries} == {"one/a", "two/a"}

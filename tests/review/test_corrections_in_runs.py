@@ -58,7 +58,7 @@ def run(dark, tiny_model, photos, tmp_path):
         if store:
             with store:
                 plan = replace(plan, jobs=tuple(with_corrections(plan.jobs, store)))
-                decided = store.decisions()
+                decided = {name: one.decision for name, one in store.decided().items()}
         with open_run(out, plan.jobs, PhotoTask(str(tiny_model), wanted), restart=restart) as manifest:
             list(run_jobs(plan.jobs, manifest, engine))
             write_report(out, plan, manifest, review=Review(0.99), decisions=decided)
@@ -326,4 +326,4 @@ def test_a_run_that_cannot_begin_takes_no_corrections_back(photos, out, tiny_mod
     ):
         cut_folder(photos, out, MASKS, model=tiny_model, discard_corrections=True)
     with Corrections(out / STATE / FILE) as store:
-        assert store.decisions() == {"car 03": "corrected"}
+        assert {name: one.decision for name, one in store.decided().items()} == {"car 03": "corrected"}

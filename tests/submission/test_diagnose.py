@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import ClassVar
 
@@ -360,3 +361,17 @@ def test_rows_that_name_no_image_are_found(tmp_path, wanted):
     assert findings[0].kind == "names"
     assert findings[0].message.startswith("2 rows name no image, the first is line 5")
     assert "duplicates" not in kinds(findings)
+
+
+def test_names_in_another_unicode_form_are_put_right(tmp_path):
+    """As macOS writes them: the challenge, which compares bytes, finds no row of the sample."""
+    sample = [unicodedata.normalize("NFC", name) for name in ("Käfer_01.jpg", "Käfer_02.jpg")]
+    file = tmp_path / "s.csv"
+    rows = [f"{unicodedata.normalize('NFD', name)},{number} 1" for number, name in enumerate(sample, 1)]
+    file.write_text("\n".join(["img,rle_mask", *rows, ""]), encoding="utf-8")
+    found = [one for one in diagnose(file, sample, SIZE) if one.kind in {"names", "missing", "unknown"}]
+    assert [one.kind for one in found] == ["names"]
+    assert "another Unicode form" in found[0].message
+    repair(file, tmp_path / "good.csv", sample, SIZE, [])
+    lines = (tmp_path / "good.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == sample

@@ -235,10 +235,6 @@ class Corrections:
             ).fetchall()
         return {row[0]: _correction(row) for row in rows}
 
-    def decisions(self) -> dict[str, str]:
-        """What was decided, by name: ``accepted``, ``corrected`` or ``rejected``."""
-        return {name: one.decision for name, one in self.decided().items()}
-
     def corrected(self) -> Iterator[Correction]:
         """The corrected masks that hold, with base, in the order of their names, one at a time."""
         for name in sorted(name for name, one in self.decided().items() if one.decision == "corrected"):

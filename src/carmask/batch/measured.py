@@ -21,7 +21,7 @@ from carmask.errors import CarmaskError, OutputError, UsageError
 from carmask.failures import in_one_line
 from carmask.images import is_file
 
-#: Name, photo, status, confidence, time; measures, facts and settings.
+#: Name, photo, status, confidence, time, digest; measures, facts and settings.
 _Row: TypeAlias = tuple[str, str, str, float | None, str, str, dict[str, Any], dict[str, Any], dict[str, Any]]
 
 #: The fact of a photo that names its vehicle.

@@ -29,7 +29,16 @@ _POINTLESS = {
 }
 #: Attributes of a profile that ``describe`` names by their keys.
 _FURTHER = (
-    *("layers", "parts", "fit", "shadow_strength", "light", "glass", "match", "crop", "keep_metadata", "recursive"),
+    "layers",
+    "parts",
+    "fit",
+    "shadow_strength",
+    "light",
+    "glass",
+    "match",
+    "crop",
+    "keep_metadata",
+    "recursive",
     "stock",
 )
 

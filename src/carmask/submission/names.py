@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
+from carmask.formats.listing import file_stem
 from carmask.formats.rle_table import RleRow
 from carmask.submission.finding import Finding
 from carmask.words import by_number, counted
@@ -51,10 +51,10 @@ def _against_sample(names: Sequence[str], wanted: Sequence[str]) -> list[Finding
     expected, given = set(wanted), set(names)
     unknown = [name for name in names if name not in expected]
     missing = [name for name in wanted if name not in given]
-    if missing and unknown and {Path(name).stem for name in unknown} >= {Path(name).stem for name in missing}:
+    if missing and unknown and {*map(file_stem, unknown)} >= {*map(file_stem, missing)}:
         told = (
-            f"{counted(len(missing), 'image')} {by_number(len(missing), 'has', 'have')} another suffix "
-            f"than in the sample: {unknown[0]}, there {missing[0]}"
+            f"{counted(len(missing), 'image')} {by_number(len(missing), 'has', 'have')} another suffix, or "
+            f"letters in another Unicode form, than in the sample: {unknown[0]}, there {missing[0]}"
         )
         return [Finding("names", told)]
     findings = []

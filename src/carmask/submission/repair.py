@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from carmask.errors import RLEError, SubmissionError
+from carmask.formats.listing import file_stem
 from carmask.formats.rle import rle_encode
 from carmask.formats.rle_csv import write_rle_csv
 from carmask.formats.rle_table import RleRow
@@ -47,14 +48,14 @@ def repair(file: Path, out: Path, names: Sequence[str] | None, size: Size, findi
     rotation = next((finding.rows for finding in findings if finding.rows), 0)
     by_stem: dict[str, RleRow] = {}
     for index, row in enumerate(rows):
-        stem = Path(rows[(index + rotation) % len(rows)].name).stem
+        stem = file_stem(rows[(index + rotation) % len(rows)].name)
         first = by_stem.setdefault(stem, row)
         if first.text != row.text:
             raise SubmissionError(
                 f"{file}: cannot be repaired: {stem} has one mask in line {first.line} and another in line {row.line}"
             )
     wanted = list(names) if names is not None else list(dict.fromkeys(row.name for row in rows))
-    missing = [name for name in wanted if Path(name).stem not in by_stem]
+    missing = [name for name in wanted if file_stem(name) not in by_stem]
     if missing:
         raise SubmissionError(
             f"{file}: cannot be repaired: {counted(len(missing), 'image')} "
@@ -63,7 +64,7 @@ def repair(file: Path, out: Path, names: Sequence[str] | None, size: Size, findi
 
     def repaired() -> Iterator[tuple[str, str]]:
         for name in wanted:
-            row = by_stem[Path(name).stem]
+            row = by_stem[file_stem(name)]
             try:
                 found = read(parse_text(row.text)[0], reading, size)
             except RLEError as error:
