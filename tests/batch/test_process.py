@@ -341,7 +341,9 @@ def test_waiting_for_other_large_photos_is_not_a_photo_s_time(dark, jpeg, tmp_pa
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
     spec = OutputSpec(runs=True)
     made = PhotoCutter(dark, spec, LocalStorage())(job(jpeg, spec, tmp_path))
-    assert (made.status, clock, made.seconds) == ("done", [1000.0], 0.0)
+    # Not to the last bit: seconds that other photos of this thread have waited before are subtracted, too.
+    assert (made.status, clock) == ("done", [1000.0])
+    assert made.seconds == pytest.approx(0, abs=1e-6)
 
 
 def test_a_task_loads_the_same_function(tiny_model, dark, jpeg, tmp_path):

@@ -16,6 +16,8 @@ from carmask.server.work import WorkTask
 
 #: Seconds that are assumed for a request before the first one is done.
 _FIRST = 0.5
+#: Priorities in the queue: of clients, of batches, and of the end.
+_CLIENTS, _BATCHES, _LAST = range(3)
 
 
 class BusyError(CarmaskError):
@@ -97,12 +99,13 @@ class WorkerPool:
         return [process.pid for process in self._processes]
 
     def close(self) -> None:
-        """End the processes; what they are working on is dropped."""
-        if self._closed:
-            return
-        self._closed = True
-        for _ in self._threads:
-            self._queue.put(_Queued(-1, next(self._numbers), None, Future()))
+        """End the processes; what they are working on is dropped, and ``LostError`` answers all that waits."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            for _ in self._threads:
+                self._queue.put(_Queued(_LAST, next(self._numbers), None, Future()))
         for process in self._processes:
             process.close()
 
@@ -122,17 +125,21 @@ class WorkerPool:
             if self._asked >= self.workers + self.waiting:
                 raise BusyError(max(1, round(self._mean * self._asked / self.workers)))
             self._asked += 1
-        future = self._put(0, request)
+        future = self._put(_CLIENTS, request)
         future.add_done_callback(self._answered)
         return future
 
     def work(self, request: Request) -> Future[Response]:
         """Put a request of a batch into the queue, behind those of clients. Whoever asks limits how many."""
-        return self._put(1, request)
+        return self._put(_BATCHES, request)
 
     def _put(self, priority: int, request: Request) -> Future[Response]:
         future: Future[Response] = Future()
-        self._queue.put(_Queued(priority, next(self._numbers), request, future))
+        with self._lock:
+            if not self._closed:
+                self._queue.put(_Queued(priority, next(self._numbers), request, future))
+                return future
+        future.set_exception(_stopping())
         return future
 
     def _answered(self, _: Future[Response]) -> None:
@@ -146,17 +153,21 @@ class WorkerPool:
                 return
             if not future.set_running_or_notify_cancel():
                 continue
+            if self._closed:  # whoever waits for it would wait for ever
+                future.set_exception(_stopping())
+                continue
             started = time.perf_counter()
             try:
                 ((_, found),) = process.map([request])
             except Exception as error:  # noqa: BLE001  # a bug, raised where the response is waited for
-                if self._closed:
-                    future.set_exception(LostError("the server is stopping"))
-                    return
-                future.set_exception(error)
+                future.set_exception(_stopping() if self._closed else error)
                 continue
             self._mean += 0.1 * (time.perf_counter() - started - self._mean)
             if isinstance(found, Lost):
                 future.set_result(LostError(f"photo: {found.reason}, whatever is in this file"))
             else:
                 future.set_result(found)
+
+
+def _stopping() -> LostError:
+    return LostError("the server is stopping")
