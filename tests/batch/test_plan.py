@@ -11,7 +11,8 @@ from PIL import Image
 
 from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
-from carmask.batch.plan import OF_SETTINGS, OWN_OUTPUT, plan_run
+from carmask.batch.own_outputs import OWN_OUTPUT
+from carmask.batch.plan import OF_SETTINGS, plan_run
 from carmask.batch.process import PhotoTask
 from carmask.batch.run import cut_folder, open_run
 from carmask.batch.vehicles import Grouping

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from carmask.batch.collisions import without_collisions
 from carmask.batch.job import Job, Result
-from carmask.batch.manifest import read_records, recorded_outputs
-from carmask.batch.names import ERROR_LOG, MANIFEST, PROFILE, REPORT, STATE, VEHICLES
+from carmask.batch.names import PROFILE, STATE
 from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
+from carmask.batch.overwriting import refuse_losses, refuse_overwriting, refuse_tables
+from carmask.batch.own_outputs import OWN_OUTPUT, OwnOutputs
 from carmask.batch.storage import Stores, join
 from carmask.batch.vehicles import Grouping
 from carmask.errors import DataError, UsageError
-from carmask.formats.classes import CLASSES
 from carmask.images import SUB_FOLDER, LeftOut, RealPaths, is_folder, is_link, is_there, real_path, search_photos
 
-#: Why a photo is left out that an earlier run wrote. Such files have no row in the report.
-OWN_OUTPUT = "written by an earlier run"
 #: Why a picture is left out that the settings name as background, or to hide number plates.
 OF_SETTINGS = "a picture that the settings name, no photo"
-#: How the tables of runs begin, as written and as spreadsheets save them.
-_REPORT_HEADER, _VEHICLES_HEADER = (
-    re.compile(rb'(\xef\xbb\xbf)?"?%s"?[,;\t]"?%s' % words)
-    for words in ((b"photo", b"status"), (b"vehicle", b"identifier"))
-)
-#: If this part of the photos would have names of others, it is what was asked for that is wrong.
-_MANY = 0.1
 #: What lies in a folder of photos and belongs to carmask.
 _UNMENTIONED = {STATE, PROFILE}
 
@@ -104,7 +95,7 @@ def plan_run(
     folder = out if isinstance(out, Path) else state
     refuse_tables(folder, grouping)
     links = RealPaths()
-    own = _OwnOutputs(out, state, links)
+    own = OwnOutputs(out, state, links)
     for path in paths:
         if isinstance(path, str):
             photos = Stores().find(path, recursive=recursive)
@@ -121,89 +112,15 @@ def plan_run(
         Job(photo, name, tuple(join(out, file) for file in spec.outputs(name)), vehicle=vehicle)
         for photo, name, vehicle in _named(_distinct(found.photos, links), found.loose, grouping, naming)
     )
-    _refuse_overwriting(jobs, links)
-    jobs, failed = _without_collisions(jobs, folder, refuse=not watched)
+    refuse_overwriting(jobs, links)
+    jobs, failed = without_collisions(jobs, folder, refuse=not watched)
     found.failed += failed
     if not watched:
-        _refuse_losses(jobs, own, links)
+        refuse_losses(jobs, own, links)
     return Plan(jobs, tuple(found.left_out), tuple(found.failed))
 
 
-def refuse_tables(folder: Path | None, grouping: Grouping | None) -> None:
-    """Refuse to write a run's tables over others.
-
-    Args:
-        folder: where they go; None for nowhere.
-        grouping: a table that says which vehicle a photo shows is never written over.
-
-    Raises:
-        UsageError: if a table there is the one of the grouping, or another that no run has written.
-    """
-    if folder is None:
-        return
-    if grouping is not None and grouping.file is not None:
-        table = real_path(grouping.file)
-        if table in {real_path(folder / REPORT), real_path(folder / VEHICLES)}:
-            raise UsageError(
-                f"{grouping.file}: it would be overwritten with the run's own {table.name}; rename it, or name another "
-                "folder with out=…",
-                argument="group",
-            )
-    if is_there(folder / STATE / MANIFEST):
-        return
-    for name, header in ((REPORT, _REPORT_HEADER), *([] if grouping is None else [(VEHICLES, _VEHICLES_HEADER)])):
-        try:
-            with (folder / name).open("rb") as stream:
-                begins = stream.read(40)
-        except OSError:  # it is missing; if it is no file, writing it says so
-            continue
-        if begins and not header.match(begins):
-            raise UsageError(
-                f"{folder / name}: this table was not written by carmask, and would be overwritten; rename it, or name "
-                "another folder with out=…"
-            )
-
-
-class _OwnOutputs:
-    """The files that runs have written, as the manifests of the folders say in which they lie."""
-
-    def __init__(self, out: Path | str, state: Path | None, links: RealPaths) -> None:
-        self.links = links
-        self._known: dict[Path, frozenset[Path]] = {}
-        self._above: dict[Path, tuple[frozenset[Path], ...]] = {}
-        self._out = out
-        self._this = self._of(real_path(out)) if isinstance(out, Path) else frozenset()
-        # Of a run that writes to a store the manifest is elsewhere, and names whole locations.
-        self._stored = frozenset(recorded_outputs(state / STATE / MANIFEST)) if isinstance(out, str) and state else ()
-
-    def of_this_run(self, file: Path) -> bool:
-        """Whether earlier runs with the same output folder have written a file."""
-        return self.links.entry(file) in self._this
-
-    def in_store(self, photo: str) -> bool:
-        """Whether runs have written an object of a store, or it lies where this one writes."""
-        return photo in self._stored or (isinstance(self._out, str) and photo.startswith(f"{self._out}/"))
-
-    def holds(self, file: Path) -> bool:
-        """Whether runs have written a file, by the manifests in the folders above it."""
-        path = self.links.entry(file)
-        folder = path.parent
-        if folder not in self._above:
-            known = (self._this, *map(self._of, (folder, *folder.parents)))
-            self._above[folder] = tuple(files for files in known if files)
-        return any(path in files for files in self._above[folder])
-
-    def _of(self, place: Path) -> frozenset[Path]:
-        if place not in self._known:
-            manifest = place / STATE / MANIFEST
-            there = is_there(manifest)
-            files = recorded_outputs(manifest) if there else ()
-            written = [REPORT, VEHICLES, CLASSES, ERROR_LOG] if there else []
-            self._known[place] = frozenset(place / file for file in (*files, *written))
-        return self._known[place]
-
-
-def _search(folder: Path, out: Path | str, recursive: bool, own: _OwnOutputs, found: _Found, *, watched: bool) -> None:
+def _search(folder: Path, out: Path | str, recursive: bool, own: OwnOutputs, found: _Found, *, watched: bool) -> None:
     """Sort everything in a folder into photos, files that are left out, and what cannot be read."""
     try:
         photos, left_out = search_photos(folder, recursive=recursive, skip=Path(out))
@@ -260,71 +177,3 @@ def _named(
         places[photo] = numbers[vehicles[photo]]
     for photo, name in photos.items():
         yield photo, naming.apply(name, vehicles[photo], places[photo]), vehicles[photo]
-
-
-def _without_collisions(
-    jobs: tuple[Job, ...], folder: Path | None, *, refuse: bool
-) -> tuple[tuple[Job, ...], list[Result]]:
-    """The jobs whose outputs are their own, and what is said of the others; ``folder`` has the manifest.
-
-    Raises:
-        UsageError: if ``refuse``, and many names are equal by what was asked for: a pattern, or several folders.
-    """
-    counts = Counter(output for job in jobs for output in job.outputs)
-    if len(counts) == counts.total():
-        return jobs, []
-    there = folder is not None and is_there(folder / STATE / MANIFEST)
-    records = read_records(folder / STATE / MANIFEST) if folder is not None and there else []
-    owners = {_place(one.result.photo) for one in records if one.result.status == "done"}
-    taken: dict[Path | str, Path | str] = {}
-    lost: dict[Path | str, Result] = {}
-    asked: list[tuple[Path | str, Job]] = []
-    for job in sorted(jobs, key=lambda one: _place(one.photo) not in owners):
-        other = next((taken[output] for output in job.outputs if output in taken), None)
-        if other is None:
-            taken.update((output, job.photo) for output in job.outputs)
-            continue
-        reason = f"{job.photo}: {other} has the same name in the output folder; rename one of them"
-        lost[job.photo] = Result(str(job.photo), "failed", reason)
-        if str(job.photo).rpartition(".")[0] != str(other).rpartition(".")[0]:
-            asked.append((other, job))
-    if refuse and len(asked) >= _MANY * len(jobs):
-        first, second = asked[0]
-        more = f" (and {len(asked) - 1} more such pairs)" if len(asked) > 1 else ""
-        apart = next(one.vehicle for one in jobs if one.photo == first) != second.vehicle
-        pattern = "{vehicle}/{name}" if apart else "{vehicle}/{number:03}"
-        raise UsageError(
-            f"{first} and {second.photo} would have the same name in the output folder{more}; cut folders one by one, "
-            f"or give a pattern of names that tells them apart, such as name='{pattern}'"
-        )
-    return tuple(job for job in jobs if job.photo not in lost), list(lost.values())
-
-
-def _place(photo: Path | str) -> Path | str:
-    """Where a photo is, however it was named."""
-    return str(photo) if "://" in str(photo) else Path(photo).absolute()
-
-
-def _refuse_overwriting(jobs: Sequence[Job], links: RealPaths) -> None:
-    def same(file: Path | str) -> Path | str:
-        return links.of(file) if isinstance(file, Path) else file
-
-    photos = {same(job.photo) for job in jobs}
-    for job in jobs:
-        for output in job.outputs:
-            if same(output) in photos:
-                raise UsageError(f"{output}: this photo would be overwritten; name another folder with out=…")
-
-
-def _refuse_losses(jobs: Sequence[Job], own: _OwnOutputs, links: RealPaths) -> None:
-    """Refuse to write over what lies beside the photos: it may be all that there is of another one."""
-    beside = {links.folder(job.photo) for job in jobs if isinstance(job.photo, Path)}
-    for job in jobs:
-        for output in job.outputs:
-            if isinstance(output, Path) and links.folder(output) in beside and os.path.lexists(output):
-                if output.is_dir() or own.holds(output):
-                    continue
-                raise UsageError(
-                    f"{output}: this file lies beside the photos, and no run has written it: it would be overwritten; "
-                    "name another folder with out=…"
-                )

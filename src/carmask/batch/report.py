@@ -11,7 +11,8 @@ from carmask.batch.checks import Results
 from carmask.batch.job import Job, Result
 from carmask.batch.manifest import Manifest
 from carmask.batch.names import REPORT
-from carmask.batch.plan import OWN_OUTPUT, Plan
+from carmask.batch.own_outputs import OWN_OUTPUT
+from carmask.batch.plan import Plan
 from carmask.errors import OutputError, UsageError, check_number
 from carmask.formats.csv_text import encode_csv
 from carmask.formats.spreadsheet import Sheet, read_sheet

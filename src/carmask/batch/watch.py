@@ -17,7 +17,8 @@ from carmask.batch.manifest import read_records
 from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.naming import Naming
 from carmask.batch.outputs import OutputSpec
-from carmask.batch.plan import Plan, plan_run, refuse_tables
+from carmask.batch.overwriting import refuse_tables
+from carmask.batch.plan import Plan, plan_run
 from carmask.batch.process import PhotoTask
 from carmask.batch.report import Review, default_review
 from carmask.batch.run import CutRun, CutSummary
