@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from carmask.batch.checks import NO_CAR
 from carmask.batch.corrections import FILE, Correction, Corrections, with_corrections
 from carmask.batch.manifest import Manifest, describe
 from carmask.batch.names import MANIFEST, STATE
@@ -150,6 +151,9 @@ def test_a_photo_that_was_replaced_does_not_get_the_correction(run, out, photos,
     assert not np.array_equal(read_mask(out / "car 03_mask.png"), mine)
     assert report(out)["car 03"]["reason"].startswith(REPLACED)
     assert run() == []
+    Image.new("RGB", (120, 80), "white").save(photos / "car 03.jpg")
+    assert run() == ["car 03"]
+    assert report(out)["car 03"]["reason"] == f"{REPLACED}; {NO_CAR}"
 
 
 def test_a_run_is_read_back_as_it_was_told(run, out, tmp_path):

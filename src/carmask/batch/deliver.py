@@ -106,7 +106,7 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
         raise UsageError(
             f"{out}: {counted(len(known), 'photo')} of vehicles, all rejected in the review; there is none to copy"
         )
-    done = [one for one in wanted if one.result.reason != NO_CAR]
+    done = [one for one in wanted if NO_CAR not in one.result.reason.split("; ")]
     if not done:
         raise UsageError(f"{out}: no car was found in any photo of a vehicle; there is no picture to copy")
     rows = list(_rows(done, spec, naming))

@@ -198,10 +198,11 @@ class PhotoCutter:
         cut = self._to_render(job, whole, found, parts, kept=kept)
         del whole  # ``cut`` lets go of it when it has no more use for it
         written = self._write(job, cut)
+        notes += _remarks(cut.note, job, spec) if found.area or kept else [NO_CAR]
         return replace(
             result,
             status="done",
-            reason="; ".join([*notes, *_remarks(cut.note, job, spec)]) if found.area or kept else NO_CAR,
+            reason="; ".join(notes),
             confidence=found.confidence,
             area=found.area,
             error=None if math.isnan(found.error) else found.error,
