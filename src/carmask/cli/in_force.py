@@ -16,20 +16,8 @@ if TYPE_CHECKING:
     from carmask.batch.vehicles import Grouping
     from carmask.profiles.profile import Profile
 
-#: Parameters of ``cut`` that a profile may hold, and the profile's attribute.
-_ATTRIBUTES = {
-    **{
-        name: name
-        for name in (
-            *("mask", "layers", "parts", "quality", "keep_metadata", "background", "fit", "shadow", "light", "glass"),
-            *("match", "place", "scale", "floor", "size", "crop", "recursive", "group", "name", "others", "plate"),
-        )
-    },
-    "picture": "format",
-    "strength": "shadow_strength",
-}
-#: A profile's attributes that the library calls otherwise.
-_ARGUMENTS = {"place": "rule", "scale": "fill", "shadow_strength": "strength"}
+#: A profile's attributes whose parameters of ``cut`` have other names.
+_PARAMETERS = {"format": "picture", "shadow_strength": "strength"}
 
 
 class InForce(NamedTuple):
@@ -69,12 +57,14 @@ def find_settings(ctx: click.Context, profile: str | None, paths: Sequence[str])
     from carmask.images import is_folder
     from carmask.profiles.in_force import check, combine, describe
     from carmask.profiles.loading import find_profile
+    from carmask.profiles.profile import ARGUMENTS, Profile
 
     folders = [Path(path) for path in paths if "://" not in path and is_folder(Path(path))][:1]
     loaded = find_profile(profile, *folders, Path.cwd())
+    names = {attribute: _PARAMETERS.get(attribute, attribute) for attribute in Profile.model_fields}
     given = {
         attribute: ctx.params[name]
-        for name, attribute in _ATTRIBUTES.items()
+        for attribute, name in names.items()
         if name in ctx.params
         and ctx.get_parameter_source(name) not in {ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None}
     }
@@ -83,5 +73,5 @@ def find_settings(ctx: click.Context, profile: str | None, paths: Sequence[str])
     if loaded is None:
         return InForce(combined, spec, group, "", {})
     stated = {name for name, value in loaded.profile if value is not None} - given.keys()
-    places = {_ARGUMENTS.get(name, name): f"profile {loaded.source}: {name.replace('_', '-')}" for name in stated}
+    places = {ARGUMENTS.get(name, name): f"profile {loaded.source}: {name.replace('_', '-')}" for name in stated}
     return InForce(combined, spec, group, describe(combined, loaded, given), places)

@@ -13,10 +13,10 @@ from carmask.compositing.background import BLUR
 from carmask.compositing.plates import KEEP
 from carmask.errors import UsageError
 from carmask.profiles.loading import Loaded
-from carmask.profiles.profile import NONE, Profile
+from carmask.profiles.profile import ARGUMENTS, NONE, Profile
 
-#: Keys of a profile by the library's names of arguments, where these are others.
-_KEYS = {"fill": "scale", "rule": "place", "strength": "shadow_strength"}
+#: Attributes of a profile by the library's names of arguments, where these are others.
+_KEYS = {argument: name for name, argument in ARGUMENTS.items()}
 #: Keys of a profile that have no meaning with a value that was given over it.
 _POINTLESS = {
     ("format", "png"): ("quality",),

@@ -22,6 +22,8 @@ from carmask.prediction.checks import CheckSettings, parse_checks
 
 #: The word for no background, and for no vehicles.
 NONE = "none"
+#: Attributes of a profile that the library's functions call otherwise.
+ARGUMENTS = {"place": "rule", "scale": "fill", "shadow_strength": "strength"}
 
 
 def _size(value: Any) -> Any:
