@@ -19,6 +19,12 @@ from carmask.formats.listing import composed
 from carmask.formats.picture import Annotations, Instance, Picture
 from carmask.words import by_number, counted
 
+#: Folders that say nothing of the photos in them, in lower case: what tools call that of the photos, and subsets.
+_USUAL = frozenset(
+    {"images", "image", "imgs", "img", "photos", "jpegimages", "data", "train", "val", "valid", "validation", "test"}
+    | {"default"}
+)
+
 
 @dataclass(frozen=True)
 class AnnotatedExample(Example):
@@ -157,7 +163,8 @@ def _paired(annotations: Annotations, source: Path) -> list[tuple[str, Path, Pic
             f"{source}: {len(bare)} of {counted(photos, 'photo')} {by_number(len(bare), 'has', 'have')} no "
             f"mask, the first is {bare[0].stem}"
         )
-    found = [(example_name(picture), picture.photo, picture) for picture in pictures if picture.photo is not None]
+    named = zip(example_names(pictures), pictures, strict=True)
+    found = [(name, picture.photo, picture) for name, picture in named if picture.photo is not None]
     names: dict[str, Picture] = {}
     for name, _, picture in found:
         if (other := names.setdefault(name, picture)) is not picture:
@@ -165,6 +172,24 @@ def _paired(annotations: Annotations, source: Path) -> list[tuple[str, Path, Pic
     return sorted(found, key=lambda one: one[0])
 
 
-def example_name(picture: Picture) -> str:
-    """What an example of this picture is called: its name becomes that of files, of caches, scores and pages."""
-    return composed(picture.stem.replace("/", "_"))
+def example_names(pictures: Sequence[Picture]) -> list[str]:
+    """What the examples of these pictures are called: their names become those of files, of caches, scores and pages.
+
+    Tools write folders before the names, such as ``images/train/``, which the same photos elsewhere have not: these are
+    left off where the names still differ. What another folder is called, such as a car, stays part of the name.
+
+    Args:
+        pictures: of one source.
+
+    Returns:
+        A name for each, without suffix, ``_`` in place of ``/``.
+    """
+    whole = [picture.stem.split("/") for picture in pictures]
+    short = [_without_usual(parts) for parts in whole]
+    distinct = len({tuple(parts) for parts in short}) == len({tuple(parts) for parts in whole})
+    return [composed("_".join(parts)) for parts in (short if distinct else whole)]
+
+
+def _without_usual(parts: list[str]) -> list[str]:
+    first = next((index for index, part in enumerate(parts[:-1]) if part.lower() not in _USUAL), len(parts) - 1)
+    return parts[first:]

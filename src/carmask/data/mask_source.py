@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carmask.arrays import Mask
-from carmask.data.annotated import example_name
+from carmask.data.annotated import example_names
 from carmask.data.layouts import detect_layout, list_pairs
 from carmask.data.table import Example
 from carmask.errors import DataError, RLEError
@@ -80,7 +80,7 @@ class Truth:
         if _is_annotated(self._source):
             self._annotations = only_cars(read_annotations(source).strict())
             pictures = self._annotations.pictures
-            self._pictures = {example_name(picture): picture for picture in pictures}
+            self._pictures = dict(zip(example_names(pictures), pictures, strict=True))
             # Tools write folders before the names, such as images/, that the photos' own folder has not.
             plain = {file_stem(picture.name): picture for picture in pictures}
             if len(plain) == len(pictures):
