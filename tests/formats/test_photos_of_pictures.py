@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from carmask.data.layouts import list_pairs
 from carmask.formats.convert import convert
 from carmask.formats.picture import Annotations, Instance, Picture
 from carmask.formats.table import WRITABLE, detected, read_annotations
@@ -112,3 +113,41 @@ def test_subsets_may_have_photos_of_one_name(source, tmp_path):
     back = read_annotations(tmp_path / "out")
     assert not back.faults
     assert {one.name: grey(one.photo) for one in back.pictures} == {"train/01.jpg": 0, "val/01.jpg": 1}
+
+
+@pytest.mark.parametrize("names", [("x_mask.jpg",), ("x_mask.jpg", "x.jpg"), ("sub/x_mask.jpg", "x_mask_mask.jpg")])
+@pytest.mark.parametrize("form", sorted({*WRITABLE} - {"yolo"}))
+def test_photos_called_as_masks_come_back(tmp_path, form, names):
+    pictures = []
+    for number, name in enumerate(names):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (60, 40), (80 * number,) * 3).save(path)
+        mask = np.zeros((40, 60), np.bool_)
+        mask[5:25, 10 * number : 10 * number + 20] = True
+        pictures.append(Picture(name, mask.shape, partial(list, [Instance("car", mask)]), path))
+    done = convert(Annotations(pictures, ("car",)), tmp_path / "out", form)
+    assert (done.pictures, done.changed, done.faults) == (len(names), 0, [])
+    back = read_annotations(tmp_path / "out")
+    assert {one.name: grey(one.photo) for one in back.pictures} == {name: at for at, name in enumerate(names)}
+
+
+@pytest.mark.parametrize(
+    ("photos", "masks", "pairs"),
+    [
+        ("x_mask", "x_mask", {"x_mask": "x_mask"}),
+        ("x x_mask", "x x_mask", {"x": "x", "x_mask": "x_mask"}),
+        ("x x_mask", "x_mask", {"x": "x_mask"}),
+        ("x x_mask", "x_mask x_mask_mask", {"x": "x_mask", "x_mask": "x_mask_mask"}),
+        ("x", "x_mask", {"x": "x_mask"}),
+        ("y-mask", "y-mask", {"y-mask": "y-mask"}),
+    ],
+)
+def test_whose_mask_it_is_where_photos_are_called_as_masks(tmp_path, photos, masks, pairs):
+    for folder, names in (("images", photos), ("masks", masks)):
+        (tmp_path / folder).mkdir()
+        for name in names.split():
+            Image.new("L", (8, 6)).save(tmp_path / folder / f"{name}.png")
+    found = {one.stem: one.files[0].stem for one in read_annotations(tmp_path).pictures}
+    listed = list_pairs(tmp_path).masks
+    assert found == {name: file.stem for name, file in listed.items()} == pairs

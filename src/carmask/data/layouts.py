@@ -153,7 +153,8 @@ def _pair_folders(data: Path) -> Pairs:
     photos, masks = folders.find(data)
     if photos is None or masks is None:
         raise DataError(f"{data}: has not both a folder images/ (or imgs/) and a folder masks/")
-    return Pairs(find_photos(photos), find_masks(masks))
+    found = find_photos(photos)
+    return Pairs(found, find_masks(masks, found))
 
 
 def _pair_files(data: Path) -> Pairs:

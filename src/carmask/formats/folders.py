@@ -45,10 +45,10 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     """
     images, masks = find(path)
     folder = masks or path
-    files = mask_files(folder)
+    photos = options.find(*([images] if images is not None else []))
+    files = mask_files(folder, photos)
     if not files:
         raise DataError(f"{folder}: no masks in it")
-    photos = options.find(*([images] if images is not None else []))
     found = Annotations([], (options.label,))
     gathered([mask_picture(stem, file, photos, options.label) for stem, file in files.items()], found)
     found.bare = without_mask(found, photos)

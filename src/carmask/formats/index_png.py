@@ -12,7 +12,7 @@ from pathlib import Path
 from carmask.errors import DataError
 from carmask.formats.classes import CLASSES, Classes, read_classes, write_classes
 from carmask.formats.labels import read_labels, write_labels
-from carmask.formats.listing import photo_stem
+from carmask.formats.listing import mask_owner
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Instance, Picture, index_picture, split_labels
 from carmask.formats.reading import ReadOptions, file_size, gathered
@@ -33,10 +33,10 @@ def read(path: Path, options: ReadOptions) -> Annotations:
         DataError: if there are none, or ``classes.txt`` is not one.
     """
     classes = None if is_unnamed(path) else read_classes(path / CLASSES)
-    files = mask_files(path / LABELS)
+    photos = options.find(path / "photos" if classes is None else path / "images")
+    files = mask_files(path / LABELS, photos)
     if not files:
         raise DataError(f"{path / LABELS}: no pictures in it")
-    photos = options.find(path / "photos" if classes is None else path / "images")
     names = (options.label,) if classes is None else classes.names
     found = Annotations([], names)
     gathered([_maker(stem, file, classes, names, photos) for stem, file in files.items()], found)
@@ -55,15 +55,28 @@ def without_mask(found: Annotations, photos: Photos) -> tuple[Path, ...]:
     return tuple(photo for photo in photos.all() if photo not in taken)
 
 
-def mask_files(folder: Path) -> dict[str, Path]:
+def mask_files(folder: Path, photos: Photos | None = None) -> dict[str, Path]:
     """The pictures of a folder and those below it, by their path without suffix and ``_mask``.
+
+    Args:
+        folder: that of the pictures.
+        photos: those that they are of, where they are known: one may be called ``NAME_mask`` itself.
 
     Raises:
         DataError: if there is no such folder, or two would be of the same photo.
     """
+    files = search_photos(folder, recursive=True).photos
+    stems = {file: file.relative_to(folder).with_suffix("").as_posix() for file in files}
+    of_file = {stem: file for file, stem in stems.items()}
+    known = {*of_file}
+
+    def has_photo(stem: str) -> bool:
+        photo = None if photos is None else photos.at(stem)
+        return photo is not None and photo != of_file.get(stem)
+
     found: dict[str, Path] = {}
-    for file in search_photos(folder, recursive=True).photos:
-        stem = (file.relative_to(folder).parent / photo_stem(file)).as_posix()
+    for file, full in stems.items():
+        stem = mask_owner(full, has_photo, known)
         if stem in found:
             raise DataError(f"{folder}: {found[stem].name} and {file.name} are both {stem}; keep one of them")
         found[stem] = file

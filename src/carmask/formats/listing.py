@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path, PurePath
 
 from carmask.errors import DataError
@@ -33,16 +33,27 @@ def find_photos(folder: Path) -> dict[str, Path]:
     return _by_stem(folder, file_stem)
 
 
-def find_masks(folder: Path) -> dict[str, Path]:
+def find_masks(folder: Path, photos: Collection[str] = ()) -> dict[str, Path]:
     """List a folder's masks by the stem of the photo they belong to (``_mask`` taken off), sorted.
 
     Where ``car_mask.png`` lies beside ``car.png``, as in the folder of a run's results, it is the mask of the two.
 
+    Args:
+        folder: that of the masks.
+        photos: stems of the photos, composed, where they are known: see ``mask_owner``.
+
     Raises:
         DataError: if the folder is missing, holds no masks, or two belong to the same photo.
     """
-    named = {composed(photo_stem(path)) for path in search_photos(folder).photos if photo_stem(path) != path.stem}
-    return _by_stem(folder, photo_stem, lambda path: file_stem(path) not in named)
+    stems = {file_stem(path) for path in search_photos(folder).photos}
+    owners = {stem: mask_owner(stem, photos.__contains__, stems) for stem in stems}
+    named = {owner for stem, owner in owners.items() if owner != stem}
+
+    def is_mask(path: Path) -> bool:
+        stem = file_stem(path)
+        return stem not in named or (owners[stem] != stem and owners[stem] in photos)
+
+    return _by_stem(folder, lambda path: owners[file_stem(path)], is_mask)
 
 
 def list_masks(paths: Sequence[Path]) -> dict[str, Path]:
@@ -67,6 +78,25 @@ def list_masks(paths: Sequence[Path]) -> dict[str, Path]:
 def photo_stem(mask: Path) -> str:
     """The stem of the photo that a mask's file belongs to: ``_mask`` at its end is taken off, in any case."""
     return _MASK_ENDING.sub("", mask.stem) or mask.stem
+
+
+def mask_owner(stem: str, has_photo: Callable[[str], bool], masks: Collection[str]) -> str:
+    """The stem of the photo that a mask belongs to, where photos may be called ``NAME_mask``, too.
+
+    The mask ``a_mask.png`` is that of ``a``, unless there is a photo ``a_mask`` that has no other mask, and ``a`` is no
+    photo or has another one.
+
+    Args:
+        stem: of the mask's file, folders included.
+        has_photo: whether there is a photo of a stem.
+        masks: stems of all masks' files.
+    """
+    plain = _MASK_ENDING.sub("", stem)
+    if plain == stem or not plain or plain.endswith("/"):
+        return stem
+    if not has_photo(stem) or f"{stem}_mask" in masks or f"{stem}-mask" in masks:
+        return plain
+    return plain if has_photo(plain) and plain not in masks else stem
 
 
 def _by_stem(

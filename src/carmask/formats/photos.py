@@ -105,6 +105,10 @@ class Photos:
         same = self._stems.get(parts[-1], [])
         return same[0] if len(same) == 1 else None
 
+    def at(self, stem: str) -> Path | None:
+        """The photo of just this path in one of the folders, without suffix; None if there is none."""
+        return self._bare.get(_key(stem))
+
     def all(self) -> list[Path]:
         """All of them."""
         return [path for paths in self._names.values() for path in paths]
