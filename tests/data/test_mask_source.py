@@ -89,6 +89,16 @@ def test_annotations_have_the_names_of_examples(tmp_path):
         read_data(tmp_path / "twice")
 
 
+def test_two_photos_of_one_name_are_no_matter_where_masks_are_meant(tmp_path):
+    fill(tmp_path, "images/{}.jpg", "masks/{}.png")
+    save(tmp_path / "images" / "a_01.png", Image.new("RGB", (30, 20)))
+    save(tmp_path / "images" / "b_mask.png", Image.new("RGB", (30, 20)))
+    save(tmp_path / "masks" / "b_mask.png", Image.fromarray(~MASK))
+    truth = Truth(tmp_path)
+    assert np.array_equal(truth.mask("a_01", (20, 30)), MASK)
+    assert np.array_equal(truth.mask("b_mask", (20, 30)), ~MASK)
+
+
 def test_grey_masks_are_read_with_a_threshold(tmp_path):
     fill(tmp_path, "images/{}.jpg", "masks/{}.png")
     for file in (tmp_path / "masks").iterdir():

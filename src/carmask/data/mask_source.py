@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from carmask.arrays import Mask
 from carmask.data.annotated import example_names
-from carmask.data.layouts import detect_layout, list_pairs
+from carmask.data.layouts import detect_layout
 from carmask.data.table import Example
 from carmask.errors import DataError, RLEError
+from carmask.formats import folders
 from carmask.formats.car_labels import only_cars
 from carmask.formats.listing import file_stem, find_masks
 from carmask.formats.picture import Picture
@@ -20,7 +21,7 @@ from carmask.formats.rle import check_runs, mask_to_runs, parse_runs, runs_to_ma
 from carmask.formats.rle_table import RleRow, find_mask_table, is_table, read_rle_table
 from carmask.formats.table import detected, read_annotations
 from carmask.geometry import Size
-from carmask.images import read_mask
+from carmask.images import read_mask, search_photos
 
 #: (height, width) of every photo of the challenge.
 CARVANA_SIZE: Size = (1280, 1918)
@@ -90,8 +91,7 @@ class Truth:
         elif (source / "train_masks").is_dir():
             self._files = find_masks(source / "train_masks")
         elif detect_layout(source) in _WITH_MASKS_APART:
-            pairs = list_pairs(source)
-            self._files = {} if pairs is None else pairs.masks
+            self._files = _masks_apart(source)
         else:
             self._files = find_masks(source)
         if not self.names:
@@ -154,6 +154,13 @@ class Truth:
             return check_runs(parse_runs(row.text), *size)
         except RLEError as error:
             raise RLEError(f"{self._source}: line {row.line}: {name}: {error}") from error
+
+
+def _masks_apart(source: Path) -> Mapping[str, Path]:
+    """The masks of a folder that has photos in another one; two photos of one stem are no matter."""
+    photos, masks = folders.find(source)
+    stems = () if photos is None else {file_stem(path) for path in search_photos(photos).photos}
+    return find_masks(masks or source, stems)
 
 
 def _is_annotated(source: Path) -> bool:
