@@ -283,7 +283,7 @@ def test_voc(tmp_path):
     out = tmp_path / "out"
     labels = (out / "labelmap.txt").read_text()
     for text, message in (
-        (labels.replace("car:128,0,0", "car:1,2,3"), r"the colour \(128, 0, 0\) is none of the 1 labels'"),
+        (labels.replace("car:128,0,0", "car:1,2,3"), r"the colour 128,0,0 is no label's \(car is 1,2,3\)"),
         (labels + "door:128,0,0::\n", "line 4: the label or its colour was there before"),
         (labels + "door\n", "line 4: not 'name:red,green,blue::'"),
         ("background:0,0,0::\n", "names no label"),

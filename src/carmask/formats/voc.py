@@ -165,7 +165,7 @@ def _instances(
 ) -> list[Instance]:
     if classes is None:
         return []
-    labels = _labels(classes, table, len(names))
+    labels = _labels(classes, table, names)
     if objects is None:
         return [Instance(names[label - 1], labels == label) for label in _present(labels)]
     numbers = _indices(objects)[0]
@@ -185,18 +185,33 @@ def _present(indices: NDArray[np.uint8]) -> list[int]:
     return [value for value in occurring(indices) if 0 < value < VOID]
 
 
-def _labels(file: Path, table: _Colours, count: int) -> NDArray[np.uint8]:
+def _labels(file: Path, table: _Colours, names: Sequence[str]) -> NDArray[np.uint8]:
     indices, palette = _indices(file)
+    void = _key(*colours()[VOID].tolist())
     translate = np.zeros(256, np.uint8)
     for index in occurring(indices):
         key = _key(*palette[index].tolist())
         if table is None:
-            translate[index] = index not in {0, VOID} and key != _key(*colours()[VOID].tolist())
+            translate[index] = index not in {0, VOID} and key != void
         elif key in table:
             translate[index] = table[key]
-        elif key not in {0, _key(*colours()[VOID].tolist())} and index != VOID:
-            raise DataError(f"{file}: the colour {tuple(palette[index].tolist())} is none of the {count} labels'")
+        elif key == _key(index, index, index) and (lost := _key(*colours()[index].tolist())) in table:
+            translate[index] = table[lost]  # VOC's number of this colour: the picture has lost its palette
+        elif key not in {0, void} and index != VOID:
+            raise DataError(f"{file}: {_no_label(palette[index].tolist(), table, names)}")
     return translate[indices]
+
+
+def _no_label(colour: Sequence[int], table: Mapping[int, int], names: Sequence[str]) -> str:
+    """Say that a colour is no label's, which ones are, and what to do."""
+    shown = ",".join(map(str, colour))
+    known = [f"{names[label - 1]} is {key >> 16},{key >> 8 & 255},{key & 255}" for key, label in table.items() if label]
+    more = f" and {len(known) - 3} more" if len(known) > 3 else ""
+    which = "; the picture is grey, and its values are perhaps numbers of labels" if len({*colour}) == 1 else ""
+    return (
+        f"the colour {shown} is no label's ({', '.join(known[:3])}{more}){which}; give the label this colour in "
+        f"{LABELMAP}: {names[0]}:{shown}::"
+    )
 
 
 def _are_indices(greys: NDArray[np.uint8]) -> bool:
