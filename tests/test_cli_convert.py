@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -46,6 +47,27 @@ def test_a_data_set(run, tmp_path):
     assert (code, len(said.splitlines())) == (0, 1)
     before, after = read_examples(RENDERED), read_examples(tmp_path / "back")
     assert all(np.array_equal(x.read_mask(), y.read_mask()) for x, y in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("source", ["masks", "table", "submission"])
+def test_photos_of_the_challenges_layout_without_a_mask_are_said_to_be_left_out(run, tmp_path, source):
+    photos, masks = RENDERED / "train", RENDERED / "train_masks"
+    data = tmp_path / "data"
+    shutil.copytree(photos, data / "train")
+    if source == "masks":
+        shutil.copytree(masks, data / "train_masks")
+        next(iter(sorted((data / "train_masks").iterdir()))).unlink()
+    else:
+        lines = (RENDERED / "train_masks.csv").read_text().splitlines()
+        (data / "train_masks.csv").write_text("\n".join([lines[0], *lines[2:]]) + "\n")
+    given = data if source != "submission" else data / "train_masks.csv"
+    code, said, _ = run("convert", given, "--to", "coco", "--out", tmp_path / "out", "--no-check")
+    assert code == 0
+    first = min(photos.iterdir()).name
+    assert said.splitlines() == [
+        f"1 photo has no mask, and was left out: {first} …",
+        f"15 pictures with 1 label in {tmp_path / 'out'}",
+    ]
 
 
 def test_yolo_says_what_it_loses(run, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from carmask.errors import DataError, RLEError
 from carmask.formats.folders import mask_picture
+from carmask.formats.index_png import without_mask
 from carmask.formats.listing import find_masks
 from carmask.formats.picture import Annotations, Instance, Picture, union
 from carmask.formats.reading import ReadOptions, gathered, photo_size
@@ -49,14 +50,18 @@ def read(path: Path, options: ReadOptions) -> Annotations:
     photos = options.find(*([path / PHOTOS] if path.is_dir() else [path.parent / PHOTOS]))
     if (path / MASKS).is_dir():
         files = find_masks(path / MASKS)
-        return gathered([mask_picture(stem, file, photos, options.label) for stem, file in files.items()], found)
+        gathered([mask_picture(stem, file, photos, options.label) for stem, file in files.items()], found)
+        found.bare = without_mask(found, photos)
+        return found
     file = path if path.is_file() else find_mask_table(path) or path / CSV
     makers: list[Callable[[], Picture]] = []
     for line, name, text in read_rle_table(file).rows:
         makers.append(_maker(f"{file}: line {line}", name, text, options, photos.find(name)))
     if not makers:
         raise DataError(f"{file}: has no rows")
-    return gathered(makers, found)
+    gathered(makers, found)
+    found.bare = without_mask(found, photos)
+    return found
 
 
 def _maker(where: str, name: str, text: str, options: ReadOptions, photo: Path | None) -> Callable[[], Picture]:
