@@ -75,6 +75,33 @@ def test_pictures_are_named_by_the_view_and_listed_in_its_order(out, tmp_path):
     ]
 
 
+def test_vehicles_that_differ_in_case_alone_overwrite_nothing_and_are_said(out, tmp_path, tiny_model):
+    """Where case makes no difference, as on Windows and macOS, ab1_05.png would be AB1_05.png."""
+    (tmp_path / "cars.csv").write_text("photo,vehicle\n4711/a.png,AB1\n4711/d.png,ab1\n4711/b.png,x\n")
+    folder = tmp_path / "tabled"
+    cut_folder(tmp_path / "day", folder, model=tiny_model, recursive=True, group=str(tmp_path / "cars.csv"))
+    for pattern, names in (
+        ("{vehicle}_{number}", ["AB1_1.png", "ab1_1-2.png", "x_1.png"]),
+        ("{vehicle}/{number}", ["AB1/1.png", "ab1/1-2.png", "x/1.png"]),
+    ):
+        said = CliRunner().invoke(app, ["deliver", str(folder), "--to", str(tmp_path / "to"), "--name", pattern])
+        assert said.exit_code == 0
+        assert "the vehicles AB1 and ab1 differ in upper and lower case alone" in said.output
+        assert sorted(files(tmp_path / "to")) == names
+    assert deliver(out, tmp_path / "other").alike == ()
+
+
+def test_a_delivery_with_names_in_another_case_keeps_what_it_wrote(out, tmp_path, monkeypatch):
+    """Where case makes no difference, the file of before is the one that was just written."""
+    to = tmp_path / "to"
+    deliver(out, to, "car{vehicle}_{view:02}")
+    same = Path.samefile
+    monkeypatch.setattr(Path, "samefile", lambda one, two: str(one).lower() == str(two).lower() or same(one, two))
+    deliver(out, to, "Car{vehicle}_{view:02}")
+    assert sorted({name.lower() for name in files(to)}) == sorted(name.lower() for name in files(to) if name[0] == "C")
+    assert len(files(to)) == 10  # here both are there, since they are two files
+
+
 def test_a_second_delivery_replaces_the_first_and_no_other_files(out, tmp_path, tiny_model):
     deliver(out, tmp_path / "to")
     (tmp_path / "to" / "note.txt").write_text("mine")

@@ -44,6 +44,7 @@ class Delivery(NamedTuple):
         copies: photos handed over that are copies of others.
         failed: photos of the run that could not be cut, of which there is no picture.
         failures: pictures that could not be read, such as those that somebody has moved; the list leaves them out.
+        alike: pairs of vehicles whose names differ in upper and lower case alone: perhaps they are one.
     """
 
     files: int
@@ -58,6 +59,7 @@ class Delivery(NamedTuple):
     copies: int = 0
     failed: int = 0
     failures: tuple[Failure, ...] = ()
+    alike: tuple[tuple[str, str], ...] = ()
 
 
 def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
@@ -71,7 +73,7 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
         to: folder for the copies and ``delivery.csv``; new, empty, or of an earlier delivery, whose files are replaced.
         pattern: of the names: ``{vehicle}``, ``{view}`` (1 to 16, as it was found), ``{number}`` (1, 2, 3 … in the
             order of the views), ``{name}``. Where no view was found, ``{view}`` is the name. A second picture of
-            the same name gets ``-2``.
+            the same name gets ``-2``; names that differ in case alone are the same, as on Windows and macOS.
 
     Returns:
         What was handed over.
@@ -126,6 +128,7 @@ def deliver(out: Path, to: Path, pattern: str = PATTERN) -> Delivery:
         copies=sum(COPY in (row.get("checks") or "") for row in said),
         failed=sum(row.get("status") == "failed" for row in now.values()),
         failures=tuple(failures.values()),
+        alike=alike(row["vehicle"] for row, _ in rows),
     )
 
 
@@ -160,13 +163,34 @@ def _copy(
             continue
         make_folder((to / row["file"]).parent)
         write_atomically(to / row["file"], content)
+    written = {name.casefold(): name for name in names - {*gone}}
     for name in gone:
-        remove_file(to / name)
+        if not _are_one(to / name, to / written.get(name.casefold(), name)):
+            remove_file(to / name)
     write_atomically(to / LIST, encode_csv(COLUMNS, ([*row.values()] for row, one in rows if one not in failures)))
     if len(failures) == len(rows):
         first = next(iter(failures.values()))
         raise OutputError(f"{first.reason}; so are all {len(rows)}: run 'carmask cut' again, it makes what is missing")
     return failures
+
+
+def _are_one(file: Path, other: Path) -> bool:
+    """Whether two names that differ in case alone are those of one file, as on Windows and macOS."""
+    try:
+        return file != other and file.samefile(other)
+    except OSError:
+        return False
+
+
+def alike(vehicles: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Pairs of vehicles whose names differ in upper and lower case alone.
+
+    Args:
+        vehicles: their names.
+    """
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault(name.casefold(), name), name) for name in sorted({*vehicles})]
+    return tuple((one, other) for one, other in pairs if one != other)
 
 
 def _is_kept(row: dict[str, str]) -> bool:
@@ -191,10 +215,10 @@ def _rows(done: Iterable[Recorded], spec: OutputSpec, naming: Naming) -> Iterabl
                 shown = one.name.rpartition("/")[2] if view is None else view
                 made = plain = naming.apply(one.name, vehicle, number, shown)
                 again = 1
-                while made + suffix in taken:
+                while (made + suffix).casefold() in taken:
                     again += 1
                     made = f"{plain}-{again}"
-                taken.add(made + suffix)
+                taken.add((made + suffix).casefold())
                 values = (vehicle, number, "" if view is None else view, facts.get("view_name") or "", made + suffix)
                 texts = (*map(str, values), one.result.photo)
                 yield dict(zip(COLUMNS, texts, strict=True)), source

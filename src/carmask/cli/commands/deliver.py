@@ -34,10 +34,11 @@ def deliver(out: Path, to: Path, name: str) -> None:
 
     Writes a copy of each picture of a run whose photos are grouped by vehicle, and DIR/delivery.csv with a row for
     each: vehicle, number, view, file, photo. The view is the one that was found in the photo, 1 to 16 around the car;
-    numbers follow the views. A photo without a view keeps its name there. A second picture of the same name gets -2.
-    Photos in which no car was found, those that were rejected in 'carmask review', and those that 'cut --others skip'
-    passed over, are left out. Those that 'cut --others keep' kept as they are go along. Files of an earlier delivery
-    to DIR are replaced. If a picture is missing in OUT the others are copied, and the exit status is 1.
+    numbers follow the views. A photo without a view keeps its name there. A second picture of the same name gets -2;
+    names that differ in case alone count as the same. Photos in which no car was found, those that were rejected in
+    'carmask review', and those that 'cut --others skip' passed over, are left out. Those that 'cut --others keep'
+    kept as they are go along. Files of an earlier delivery to DIR are replaced. If a picture is missing in OUT the
+    others are copied, and the exit status is 1.
     """
     from carmask.batch.deliver import deliver as run
     from carmask.batch.names import REPORT
@@ -50,6 +51,8 @@ def deliver(out: Path, to: Path, name: str) -> None:
         print(f"{made.rejected} left out: rejected in the review")
     if made.empty:
         print(f"{made.empty} left out: no car was found")
+    for one, other in made.alike:
+        print(f"the vehicles {one} and {other} differ in upper and lower case alone; if they are one, give it one name")
     if made.kept:
         show = by_number(made.kept, "shows", "show")
         print(f"{made.kept} of them {show} no whole car: the photos as they are")
