@@ -126,6 +126,26 @@ def test_a_wrong_vin_beside_a_stock_number_is_a_problem(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("vehicle", "said"),
+    [
+        ("CON", "CON is the name of a device there"),
+        ("lpt1.x", "lpt1.x is the name of a device there"),
+        ("A1.", "names there do not end with '.'"),
+        ("a:b", "names there hold no ':'"),
+        ("a?", "names there hold no '?'"),
+    ],
+)
+def test_vehicles_whose_folder_windows_cannot_hold_are_a_problem(tmp_path, vehicle, said):
+    """Copied there, CON and A1. are missing, and a:b is a stream of a file a."""
+    text = table(tmp_path / "m.csv", ["photo", "vehicle"], ["a.jpg", vehicle])
+    found = Grouping.parse(text).identity(vehicle)
+    assert found.problem.endswith(f"Windows can hold no folder {vehicle!r}: {said}")
+    asked = Grouping.parse(text, ".*").identity(vehicle)
+    assert (asked.problem, asked.note) == ("", f"Windows can hold no folder {vehicle!r}: {said}")
+    assert not Grouping.parse(text).identity("CON1").problem
+
+
+@pytest.mark.parametrize(
     ("rows", "said"),
     [
         ([["photo", "vehicle"]], "no rows"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from carmask.batch.names import windows_fault
 from carmask.batch.vin import check_vin, looks_like_vin
 from carmask.compositing.turntable import view_of
 from carmask.errors import UsageError
@@ -135,6 +136,12 @@ class Grouping:
         if kind == "stock" and not re.fullmatch(self.stock, vehicle):
             meant = _STOCK_WORDS if self.stock == STOCK else f"it does not match {self.stock}"
             problems.append(f"no stock number: {meant}")
+        if fault := windows_fault(vehicle):
+            said = f"Windows can hold no folder {vehicle!r}: {fault}"
+            if self.stock == STOCK:
+                problems.append(said)
+            else:  # such numbers were asked for
+                note = "; ".join(filter(None, [note, said]))
         return Identity(kind, "; ".join(problems), note)
 
 

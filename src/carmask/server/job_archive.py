@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from collections.abc import Iterator
 
+from carmask.batch.names import is_device
 from carmask.server.job_records import StoredPhoto
 
-#: Names of devices, which Windows takes for no file, whatever follows a point.
-_DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
 #: Of a name before its suffix: most file systems take 255 in all.
 _BYTES = 230
 
@@ -24,7 +22,7 @@ def download_name(photo: StoredPhoto, file: str) -> str:
     stem = photo.title.rpartition(".")[0] or photo.title
     safe = "".join(letter if letter.isalnum() or letter in " ._-" else "_" for letter in stem).strip(". ") or "photo"
     safe = safe.encode()[:_BYTES].decode(errors="ignore").rstrip(". ")
-    return ("_" if _DEVICES.match(safe) else "") + safe + file.removeprefix(photo.name)
+    return ("_" if is_device(safe) else "") + safe + file.removeprefix(photo.name)
 
 
 class _Pipe:
