@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path, PurePath
 
 from carmask.errors import DataError
-from carmask.images import search_photos
+from carmask.images import is_there, search_photos
 
 #: What masks are called beside their photo: CAR_01_mask.gif, car-mask.png, CAR_MASK.PNG.
 _MASK_ENDING = re.compile(r"[_-]mask$", re.IGNORECASE)
@@ -60,13 +60,15 @@ def list_masks(paths: Sequence[Path]) -> dict[str, Path]:
     """List mask files, and those of folders, by the stem of the photo they belong to, in the order given.
 
     Args:
-        paths: files or folders, see ``find_masks``. Whether a file is there is not looked at.
+        paths: files or folders, see ``find_masks``.
 
     Raises:
-        DataError: if a folder holds no masks, or two belong to the same photo.
+        DataError: if one is not there, a folder holds no masks, or two belong to the same photo.
     """
     found: dict[str, Path] = {}
     for path in paths:
+        if not is_there(path, DataError):
+            raise DataError(f"{path}: there is no such file")
         for file in find_masks(path).values() if path.is_dir() else [path]:
             stem = photo_stem(file)
             if stem in found:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from carmask.cli.command import Command, option
 from carmask.cli.messages import complain, counted
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The exit status where something has moved.
 MOVED = 3
+#: Options that are for comparing alone, by the names of their parameters.
+_COMPARING = {"against": "--against", "level": "--level", "count": "--photos", "to": "--out"}
 #: Lines of what has moved.
 _LINES = 10
 
@@ -95,9 +98,9 @@ def drift(
     from carmask.drift.run import compare_runs, save_reference
     from carmask.pages.drift import write_drift
 
-    if save is not None and not (against is None and to is None):
+    if save is not None and (given := [flag for name, flag in _COMPARING.items() if _is_given(name)]):
         raise UsageError(
-            "keeps photos as a reference and compares nothing; leave --against and --out out", argument="save"
+            f"keeps photos as a reference and compares nothing; leave {' and '.join(given)} out", argument="save"
         )
     if about and save is None:
         raise UsageError("says what the photos are that --save keeps; give --save, too", argument="about")
@@ -112,6 +115,11 @@ def drift(
     _say(found, page)
     if found.drift.moved:
         raise click.exceptions.Exit(MOVED)
+
+
+def _is_given(name: str) -> bool:
+    """Whether a parameter was given on the command line, rather than left at its default."""
+    return click.get_current_context().get_parameter_source(name) == ParameterSource.COMMANDLINE
 
 
 def _say(found: DriftReport, page: Path) -> None:

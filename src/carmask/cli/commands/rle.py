@@ -92,7 +92,8 @@ def decode(file: Path, size: Size, out: Path) -> None:
     """Write the masks of a CSV as PNG files.
 
     Writes a PNG with one bit a pixel for each row. A row that cannot be decoded is reported, and the others are done.
-    So is a file that may have been cut off: the mask of its last row may lack its last runs.
+    So is a file that may have been cut off: the mask of its last row may lack its last runs. So are masks whose runs
+    show rows of another width than that of --size, as where height and width are exchanged.
     """
     from carmask.submission.decode import decode_to_files
 
