@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from carmask.batch.engines import isolated
 from carmask.model.info import ModelInfo
 from tests.drawn import draw_photo, write_tiny_model
 
@@ -24,6 +25,8 @@ REPOSITORY = Path(__file__).parents[1]
 EXAMPLES = REPOSITORY / "examples"
 # What models this machine has besides the shipped ones is nothing to the tests.
 os.environ["CARMASK_MODELS"] = str(REPOSITORY / "no-models")
+# No test waits longer for a process than it may take itself.
+isolated.LOADING = 200.0
 
 
 #: What a test may be skipped for where all that can be installed is (CARMASK_SKIPS=listed, which `make test` sets).

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from unittest.mock import Mock
 
 import pytest
 
+from carmask.batch.engines import isolated
 from carmask.batch.engines.isolated import Isolated, Lost
 from carmask.batch.turns import turn
 from carmask.errors import CarmaskError, ModelError
@@ -27,6 +29,8 @@ def act(item):
         ctypes.string_at(0)
     if item == "hang":
         time.sleep(600)
+    if item == "hang and keep the interpreter's lock":
+        ctypes.PyDLL(None).sleep(600)
     if item == "leave":
         os._exit(3)
     if item == "bug":
@@ -63,6 +67,17 @@ def load_damaged():
 
 def load_with_a_bug():
     raise ZeroDivisionError("a bug")
+
+
+def load_and_hang():
+    time.sleep(600)
+
+
+def load_and_hang_once(marker):
+    if not marker.exists():
+        marker.touch()
+        time.sleep(600)
+    return act
 
 
 def load_and_die():
@@ -106,6 +121,56 @@ def test_an_item_that_hangs_is_given_up():
     found = collect([1, 2, "hang", 3, 4], timeout=0.5)
     assert found.pop("hang") == Lost("given up after 0.5 s")
     assert found == {item: item * 2 for item in range(1, 5)}
+
+
+def test_a_process_that_reads_nothing_any_more_is_given_up():
+    """What was sent to it, more than a pipe holds, was waited for without limit."""
+    large = "a" * 1_000_000
+    found = collect(["hang and keep the interpreter's lock", large, 1], timeout=2, threads=1)
+    assert found == {"hang and keep the interpreter's lock": Lost("given up after 2 s"), large: 2 * large, 1: 2}
+
+
+def test_a_process_that_hangs_while_it_loads_is_started_again(monkeypatch, tmp_path, caplog):
+    """It was waited for without limit."""
+    limits, launch = iter([3, 120]), Isolated._launch
+
+    def limited(self):
+        monkeypatch.setattr(isolated, "LOADING", next(limits))
+        launch(self)
+
+    monkeypatch.setattr(Isolated, "_launch", limited)
+    with Isolated(partial(load_and_hang_once, tmp_path / "hung"), threads=1, timeout=60) as process:
+        assert dict(process.map([1])) == {1: 2}
+    assert [one.getMessage() for one in caplog.records] == [
+        "the process that loads the network has not answered for 3 s and is ended"
+    ]
+    monkeypatch.setattr(Isolated, "_launch", launch)
+    monkeypatch.setattr(isolated, "LOADING", 0.2)
+    with pytest.raises(
+        CarmaskError, match=r"^the process that loads the network hung 2 times for 0\.2 s; is the model"
+    ):
+        Isolated(load_and_hang, threads=1, timeout=60)
+
+
+def test_one_that_is_closed_while_it_starts_again_ends():
+    """As of a server that stops: its thread waited for the new process, which nobody ended."""
+    process, ended = Isolated(load, threads=1, timeout=60), []
+    process._end()
+    process._load = load_and_hang
+
+    def go_on():
+        try:
+            list(process.map([1]))
+        except RuntimeError as error:
+            ended.append(str(error))
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    thread.start()
+    while process._process is None and thread.is_alive():
+        time.sleep(0.01)
+    process.close()
+    thread.join(20)
+    assert ended == ["the process of its own has been ended"]
 
 
 def test_waiting_for_a_turn_does_not_count():

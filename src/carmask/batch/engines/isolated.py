@@ -8,6 +8,7 @@ records, outlives it: it starts another, tries the items that were under way one
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pickle
 import queue
@@ -28,6 +29,13 @@ from carmask.errors import CarmaskError
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+#: Seconds in which a process must have loaded the function: most take a few, TensorRT minutes.
+LOADING = 900.0
+#: How often a process is started that does not load it in time.
+_TRIES = 2
+_ENDED = "the process of its own has been ended"
+_logger = logging.getLogger(__name__)
 
 
 class Lost(NamedTuple):
@@ -71,7 +79,7 @@ class Isolated(Generic[T, R]):
             waiting: items handed over beyond those worked on, so that no thread waits for the next.
 
         Raises:
-            CarmaskError: what ``load`` raised, or if the process died or could not be started.
+            CarmaskError: what ``load`` raised, or if the process died, hung or could not be started.
             RuntimeError: if ``load`` raised anything else.
         """
         self._load, self._threads, self._timeout = load, threads, timeout
@@ -79,6 +87,7 @@ class Isolated(Generic[T, R]):
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
         self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
+        self._letters: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._start()
 
     def __enter__(self) -> Isolated[T, R]:
@@ -102,6 +111,7 @@ class Isolated(Generic[T, R]):
         process, self._process = self._process, None
         if process is None:
             return
+        self._letters.put(None)
         process.kill()
         try:
             process.wait(timeout=10)
@@ -157,7 +167,7 @@ class Isolated(Generic[T, R]):
                 continue
             self._end()
             if self._closed:
-                raise RuntimeError("the process of its own has been ended")
+                raise RuntimeError(_ENDED)
             self._start()
             if len(flying) == 1:
                 (one,) = flying.values()
@@ -167,35 +177,48 @@ class Isolated(Generic[T, R]):
             flying.clear()
 
     def _start(self) -> None:
+        for _ in range(_TRIES):
+            self._launch()
+            self._send((self._load, self._threads))
+            try:
+                message = self._messages.get(timeout=LOADING)
+            except queue.Empty:  # a library that waits for itself as it starts, once in thousands: the next one goes on
+                _logger.warning("the process that loads the network has not answered for %g s and is ended", LOADING)
+                self._end()
+                continue
+            if message is not None and not message.error and not message.bug:
+                return
+            reason = self._death()
+            self._end()
+            if message is None:
+                raise CarmaskError(f"the process that loads the network {reason}; is there too little memory?")
+            raise message.error or RuntimeError(f"the network could not be loaded:\n{message.bug}")
+        raise CarmaskError(
+            f"the process that loads the network hung {_TRIES} times for {LOADING:g} s; is the model on a drive that does "
+            "not answer?"
+        )
+
+    def _launch(self) -> None:
         # sys.path is handed on: whatever could be imported here can be unpickled there.
         code = f"import sys; sys.path[:] = {sys.path!r}; from carmask.batch.engines.isolated import serve; serve()"
         # In a group of its own: Ctrl-C reaches this process only, which ends the other.
         try:
-            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own code
+            process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own code
                 [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
             )
         except OSError as error:
             raise CarmaskError(f"no process can be started for the network: {error.strerror or error}") from error
-        assert self._process.stdout is not None
-        self._messages = queue.SimpleQueue()
-        threading.Thread(target=_listen, args=(self._process.stdout, self._messages), daemon=True).start()
-        self._send((self._load, self._threads))
-        message = self._messages.get()
-        if message is not None and not message.error and not message.bug:
-            return
-        reason = self._death()
-        self._end()
-        if message is None:
-            raise CarmaskError(f"the process that loads the network {reason}; is there too little memory?")
-        raise message.error or RuntimeError(f"the network could not be loaded:\n{message.bug}")
+        self._messages, self._letters = queue.SimpleQueue(), queue.SimpleQueue()
+        self._process = process
+        for target, ends in ((_listen, (process.stdout, self._messages)), (_post, (process.stdin, self._letters))):
+            threading.Thread(target=target, args=ends, daemon=True).start()
+        if self._closed:  # by another thread, which had no process to end yet
+            self._end()
+            raise RuntimeError(_ENDED)
 
     def _send(self, content: object) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        # If it has died meanwhile, the end of its messages tells.
-        with contextlib.suppress(OSError):
-            pickle.dump(content, self._process.stdin)
-            self._process.stdin.flush()
+        # Not written here: a process that hangs reads nothing, and this one would wait for it beyond all limits.
+        self._letters.put(pickle.dumps(content))
 
     def _receive(self, deadline: float) -> tuple[str, _Message | None]:
         """The next message, or the reason why there is none."""
@@ -206,9 +229,11 @@ class Isolated(Generic[T, R]):
         return ("", message) if message is not None else (f"its process {self._death()}", None)
 
     def _death(self) -> str:
-        assert self._process is not None
+        process = self._process
+        if process is None:  # another thread has closed it
+            raise RuntimeError(_ENDED)
         try:
-            code = self._process.wait(timeout=5)
+            code = process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             return "stopped answering"
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
@@ -269,3 +294,12 @@ def _listen(stream: BinaryIO, messages: queue.SimpleQueue[_Message | None]) -> N
                 messages.put(pickle.load(stream))  # noqa: S301  # from the process that we started
     finally:
         messages.put(None)
+
+
+def _post(stream: BinaryIO, letters: queue.SimpleQueue[bytes | None]) -> None:
+    """Write what is sent, until None: a pipe that nobody reads holds up this thread alone."""
+    # If the process has died meanwhile, the end of its messages tells.
+    with contextlib.suppress(OSError, ValueError):
+        while (letter := letters.get()) is not None:
+            stream.write(letter)
+            stream.flush()
