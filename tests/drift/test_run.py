@@ -61,10 +61,14 @@ def test_the_command(cut, tmp_path):
     for wrong in (
         ["--save", str(tmp_path / "car.jpg")],
         ["--save", str(kept), "--against", "earlier"],
+        ["--save", str(kept), "--level", "0.01"],
+        ["--save", str(kept), "--photos", "3"],
         ["--about", "x"],
     ):
         assert run(app, ["drift", str(cut / "march"), *wrong]).exit_code == 2
     assert [file.name for file in tmp_path.iterdir()] == ["ours.json"]
+    both = run(app, ["drift", str(cut / "march"), "--save", str(kept), "--level", "0.5", "--photos", "3"])
+    assert "compares nothing; leave --level and --photos out" in both.output
     assert "march-photos" not in kept.read_text()
     out = ["--out", str(tmp_path / "page")]
     assert run(app, ["drift", str(cut / "april"), "--against", str(kept), *out]).exit_code == 0
