@@ -141,6 +141,28 @@ def test_the_only_view_of_a_car_is_left_out_and_named(tmp_path):
     assert alone == [tmp_path / "b_7.png"]
 
 
+def test_no_picture_is_overwritten_and_no_animation_put_among_the_views(tmp_path):
+    """a.webp beside a_1.png was replaced; the next run over the folder took animations for photos."""
+    folder, out = tmp_path / "views", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a_1.png", "a_2.png", "a.webp"):
+        Image.new("RGB", (32, 24), "red").save(folder / name)
+    (tmp_path / "link").symlink_to(folder)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for same in (folder, tmp_path / "link", folder / ".." / "views"):
+        with pytest.raises(UsageError, match=r"out: .*: the folder of the views; name another one"):
+            make_turntables(folder, same)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    out.mkdir()
+    (out / "a.webp").write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"a\.webp: a picture would be overwritten; name another folder"):
+        make_turntables(folder, out)
+    assert [path.name for path in out.iterdir()] == ["a.webp"]
+    (out / "a.webp").unlink()
+    for _ in range(2):  # its own files are replaced
+        assert len(make_turntables(folder, out)[0]) == 1
+
+
 def test_a_view_that_fails_is_left_out_and_the_other_cars_are_turned(tmp_path):
     folder = tmp_path / "cut"
     folder.mkdir()

@@ -6,7 +6,7 @@ import base64
 import html
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,15 @@ from PIL import Image
 
 from carmask.errors import OutputError, PhotoError, UsageError
 from carmask.failures import Failure, describe_failure
-from carmask.images import encode_picture, is_folder, make_folder, read_layered, search_photos, write_atomically
+from carmask.images import (
+    encode_picture,
+    is_folder,
+    is_there,
+    make_folder,
+    read_layered,
+    search_photos,
+    write_atomically,
+)
 from carmask.words import counted
 
 #: The number of a view at the end of a name: CAR_01, IMG_1021, DSC01021, 0007, car (3).
@@ -124,10 +132,12 @@ def make_turntables(
         are left, or whose views differ in shape, is not written.
 
     Raises:
-        UsageError: if there is no folder, or there are no views in it, or one twice.
+        UsageError: if there is no folder, or there are no views in it, or one twice; or ``out`` is this folder, in
+            which an animation would be taken for a photo, or has a picture that would be overwritten.
         OutputError: if something cannot be written.
     """
     cars = find_views(folder, alone)
+    _check_place(folder, out, cars)
     made: list[Turntable] = []
     failures: list[Failure] = []
     for done, (car, files) in enumerate(cars.items(), 1):
@@ -143,6 +153,20 @@ def make_turntables(
         if progress is not None:
             progress(done, len(cars))
     return made, failures
+
+
+def _check_place(folder: Path, out: Path, cars: Iterable[str]) -> None:
+    """Refuse to write among the photos, or over a picture that is of no turntable: one has its page beside it."""
+    if is_folder(out) and out.samefile(folder):
+        raise UsageError(
+            f"{out}: the folder of the views; name another one, here animations would be taken for photos",
+            argument="out",
+        )
+    for car in cars:
+        if is_there(out / f"{car}.webp") and not is_there(out / f"{car}.html"):
+            raise UsageError(
+                f"{out / f'{car}.webp'}: a picture would be overwritten; name another folder", argument="out"
+            )
 
 
 def read_views(files: Sequence[Path], width: int, failures: list[Failure] | None = None) -> list[NDArray[np.uint8]]:
