@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -29,6 +32,28 @@ _WORDS = {
     "tuple_type": "give a list: [..., ...]",
     "dict_type": "give a table",
 }
+
+
+class Settings(BaseModel):
+    """A table of settings: no other keys, and no truth values in place of numbers, which pydantic takes for 0 and 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: object, info: ValidationInfo) -> object:
+        kinds = [*_kinds(cls.model_fields[info.field_name or ""].annotation)]
+        given = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(one, bool) for one in given) and bool not in kinds and (int in kinds or float in kinds):
+            raise ValueError(_WORDS["float_type" if float in kinds else "int_type"])
+        return value
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is made of: int of ``tuple[int, int] | None``, among others."""
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _kinds(inner)
 
 
 def describe_fault(fault: ErrorDetails) -> str:

@@ -8,21 +8,22 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from carmask.arrays import Photo
 from carmask.data import warp
 from carmask.data.quantize import quantize
 from carmask.data.warp import SoftMask
+from carmask.validation import Settings
 
 #: Ranges of the five-operation set: degrees, least zoom, fraction of each side.
 FIVE_ROTATE, FIVE_ZOOM, FIVE_SHEAR, FIVE_SHIFT = 20.0, 0.8, 20.0, 0.2
 
 
-class AugmentSettings(BaseModel):
+class AugmentSettings(Settings):
     """What is done at random to each photo; all off by default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
     flip: float = Field(0.0, ge=0, le=1, description="probability of mirroring left and right")
     flip_up_down: float = Field(0.0, ge=0, le=1, description="probability of turning it upside down")

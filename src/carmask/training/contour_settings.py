@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from carmask.validation import Settings
 
 
-class ContourSettings(BaseModel):
+class ContourSettings(Settings):
     """What is done to the windows and to the coarse maps beside them. All shares are probabilities."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     as_is: float = Field(0.5, ge=0, le=1, description="of the main photos' windows: at the photo's own size and angle")
     wrong: float = Field(0.4, ge=0, le=1, description="of all windows: around a place where the coarse map is wrong")

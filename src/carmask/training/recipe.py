@@ -17,11 +17,11 @@ from carmask.geometry import Size
 from carmask.images.normalisation import Normalisation
 from carmask.training.contour_settings import ContourSettings
 from carmask.training.scene_settings import SceneSettings
-from carmask.validation import describe_fault
+from carmask.validation import Settings, describe_fault
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class _Settings(Settings):
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 class EncoderSettings(_Settings):

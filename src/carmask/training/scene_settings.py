@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from carmask.validation import Settings
 
 
-class SceneSettings(BaseModel):
+class SceneSettings(Settings):
     """How often each kind of scene is drawn, and what is done to it. All shares are probabilities."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     real: float = Field(0.46, ge=0, le=1, description="photos of the extra data sets, moved, squeezed and zoomed to")
     composite: float = Field(0.30, ge=0, le=1, description="cars cut out of any data set before another background")
