@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from carmask.batch.corrected_masks import corrected_masks
 from carmask.batch.corrections import FILE, Correction, Corrections, Decision
 from carmask.batch.deliver import deliver
+from carmask.batch.manifest import Recorded, read_records
 from carmask.batch.measured import read_measured
-from carmask.batch.names import STATE
+from carmask.batch.names import MANIFEST, STATE
+from carmask.batch.outputs import OutputSpec
 from carmask.batch.run import cut_folder
+from carmask.cli import app
+from carmask.formats.table import read_annotations
 from carmask.images import encode_mask
 from carmask.review.queue import read_queue
 from tests.conftest import draw_photo
@@ -50,3 +56,27 @@ def test_a_photo_that_was_taken_again_is_decided_about_anew(tmp_path, tiny_model
     assert cut() == {"a": "", "b": ""}
     (place / "a.png").write_bytes(first)
     assert cut() == {"a": decision, "b": ""}
+
+
+def test_convert_reads_the_manifest_once(tmp_path, tiny_model, monkeypatch):
+    """Once for the names of the outputs and again for the corrections it took twice the time, of two states perhaps."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    Image.fromarray(draw_photo(0)).save(photos / "a.png")
+    cut_folder(photos, out, OutputSpec(mask=True), model=tiny_model)
+    mended = np.eye(*draw_photo(0).shape[:2], dtype=bool)
+    with Corrections(out / STATE / FILE) as store:
+        store.save(Correction("a", "corrected", "", encode_mask(mended)), seen=0)
+    read: list[Path] = []
+
+    def counted(file: Path) -> list[Recorded]:
+        read.append(file)
+        return read_records(file)
+
+    for module in ("output_names", "corrected_masks", "manifest"):
+        monkeypatch.setattr(f"carmask.batch.{module}.read_records", counted, raising=False)
+    words = ["convert", str(out), "--to", "coco", "--out", str(tmp_path / "coco")]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert read == [out / STATE / MANIFEST]
+    (picture,) = read_annotations(tmp_path / "coco").pictures
+    assert np.array_equal(picture.mask(), mended)

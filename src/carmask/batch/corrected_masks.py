@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from carmask.batch.corrections import FILE, Corrections
 from carmask.batch.decisions import holding
-from carmask.batch.manifest import read_records
-from carmask.batch.names import MANIFEST, STATE
+from carmask.batch.manifest import Recorded
+from carmask.batch.names import STATE
+from carmask.batch.output_names import recorded_photos
 from carmask.errors import InUseError, UsageError
 
 
-def corrected_masks(out: Path) -> dict[str, Callable[[], bytes]]:
+def corrected_masks(out: Path, records: Iterable[Recorded] | None = None) -> dict[str, Callable[[], bytes]]:
     """The masks of an output folder that were corrected by hand.
 
     Args:
         out: output folder of a run.
+        records: of the run's manifest; read if they are not given.
 
     Returns:
         What loads each, as PNG, by the name of the photo's outputs; empty if nothing was corrected.
@@ -29,18 +31,19 @@ def corrected_masks(out: Path) -> dict[str, Callable[[], bytes]]:
     store = Corrections.of(out / STATE)
     if store is None:
         return {}
+    digests = {one.name: one.result.digest for one in (_records(out) if records is None else records)}
     with store:
-        decided = holding(store.decided(), _digests(out / STATE / MANIFEST))
+        decided = holding(store.decided(), digests)
     names = [name for name, one in decided.items() if one.decision == "corrected"]
     return {name: partial(_mask_of, out / STATE / FILE, name) for name in names}
 
 
-def _digests(manifest: Path) -> dict[str, str]:
-    """What the outputs were made of, by name; nothing while a run is going on."""
+def _records(out: Path) -> list[Recorded]:
+    """What the manifest has; nothing while a run is going on."""
     try:
-        return {one.name: one.result.digest for one in read_records(manifest)} if manifest.is_file() else {}
+        return recorded_photos(out)
     except InUseError:
-        return {}
+        return []
 
 
 def _mask_of(file: Path, name: str) -> bytes:

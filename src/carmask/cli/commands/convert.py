@@ -126,13 +126,14 @@ def convert(
     cannot be read is reported, and the others are done.
     """
     from carmask.batch.corrected_masks import corrected_masks
-    from carmask.batch.output_names import output_names
+    from carmask.batch.output_names import output_names, recorded_photos
     from carmask.formats.convert import convert as run
     from carmask.formats.reading import ReadOptions
     from carmask.formats.table import FORMATS, read_annotations
     from carmask.formats.writing import WriteOptions
 
-    outputs, corrected = output_names(source), corrected_masks(source)
+    records = recorded_photos(source)
+    outputs, corrected = output_names(records), corrected_masks(source, records)
     options = ReadOptions(photos, size, label=label, doubtful=review_only, outputs=outputs, corrected=corrected)
     annotations = read_annotations(source, options, form)
     if review_only and not annotations.doubtful:
