@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import resource
+import signal
 import sqlite3
 import threading
 
@@ -9,6 +10,9 @@ import pytest
 
 from carmask.batch.corrections import FILE, ConflictError, Correction, Corrections
 from carmask.errors import OutputError, UsageError
+
+# Not forked: the tests' process has threads of its own, and a child may wait for ever for a lock that one of them held.
+SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def test_whoever_is_second_is_told_and_nothing_is_stored(file):
 
 def race(file, name, barrier, results):
     with Corrections(file) as store:
-        barrier.wait()
+        barrier.wait(60)
         try:
             results.put(store.save(corrected(mask=name), seen=0).revision)
         except ConflictError:
@@ -55,14 +59,13 @@ def race(file, name, barrier, results):
 
 def test_of_many_processes_one_wins(file):
     Corrections(file).close()
-    context = multiprocessing.get_context("fork")
-    barrier, results = context.Barrier(4), context.Queue()
-    processes = [context.Process(target=race, args=(file, bytes([n]), barrier, results)) for n in range(4)]
+    barrier, results = SPAWN.Barrier(4), SPAWN.Queue()
+    processes = [SPAWN.Process(target=race, args=(file, bytes([n]), barrier, results), daemon=True) for n in range(4)]
     for process in processes:
         process.start()
     found = [results.get(timeout=60) for _ in processes]
     for process in processes:
-        process.join()
+        process.join(60)
     assert sorted(found, key=str) == [1, None, None, None]
 
 
@@ -131,30 +134,27 @@ def test_a_full_disk_loses_nothing(file):
         assert store.save(corrected(mask=big), seen=1).revision == 2
 
 
+def save_too_much(file, results):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with Corrections(file) as store:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))
+        try:
+            store.save(corrected(mask=bytes(500_000)), seen=1)
+            results.put("stored")
+        except OutputError as error:
+            results.put(str(error))
+        results.put(store.current("a").revision)
+
+
 def test_a_write_that_the_system_refuses_loses_nothing(file):
     """As a full disk does it: the process may write no file longer than it is now."""
     with Corrections(file) as store:
         store.save(corrected(), seen=0)
-
-    def child(results):
-        import signal
-
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        with Corrections(file) as store:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))
-            try:
-                store.save(corrected(mask=bytes(500_000)), seen=1)
-                results.put("stored")
-            except OutputError as error:
-                results.put(str(error))
-            results.put(store.current("a").revision)
-
-    context = multiprocessing.get_context("fork")
-    results = context.Queue()
-    process = context.Process(target=child, args=(results,))
+    results = SPAWN.Queue()
+    process = SPAWN.Process(target=save_too_much, args=(file, results), daemon=True)
     process.start()
     message, revision = results.get(timeout=60), results.get(timeout=60)
-    process.join()
+    process.join(60)
     assert "cannot be written" in message
     assert revision == 1
     with Corrections(file) as store:

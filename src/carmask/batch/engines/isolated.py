@@ -194,8 +194,8 @@ class Isolated(Generic[T, R]):
                 raise CarmaskError(f"the process that loads the network {reason}; is there too little memory?")
             raise message.error or RuntimeError(f"the network could not be loaded:\n{message.bug}")
         raise CarmaskError(
-            f"the process that loads the network hung {_TRIES} times for {LOADING:g} s; is the model on a drive that does "
-            "not answer?"
+            f"the process that loads the network hung {_TRIES} times for {LOADING:g} s; is the model on a drive that "
+            "does not answer?"
         )
 
     def _launch(self) -> None:
