@@ -19,6 +19,7 @@ import carmask
 from carmask.cli import main
 from carmask.formats.rle import rle_decode
 from carmask.images import read_mask
+from tests.processes import started
 
 SIZE = (640, 960)
 
@@ -335,7 +336,7 @@ def test_a_reader_that_stops_early_is_no_error(examples, arguments, unbuffered):
     words = arguments.replace("MASKS", str(examples / "train_masks")).split()
     environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment}
-    with subprocess.Popen([sys.executable, "-m", "carmask", *words], **pipe) as process:
+    with started([sys.executable, "-m", "carmask", *words], **pipe) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 141

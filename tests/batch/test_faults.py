@@ -20,6 +20,7 @@ import pytest
 from carmask.batch.manifest import Manifest
 from carmask.images import read_mask
 from carmask.machine import available_cores
+from tests.processes import started
 
 COPIES = 150
 
@@ -51,11 +52,16 @@ def disturb(how: int, ready: Callable[[], bool], *arguments: str | Path) -> int:
         process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     finally:
         signal.signal(signal.SIGINT, before)
-    with process:
+    try:
+        end = time.monotonic() + 240
         while process.poll() is None and not ready():
+            assert time.monotonic() < end, "it does not begin"
             time.sleep(0.01)
         process.send_signal(how)
         return process.wait(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def masks(out: Path) -> dict[str, bytes]:
@@ -126,7 +132,7 @@ def test_ctrl_c_ends_tidily(many, tiny_model, undisturbed, tmp_path):
 def test_a_worker_that_is_killed_is_replaced(many, tiny_model, undisturbed, tmp_path):
     out = tmp_path / "out"
     arguments = command("cut", many, "--out", out, "--mask", "--model", tiny_model, "--progress", "quiet")
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with started(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and len(list(out.glob("*_mask.png"))) < 10:
             time.sleep(0.01)
         found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout

@@ -17,6 +17,7 @@ from carmask.batch.engines import isolated
 from carmask.batch.engines.isolated import Isolated, Lost
 from carmask.batch.turns import turn
 from carmask.errors import CarmaskError, ModelError
+from tests.processes import started
 
 
 def load():
@@ -242,7 +243,7 @@ def test_the_process_ends_when_this_one_is_killed():
         "from tests.batch.test_isolated import load\n"
         "process = Isolated(load, threads=1, timeout=60); print(process.pid, flush=True); time.sleep(60)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+    with started([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         pid = int(parent.stdout.readline())
         parent.kill()
     deadline = time.monotonic() + 20

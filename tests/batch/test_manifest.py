@@ -22,6 +22,7 @@ from carmask.batch.names import MANIFEST, STATE
 from carmask.batch.outputs import OutputSpec
 from carmask.batch.process import PhotoTask
 from carmask.errors import ModelError, OutputError, UsageError
+from tests.processes import started
 
 # Linux names are bytes: what is not UTF-8 comes to Python as lone surrogates.
 names = st.binary(min_size=1, max_size=40).map(lambda raw: raw.replace(b"\0", b"-").decode("utf-8", "surrogateescape"))
@@ -121,7 +122,7 @@ HOLD += "m = Manifest(Path(sys.argv[1]), '{}'); print('open', flush=True); time.
 
 def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path):
     file = tmp_path / "m.sqlite"
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(file)], stdout=subprocess.PIPE, text=True) as other:
+    with started([sys.executable, "-c", HOLD, str(file)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "open\n"
         with pytest.raises(UsageError, match="another carmask is writing here"):
             Manifest(file, "{}")

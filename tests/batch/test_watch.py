@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import signal
 import subprocess
@@ -28,6 +27,7 @@ from carmask.compositing.placement import Placing
 from carmask.compositing.style import RenderStyle
 from carmask.errors import InUseError, OutputError, UsageError
 from tests.conftest import draw_photo
+from tests.processes import started
 
 MASKS = OutputSpec(mask=True)
 TIMES = WatchTimes(settle=0.1, quiet=0.6, stop_after=0.3, poll=0.05)
@@ -321,21 +321,17 @@ def test_killed_while_photos_arrive_nothing_is_lost_and_nothing_done_twice(tiny_
     command = [sys.executable, "-m", "carmask", "watch", str(folder), "--out", str(out), "--model", str(tiny_model)]
     command += ["--settle", "0.1", "--quiet-time", "0.5", "--group", "folder"]
 
-    def start(*more):
-        return subprocess.Popen([*command, *more], stdout=subprocess.PIPE, text=True, env=os.environ)
-
-    watch = start()
-    assert watch.stdout is not None
-    arrive(folder, *range(5))
-    for line in watch.stdout:
-        if line.startswith("done"):
-            break
-    arrive(folder, 5)
-    watch.send_signal(signal.SIGKILL)
-    watch.wait()
+    with started(command, stdout=subprocess.PIPE, text=True) as watch:
+        arrive(folder, *range(5))
+        for line in watch.stdout:
+            if line.startswith("done"):
+                break
+        arrive(folder, 5)
+        watch.send_signal(signal.SIGKILL)
     recorded = {one.result.photo for one in read_records(out / ".carmask" / "manifest.sqlite")}
     arrive(folder, *range(6, 10))
-    said = start("--stop-after", "1").communicate()[0].splitlines()
+    last = subprocess.run([*command, "--stop-after", "1"], capture_output=True, text=True, check=False, timeout=300)
+    said = last.stdout.splitlines()
     again = [line.removeprefix("done ").partition(": ")[0] for line in said if line.startswith("done ")]
     assert len(again) == len(set(again)) == 10 - len(recorded)
     assert recorded.isdisjoint(again)
@@ -351,15 +347,14 @@ def test_a_signal_ends_it_cleanly(tiny_model, tmp_path, number):
     folder, out = tmp_path / "in", tmp_path / "out"
     arrive(folder, *range(4))
     command = [sys.executable, "-m", "carmask", "watch", str(folder), "--out", str(out), "--model", str(tiny_model)]
-    watch = subprocess.Popen([*command, "--settle", "0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert watch.stdout is not None
     lines: list[str] = []
-    for line in watch.stdout:
-        if line.startswith("done") and not any(earlier.startswith("done") for earlier in lines):
-            watch.send_signal(number)
-        lines.append(line)
-    assert watch.stderr is not None
-    assert (watch.wait(), watch.stderr.read()) == (0, "")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with started([*command, "--settle", "0.1"], **pipes) as watch:
+        for line in watch.stdout:
+            if line.startswith("done") and not any(earlier.startswith("done") for earlier in lines):
+                watch.send_signal(number)
+            lines.append(line)
+        assert (watch.wait(60), watch.stderr.read()) == (0, "")
     assert "stopping: finishing the photos under way\n" in lines
     done = sum(line.startswith("done ") for line in lines)
     assert lines[-1].startswith(f"stopped: {done} photos worked on, 0 failed")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import time
 from multiprocessing import Pipe
 
 import pytest
@@ -39,6 +42,26 @@ def test_a_training_that_a_signal_ends_is_started_again(monkeypatch, tmp_path, c
     else:
         train_apart(_request(tmp_path, tmp_path), lambda *_: None)
     assert not left
+
+
+def killed_with_a_child_left(request, _):
+    """As a training that the system kills, with a process of its loader that hangs."""
+    child = os.fork()
+    if not child:
+        time.sleep(600)
+    request.out.write_text(str(child))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_training_that_dies_is_not_waited_for_until_its_loader_ends(monkeypatch, tmp_path):
+    """The loader's processes have the pipe, too: its end was waited for without limit."""
+    monkeypatch.setattr(apart, "_serve", killed_with_a_child_left)
+    request = _request(tmp_path, tmp_path)
+    try:
+        assert apart._once(request, lambda *_: None) == -signal.SIGKILL
+        os.kill(int(request.out.read_text()), 0)  # it is still there
+    finally:
+        os.kill(int(request.out.read_text()), signal.SIGKILL)
 
 
 def test_ctrl_c_leaves_no_traceback_of_the_other_process(monkeypatch, tmp_path):

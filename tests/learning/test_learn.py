@@ -29,6 +29,7 @@ from carmask.model.file import find_model, read_info
 from carmask.model.runtime import load_model
 from carmask.prediction.predict import predict
 from tests.learning.conftest import write_shifted
+from tests.processes import started
 
 FAST = Limits(passes=20, rate=4e-3, tolerance=0.1)
 
@@ -111,7 +112,7 @@ def test_a_killed_run_goes_on_to_the_same_end(learned, small_model, known, tmp_p
         *("--model", str(small_model), "--data", str(known), "--passes", "20", "--rate", "4e-3", "--tolerance", "0.1"),
     ]
     checkpoint = tmp_path / "ours.learn" / "run" / "last.ckpt"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with started(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and not checkpoint.exists():
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)

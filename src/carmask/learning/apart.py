@@ -26,6 +26,8 @@ from carmask.training.recipe import Recipe
 LOGGER = logging.getLogger("carmask.learning")
 #: How often a training is started that a signal ends.
 TRIES = 3
+#: Seconds that it has to end when it has said all, and when it is asked to; and between two looks whether it lives.
+_ENDING, _POLL = 60.0, 1.0
 
 Report = Callable[[str, int, int], None]
 
@@ -80,7 +82,10 @@ def _once(request: Request, report: Report) -> int:
     process.start()
     theirs.close()
     try:
-        while True:
+        # Its end is not that of the pipe alone: the loader's processes have that, too, and one may hang.
+        while ours.poll(_POLL) or process.is_alive() or ours.poll():
+            if not ours.poll():
+                continue
             try:
                 kind, content = ours.recv()
             except EOFError:
@@ -93,10 +98,13 @@ def _once(request: Request, report: Report) -> int:
                     logger.handle(content)
             elif kind == "error":
                 raise content
-        process.join()
+        process.join(_ENDING)
     finally:
         if process.is_alive():
             process.terminate()
+            process.join(_ENDING)
+        if process.is_alive():
+            process.kill()
             process.join()
         ours.close()
     return process.exitcode or 0
