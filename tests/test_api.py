@@ -161,7 +161,7 @@ def test_pillow_s_limits_are_back_after_reading(cutter, png, monkeypatch):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(120)
     assert (Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK) == (1000, 2**20)
     with pytest.raises(PhotoError):
         cutter.mask(io.BytesIO(b"x").getvalue())

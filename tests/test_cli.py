@@ -339,7 +339,7 @@ def test_a_reader_that_stops_early_is_no_error(examples, arguments, unbuffered):
     with started([sys.executable, "-m", "carmask", *words], **pipe) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait() == 141
+        assert process.wait(120) == 141
 
 
 def test_an_error_that_nobody_hears_has_its_exit_status():

@@ -77,7 +77,7 @@ def test_threads_share_one_store(file):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            thread.join(120)
         assert len(store.decided()) == 16
 
 

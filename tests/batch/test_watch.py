@@ -273,18 +273,18 @@ def test_an_output_folder_in_use_is_refused_at_first_and_waited_for_later(tiny_m
         while True:  # until the round has let go of it
             try:
                 with Manifest(manifest, settings):
-                    let_go.wait()
+                    let_go.wait(120)
                 return
             except (UsageError, OutputError):
                 time.sleep(0.01)
 
-    holder = threading.Thread(target=hold)
+    holder = threading.Thread(target=hold, daemon=True)
 
     def on_trouble(text):
         troubles.append(text)
         if text:
             let_go.set()
-            holder.join()
+            holder.join(60)
 
     def on_photo(result):
         if result.photo.endswith("00.png"):

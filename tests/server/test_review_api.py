@@ -237,8 +237,8 @@ def test_the_outputs_are_those_of_the_last_decision(reviewing, mine, monkeypatch
     second.start()
     second.join(2)  # until it has rendered, or waits for the first
     go_on.set()
-    first.join()
-    second.join()
+    first.join(120)
+    second.join(120)
     assert folder.store.current("car_03").revision == 2
     np.testing.assert_array_equal(read_mask(server.out / "car_03_mask.png"), ~mine)
 
@@ -326,7 +326,7 @@ def test_many_requests_at_once_are_answered(reviewing):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(120)
     assert found == [200] * 6
 
 
