@@ -232,12 +232,25 @@ def test_it_stops_when_it_is_told_and_the_next_goes_on(tiny_model, tmp_path):
     assert len(files(out)) == 12
 
 
-class AfterOneLook(threading.Event):
-    """A stop that comes while a watch waits for its second look."""
+INTERRUPTED = """
+from carmask.batch import watch
+from carmask.cli.commands.watch import _stopping
 
-    def wait(self, timeout=None):  # noqa: ARG002
-        self.set()
-        return True
+with _stopping() as stop:
+    print("ready", flush=True)
+    while not stop.is_set():
+        watch._pause(stop, 1e-6)
+"""
+
+
+def test_a_signal_that_comes_as_it_begins_to_wait_ends_it():
+    """The handler waited for a lock that its own thread held: neither Ctrl-C nor SIGTERM could end it any more."""
+    for _ in range(3):  # of the watch before, two in three did not end
+        with started([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
 
 
 def test_what_is_done_does_not_wait_where_a_watch_is_stopped_soon(tiny_model, tmp_path, monkeypatch):
@@ -245,7 +258,9 @@ def test_what_is_done_does_not_wait_where_a_watch_is_stopped_soon(tiny_model, tm
     folder, out, times = tmp_path / "in", tmp_path / "out", WatchTimes(settle=60)
 
     def soon(place=folder, spec=MASKS):
-        made = watch_folder(place, out, spec, model=tiny_model, group="folder", times=times, stop=AfterOneLook())
+        with monkeypatch.context() as patch:
+            patch.setattr(watch, "_pause", lambda stop, _: stop.set())  # it comes while the second look is waited for
+            made = watch_folder(place, out, spec, model=tiny_model, group="folder", times=times)
         return made.photos, made.waiting
 
     arrive(folder, *range(3))

@@ -32,8 +32,8 @@ from carmask.model.file import fixed_name
 from carmask.model.runtime import DEFAULT_MODEL, Device
 from carmask.prediction.checks import CheckSettings
 
-#: Seconds between two looks at the folder.
-_POLL = 1.0
+#: Seconds between two looks at the folder, and between two questions whether to stop.
+_POLL, _ASK = 1.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def watch_folder(
         checks: which checks of photos are made, and their limits; by default all.
         name: pattern of the outputs' names; not with ``{number}``, which is only known of a whole vehicle.
         times: how long to wait for what.
-        stop: set to end the watch: photos under way are finished and recorded.
+        stop: set to end the watch, also by a signal's handler: photos under way are finished and recorded.
         events: what to call.
 
     Returns:
@@ -230,7 +230,7 @@ class _Watch:
                 active = max(time.monotonic() if worked else active, arrivals.last_change(arrivals.photos))
             if self._idle(arrivals, time.monotonic() - active):
                 break
-            self.stop.wait(self.times.poll)
+            _pause(self.stop, self.times.poll)
         self.made.waiting = arrivals.waiting
         return self.made
 
@@ -334,3 +334,14 @@ class _Watch:
         if trouble != self.troubles.get(where, ""):
             self.troubles[where] = trouble
             self.events.trouble(trouble)
+
+
+def _pause(stop: Event, seconds: float) -> None:
+    """Wait, unless it is to stop.
+
+    Not ``stop.wait``, which holds the event's lock when it begins and ends: the handler of a signal that comes then
+    sets the event in the same thread, and would wait for that lock for ever.
+    """
+    end = time.monotonic() + seconds
+    while not stop.is_set() and (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, _ASK))
