@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from carmask.cli.app import app
+from carmask.cli.commands.watch import _stopping
 from tests.conftest import draw_photo
 
 
@@ -80,3 +84,22 @@ def test_a_folder_that_comes_later_changes_nothing_for_the_photos_beside_it(run)
         assert (done.exit_code, done.stderr.splitlines()[-1]) == (1, said)
         assert worked in done.stdout
         assert {path.parent.name for path in Path("out").rglob("*.png")} == {"no-vehicle", "4711"}
+
+
+def test_a_signal_that_comes_while_a_line_is_written_stops_it():
+    """Its handler wrote a line of its own within that line, which Python refuses: the watch ended with a traceback."""
+
+    class Output(io.RawIOBase):
+        def writable(self):
+            return True
+
+        def write(self, content):
+            if not stop.is_set():
+                signal.raise_signal(signal.SIGTERM)
+            return len(content)
+
+    text = io.TextIOWrapper(io.BufferedWriter(Output()))
+    with _stopping() as stop, contextlib.redirect_stdout(text):
+        text.write("done a.jpg\n")
+        text.flush()
+        assert stop.is_set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -144,7 +144,8 @@ def _stopping() -> Iterator[Event]:
     def end(number: int, _: object) -> None:
         stop.set()
         signal.signal(number, before[signal.Signals(number)])
-        print("stopping: finishing the photos under way", flush=True)
+        with suppress(RuntimeError):  # it came while a line was being written: a second one cannot be, within it
+            print("stopping: finishing the photos under way", flush=True)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
