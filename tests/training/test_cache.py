@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
+from filelock import FileLock
 
 from carmask.data.table import read_examples
 from carmask.errors import OutputError
@@ -42,6 +46,28 @@ def test_damaged_decoded_photos_are_said(cars, tmp_path, left):
     file.write_bytes(left)
     with pytest.raises(OutputError, match="the decoded photos are damaged; remove this folder to decode them again"):
         build_cache(examples, SIZE, tmp_path)
+
+
+def test_waiting_for_another_training_is_said(cars, tmp_path, monkeypatch, caplog):
+    examples = read_examples(cars)[:2]
+    build_cache(examples, SIZE, tmp_path)
+    (done,) = tmp_path.rglob("done.json")
+    monkeypatch.setattr(cache, "_SILENT", 0.1)
+    held = threading.Event()
+
+    def hold():
+        with FileLock(done.parent.with_name(f"{done.parent.name}.lock")):
+            held.set()
+            time.sleep(1)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert held.wait(20)
+    with caplog.at_level(logging.INFO, "carmask.training"):
+        assert len(build_cache(examples, SIZE, tmp_path)) == 2
+    other.join(20)
+    (line,) = caplog.messages
+    assert line.startswith("another training decodes the same photos: waiting for it (")
 
 
 def test_what_the_disk_refuses_is_one_line(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from carmask.arrays import Photo
@@ -34,8 +35,13 @@ _Decode = partial[tuple[Photo, SoftMask]]
 
 #: The arrays of a cache.
 PHOTOS, MASKS = "photos.npy", "masks.npy"
+#: Seconds of waiting for another training that are not mentioned.
+_SILENT = 2.0
 #: So few photos are decoded sooner than a process starts.
 _FEW = 16
+
+
+_logger = logging.getLogger("carmask.training")
 
 
 class PhotoCache:
@@ -127,7 +133,11 @@ def build_cache(
 def _locked(file: Path) -> Iterator[None]:
     lock = FileLock(file)
     try:
-        lock.acquire()
+        try:
+            lock.acquire(timeout=_SILENT)
+        except Timeout:  # a process that has ended holds none any more
+            _logger.info("another training decodes the same photos: waiting for it (%s)", file)
+            lock.acquire()
     except OSError as error:
         raise OutputError(f"{file}: cannot be written ({error.strerror})") from error
     try:
