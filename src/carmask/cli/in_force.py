@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: A profile's attributes whose parameters of ``cut`` have other names.
 _PARAMETERS = {"format": "picture", "shadow_strength": "strength"}
+#: Tables of a profile: ``--checks`` changes single keys of one, where it is read.
+_TABLES = {"checks", "rules"}
 
 
 class InForce(NamedTuple):
@@ -61,7 +63,7 @@ def find_settings(ctx: click.Context, profile: str | None, paths: Sequence[str])
 
     folders = [Path(path) for path in paths if "://" not in path and is_folder(Path(path))][:1]
     loaded = find_profile(profile, *folders, Path.cwd())
-    names = {attribute: _PARAMETERS.get(attribute, attribute) for attribute in Profile.model_fields}
+    names = {attribute: _PARAMETERS.get(attribute, attribute) for attribute in Profile.model_fields.keys() - _TABLES}
     given = {
         attribute: ctx.params[name]
         for attribute, name in names.items()

@@ -276,7 +276,9 @@ export async function decide(decision, reason = "") {
     if (error instanceof ApiError && error.status === 409 && error.body.current) {
       return resolve(mine, decision, reason, error.body);
     }
-    const back = mine === current ? null : { text: "Show it", run: () => show(mine.id) };
+    // It is shown, and is to stay: not one that was replaced, which is to be opened again, nor one that is just being left.
+    const stays = isHere(mine) && error.status !== 409;
+    const back = stays ? null : { text: "Show it", run: () => show(mine.id) };
     const why = error.message.replace(`${mine.meta.name}: `, "");
     toast(`${mine.meta.name}: not saved: ${why}`, { bad: true, action: back, about: `save ${mine.id}` });
     // What was drawn must not be lost with the page.
