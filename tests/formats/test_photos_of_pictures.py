@@ -18,18 +18,23 @@ from carmask.formats.table import WRITABLE, detected, read_annotations
 NAMES = ("a/01.jpg", "b/01.jpg", "b/02.jpg")
 
 
-@pytest.fixture
-def source(tmp_path):
-    """Pictures of two folders, two of which have one name; each photo has a grey of its own."""
+def drawn(photos, names):
+    """Pictures with photos in a folder; each photo has a grey of its own."""
     pictures = []
-    for number, name in enumerate(NAMES):
-        path = tmp_path / "photos" / name
+    for number, name in enumerate(names):
+        path = photos / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (60, 40), (80 * number,) * 3).save(path)
         mask = np.zeros((40, 60), np.bool_)
         mask[5:25, 10 * number : 10 * number + 20] = True
         pictures.append(Picture(name, mask.shape, partial(list, [Instance("car", mask)]), path))
     return Annotations(pictures, ("car",))
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Pictures of two folders, two of which have one name."""
+    return drawn(tmp_path / "photos", NAMES)
 
 
 def grey(path):
@@ -118,15 +123,7 @@ def test_subsets_may_have_photos_of_one_name(source, tmp_path):
 @pytest.mark.parametrize("names", [("x_mask.jpg",), ("x_mask.jpg", "x.jpg"), ("sub/x_mask.jpg", "x_mask_mask.jpg")])
 @pytest.mark.parametrize("form", sorted({*WRITABLE} - {"yolo"}))
 def test_photos_called_as_masks_come_back(tmp_path, form, names):
-    pictures = []
-    for number, name in enumerate(names):
-        path = tmp_path / "photos" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (60, 40), (80 * number,) * 3).save(path)
-        mask = np.zeros((40, 60), np.bool_)
-        mask[5:25, 10 * number : 10 * number + 20] = True
-        pictures.append(Picture(name, mask.shape, partial(list, [Instance("car", mask)]), path))
-    done = convert(Annotations(pictures, ("car",)), tmp_path / "out", form)
+    done = convert(drawn(tmp_path / "photos", names), tmp_path / "out", form)
     assert (done.pictures, done.changed, done.faults) == (len(names), 0, [])
     back = read_annotations(tmp_path / "out")
     assert {one.name: grey(one.photo) for one in back.pictures} == {name: at for at, name in enumerate(names)}

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from carmask.errors import DataError, RLEError
 from carmask.formats.folders import mask_picture
-from carmask.formats.index_png import without_mask
 from carmask.formats.listing import find_masks
 from carmask.formats.picture import Annotations, Instance, Picture, union
-from carmask.formats.reading import ReadOptions, gathered, photo_size
+from carmask.formats.reading import ReadOptions, gathered, photo_size, without_mask
 from carmask.formats.rle import rle_decode, rle_encode
 from carmask.formats.rle_csv import write_rle_csv
 from carmask.formats.rle_table import HEADER, find_mask_table, is_table, read_rle_table

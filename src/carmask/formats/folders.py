@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from carmask.errors import DataError
-from carmask.formats.index_png import mask_files, without_mask
+from carmask.formats.index_png import mask_files
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Instance, Picture, union
-from carmask.formats.reading import ReadOptions, file_size, gathered
+from carmask.formats.reading import ReadOptions, file_size, gathered, without_mask
 from carmask.formats.writing import Loaded, WriteOptions
 from carmask.images import list_folder, make_folder, read_mask, write_mask
 

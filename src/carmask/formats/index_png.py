@@ -15,7 +15,7 @@ from carmask.formats.labels import read_labels, write_labels
 from carmask.formats.listing import mask_owner
 from carmask.formats.photos import Photos
 from carmask.formats.picture import Annotations, Instance, Picture, index_picture, split_labels
-from carmask.formats.reading import ReadOptions, file_size, gathered
+from carmask.formats.reading import ReadOptions, file_size, gathered, without_mask
 from carmask.formats.writing import Loaded, WriteOptions
 from carmask.images import make_folder, search_photos
 
@@ -47,12 +47,6 @@ def read(path: Path, options: ReadOptions) -> Annotations:
 def is_unnamed(path: Path) -> bool:
     """Whether a data set of index pictures has no names for them."""
     return (path / "photos").is_dir() and (path / LABELS).is_dir()
-
-
-def without_mask(found: Annotations, photos: Photos) -> tuple[Path, ...]:
-    """The photos that no picture has."""
-    taken = {picture.photo for picture in found.pictures}
-    return tuple(photo for photo in photos.all() if photo not in taken)
 
 
 def mask_files(folder: Path, photos: Photos | None = None) -> dict[str, Path]:

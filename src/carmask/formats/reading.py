@@ -160,6 +160,12 @@ def passed_over(count: int, noun: str, which: str) -> str:
     return f"{counted(count, noun)} {which} {by_number(count, 'was', 'were')} passed over"
 
 
+def without_mask(found: Annotations, photos: Photos) -> tuple[Path, ...]:
+    """The photos that no picture has."""
+    taken = {picture.photo for picture in found.pictures}
+    return tuple(photo for photo in photos.all() if photo not in taken)
+
+
 def gathered(makers: Iterable[Callable[[], Picture]], annotations: Annotations) -> Annotations:
     """Collect pictures; those that cannot be read become faults, and names that are there twice are refused.
 
